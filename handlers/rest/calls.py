@@ -1,0 +1,101 @@
+"""`Call` and `Reply`: what an endpoint is given and what it gives back. No parsing and no Tornado writing here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from lms_rt.contracts.actor import Actor
+from lms_rt.errors import invalid
+
+if TYPE_CHECKING:
+    from tornado.httputil import HTTPServerRequest
+
+    from lms_rt.bootstrap import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A body that is not JSON: the field `file` of a multipart form, or the text itself. At most 5 MiB."""
+
+    content: bytes
+    media_type: str
+    filename: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """A cookie to set; `max_age_seconds=0` takes it away, None lasts as long as the browser."""
+
+    name: str
+    value: str
+    max_age_seconds: int | None = None
+    path: str = "/"
+    is_http_only: bool = True
+    is_secure: bool = False
+    same_site: Literal["Lax", "Strict", "None"] = "Lax"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, parsed, validated and authorised, on its way to one service method.
+
+    `query` and `body` are instances of the operation's models (an empty body is `{}` where all fields are optional);
+    `upload` stands instead of `body` for operations that take files. `expected_version` comes from `If-Match`: None
+    without it or for `*`, -1 for a tag that no version can have. `idempotency_seed` is set when an `Idempotency-Key`
+    was sent: ids derived from it (`lms_rt.ids.derived_id(prefix, seed)`) let a retry meet its own work.
+    """
+
+    services: Services
+    actor: Actor
+    request: HTTPServerRequest
+    path: Mapping[str, str] = field(default_factory=dict)
+    query: Any = None
+    body: Any = None
+    upload: Upload | None = None
+    expected_version: int | None = None
+    idempotency_seed: str | None = None
+
+    def named(self, name: str) -> str:
+        """An id that an alias may carry in the path, the query or the body, looked for in this order."""
+        for place in (self.path.get(name), getattr(self.query, name, None), getattr(self.body, name, None)):
+            if place is not None:
+                return str(place)
+        raise invalid(name, "This is needed.", "missing")
+
+    @property
+    def address(self) -> str:
+        """The caller's address, behind trusted proxies the one that they saw."""
+        return str(self.request.remote_ip)
+
+    @property
+    def user_agent(self) -> str:
+        """What the caller's program says it is, at most 300 characters."""
+        return self.request.headers.get("User-Agent", "")[:300]
+
+    def find_cookie(self, name: str) -> str | None:
+        """The value of a cookie that came along, if it did."""
+        morsel = self.request.cookies.get(name)
+        return morsel.value if morsel is not None else None
+
+    def find_header(self, name: str) -> str | None:
+        """The value of a header that came along, if it did."""
+        return self.request.headers.get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What to answer. The body is a view (its `version` becomes the ETag), plain JSON data, or bytes of another type.
+
+    `status` defaults to the operation's; `location` is a path below /api/v1 ("/quizzes/quz_1"). `envelope_message`
+    and `meta` only show with the optional envelope.
+    """
+
+    body: Any = None
+    status: int | None = None
+    location: str | None = None
+    content_type: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: tuple[Cookie, ...] = ()

@@ -1,0 +1,130 @@
+"""`Operation`: one row of the route table, with its access rule and everything that OpenAPI says of it.
+
+A worked example, `handlers/rest/quizzes.py` in small::
+
+    async def publish(call: Call) -> Reply:
+        quiz_id = call.path["quiz_id"]
+        return Reply(await call.services.quizzes.publish(call.actor, quiz_id, expected_version=call.expected_version))
+
+    async def create(call: Call) -> Reply:
+        quiz = await call.services.quizzes.create(call.actor, call.body)
+        return Reply(quiz, location=f"/quizzes/{quiz.id}")
+
+    ROUTES: tuple[Operation, ...] = (
+        Operation("GET", "/quizzes", list_quizzes, PUBLIC, query=QuizQuery, reply=Page[QuizView], summary="Quizzes"),
+        Operation("POST", "/quizzes", create, needs("quizzes:manage"), body=QuizDraft, reply=QuizView, status=201,
+                  summary="Create a quiz"),
+        Operation(("PATCH", "PUT"), "/quizzes/{quiz_id}", change, needs("quizzes:manage"), body=QuizChange,
+                  reply=QuizView, codes=(Code.VERSION_MISMATCH,), summary="Change a quiz"),
+        Operation("POST", "/quizzes/{quiz_id}/publish", publish, needs("quizzes:manage"), reply=QuizView,
+                  codes=(Code.QUIZ_NOT_READY, Code.VERSION_MISMATCH), summary="Publish a quiz"),
+        Operation("POST", "/attempts", start, SIGNED_IN, also=("/quizzes/{quiz_id}/attempts",), body=AttemptDraft,
+                  reply=AttemptView, status=201, more_statuses=(200,), is_idempotent=True, summary="Start or resume"),
+    )
+
+What follows without being declared: 401 and 403 by the access rule, 404 for paths with an id, 400, 413, 415 and 422
+for bodies and queries, 406, 412 on PUT, PATCH and DELETE, 409 of `Idempotency-Key`, 500 and 503. `codes` are those
+that only this operation's service raises.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from pydantic import BaseModel
+
+from handlers.rest.access import Access
+from handlers.rest.calls import Call, Reply
+from lms_rt.errors import Code
+
+Endpoint = Callable[[Call], Awaitable[Reply]]
+
+JSON = ("application/json",)
+FORM = ("application/x-www-form-urlencoded",)
+UPLOAD = ("multipart/form-data", "text/plain", "application/xml")
+
+MAX_JSON_BYTES = 1 << 20
+MAX_UPLOAD_BYTES = 5 << 20
+
+_PARAMETER = re.compile(r"\{([a-z_]+)\}")
+
+
+class Place(Enum):
+    """Where an operation's patterns hang."""
+
+    API = "api"
+    ROOT = "root"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Described:
+    """The optional columns of the table, in a class of its own so that the required ones may come by position."""
+
+    also: tuple[str, ...] = ()
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    reply: Any = None
+    status: int = 200
+    more_statuses: tuple[int, ...] = ()
+    summary: str
+    description: str = ""
+    codes: tuple[Code, ...] = ()
+    takes: tuple[str, ...] = JSON
+    gives: tuple[str, ...] = JSON
+    is_idempotent: bool = False
+    is_secret: bool = False
+    place: Place = Place.API
+    is_documented: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(_Described):
+    """One operation: method(s), pattern, the function that answers, and who may call it.
+
+    - `also`: the other documented spellings of the path, answered by the same function;
+    - `body`: the model of the JSON (or form) body; with `takes=UPLOAD` there is none and `call.upload` holds the file;
+    - `query`: the model of the query's parameters (those it does not know are ignored);
+    - `reply`: a view class, `Page[View]`, or None for no body; `gives` names another media type of the reply;
+    - `more_statuses`: further successful statuses that `Reply.status` may set;
+    - `is_idempotent`: honours `Idempotency-Key`;
+    - `is_secret`: the reply carries a token: it is never compressed nor stored by anybody on the way.
+    """
+
+    method: str | tuple[str, ...]
+    path: str
+    endpoint: Endpoint
+    access: Access
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The verbs it answers to."""
+        return (self.method,) if isinstance(self.method, str) else self.method
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The path and its other spellings."""
+        return (self.path, *self.also)
+
+    @property
+    def is_upload(self) -> bool:
+        """Does it take a file or a text instead of JSON?"""
+        return self.takes == UPLOAD
+
+    @property
+    def takes_body(self) -> bool:
+        """Is there a body to read?"""
+        return self.is_upload or self.body is not None
+
+    @property
+    def max_body_bytes(self) -> int:
+        """The largest body that is read, in bytes."""
+        return MAX_UPLOAD_BYTES if self.is_upload else MAX_JSON_BYTES
+
+    def parameters(self, pattern: str) -> Iterator[str]:
+        """The names in the braces of one of its patterns."""
+        return (match.group(1) for match in _PARAMETER.finditer(pattern))
