@@ -1,0 +1,1 @@
+"""Settings and deployment files; imports nothing of the house."""

@@ -1,0 +1,113 @@
+"""The words that documents store for kinds and states."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What somebody is in the school."""
+
+    ADMIN = "admin"
+    INSTRUCTOR = "instructor"
+    STUDENT = "student"
+
+
+class DifficultyLevel(StrEnum):
+    """How hard a course is."""
+
+    BEGINNER = "beginner"
+    INTERMEDIATE = "intermediate"
+    ADVANCED = "advanced"
+
+
+class ContentType(StrEnum):
+    """What a lesson consists of."""
+
+    VIDEO = "video"
+    TEXT = "text"
+    QUIZ = "quiz"
+    ASSIGNMENT = "assignment"
+    DOCUMENT = "document"
+
+
+class EnrollmentStatus(StrEnum):
+    """Where a student stands in a course."""
+
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    DROPPED = "dropped"
+    EXPIRED = "expired"
+
+
+class ProgressStatus(StrEnum):
+    """Where a student stands in a lesson."""
+
+    NOT_STARTED = "not_started"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+
+
+class QuizType(StrEnum):
+    """Whether a quiz counts."""
+
+    PRACTICE = "practice"
+    GRADED = "graded"
+
+
+class GradingPolicy(StrEnum):
+    """Which of several attempts counts."""
+
+    BEST = "best"
+    LAST = "last"
+    AVERAGE = "average"
+    FIRST = "first"
+
+
+class ShowAnswers(StrEnum):
+    """When a student may see the correct answers."""
+
+    NEVER = "never"
+    AFTER_SUBMIT = "after_submit"
+    AFTER_CLOSE = "after_close"
+    AFTER_PASS = "after_pass"  # noqa: S105 - no password
+
+
+class QuestionType(StrEnum):
+    """What kind of answer a question asks for."""
+
+    MULTIPLE_CHOICE = "multiple_choice"
+    MULTIPLE_SELECT = "multiple_select"
+    TRUE_FALSE = "true_false"
+    SHORT_ANSWER = "short_answer"
+    NUMERIC = "numeric"
+    MATCHING = "matching"
+    ORDERING = "ordering"
+    ESSAY = "essay"
+    DESCRIPTION = "description"
+
+
+class AttemptStatus(StrEnum):
+    """Where an attempt stands."""
+
+    IN_PROGRESS = "in_progress"
+    PAUSED = "paused"
+    SUBMITTED = "submitted"
+    GRADED = "graded"
+    ABANDONED = "abandoned"
+
+
+class Grading(StrEnum):
+    """How far the grading of a closed attempt is."""
+
+    PENDING = "pending"
+    MANUAL = "manual"
+    DONE = "done"
+
+
+class SubmittedBy(StrEnum):
+    """Who closed an attempt."""
+
+    STUDENT = "student"
+    DEADLINE = "deadline"
+    INSTRUCTOR = "instructor"

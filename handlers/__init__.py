@@ -1,0 +1,1 @@
+"""Tornado lives here and only here: parse, authorise, call a service, present."""

@@ -1,0 +1,1 @@
+"""The live socket: handshake, frames, and the table of commands."""

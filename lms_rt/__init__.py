@@ -1,0 +1,1 @@
+"""What the product means: its rules, and nothing of HTTP or of how workers are declared."""

@@ -1,0 +1,1 @@
+"""Shapes that cross a border: requests and views per domain word, frames, events, channels."""

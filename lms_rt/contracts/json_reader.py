@@ -1,0 +1,110 @@
+"""The one strict reader of JSON from outside: what is ambiguous or cannot be stored is refused here, with its place.
+
+400 `malformed_json` (with the position) for what is no JSON, deeper than 100, names a member twice or holds NaN or
+Infinity; 422 for NUL, lone surrogates and integers beyond 64 bits, which are JSON but can be kept by no engine.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn
+
+from lms_rt.errors import Code, FieldError, Refused
+
+MAX_DEPTH = 100
+_NESTING = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class _Malformed(ValueError):
+    """Raised inside the decoder's hooks."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise _Malformed(f"the name {json.dumps(twice)} is given twice")
+    return made
+
+
+def _constant(word: str) -> NoReturn:
+    raise _Malformed(f"{word} is not a JSON value")
+
+
+def _integer(digits: str) -> int:
+    # a longer one is refused below; int() of thousands of digits would cost time or raise
+    return int(digits) if len(digits) <= 20 else 2**64
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer)
+
+
+def _refuse_depth(raw: bytes) -> None:
+    depth = 0
+    for match in _NESTING.finditer(raw):
+        first = raw[match.start()]
+        if first in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise _malformed(f"it is nested deeper than {MAX_DEPTH}", match.start())
+        elif first in b"]}":
+            depth -= 1
+
+
+def _malformed(why: str, position: int | None = None) -> Refused:
+    where = "" if position is None else f" at byte {position}"
+    refused = Refused(Code.MALFORMED_JSON, f"The body is not well-formed JSON{where}: {why}.")
+    if position is not None:
+        refused.data["position"] = position
+    return refused
+
+
+def parse_json(raw: bytes) -> Any:
+    """The value of a JSON text in UTF-8. Raises `Refused` as the module says."""
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
+        _refuse_depth(raw)
+    try:
+        text = raw.decode()
+        value = _DECODER.decode(text)
+    except UnicodeDecodeError as error:
+        raise _malformed("it is not UTF-8", error.start) from None
+    except json.JSONDecodeError as error:
+        raise _malformed(error.msg, len(text[: error.pos].encode("utf-8", "replace"))) from None
+    except _Malformed as error:
+        raise _malformed(str(error)) from None
+    refuse_unstorable(value)
+    return value
+
+
+def refuse_unstorable(value: Any, path: str = "") -> None:
+    """422 for what no engine keeps: NUL and lone surrogates in texts and names, integers beyond 64 bits."""
+    pending = [(value, path)]
+    while pending:
+        node, at = pending.pop()
+        if isinstance(node, str):
+            _refuse_text(node, at)
+        elif isinstance(node, dict):
+            for name, child in node.items():
+                _refuse_text(name, at)
+                pending.append((child, f"{at}.{name}" if at else name))
+        elif isinstance(node, list):
+            pending.extend((child, f"{at}.{index}" if at else str(index)) for index, child in enumerate(node))
+        elif isinstance(node, int) and not -(2**63) <= node < 2**63:
+            raise _unstorable(at, "The integer does not fit into 64 bits.", "integer_range")
+        elif isinstance(node, float) and node in (float("inf"), float("-inf")):
+            raise _unstorable(at, "The number is too large.", "number_range")
+
+
+def _refuse_text(text: str, path: str) -> None:
+    if "\x00" in text:
+        raise _unstorable(path, "The text holds a NUL character.", "nul_character")
+    if _SURROGATE.search(text):
+        raise _unstorable(path, "The text holds half of a surrogate pair.", "lone_surrogate")
+
+
+def _unstorable(path: str, message: str, code: str) -> Refused:
+    safe = path.encode("utf-8", "replace").decode().replace("\x00", "?")
+    return Refused(Code.VALIDATION_FAILED, fields=(FieldError(safe, message, code),))

@@ -1,0 +1,45 @@
+"""Intents: what must follow a write, put into the aggregate's outbox by that write and carried out by the relay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lms_rt.ids import new_id
+
+Intent = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """The write that intents belong to: the aggregate's version after it, and its time."""
+
+    version: int
+    at: datetime
+
+
+def event(
+    write: Write, name: str, *, n: int, channels: Sequence[str], data: dict[str, Any], record: str | None = None
+) -> Intent:
+    """An event of record: told live as `name` on each channel, kept and sent to webhooks as `record`.
+
+    `n` is its place among the events of its write, from 0. Without channels it is only kept.
+    """
+    return {
+        "id": new_id("evt"),
+        "kind": "event",
+        "name": name,
+        "type": record,
+        "channels": list(channels),
+        "data": data,
+        "version": write.version,
+        "n": n,
+        "at": write.at,
+    }
+
+
+def effect(write: Write, name: str, data: dict[str, Any]) -> Intent:
+    """A short change of our own data that follows; its handler is registered under `name` and runs idempotently."""
+    return {"id": new_id("evt"), "kind": "effect", "effect": name, "data": data, "at": write.at}

@@ -1,0 +1,1 @@
+"""Where data rests: the database driver's start, the embedded store, backups."""

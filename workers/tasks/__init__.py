@@ -1,0 +1,1 @@
+"""One file of tasks per domain word."""
