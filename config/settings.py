@@ -121,7 +121,6 @@ class Settings(BaseSettings):
         True, description="Refuse tokens while neither Redis nor the database can say whether they are revoked."
     )
     tasks_force_inline: bool = Field(False, description="Run tasks inside the request; refused in production.")
-    rate_limit_exempt_networks: Words = Field(("127.0.0.0/8", "::1/128"), description="Networks that no limit counts.")
 
     # attempts and the live socket
     attempt_grace_seconds: int = Field(
@@ -132,14 +131,12 @@ class Settings(BaseSettings):
     )
     ws_allow_query_token: bool | None = Field(None, description="Take ?token= on /ws; default: not in production.")
 
-    @field_validator(
-        "allowed_hosts", "trusted_proxies", "cors_origins", "auth_modes", "rate_limit_exempt_networks", mode="before"
-    )
+    @field_validator("allowed_hosts", "trusted_proxies", "cors_origins", "auth_modes", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
-    @field_validator("trusted_proxies", "rate_limit_exempt_networks")
+    @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for word in value:
@@ -154,12 +151,16 @@ class Settings(BaseSettings):
         return value
 
     @classmethod
-    def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], **sources: PydanticBaseSettingsSource
+    def settings_customise_sources(  # noqa: PLR0917 - pydantic-settings' signature
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - files are named by *_FILE here
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What is passed in, then files named by *_FILE, then the environment, then `.env`."""
-        files = _FileSource(settings_cls)
-        return sources["init_settings"], files, sources["env_settings"], sources["dotenv_settings"]
+        return init_settings, _FileSource(settings_cls), env_settings, dotenv_settings
 
     @property
     def is_production(self) -> bool:
@@ -253,8 +254,6 @@ def _production_faults(settings: Settings) -> list[str]:
         "CORS_ORIGINS has a wildcard": any("*" in origin for origin in settings.cors_origins),
         "COOKIE_SECURE is off": not settings.cookie_secure,
         "PASSWORD_HASH_COST is less than 12": settings.password_hash_cost < 12,
-        "ALLOWED_HOSTS has a wildcard": any("*" in host for host in settings.allowed_hosts),
-        "PUBLIC_URL is not an https address": not settings.public_url.startswith("https://"),
     } | {f"{name} is weak or a default": _is_weak(value) for name, value in secrets.items()}
     return [fault for fault, is_true in checks.items() if is_true]
 

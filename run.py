@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""The one entry of lms_rt: sets itself up, then runs a sub-command. `python3 run.py --help` lists them.
+
+Not for rules or wiring: each command lives in its room. What is above `main` must parse on any Python 3.
+"""
+
+import sys
+
+if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+    sys.exit(
+        "lms_rt needs Python 3.11, 3.12 or 3.13; this is Python %d.%d. Try: python3.11 run.py" % sys.version_info[:2]
+    )
+
+import argparse
+import importlib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+
+# sub-command: (module with add_arguments(parser) and main(args) -> exit status, what it does)
+COMMANDS = {
+    "serve": ("handlers.serve", "start the school (the default); on the embedded store, all in one process"),
+    "test": ("tests.run", "set up and run the whole test suite"),
+    "check": ("config.check", "show the effective settings, secrets masked, and every fault in them"),
+    "check-code": ("tests.check_code", "format, lint, types and import directions, as CI checks them"),
+    "create-admin": ("lms_rt.console.create_admin", "make an administrator; works beside a running embedded server"),
+    "import-questions": ("lms_rt.console.import_questions", "import a GIFT file into a quiz, with a report"),
+    "simulate": ("lms_rt.console.simulate", "let many students sit a quiz on a running server, and prove the result"),
+    "backup": ("lms_rt.console.backup", "write a backup of the embedded store; works beside a running server"),
+    "restore": ("lms_rt.console.restore", "restore a backup into an empty data directory"),
+    "openapi": ("handlers.describe", "print the OpenAPI document of the REST API"),
+}
+_WITH_TEST_TOOLS = ("test", "check-code")
+
+
+def parsers():
+    """The main parser, and one for each sub-command; a command's module is imported only when it is used."""
+    main_parser = argparse.ArgumentParser(
+        prog="run.py", description="lms_rt: a learning platform whose every screen is live."
+    )
+    choices = main_parser.add_subparsers(dest="command", metavar="command")
+    return main_parser, {
+        name: choices.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".")
+        for name, (_, does) in COMMANDS.items()
+    }
+
+
+def main(arguments):
+    """Run the sub-command that `arguments` name and return its exit status."""
+    main_parser, by_name = parsers()
+    if arguments[:1] in (["-h"], ["--help"]):
+        main_parser.print_help()
+        return 0
+    if not arguments or arguments[0].startswith("-"):
+        arguments = ["serve", *arguments]
+    if arguments[0] not in COMMANDS:
+        main_parser.error(f"there is no command {arguments[0]!r}; try --help")
+    from config.venv import enter
+
+    enter(ROOT, has_test_tools=arguments[0] in _WITH_TEST_TOOLS)
+    command = importlib.import_module(COMMANDS[arguments[0]][0])
+    command.add_arguments(by_name[arguments[0]])
+    return command.main(main_parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
