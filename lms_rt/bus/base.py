@@ -1,0 +1,274 @@
+"""The abstract roles of the bus: everything that processes share fast and may lose.
+
+Two implementations of the whole exist (memory, Redis); nothing outside `lms_rt/bus` knows which one is at work. What
+must not be lost is in documents. Any role may raise `Refused(Code.UNAVAILABLE)` while the bus is away.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from lms_rt.contracts.events import LiveEvent
+
+HISTORY_EVENTS = 1_000
+HISTORY_SECONDS = 24 * 3600
+FENCE_SECONDS = 24 * 3600
+TOP_SECONDS = 30 * 24 * 3600
+PRESENCE_SECONDS = 30
+
+
+class Position(NamedTuple):
+    """A place in a channel: offsets belong to one epoch, and say nothing in another."""
+
+    epoch: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """An event with the place that the channel gave it."""
+
+    channel: str
+    position: Position
+    event: LiveEvent
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A state: only the latest matters; no offset, never replayed."""
+
+    channel: str
+    name: str
+    data: Mapping[str, Any]
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Poke:
+    """Something that a projection shows may have changed: look."""
+
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A word to every node, such as `session_revoked`; not for clients."""
+
+    name: str
+    data: Mapping[str, Any]
+
+
+Message = Published | State | Poke
+"""What a listener of a channel is handed."""
+
+MessageT = TypeVar("MessageT")
+
+
+class Receiver(ABC, Generic[MessageT]):
+    """Where a listener's messages go. Called in their order, never awaited: it must only put them somewhere."""
+
+    @abstractmethod
+    def receive(self, message: MessageT) -> None:
+        """Take one message."""
+
+
+class Listening(ABC):
+    """A confirmed subscription of this process; ends once."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Hand over nothing more. Again does nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The newest events of a channel and its top, read in one atomic step."""
+
+    top: Position
+    events: tuple[Published, ...]
+
+    def since(self, position: Position | None) -> tuple[Published, ...] | None:
+        """What followed `position` without a hole; None: it is of another epoch, above the top, or too old."""
+        if position is None or position.epoch != self.top.epoch or not 0 <= position.offset <= self.top.offset:
+            return None
+        missing = self.top.offset - position.offset
+        if missing > len(self.events):
+            return None
+        return self.events[len(self.events) - missing :]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Some events of a channel in order, and the first and last offset that the history holds (0, 0: none)."""
+
+    epoch: str
+    events: tuple[Published, ...]
+    first_offset: int
+    last_offset: int
+
+
+class FanOut(ABC):
+    """From one process to all: events with offsets, states, pokes, and words to the nodes."""
+
+    @abstractmethod
+    async def publish(self, channel: str, event: LiveEvent) -> Position | None:
+        """Give the event its place, keep it in the history and hand it to every listener: one atomic step.
+
+        An event of record carries (aggregate, version, n); what is not newer than the newest of its aggregate on this
+        channel is dropped (None): neither a repeat nor a slow relay delivers twice or out of order. Others always pass.
+        """
+
+    @abstractmethod
+    async def publish_direct(self, channel: str, name: str, data: Mapping[str, Any]) -> Position:
+        """An event that is not of record: best effort, without version, but with an offset of its own."""
+
+    @abstractmethod
+    async def publish_state(self, channel: str, name: str, data: Mapping[str, Any]) -> None:
+        """A state for who listens now."""
+
+    @abstractmethod
+    async def poke(self, channel: str) -> None:
+        """Tell the channel's projections, where there are any, to look."""
+
+    @abstractmethod
+    async def listen(self, channel: str, receiver: Receiver[Message]) -> Listening:
+        """Hand the channel's messages to `receiver` from now on; returns once that is confirmed."""
+
+    @abstractmethod
+    async def publish_control(self, name: str, data: Mapping[str, Any]) -> None:
+        """A word to every node, this one included."""
+
+    @abstractmethod
+    async def listen_control(self, receiver: Receiver[Control]) -> Listening:
+        """Hand words to the nodes to `receiver` from now on; returns once that is confirmed."""
+
+
+class History(ABC):
+    """What was published: 1,000 events or 24 h a channel; epoch and offset 30 days after the last event."""
+
+    @abstractmethod
+    async def read(self, channel: str, *, after: int | None = None) -> Stretch:
+        """The top, and the kept events with offsets above `after` (None: no events)."""
+
+    @abstractmethod
+    async def page(
+        self, channel: str, *, before: int | None = None, after: int | None = None, limit: int = 100
+    ) -> HistoryPage:
+        """At most `limit` events: the first above `after`, else the last below `before`, else the newest."""
+
+    @abstractmethod
+    async def top(self, channel: str) -> Position | None:
+        """The channel's newest place, for `as_of` (read it before the data); None: the bus is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One connection's presence on a channel. `note` holds small facts of its user there, the same for all devices."""
+
+    connection_id: str
+    user_id: str
+    full_name: str = ""
+    is_staff: bool = False
+    note: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Presence(ABC):
+    """Who is on which channel, over all nodes. A member that nobody renews is gone after 30 s."""
+
+    @abstractmethod
+    async def join(self, channel: str, member: Member) -> None:
+        """Be there; again renews. The member's `note` is not looked at."""
+
+    @abstractmethod
+    async def leave(self, channel: str, connection_id: str) -> None:
+        """Be gone; again does nothing."""
+
+    @abstractmethod
+    async def renew(self, memberships: Iterable[tuple[str, str]]) -> None:
+        """Keep these (channel, connection id) alive for another 30 s; unknown ones are passed over."""
+
+    @abstractmethod
+    async def note(self, channel: str, user_id: str, data: Mapping[str, Any]) -> None:
+        """Attach facts to a user on a channel; they replace those of the same name and go with the last device."""
+
+    @abstractmethod
+    async def members_of(self, channels: Iterable[str]) -> dict[str, list[Member]]:
+        """Who is on each of the channels, with their notes; every channel asked for is a key."""
+
+
+class Tickets(ABC):
+    """One-time tickets, by the hash of what the client holds."""
+
+    @abstractmethod
+    async def issue(self, ticket_hash: str, data: Mapping[str, Any], *, ttl_seconds: float) -> None:
+        """Keep a ticket for so long."""
+
+    @abstractmethod
+    async def consume(self, ticket_hash: str) -> dict[str, Any] | None:
+        """What was kept, once; None: unknown, used or too old. Atomic: of two callers one gets it."""
+
+
+class Revocations(ABC):
+    """Fast copies of what ended: sessions (and whatever else has an id). The fact itself is in the database."""
+
+    @abstractmethod
+    async def revoke(self, key: str, *, ttl_seconds: float) -> None:
+        """Remember that `key` ended, for as long as tokens of it could still be shown."""
+
+    @abstractmethod
+    async def is_revoked(self, key: str) -> bool:
+        """Is it remembered? False says only that no copy is here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """The answer of a token bucket."""
+
+    is_allowed: bool
+    remaining: int
+    retry_after_ms: int
+
+
+class RateLimits(ABC):
+    """Token buckets, shared by all nodes."""
+
+    @abstractmethod
+    async def take(self, key: str, *, per_second: float, burst: int, cost: int = 1) -> Allowance:
+        """Take `cost` tokens from the bucket of `key`, which holds `burst` and refills with `per_second`."""
+
+
+class Locks(ABC):
+    """Short leases that only save work: nothing may rest on them being exclusive."""
+
+    @abstractmethod
+    async def acquire(self, name: str, *, ttl_seconds: float) -> str | None:
+        """A token for `release`, or None: somebody has it."""
+
+    @abstractmethod
+    async def release(self, name: str, token: str) -> None:
+        """Give it back, if it is still held with this token."""
+
+
+class WakeUps(ABC):
+    """Waking workers: only a hint, the sweeper finds every job anyway."""
+
+    @abstractmethod
+    async def wake(self, queue: str, job_id: str) -> None:
+        """A job may be due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bus:
+    """All roles together, of one implementation."""
+
+    fan_out: FanOut
+    history: History
+    presence: Presence
+    tickets: Tickets
+    revocations: Revocations
+    rate_limits: RateLimits
+    locks: Locks
+    wake_ups: WakeUps
