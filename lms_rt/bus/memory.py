@@ -1,0 +1,211 @@
+"""The bus of one process: every role in memory. Each process has its own, so a second node would not hear the first.
+
+Nothing here suspends, so every method is one atomic step. Times are `clock`'s, and what is too old is dropped when it is
+met, and in a sweep when many new entries came.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
+
+from lms_rt.bus.base import (
+    PRESENCE_SECONDS,
+    Allowance,
+    Bus,
+    Locks,
+    Member,
+    Presence,
+    RateLimits,
+    Revocations,
+    Tickets,
+    WakeUps,
+)
+from lms_rt.bus.memory_channels import MemoryChannels, MemoryFanOut, MemoryHistory
+from lms_rt.clock import Clock
+
+_SWEEP_EVERY = 1_000
+"""So many writes between two looks at everything that may be too old."""
+
+ValueT = TypeVar("ValueT")
+
+
+class _Expiring(Generic[ValueT]):
+    """A dictionary whose entries end at a time of their own."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._entries: dict[str, tuple[int, ValueT]] = {}
+        self._writes = 0
+
+    def put(self, key: str, value: ValueT, ttl_seconds: float) -> None:
+        now = self._clock.now_ms()
+        self._writes += 1
+        if self._writes % _SWEEP_EVERY == 0:
+            self._entries = {k: entry for k, entry in self._entries.items() if entry[0] > now}
+        self._entries[key] = (now + round(ttl_seconds * 1000), value)
+
+    def find(self, key: str) -> ValueT | None:
+        entry = self._entries.get(key)
+        return entry[1] if entry is not None and entry[0] > self._clock.now_ms() else None
+
+    def take(self, key: str) -> ValueT | None:
+        found = self.find(key)
+        self._entries.pop(key, None)
+        return found
+
+
+class MemoryPresence(Presence):
+    """Who is where, by channel and connection."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._members: dict[str, dict[str, tuple[int, Member]]] = {}
+        self._notes: dict[str, dict[str, dict[str, Any]]] = {}
+
+    async def join(self, channel: str, member: Member) -> None:
+        """Be there; again renews."""
+        self._members.setdefault(channel, {})[member.connection_id] = (self._end(), member)
+
+    async def leave(self, channel: str, connection_id: str) -> None:
+        """Be gone; again does nothing."""
+        self._remove(channel, [connection_id])
+
+    async def renew(self, memberships: Iterable[tuple[str, str]]) -> None:
+        """Keep these alive."""
+        end = self._end()
+        for channel, connection_id in memberships:
+            members = self._members.get(channel, {})
+            if connection_id in members:
+                members[connection_id] = (end, members[connection_id][1])
+
+    async def note(self, channel: str, user_id: str, data: Mapping[str, Any]) -> None:
+        """Attach facts to a user who is there."""
+        if any(member.user_id == user_id for member in self._present(channel)):
+            self._notes.setdefault(channel, {}).setdefault(user_id, {}).update(data)
+
+    async def members_of(self, channels: Iterable[str]) -> dict[str, list[Member]]:
+        """Who is on each of the channels, with their notes."""
+        return {channel: self._with_notes(channel) for channel in channels}
+
+    def _end(self) -> int:
+        return self._clock.now_ms() + PRESENCE_SECONDS * 1000
+
+    def _present(self, channel: str) -> list[Member]:
+        entries = self._members.get(channel)
+        if not entries:
+            return []
+        now = self._clock.now_ms()
+        dead = [connection_id for connection_id, (end, _) in entries.items() if end <= now]
+        self._remove(channel, dead)
+        return [member for _, member in entries.values()]
+
+    def _with_notes(self, channel: str) -> list[Member]:
+        present = self._present(channel)
+        notes = self._notes.get(channel)
+        if not notes:
+            return present
+        return [replace(member, note=dict(notes.get(member.user_id, {}))) for member in present]
+
+    def _remove(self, channel: str, connection_ids: list[str]) -> None:
+        entries, notes = self._members.get(channel, {}), self._notes.get(channel, {})
+        for connection_id in connection_ids:
+            gone = entries.pop(connection_id, None)
+            if gone and not any(member.user_id == gone[1].user_id for _, member in entries.values()):
+                notes.pop(gone[1].user_id, None)
+        if not entries:
+            self._members.pop(channel, None)
+            self._notes.pop(channel, None)
+
+
+class MemoryTickets(Tickets):
+    """Tickets in a dictionary."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._kept: _Expiring[dict[str, Any]] = _Expiring(clock)
+
+    async def issue(self, ticket_hash: str, data: Mapping[str, Any], *, ttl_seconds: float) -> None:
+        """Keep a ticket for so long."""
+        self._kept.put(ticket_hash, dict(data), ttl_seconds)
+
+    async def consume(self, ticket_hash: str) -> dict[str, Any] | None:
+        """What was kept, once."""
+        return self._kept.take(ticket_hash)
+
+
+class MemoryRevocations(Revocations):
+    """Copies of what ended."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._ended: _Expiring[bool] = _Expiring(clock)
+
+    async def revoke(self, key: str, *, ttl_seconds: float) -> None:
+        """Remember that `key` ended."""
+        self._ended.put(key, value=True, ttl_seconds=ttl_seconds)
+
+    async def is_revoked(self, key: str) -> bool:
+        """Is it remembered?"""
+        return self._ended.find(key) is not None
+
+
+class MemoryRateLimits(RateLimits):
+    """Token buckets: (tokens, when they were counted). A bucket that has been full for long is forgotten."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._buckets: _Expiring[tuple[float, int]] = _Expiring(clock)
+
+    async def take(self, key: str, *, per_second: float, burst: int, cost: int = 1) -> Allowance:
+        """Take `cost` tokens."""
+        now = self._clock.now_ms()
+        tokens, counted = self._buckets.find(key) or (float(burst), now)
+        tokens = min(float(burst), tokens + (now - counted) / 1000 * per_second)
+        is_allowed = tokens >= cost
+        tokens -= cost if is_allowed else 0
+        self._buckets.put(key, (tokens, now), burst / per_second + 1)
+        wait_ms = 0 if is_allowed else -int(-(cost - tokens) / per_second * 1000 // 1)
+        return Allowance(is_allowed, int(tokens), wait_ms)
+
+
+class MemoryLocks(Locks):
+    """Leases by name."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._held: _Expiring[str] = _Expiring(clock)
+
+    async def acquire(self, name: str, *, ttl_seconds: float) -> str | None:
+        """A token, or None: somebody has it."""
+        if self._held.find(name) is not None:
+            return None
+        token = secrets.token_hex(8)
+        self._held.put(name, token, ttl_seconds)
+        return token
+
+    async def release(self, name: str, token: str) -> None:
+        """Give it back, if it is still held with this token."""
+        if self._held.find(name) == token:
+            self._held.take(name)
+
+
+class SilentWakeUps(WakeUps):
+    """Wakes nobody: the sweeper finds the job."""
+
+    async def wake(self, queue: str, job_id: str) -> None:
+        """Do nothing."""
+
+
+def memory_bus(clock: Clock, *, wake_ups: WakeUps | None = None) -> Bus:
+    """The bus of one process."""
+    channels = MemoryChannels(clock)
+    return Bus(
+        fan_out=MemoryFanOut(channels),
+        history=MemoryHistory(channels),
+        presence=MemoryPresence(clock),
+        tickets=MemoryTickets(clock),
+        revocations=MemoryRevocations(clock),
+        rate_limits=MemoryRateLimits(clock),
+        locks=MemoryLocks(clock),
+        wake_ups=wake_ups or SilentWakeUps(),
+    )
