@@ -1,0 +1,102 @@
+"""Structured logs: JSON lines or readable text, each with the request's id. What looks like a secret is never written.
+
+Request handlers set `current_request_id`; everything logged while that request is worked on carries it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from config.settings import Settings
+
+current_request_id: ContextVar[str] = ContextVar("current_request_id", default="")
+"""The id of the request that this context works on; empty outside requests."""
+
+_SECRETS = (
+    (re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*"), "[token]"),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[^\s'\",;]+"), r"\1 [secret]"),
+    (
+        re.compile(
+            r"(?i)(['\"]?\b(?:\w*token|ticket|\w*password|secret\w*|pepper|lms_(?:access|refresh|csrf|device))\b['\"]?"
+            r"\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s&;,)}\]'\"]+)"
+        ),
+        r"\1[secret]",
+    ),
+    (re.compile(r"(?i)(mongodb(?:\+srv)?|rediss?)://[^@/\s]+@"), r"\1://[secret]@"),
+)
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id", "taskName"}
+
+
+def redacted(text: str) -> str:
+    """`text` without tokens, tickets, passwords and the credentials of addresses."""
+    for pattern, words in _SECRETS:
+        text = pattern.sub(words, text)
+    return text
+
+
+def _facts(record: logging.LogRecord) -> dict[str, Any]:
+    """What the caller passed as `extra`."""
+    return {name: value for name, value in vars(record).items() if name not in _STANDARD}
+
+
+class _WithRequest(logging.Filter):
+    """Puts the current request's id onto every record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = current_request_id.get()
+        return True
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as a line."""
+        line: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": redacted(record.getMessage()),
+        }
+        if request_id := getattr(record, "request_id", ""):
+            line["request_id"] = request_id
+        for name, value in _facts(record).items():
+            line[name] = redacted(value) if isinstance(value, str) else value
+        if record.exc_info:
+            line["exception"] = redacted(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class ReadableText(logging.Formatter):
+    """For people: time, level, message, then the facts as name=value."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as a line (with a traceback, several)."""
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[11:23]
+        facts = "".join(f" {name}={value}" for name, value in _facts(record).items())
+        request_id = getattr(record, "request_id", "")
+        tail = f" [{request_id}]" if request_id else ""
+        text = f"{at} {record.levelname:<7} {record.getMessage()}{facts}{tail}"
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        return redacted(text)
+
+
+def set_up_logging(settings: Settings, stream: TextIO | None = None) -> None:
+    """Send the root logger to `stream` (stderr by default) in the format that the settings name."""
+    is_json = settings.log_format == "json" or (settings.log_format == "auto" and settings.is_production)
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonLines() if is_json else ReadableText())
+    handler.addFilter(_WithRequest())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.DEBUG if settings.debug else settings.log_level)
+    # The drivers' own debug words would drown everything, and repeat what commands carry.
+    for name in ("pymongo", "motor", "asyncio", "markdown_it"):
+        logging.getLogger(name).setLevel(max(logging.INFO, root.level))
