@@ -1,0 +1,150 @@
+"""A student in a course: status, progress per lesson, summaries of the attempts. `_id` is "<student>:<course>". No rules.
+
+`revision` counts every write and is the compare-and-set of all of them; `version` moves only with what others hear of,
+and never goes back: who enrols again goes on from the old one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, Field
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import DuplicateKeyError
+
+from documents.base import Aggregate, Row
+from documents.enums import EnrollmentStatus, ProgressStatus
+
+Sorting = Sequence[tuple[str, int]]
+
+PRESENT = (EnrollmentStatus.ACTIVE.value, EnrollmentStatus.COMPLETED.value)
+"""The statuses in which a student is in the course."""
+
+
+class LessonProgress(BaseModel):
+    """How far a student is in one lesson, stored under `progress.<lesson_id>`. `watched` are merged ranges in seconds."""
+
+    status: str = ProgressStatus.NOT_STARTED.value
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    time_spent_seconds: int = 0
+    last_position_seconds: int = 0
+    completion_percentage: int = 0
+    attempts_count: int = 0
+    watched: list[list[int]] = Field(default_factory=list)
+
+
+class AttemptSummary(BaseModel):
+    """What an enrolment tells of one attempt. `attempt_version` keeps a late word from replacing a newer one."""
+
+    attempt_id: str
+    quiz_id: str
+    attempt_number: int
+    status: str
+    percentage: int | None = None
+    is_passed: bool | None = None
+    submitted_at: datetime | None = None
+    attempt_version: int = 0
+
+
+class Enrollment(Aggregate):
+    """A student's enrolment in a course."""
+
+    student_id: str
+    course_id: str
+    status: str = EnrollmentStatus.ACTIVE.value
+    progress: dict[str, LessonProgress] = Field(default_factory=dict)
+    attempts: list[AttemptSummary] = Field(default_factory=list)
+    passed_quiz_ids: list[str] = Field(default_factory=list)
+    total_time_spent_seconds: int = 0
+    last_accessed_at: datetime | None = None
+    rating: int | None = None
+    review: str | None = None
+    certificate_issued_at: datetime | None = None
+    payment_id: str | None = None
+    enrolled_at: datetime
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    expires_ms: int | None = None
+    watched_until_ms: int | None = None
+    revision: int = 1
+
+    class Settings(Aggregate.Settings):
+        """Where enrolments are kept, and how they are found."""
+
+        name = "enrollments"
+        indexes: ClassVar[list[IndexModel]] = [
+            IndexModel([("student_id", ASCENDING), ("enrolled_at", DESCENDING)]),
+            IndexModel([("course_id", ASCENDING), ("enrolled_at", DESCENDING)]),
+            IndexModel([("course_id", ASCENDING), ("status", ASCENDING)]),
+            IndexModel([("expires_ms", ASCENDING)], sparse=True),
+            IndexModel([("outbox_at", ASCENDING)], sparse=True),
+        ]
+
+    def is_over(self, now_ms: int) -> bool:
+        """Is it active still, though its time is over?"""
+        return self.status == EnrollmentStatus.ACTIVE and self.expires_ms is not None and self.expires_ms <= now_ms
+
+    def is_present(self, now_ms: int) -> bool:
+        """Is the student in the course at this time?"""
+        return self.status in PRESENT and not self.is_over(now_ms)
+
+    def progress_in(self, lesson_id: str) -> LessonProgress:
+        """How far the student is in a lesson, begun or not."""
+        return self.progress.get(lesson_id) or LessonProgress()
+
+    @classmethod
+    async def find_one_by_id(cls, enrollment_id: str) -> Enrollment | None:
+        """The enrolment of this id."""
+        row = await cls.rows().find_one({"_id": enrollment_id}, {"outbox": 0})
+        return None if row is None else cls.model_validate(row)
+
+    @classmethod
+    async def find_of(cls, student_id: str, course_id: str) -> Enrollment | None:
+        """A student's enrolment in a course."""
+        return await cls.find_one_by_id(enrollment_id_of(student_id, course_id))
+
+    @classmethod
+    async def page(cls, filter_: Row, sorting: Sorting, *, skip: int, limit: int) -> tuple[list[Enrollment], int]:
+        """Enrolments for a list, and how many match in all."""
+        total = await cls.rows().count_documents(filter_)
+        found = cls.rows().find(filter_, {"outbox": 0}).sort([*sorting, ("_id", ASCENDING)]).skip(skip).limit(limit)
+        return [cls.model_validate(row) for row in await found.to_list(length=limit)], total
+
+    @classmethod
+    async def count_present(cls, course_id: str) -> int:
+        """How many students are in a course now."""
+        return await cls.rows().count_documents({"course_id": course_id, "status": {"$in": list(PRESENT)}})
+
+    @classmethod
+    async def find_overdue(cls, now_ms: int, limit: int) -> list[Enrollment]:
+        """Active enrolments whose time is over."""
+        filter_ = {"expires_ms": {"$lte": now_ms}, "status": EnrollmentStatus.ACTIVE.value}
+        rows = await cls.rows().find(filter_, {"outbox": 0}).limit(limit).to_list(length=limit)
+        return [cls.model_validate(row) for row in rows]
+
+    async def insert_new(self) -> bool:
+        """Store a new enrolment; False when there is one already."""
+        try:
+            await self.rows().insert_one(self.as_row())
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def as_row(self) -> Row:
+        """The document as it is stored, without nulls."""
+        return {"_id": self.id, **self.model_dump(exclude={"id"}, exclude_none=True)}
+
+    @classmethod
+    async def write(cls, enrollment_id: str, revision: int, update: Mapping[str, Any]) -> bool:
+        """One write, if nobody else was first; it moves `revision`. False: read and decide again."""
+        counted = {**update.get("$inc", {}), "revision": 1}
+        result = await cls.rows().update_one({"_id": enrollment_id, "revision": revision}, {**update, "$inc": counted})
+        return result.matched_count == 1
+
+
+def enrollment_id_of(student_id: str, course_id: str) -> str:
+    """The one id that a student's enrolment in a course can have."""
+    return f"{student_id}:{course_id}"
