@@ -42,6 +42,39 @@ class Aggregate(Record):
     outbox: list[Row] = Field(default_factory=list)
     outbox_at: datetime | None = None
 
+    @classmethod
+    async def find_outbox(cls, document_id: str) -> Row | None:
+        """The intents of one aggregate, oldest first, beside its `outbox_at`; None: there is no such document."""
+        return await cls.rows().find_one({"_id": document_id}, {"outbox": 1, "outbox_at": 1})
+
+    @classmethod
+    async def find_pending(cls, *, until: datetime, after: tuple[datetime, str] | None, limit: int) -> list[Row]:
+        """Aggregates whose `outbox_at` is not after `until`: (`_id`, `outbox_at`) in keyset pages by both."""
+        asked: Row = {"outbox_at": {"$lte": until}}
+        if after is not None:
+            at, document_id = after
+            asked["$or"] = [{"outbox_at": {"$gt": at}}, {"outbox_at": at, "_id": {"$gt": document_id}}]
+        found = cls.rows().find(asked, {"outbox_at": 1}).sort([("outbox_at", 1), ("_id", 1)]).limit(limit)
+        return await found.to_list(length=limit)
+
+    @classmethod
+    async def pull_intent(cls, document_id: str, intent_id: str) -> None:
+        """Take an intent out by its id; the last one takes `outbox_at` with it, in the same write."""
+        pulled = {"$pull": {"outbox": {"id": intent_id}}}
+        last = await cls.rows().update_one(
+            {"_id": document_id, "outbox": {"$size": 1}, "outbox.id": intent_id},
+            {**pulled, "$unset": {"outbox_at": ""}},
+        )
+        if last.matched_count == 0:
+            await cls.rows().update_one({"_id": document_id}, pulled)
+
+    @classmethod
+    async def unflag_empty_outbox(cls, document_id: str) -> None:
+        """Unset an `outbox_at` that stands beside an empty outbox."""
+        await cls.rows().update_one(
+            {"_id": document_id, "outbox": {"$size": 0}, "outbox_at": {"$exists": True}}, {"$unset": {"outbox_at": ""}}
+        )
+
 
 def with_intents(update: Row, intents: Sequence[Row], at: datetime) -> Row:
     """The update that also puts `intents` into the aggregate's outbox, in the same write."""

@@ -1,0 +1,111 @@
+"""The relay: carries out what a write put into its aggregate's outbox. It decides nothing and keeps nothing.
+
+`hand_over` right after a write is the fast path; `run` sweeps up what a crash or an absent bus left behind. Both are the
+same task, may run at the same time on any nodes, and need no lease: the bus drops repeated events, effects are idempotent.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from documents.base import Aggregate, Row
+from lms_rt.bus.base import FanOut
+from lms_rt.clock import Clock, from_ms, to_ms
+from lms_rt.contracts.events import LiveEvent
+
+EffectHandler = Callable[[str, dict[str, Any]], Awaitable[None]]
+"""Given the intent's id and data; idempotent by that id."""
+
+SWEEP_PAGE = 100
+MINIMUM_AGE_MS = 2_000
+"""The fast path of a younger entry is probably still on its way."""
+
+_log = logging.getLogger(__name__)
+
+
+class Relay:
+    """Publishes events and runs effects, each aggregate's in their order."""
+
+    def __init__(self, *, fan_out: FanOut, clock: Clock, aggregates: Sequence[type[Aggregate]]) -> None:
+        self._fan_out, self._clock, self._aggregates = fan_out, clock, tuple(aggregates)
+        self._effects: dict[str, EffectHandler] = {}
+
+    def register_effect(self, name: str, handler: EffectHandler) -> None:
+        """Who carries out the effects of this name."""
+        self._effects[name] = handler
+
+    async def hand_over(self, document: type[Aggregate], document_id: str) -> None:
+        """Carry out all that is pending of one aggregate. Never raises: the write stands, the sweeper comes back."""
+        try:
+            await self._carry_out(document, document_id)
+        except Exception:  # noqa: BLE001 - the caller's write is done; what failed here stays in the outbox
+            _log.exception("outbox of %s stays for the sweeper", document_id)
+
+    async def sweep(self, *, minimum_age_ms: int = MINIMUM_AGE_MS) -> int:
+        """Carry out what is older than that, oldest first; how many aggregates were looked at."""
+        until = from_ms(self._clock.now_ms() - minimum_age_ms)
+        seen = 0
+        for document in self._aggregates:
+            after = None
+            while page := await document.find_pending(until=until, after=after, limit=SWEEP_PAGE):
+                for row in page:
+                    await self.hand_over(document, row["_id"])
+                seen += len(page)
+                after = (page[-1]["outbox_at"], page[-1]["_id"])
+        return seen
+
+    async def run(self, *, interval_seconds: float) -> None:
+        """Sweep all at once, then what is old enough every so often, until cancelled."""
+        minimum_age_ms = 0
+        while True:
+            try:
+                await self.sweep(minimum_age_ms=minimum_age_ms)
+            except Exception:  # noqa: BLE001 - the database is away: the next sweep finds the same entries
+                _log.exception("the sweep of the outboxes failed")
+            else:
+                minimum_age_ms = MINIMUM_AGE_MS
+            await self._clock.sleep(interval_seconds)
+
+    async def _carry_out(self, document: type[Aggregate], document_id: str) -> None:
+        row = await document.find_outbox(document_id)
+        if row is None:
+            return
+        intents: list[Row] = row.get("outbox") or []
+        if not intents and row.get("outbox_at") is not None:
+            await document.unflag_empty_outbox(document_id)
+        stopped: set[str] = set()
+        for intent in intents:
+            # Of one aggregate nothing overtakes: events wait for an event, an effect for one of its name.
+            line = intent["kind"] if intent["kind"] == "event" else f"effect {intent['effect']}"
+            if line in stopped:
+                continue
+            if await self._is_done(document_id, intent):
+                await document.pull_intent(document_id, intent["id"])
+            else:
+                stopped.add(line)
+
+    async def _is_done(self, document_id: str, intent: Row) -> bool:
+        try:
+            if intent["kind"] == "event":
+                await self._publish(document_id, intent)
+            else:
+                await self._effects[intent["effect"]](intent["id"], intent["data"])
+        except Exception:  # noqa: BLE001 - one intent must not hold up the others; it stays and is tried again
+            _log.exception("intent %s of %s could not be carried out", intent["id"], document_id)
+            return False
+        return True
+
+    async def _publish(self, document_id: str, intent: Mapping[str, Any]) -> None:
+        event = LiveEvent(
+            event_id=intent["id"],
+            name=intent["name"],
+            data=intent["data"],
+            at_ms=to_ms(intent["at"]),
+            aggregate=document_id,
+            version=intent["version"],
+            n=intent["n"],
+        )
+        for channel in intent["channels"]:
+            await self._fan_out.publish(channel, event)
