@@ -5,6 +5,8 @@ from __future__ import annotations
 from documents.base import Record
 from documents.course import Course
 from documents.enrollment import Enrollment
+from documents.session import Session
+from documents.user import User
 
-DOCUMENTS: tuple[type[Record], ...] = (Course, Enrollment)
+DOCUMENTS: tuple[type[Record], ...] = (Course, Enrollment, Session, User)
 """Every document class; the store makes their collections and indexes at start."""

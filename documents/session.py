@@ -1,0 +1,76 @@
+"""Sessions: one refresh family per sign-in. The tokens themselves are never stored; they are made from these facts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from pymongo import IndexModel
+
+from documents.base import Record, Row
+
+
+class Session(Record):
+    """A refresh family: `generation` names the only token that rotates, `revoked_at` is there once it has ended.
+
+    `proved_ms` is when the credentials were read that began it (epoch milliseconds): an end of all sessions after that
+    moment ends this one too, even when it was written later.
+    """
+
+    user_id: str
+    generation: int = 1
+    rotated_at: datetime
+    idle_until: datetime
+    absolute_until: datetime
+    revoked_at: datetime | None = None
+    proved_ms: int
+    created_at: datetime
+    last_used_at: datetime
+    device: str = ""
+    address: str = ""
+
+    class Settings(Record.Settings):
+        """Collection and index."""
+
+        name = "sessions"
+        indexes: ClassVar = [IndexModel("user_id")]
+
+    @classmethod
+    async def find_row(cls, session_id: str) -> Row | None:
+        """The family as it is stored."""
+        return await cls.rows().find_one({"_id": session_id})
+
+    @classmethod
+    async def rotate(cls, session_id: str, generation: int, *, at: datetime, idle_until: datetime) -> bool:
+        """Move from `generation` to the next; False when it was another one by now, or the family has ended."""
+        result = await cls.rows().update_one(
+            {"_id": session_id, "generation": generation, "revoked_at": {"$exists": False}},
+            {
+                "$set": {
+                    "generation": generation + 1,
+                    "rotated_at": at,
+                    "last_used_at": at,
+                    "idle_until": idle_until,
+                }
+            },
+        )
+        return bool(result.matched_count)
+
+    @classmethod
+    async def revoke(cls, session_id: str, at: datetime) -> bool:
+        """End the family; False when it had ended."""
+        result = await cls.rows().update_one(
+            {"_id": session_id, "revoked_at": {"$exists": False}}, {"$set": {"revoked_at": at}}
+        )
+        return bool(result.matched_count)
+
+    @classmethod
+    async def rows_of_user(cls, user_id: str) -> list[Row]:
+        """All families of this person that are still kept, ended ones too."""
+        wanted = {"revoked_at": 1, "idle_until": 1, "absolute_until": 1, "last_used_at": 1}
+        return [row async for row in cls.rows().find({"user_id": user_id}, wanted)]
+
+    @classmethod
+    async def forget(cls, session_ids: list[str]) -> None:
+        """Remove families that ended long ago."""
+        await cls.rows().delete_many({"_id": {"$in": session_ids}})

@@ -1,0 +1,102 @@
+"""People: who may sign in, and what they are. Their sessions are in `session.py`; what they may do is security's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+
+from pydantic import Field
+from pymongo import IndexModel
+from pymongo.errors import DuplicateKeyError
+
+from documents.base import Aggregate, Row
+from documents.enums import Role
+
+_SIGNED_IN = {"role": 1, "is_active": 1, "permissions": 1, "full_name": 1, "sessions_valid_after_ms": 1}
+
+
+class User(Aggregate):
+    """One account. `email` is shown as it was given; `email_key` is its normalised form, and unique.
+
+    Sessions whose credentials were read at or before `sessions_valid_after_ms` are over, whatever their own document
+    says. `permissions` add to those of the role.
+    """
+
+    email: str
+    email_key: str
+    password_hash: str
+    full_name: str
+    role: Role
+    is_active: bool = True
+    permissions: list[str] = Field(default_factory=list)
+    sessions_valid_after_ms: int = 0
+    locale: str = "en"
+    timezone: str = "UTC"
+    avatar_file_id: str | None = None
+    mfa_enabled: bool = False
+    email_verified_at: datetime | None = None
+    last_login_at: datetime | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+    class Settings(Aggregate.Settings):
+        """Collection and indexes."""
+
+        name = "users"
+        indexes: ClassVar = [IndexModel("email_key", unique=True), IndexModel("outbox_at", sparse=True)]
+
+    @classmethod
+    async def add(cls, user: User) -> bool:
+        """Insert; False when the address (or the id) is taken."""
+        try:
+            await user.insert()
+        except DuplicateKeyError:
+            return False
+        return True
+
+    @classmethod
+    async def find_by_id(cls, user_id: str) -> User | None:
+        """The account of this id."""
+        return await cls.find_one({"_id": user_id})
+
+    @classmethod
+    async def find_by_email_key(cls, email_key: str) -> User | None:
+        """The account of this normalised address."""
+        return await cls.find_one({"email_key": email_key})
+
+    @classmethod
+    async def find_signed_in(cls, user_id: str) -> Row | None:
+        """What every request of a signed-in person needs to know, and no more."""
+        return await cls.rows().find_one({"_id": user_id}, _SIGNED_IN)
+
+    @classmethod
+    async def change(
+        cls, user_id: str, fields: Mapping[str, Any], at: datetime, *, expected_version: int | None = None
+    ) -> bool:
+        """Set `fields` and move the version; False when the account is gone or at another version than expected."""
+        which: Row = {"_id": user_id}
+        if expected_version is not None:
+            which["version"] = expected_version
+        result = await cls.rows().update_one(which, {"$set": {**fields, "updated_at": at}, "$inc": {"version": 1}})
+        return bool(result.matched_count)
+
+    @classmethod
+    async def renew_password_hash(cls, user_id: str, old: str, new: str) -> None:
+        """The same password under another cost; a password that was changed meanwhile stays."""
+        await cls.rows().update_one({"_id": user_id, "password_hash": old}, {"$set": {"password_hash": new}})
+
+    @classmethod
+    async def note_sign_in(cls, user_id: str, at: datetime) -> None:
+        """Keep when they signed in last; no edit, so the version stays."""
+        await cls.rows().update_one({"_id": user_id}, {"$max": {"last_login_at": at}})
+
+    @classmethod
+    async def end_sessions_until(cls, user_id: str, moment_ms: int) -> None:
+        """Let every session end whose credentials were read up to this moment."""
+        await cls.rows().update_one({"_id": user_id}, {"$max": {"sessions_valid_after_ms": moment_ms}})
+
+    @classmethod
+    async def known_email_keys(cls, email_keys: list[str]) -> set[str]:
+        """Which of these normalised addresses have an account."""
+        found = cls.rows().find({"email_key": {"$in": email_keys}}, {"email_key": 1})
+        return {row["email_key"] async for row in found}

@@ -1,0 +1,183 @@
+"""People and sessions at the border: signing in and out, tokens, one's own profile."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated, Any, ClassVar, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from documents.enums import Role
+from lms_rt.contracts.base import Change, Draft, Identifier, Instant, Metadata, View
+
+_FORBIDDEN_IN_LOCAL = frozenset('<>()[],;:\\"@')
+MAX_EMAIL = 254
+
+
+def find_email_key(address: str) -> str | None:
+    """The one spelling of an address by which it is unique; None: it is no address.
+
+    Compatible forms and letter case do not make another mailbox, nor do the two spellings of an international domain.
+    """
+    text = unicodedata.normalize("NFKC", address.strip()).casefold()
+    local, _, domain = text.rpartition("@")
+    try:
+        ascii_domain = domain.encode("idna").decode()
+    except UnicodeError:
+        return None
+    if not _is_local_part(local) or not _is_domain(ascii_domain) or len(local) + len(ascii_domain) >= MAX_EMAIL:
+        return None
+    return f"{local}@{ascii_domain}"
+
+
+def _is_local_part(local: str) -> bool:
+    if not 1 <= len(local) <= 64 or local[0] == "." or local[-1] == "." or ".." in local:
+        return False
+    return all(sign.isprintable() and not sign.isspace() and sign not in _FORBIDDEN_IN_LOCAL for sign in local)
+
+
+def _is_domain(domain: str) -> bool:
+    labels = domain.split(".")
+    return len(labels) >= 2 and all(
+        label and label[0] != "-" and label[-1] != "-" and label.replace("-", "").isalnum() for label in labels
+    )
+
+
+def _check_email(address: str) -> str:
+    if find_email_key(address) is None:
+        raise PydanticCustomError("email", "Input should be an e-mail address")
+    return address
+
+
+def _check_timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # unknown, a path, a folder of the database
+        raise PydanticCustomError("timezone", "Input should be a time zone's name such as Africa/Cairo") from None
+    return name
+
+
+Email = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=MAX_EMAIL), AfterValidator(_check_email)
+]
+FullName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
+NewPassword = Annotated[
+    str, StringConstraints(min_length=1, max_length=512), Field(json_schema_extra={"format": "password"})
+]
+"""A password that is being chosen; the rules and their words are security's."""
+KnownPassword = Annotated[str, StringConstraints(max_length=1024), Field(json_schema_extra={"format": "password"})]
+"""A password that is being tried: whatever it is, the answer is only yes or no."""
+LocaleTag = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
+TimezoneName = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_check_timezone)]
+
+
+class RegistrationDraft(Draft):
+    """Somebody new."""
+
+    email: Email
+    password: NewPassword
+    full_name: FullName
+    role: Role = Role.STUDENT
+
+
+class SignInDraft(Draft):
+    """Address and password."""
+
+    email: Annotated[str, StringConstraints(max_length=512)]
+    password: KnownPassword
+
+
+class PasswordGrantForm(Draft):
+    """OAuth2's password grant as standard clients send it; parameters that we do not know are ignored (RFC 6749)."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    username: Annotated[str, StringConstraints(max_length=512)]
+    password: KnownPassword
+    grant_type: Literal["password"] = "password"
+
+
+class RefreshDraft(Draft):
+    """The refresh token that is to be replaced."""
+
+    refresh_token: Annotated[str, StringConstraints(max_length=512)]
+
+
+class SignOutDraft(Draft):
+    """How far to sign out."""
+
+    everywhere: bool = False
+
+
+class ProfileChange(Change):
+    """What people may change of themselves."""
+
+    read_only: ClassVar[frozenset[str]] = frozenset(
+        {
+            "id",
+            "email",
+            "role",
+            "is_active",
+            "mfa_enabled",
+            "email_verified_at",
+            "last_login_at",
+            "permissions",
+            "version",
+            "created_at",
+            "updated_at",
+        }
+    )
+
+    # Only the avatar may be null; the other defaults merely say "not sent".
+    full_name: FullName = Field(default_factory=str)
+    locale: LocaleTag = Field(default_factory=str)
+    timezone: TimezoneName = Field(default_factory=str)
+    avatar_file_id: Identifier | None = None
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class UserView(View):
+    """A person, as they see themselves."""
+
+    id: str
+    email: str
+    full_name: str
+    role: Role
+    is_active: bool
+    locale: str
+    timezone: str
+    avatar_file_id: str | None
+    mfa_enabled: bool
+    email_verified_at: Instant | None
+    last_login_at: Instant | None
+    permissions: list[str]
+    metadata: dict[str, Any]
+    version: int
+    created_at: Instant
+    updated_at: Instant
+
+
+class TokensView(View):
+    """A session's tokens and whose it is. `expires_in` is the access token's life in seconds."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the kind of token
+    expires_in: int
+    user: UserView
+
+
+class BrowserSessionView(View):
+    """What a browser is told: its tokens are in cookies that scripts cannot read."""
+
+    user: UserView
+    expires_in: int
+
+
+class TicketView(View):
+    """A one-time ticket for opening a WebSocket within `expires_in` seconds."""
+
+    ticket: str
+    expires_in: int

@@ -1,0 +1,95 @@
+"""Passwords: how they are hashed, off the event loop, and which are refused. Not who may sign in: that is accounts'.
+
+A stored hash reads `bcrypt-hs384-1$<pepper>$<bcrypt>`: bcrypt(base64(hmac-sha384(pepper, NFKC(password)))). The HMAC
+brings passwords of any length under bcrypt's 72 bytes, and makes a stolen table worthless without the pepper.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import os
+import sys
+import threading
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import bcrypt
+
+from lms_rt.errors import Code, Refused
+
+_SCHEME = "bcrypt-hs384-1"
+_NICENESS = 10
+_NOBODY = "abcdefghijklmnopqrstuu" + "A" * 31  # salt and digest of no password: checking costs what a real one costs
+
+ResultT = TypeVar("ResultT")
+
+
+def _yield_to_others() -> None:
+    """Lower this thread's priority, so that hashing takes only what the event loop leaves (Linux: nice is per thread)."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+
+
+class HashingPool:
+    """A few niced threads with a queue that has an end.
+
+    bcrypt at cost 12 takes a quarter of a second: on the loop it stops everybody, in the default executor it starves
+    its other users. Beyond `max_waiting` the answer is 503 `busy` instead of a wait that nobody sits out.
+    """
+
+    def __init__(self, *, threads: int = 1, max_waiting: int = 64, seconds_each: float = 0.25) -> None:
+        self._threads, self._max_waiting, self._seconds_each = threads, max_waiting, seconds_each
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="bcrypt", initializer=_yield_to_others)
+        self._under_way = 0
+
+    async def run(self, work: Callable[[], ResultT]) -> ResultT:
+        """The result of `work`, done in its turn; refused with `busy` when too many wait already."""
+        waiting = self._under_way - self._threads
+        if waiting >= self._max_waiting:
+            seconds = max(1, round(waiting * self._seconds_each / self._threads))
+            raise Refused(Code.BUSY, "Too many people are signing in at once; try again.", retry_after_seconds=seconds)
+        self._under_way += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        finally:
+            self._under_way -= 1
+
+    def close(self) -> None:
+        """Let the work under way end, drop what waits."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+class PasswordHasher:
+    """Makes and checks stored hashes."""
+
+    def __init__(self, *, pepper: str, cost: int, pool: HashingPool) -> None:
+        self._pepper, self._cost, self._pool = pepper.encode(), cost, pool
+        self._prefix = f"{_SCHEME}${hashlib.sha256(b'pepper' + self._pepper).hexdigest()[:8]}$"
+        self._nobody = f"{self._prefix}$2b${cost:02d}${_NOBODY}"
+
+    async def hash(self, password: str) -> str:
+        """What to store for this password."""
+        digest = self._digest(password)
+        hashed = await self._pool.run(lambda: bcrypt.hashpw(digest, bcrypt.gensalt(self._cost)))
+        return self._prefix + hashed.decode()
+
+    async def is_right(self, password: str, stored: str | None) -> bool:
+        """Is it the password behind `stored`? With None (nobody has this address) it takes as long, and is not."""
+        digest = self._digest(password)
+        is_known = stored is not None and stored.startswith(self._prefix)
+        hashed = (stored if stored is not None and is_known else self._nobody).removeprefix(self._prefix).encode()
+        is_match = await self._pool.run(lambda: bcrypt.checkpw(digest, hashed))
+        return is_known and is_match
+
+    def is_outdated(self, stored: str) -> bool:
+        """Was it made with another cost than today's?"""
+        return not stored.startswith(f"{self._prefix}$2b${self._cost:02d}$")
+
+    def _digest(self, password: str) -> bytes:
+        text = unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")
+        return base64.b64encode(hmac.digest(self._pepper, text, "sha384"))

@@ -1,0 +1,144 @@
+"""Refresh families in the database: begun by a sign-in, rotated, ended. Who is told of it is `services/sessions.py`'s."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from documents.base import Row
+from documents.session import Session
+from lms_rt.clock import Clock
+from lms_rt.errors import Code, Refused
+from lms_rt.ids import new_id
+from lms_rt.security.tokens import RefreshTokens
+
+GRACE = timedelta(seconds=10)
+"""So long the token before the current one gets the current one again: two tabs, or a reply that was lost."""
+_KEPT = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where a session is used from, for its owner to recognise it: the program's own words and its address."""
+
+    program: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A living family and its current refresh token."""
+
+    session_id: str
+    user_id: str
+    proved_ms: int
+    refresh_token: str
+
+
+class ReusedTokenError(Refused):
+    """A refresh token came that had been replaced: somebody has a copy, so its family was ended."""
+
+    def __init__(self, user_id: str, session_id: str) -> None:
+        super().__init__(Code.TOKEN_REVOKED, "This refresh token was used before; the session has ended.")
+        self.user_id, self.session_id = user_id, session_id
+
+
+class Families:
+    """Begins, rotates and ends families. Every step is one conditional write, so that any number may try at once."""
+
+    def __init__(
+        self, *, clock: Clock, tokens: RefreshTokens, idle_days: int, absolute_days: int, max_per_user: int
+    ) -> None:
+        self._clock, self._tokens, self._max_per_user = clock, tokens, max_per_user
+        self._idle, self._absolute = timedelta(days=idle_days), timedelta(days=absolute_days)
+
+    async def begin(self, user_id: str, device: Device, *, proved_ms: int) -> tuple[Family, list[str]]:
+        """A new family, and the ids of those that had to end for it: a person has only so many."""
+        now = self._clock.now()
+        session = Session(
+            id=new_id("fam"),
+            user_id=user_id,
+            proved_ms=proved_ms,
+            created_at=now,
+            rotated_at=now,
+            last_used_at=now,
+            idle_until=min(now + self._idle, now + self._absolute),
+            absolute_until=now + self._absolute,
+            device=device.program,
+            address=device.address,
+        )
+        await session.insert()
+        family = Family(session.id, user_id, proved_ms, self._tokens.write(session.id, 1))
+        return family, await self._end_surplus(user_id, now, keep=session.id)
+
+    async def rotate(self, refresh_token: str) -> Family:
+        """The next token for the current one, the current one for its predecessor of a moment ago; else refused."""
+        session_id, generation = self._tokens.read(refresh_token)
+        for _ in range(2):  # another tab may rotate between reading and writing; then the second look decides
+            row = await self._require_alive(session_id)
+            now = self._clock.now()
+            if generation == row["generation"]:
+                idle_until = min(now + self._idle, row["absolute_until"])
+                if await Session.rotate(session_id, generation, at=now, idle_until=idle_until):
+                    return self._family(row, generation + 1)
+            elif generation == row["generation"] - 1 and now - row["rotated_at"] <= GRACE:
+                return self._family(row, row["generation"])
+            elif generation < row["generation"]:
+                await self.end(session_id)
+                raise ReusedTokenError(row["user_id"], session_id)
+        # A generation that the database has not seen yet: it was restored from a backup.
+        raise Refused(Code.INVALID_TOKEN, "The refresh token is not valid.")
+
+    def session_of(self, refresh_token: str) -> str:
+        """The family that a token of ours belongs to, dead or alive; refused when it is not ours."""
+        return self._tokens.read(refresh_token)[0]
+
+    async def find_owner(self, session_id: str) -> str | None:
+        """Whose family it is."""
+        row = await Session.find_row(session_id)
+        return str(row["user_id"]) if row else None
+
+    async def end(self, session_id: str) -> bool:
+        """End one family; False when it had ended."""
+        return await Session.revoke(session_id, self._clock.now())
+
+    async def end_all(self, user_id: str) -> list[str]:
+        """End every family of this person; the ids of those that were alive."""
+        now = self._clock.now()
+        return await self._end_each(row["_id"] for row in await Session.rows_of_user(user_id) if _is_alive(row, now))
+
+    async def _end_surplus(self, user_id: str, now: datetime, *, keep: str) -> list[str]:
+        rows = await Session.rows_of_user(user_id)
+        others = [row for row in rows if _is_alive(row, now) and row["_id"] != keep]
+        others.sort(key=lambda row: (row["last_used_at"], row["_id"]), reverse=True)
+        if long_over := [row["_id"] for row in rows if _ended_at(row) < now - _KEPT]:
+            await Session.forget(long_over)
+        return await self._end_each(row["_id"] for row in others[self._max_per_user - 1 :])
+
+    async def _end_each(self, session_ids: Iterable[str]) -> list[str]:
+        return [session_id for session_id in session_ids if await self.end(session_id)]
+
+    async def _require_alive(self, session_id: str) -> Row:
+        row = await Session.find_row(session_id)
+        if row is None:
+            raise Refused(Code.INVALID_TOKEN, "The refresh token is not valid.")
+        if "revoked_at" in row:
+            raise Refused(Code.TOKEN_REVOKED)
+        if not _is_alive(row, self._clock.now()):
+            raise Refused(Code.TOKEN_EXPIRED, "The session has ended; sign in again.")
+        return row
+
+    def _family(self, row: Row, generation: int) -> Family:
+        token = self._tokens.write(row["_id"], generation)
+        return Family(row["_id"], row["user_id"], row["proved_ms"], token)
+
+
+def _is_alive(row: Row, now: datetime) -> bool:
+    return "revoked_at" not in row and now < _ended_at(row)
+
+
+def _ended_at(row: Row) -> datetime:
+    """When it ended, or will without being used."""
+    end: datetime = min(row["idle_until"], row["absolute_until"])
+    return min(end, row["revoked_at"]) if "revoked_at" in row else end

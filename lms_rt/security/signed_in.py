@@ -1,0 +1,136 @@
+"""Who is behind a session, and is it still valid? Read from the database, known for seconds, forgotten on a word.
+
+The fact is in the database; this node's memory of it is at most five seconds old, and the bus's words shorten that.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from documents.enums import Role
+from documents.session import Session
+from documents.user import User
+from lms_rt.clock import Clock
+from lms_rt.errors import Code, Refused
+from lms_rt.security.permissions import permissions_of
+
+FRESH_MS = 5_000
+_SIZE = 20_000
+
+FactT = TypeVar("FactT")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What a request needs to know of somebody."""
+
+    user_id: str
+    role: Role
+    permissions: frozenset[str]
+    full_name: str
+    is_active: bool
+    sessions_valid_after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a request needs to know of a session."""
+
+    user_id: str
+    proved_ms: int
+    is_revoked: bool
+
+
+class _Memory(Generic[FactT]):
+    """Facts by id with the time of their reading; the oldest goes when there are too many."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._facts: OrderedDict[str, tuple[int, FactT]] = OrderedDict()
+
+    def find(self, key: str) -> FactT | None:
+        """The fact, when it is fresh."""
+        read_at_ms, fact = self._facts.get(key, (0, None))
+        return fact if self._clock.now_ms() - read_at_ms < FRESH_MS else None
+
+    def find_stale(self, key: str) -> FactT | None:
+        """The fact, however old."""
+        return self._facts.get(key, (0, None))[1]
+
+    def keep(self, key: str, fact: FactT, read_at_ms: int) -> None:
+        """Remember it, as old as its reading."""
+        self._facts[key] = (read_at_ms, fact)
+        self._facts.move_to_end(key)
+        if len(self._facts) > _SIZE:
+            self._facts.popitem(last=False)
+
+    def forget(self, key: str) -> None:
+        """Read it again next time."""
+        self._facts.pop(key, None)
+
+
+class SignedIn:
+    """Answers for (user, session) whether they are signed in, and as what."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._people: _Memory[Person] = _Memory(clock)
+        self._sessions: _Memory[Standing] = _Memory(clock)
+        self._words = 0
+
+    async def require_person(self, user_id: str, session_id: str) -> Person:
+        """The person, if account and session are valid; else `token_revoked`."""
+        session = self._sessions.find(session_id) or await self._read_session(session_id)
+        person = self._people.find(user_id) or await self._read_person(user_id)
+        return _valid(person, session)
+
+    def find_last_known(self, user_id: str, session_id: str) -> Person | None:
+        """What was read last, however long ago, for when the database is away; still `token_revoked` if it said so."""
+        session, person = self._sessions.find_stale(session_id), self._people.find_stale(user_id)
+        return _valid(person, session) if session is not None and person is not None else None
+
+    def forget(self, user_id: str, session_id: str | None = None) -> None:
+        """Something of this person (and this session) has changed."""
+        self._words += 1
+        self._people.forget(user_id)
+        if session_id is not None:
+            self._sessions.forget(session_id)
+
+    async def _read_session(self, session_id: str) -> Standing | None:
+        words, read_at_ms = self._words, self._clock.now_ms()
+        row = await Session.find_row(session_id)
+        if row is None:
+            return None
+        standing = Standing(row["user_id"], row["proved_ms"], "revoked_at" in row)
+        if words == self._words:  # else the change may have come after the reading
+            self._sessions.keep(session_id, standing, read_at_ms)
+        return standing
+
+    async def _read_person(self, user_id: str) -> Person | None:
+        words, read_at_ms = self._words, self._clock.now_ms()
+        row = await User.find_signed_in(user_id)
+        if row is None:
+            return None
+        role = Role(row["role"])
+        person = Person(
+            user_id=user_id,
+            role=role,
+            permissions=permissions_of(role, row.get("permissions", ())),
+            full_name=row["full_name"],
+            is_active=row["is_active"],
+            sessions_valid_after_ms=row["sessions_valid_after_ms"],
+        )
+        if words == self._words:
+            self._people.keep(user_id, person, read_at_ms)
+        return person
+
+
+def _valid(person: Person | None, session: Standing | None) -> Person:
+    if person is None or session is None or session.user_id != person.user_id:
+        raise Refused(Code.TOKEN_REVOKED)
+    is_over = session.is_revoked or session.proved_ms <= person.sessions_valid_after_ms
+    if is_over or not person.is_active:
+        raise Refused(Code.TOKEN_REVOKED)
+    return person

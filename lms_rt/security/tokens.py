@@ -1,0 +1,149 @@
+"""Tokens: short-lived signed access tokens, and the text form of refresh tokens. What they stand for is sessions'."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from documents.enums import Role
+from lms_rt.clock import Clock
+from lms_rt.errors import Code, Refused
+from lms_rt.ids import random_token
+
+ISSUER = "lms_rt"
+AUDIENCE = "lms_rt:api"
+_TYPE = "access"
+_LEEWAY_MS = 10_000
+_ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
+_REQUIRED = ["sub", "role", "typ", "jti", "sid", "iat", "exp", "iss", "aud"]
+_MAX_LENGTH = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
+    """What a verified access token says."""
+
+    user_id: str
+    role: Role
+    session_id: str
+    token_id: str
+    expires_at_ms: int
+
+
+class AccessTokens:
+    """Issues and verifies access tokens.
+
+    A token that was verified once is known until it expires, at most `cache_size` of them: verifying costs 30 µs, and
+    a live client shows the same token again and again.
+    """
+
+    def __init__(
+        self, *, key: str, clock: Clock, lifetime_seconds: int, algorithm: str = "HS256", cache_size: int = 10_000
+    ) -> None:
+        if algorithm not in _ALGORITHMS:
+            raise ValueError(f"ALGORITHM must be one of {', '.join(sorted(_ALGORITHMS))}, not {algorithm}")
+        self._key, self._clock, self._algorithm, self._cache_size = key, clock, algorithm, cache_size
+        self.lifetime_seconds = lifetime_seconds
+        self._jwt = jwt.PyJWT({"enforce_minimum_key_length": True})
+        self._verified: OrderedDict[bytes, AccessClaims] = OrderedDict()
+
+    def issue(self, user_id: str, role: Role, session_id: str) -> str:
+        """A new token for this session."""
+        issued_at = self._clock.now_ms() // 1000
+        claims = {
+            "sub": user_id,
+            "role": str(role),
+            "typ": _TYPE,
+            "jti": random_token(12),
+            "sid": session_id,
+            "iat": issued_at,
+            "exp": issued_at + self.lifetime_seconds,
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+        }
+        return self._jwt.encode(claims, self._key, self._algorithm)
+
+    def verify(self, token: str) -> AccessClaims:
+        """What the token says; refused when it is not ours (`invalid_token`) or too old (`token_expired`)."""
+        if len(token) > _MAX_LENGTH:
+            raise Refused(Code.INVALID_TOKEN)
+        fingerprint = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        claims = self._verified.get(fingerprint)
+        is_known = claims is not None
+        if claims is None:
+            claims = self._read(token)
+        if claims.expires_at_ms <= self._clock.now_ms():
+            self._verified.pop(fingerprint, None)
+            raise Refused(Code.TOKEN_EXPIRED)
+        if not is_known:
+            self._keep(fingerprint, claims)
+        return claims
+
+    def _read(self, token: str) -> AccessClaims:
+        # Times are checked here and not by PyJWT, whose now is the machine's and not the clock's.
+        options: Any = {"require": _REQUIRED, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
+        try:
+            claims = self._jwt.decode(
+                token, self._key, algorithms=[self._algorithm], audience=AUDIENCE, issuer=ISSUER, options=options
+            )
+            return self._checked(claims)
+        except (jwt.InvalidTokenError, ValueError):
+            raise Refused(Code.INVALID_TOKEN) from None
+
+    def _checked(self, claims: dict[str, Any]) -> AccessClaims:
+        issued_at, expires_at = claims["iat"], claims["exp"]
+        if claims["typ"] != _TYPE or type(issued_at) is not int or type(expires_at) is not int:
+            raise ValueError("not an access token of ours")
+        if issued_at * 1000 > self._clock.now_ms() + _LEEWAY_MS:
+            raise ValueError("issued in the future")
+        texts = (claims["sub"], claims["sid"], claims["jti"])
+        if not all(isinstance(text, str) and text for text in texts):
+            raise ValueError("not texts")
+        return AccessClaims(*self._named(claims), expires_at_ms=expires_at * 1000)
+
+    @staticmethod
+    def _named(claims: dict[str, Any]) -> tuple[str, Role, str, str]:
+        return claims["sub"], Role(claims["role"]), claims["sid"], claims["jti"]
+
+    def _keep(self, fingerprint: bytes, claims: AccessClaims) -> None:
+        self._verified[fingerprint] = claims
+        if len(self._verified) > self._cache_size:
+            self._verified.popitem(last=False)
+
+
+class RefreshTokens:
+    """The text form of refresh tokens: `family.generation.HMAC(key, family, generation)`.
+
+    Nothing of them is stored: whoever holds the key can make the current one again, which is what the second of two
+    tabs gets.
+    """
+
+    _SHAPE = re.compile(r"^(fam_[0-9a-z]{26})\.([1-9][0-9]{0,9})\.([A-Za-z0-9_-]{43})$")
+
+    def __init__(self, secret: str) -> None:
+        self._key = hmac.digest(secret.encode(), b"lms_rt refresh", "sha256")
+
+    def write(self, family: str, generation: int) -> str:
+        """The token of this generation."""
+        return f"{family}.{generation}.{self._sign(family, generation)}"
+
+    def read(self, token: str) -> tuple[str, int]:
+        """Family and generation of a token that we made; else refused."""
+        match = self._SHAPE.fullmatch(token)
+        if match is None:
+            raise Refused(Code.INVALID_TOKEN, "The refresh token is not valid.")
+        family, generation, signature = match[1], int(match[2]), match[3]
+        if not hmac.compare_digest(self._sign(family, generation), signature):
+            raise Refused(Code.INVALID_TOKEN, "The refresh token is not valid.")
+        return family, generation
+
+    def _sign(self, family: str, generation: int) -> str:
+        digest = hmac.digest(self._key, f"{family}.{generation}".encode(), "sha256")
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
