@@ -26,6 +26,10 @@ class Device:
     address: str = ""
 
 
+UNKNOWN_DEVICE = Device()
+"""Nobody said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """A living family and its current refresh token."""
@@ -98,6 +102,11 @@ class Families:
         """Whose family it is."""
         row = await Session.find_row(session_id)
         return str(row["user_id"]) if row else None
+
+    async def is_alive(self, session_id: str) -> bool:
+        """Has it neither ended nor run out?"""
+        row = await Session.find_row(session_id)
+        return row is not None and _is_alive(row, self._clock.now())
 
     async def end(self, session_id: str) -> bool:
         """End one family; False when it had ended."""

@@ -17,13 +17,13 @@ from lms_rt.clock import Clock
 from lms_rt.errors import Code, Refused
 from lms_rt.ids import random_token
 
-ISSUER = "lms_rt"
 AUDIENCE = "lms_rt:api"
 _TYPE = "access"
 _LEEWAY_MS = 10_000
 _ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
 _REQUIRED = ["sub", "role", "typ", "jti", "sid", "iat", "exp", "iss", "aud"]
 _MAX_LENGTH = 4096
+_MOST_KNOWN = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,14 @@ class AccessClaims:
 class AccessTokens:
     """Issues and verifies access tokens.
 
-    A token that was verified once is known until it expires, at most `cache_size` of them: verifying costs 30 µs, and
+    A token that was verified once is known until it expires, at most 10,000 of them: verifying costs 30 µs, and
     a live client shows the same token again and again.
     """
 
-    def __init__(
-        self, *, key: str, clock: Clock, lifetime_seconds: int, algorithm: str = "HS256", cache_size: int = 10_000
-    ) -> None:
+    def __init__(self, *, key: str, clock: Clock, issuer: str, lifetime_seconds: int, algorithm: str = "HS256") -> None:
         if algorithm not in _ALGORITHMS:
             raise ValueError(f"ALGORITHM must be one of {', '.join(sorted(_ALGORITHMS))}, not {algorithm}")
-        self._key, self._clock, self._algorithm, self._cache_size = key, clock, algorithm, cache_size
+        self._key, self._clock, self._issuer, self._algorithm = key, clock, issuer, algorithm
         self.lifetime_seconds = lifetime_seconds
         self._jwt = jwt.PyJWT({"enforce_minimum_key_length": True})
         self._verified: OrderedDict[bytes, AccessClaims] = OrderedDict()
@@ -65,7 +63,7 @@ class AccessTokens:
             "sid": session_id,
             "iat": issued_at,
             "exp": issued_at + self.lifetime_seconds,
-            "iss": ISSUER,
+            "iss": self._issuer,
             "aud": AUDIENCE,
         }
         return self._jwt.encode(claims, self._key, self._algorithm)
@@ -91,7 +89,7 @@ class AccessTokens:
         options: Any = {"require": _REQUIRED, "verify_exp": False, "verify_iat": False, "verify_nbf": False}
         try:
             claims = self._jwt.decode(
-                token, self._key, algorithms=[self._algorithm], audience=AUDIENCE, issuer=ISSUER, options=options
+                token, self._key, algorithms=[self._algorithm], audience=AUDIENCE, issuer=self._issuer, options=options
             )
             return self._checked(claims)
         except (jwt.InvalidTokenError, ValueError):
@@ -114,7 +112,7 @@ class AccessTokens:
 
     def _keep(self, fingerprint: bytes, claims: AccessClaims) -> None:
         self._verified[fingerprint] = claims
-        if len(self._verified) > self._cache_size:
+        if len(self._verified) > _MOST_KNOWN:
             self._verified.popitem(last=False)
 
 

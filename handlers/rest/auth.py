@@ -1,0 +1,230 @@
+"""Signing in and out: as a program (tokens in the body) and as a browser (tokens in cookies that scripts cannot read)."""
+
+from __future__ import annotations
+
+from handlers.rest.access import ANONYMOUS, SIGNED_IN
+from handlers.rest.calls import Call, Reply
+from handlers.rest.operations import FORM, Operation
+from handlers.rest.session_cookies import cleared_cookies, cookie_names, has_csrf_proof, session_cookies
+from lms_rt.contracts.accounts import (
+    BrowserSessionView,
+    PasswordGrantForm,
+    RefreshDraft,
+    RegistrationDraft,
+    SignInDraft,
+    SignOutDraft,
+    TicketView,
+    TokensView,
+    UserView,
+)
+from lms_rt.errors import Code, Refused
+from lms_rt.security.sessions import Device
+
+
+async def register(call: Call) -> Reply:
+    """A new account, signed in."""
+    tokens = await call.services.accounts.register(call.body, _device(call))
+    return Reply(tokens, location="/users/me")
+
+
+async def login(call: Call) -> Reply:
+    """Tokens for an address and its password."""
+    _require_mode(call, "bearer")
+    return Reply(await call.services.accounts.login(call.body, _device(call)))
+
+
+async def token(call: Call) -> Reply:
+    """The same for standard OAuth2 clients, refused in their words."""
+    _require_mode(call, "bearer")
+    form: PasswordGrantForm = call.body
+    draft = SignInDraft(email=form.username, password=form.password)
+    try:
+        return Reply(await call.services.accounts.login(draft, _device(call)))
+    except Refused as refused:
+        if refused.code is not Code.INVALID_CREDENTIALS:
+            raise
+        raise Refused(Code.INVALID_GRANT, error="invalid_grant", error_description=Code.INVALID_GRANT.words) from None
+
+
+async def refresh(call: Call) -> Reply:
+    """The next tokens of a session."""
+    _require_mode(call, "bearer")
+    return Reply(await call.services.sessions.refresh(call.body.refresh_token))
+
+
+async def logout(call: Call) -> Reply:
+    """End the caller's session, or all of theirs."""
+    await call.services.sessions.sign_out(call.actor, everywhere=call.body.everywhere)
+    return Reply()
+
+
+async def me(call: Call) -> Reply:
+    """The caller."""
+    return Reply(await call.services.accounts.me(call.actor))
+
+
+async def login_cookie(call: Call) -> Reply:
+    """A browser's session."""
+    _require_mode(call, "cookie")
+    return _in_cookies(call, await call.services.accounts.login(call.body, _device(call)))
+
+
+async def refresh_cookie(call: Call) -> Reply:
+    """The next tokens of a browser's session; its CSRF token proves that our own page asks."""
+    _require_mode(call, "cookie")
+    refresh_token = call.find_cookie(cookie_names(call.services.settings).refresh)
+    if not refresh_token:
+        raise Refused(Code.UNAUTHENTICATED)
+    _require_csrf_proof(call, refresh_token)
+    return _in_cookies(call, await call.services.sessions.refresh(refresh_token))
+
+
+async def logout_cookie(call: Call) -> Reply:
+    """End a browser's session, which its refresh cookie names: the access cookie may have run out by now."""
+    _require_mode(call, "cookie")
+    refresh_token = call.find_cookie(cookie_names(call.services.settings).refresh)
+    if refresh_token and _is_ours(call, refresh_token):
+        _require_csrf_proof(call, refresh_token)
+        await call.services.sessions.sign_out_by_refresh_token(refresh_token, everywhere=call.body.everywhere)
+    return Reply(cookies=cleared_cookies(call.services.settings))
+
+
+async def ws_ticket(call: Call) -> Reply:
+    """A one-time ticket for opening a WebSocket."""
+    return Reply(await call.services.sessions.issue_ticket(call.actor))
+
+
+def _device(call: Call) -> Device:
+    return Device(program=call.user_agent, address=call.address)
+
+
+def _require_mode(call: Call, mode: str) -> None:
+    """An operation of a way to sign in that is switched off is not there."""
+    if mode not in call.services.settings.auth_modes:
+        raise Refused(Code.ROUTE_NOT_FOUND)
+
+
+def _require_csrf_proof(call: Call, refresh_token: str) -> None:
+    if not has_csrf_proof(call, call.services.sessions.session_of(refresh_token)):
+        raise Refused(Code.CSRF_FAILED)
+
+
+def _is_ours(call: Call, refresh_token: str) -> bool:
+    try:
+        call.services.sessions.session_of(refresh_token)
+    except Refused:
+        return False
+    return True
+
+
+def _in_cookies(call: Call, tokens: TokensView) -> Reply:
+    sessions = call.services.sessions
+    csrf_token = sessions.csrf.issue(sessions.session_of(tokens.refresh_token))
+    return Reply(
+        BrowserSessionView(user=tokens.user, expires_in=tokens.expires_in),
+        cookies=session_cookies(call.services.settings, tokens, csrf_token),
+    )
+
+
+ROUTES: tuple[Operation, ...] = (
+    Operation(
+        "POST",
+        "/auth/register",
+        register,
+        ANONYMOUS,
+        body=RegistrationDraft,
+        reply=TokensView,
+        status=201,
+        codes=(Code.EMAIL_TAKEN, Code.FORBIDDEN, Code.BUSY),
+        is_secret=True,
+        summary="Register",
+        description="Students by themselves; instructors only where ALLOW_PUBLIC_ROLE_REGISTRATION is on; admins never.",
+    ),
+    Operation(
+        "POST",
+        "/auth/login",
+        login,
+        ANONYMOUS,
+        body=SignInDraft,
+        reply=TokensView,
+        codes=(Code.INVALID_CREDENTIALS, Code.BUSY),
+        is_secret=True,
+        summary="Sign in",
+    ),
+    Operation(
+        "POST",
+        "/auth/token",
+        token,
+        ANONYMOUS,
+        body=PasswordGrantForm,
+        takes=FORM,
+        reply=TokensView,
+        codes=(Code.INVALID_GRANT, Code.BUSY),
+        is_secret=True,
+        summary="Sign in as an OAuth2 client",
+        description="The password grant of RFC 6749 for standard clients.",
+    ),
+    Operation(
+        "POST",
+        "/auth/refresh",
+        refresh,
+        ANONYMOUS,
+        body=RefreshDraft,
+        reply=TokensView,
+        codes=(Code.INVALID_TOKEN, Code.TOKEN_EXPIRED, Code.TOKEN_REVOKED),
+        is_secret=True,
+        summary="Replace the tokens of a session",
+        description="A token that was replaced within 10 s gets its successor again; an older one ends the session.",
+    ),
+    Operation("POST", "/auth/logout", logout, SIGNED_IN, body=SignOutDraft, reply=None, status=204, summary="Sign out"),
+    Operation("GET", "/auth/me", me, SIGNED_IN, reply=UserView, summary="Who am I"),
+    Operation(
+        "POST",
+        "/auth/login-cookie",
+        login_cookie,
+        ANONYMOUS,
+        body=SignInDraft,
+        reply=BrowserSessionView,
+        codes=(Code.INVALID_CREDENTIALS, Code.BUSY),
+        is_secret=True,
+        summary="Sign in as a browser",
+        description="Sets lms_access and lms_refresh, which scripts cannot read, and lms_csrf, to be sent back as X-CSRF-Token.",
+    ),
+    Operation(
+        "POST",
+        "/auth/refresh-cookie",
+        refresh_cookie,
+        ANONYMOUS,
+        reply=BrowserSessionView,
+        codes=(
+            Code.UNAUTHENTICATED,
+            Code.INVALID_TOKEN,
+            Code.TOKEN_EXPIRED,
+            Code.TOKEN_REVOKED,
+            Code.CSRF_FAILED,
+        ),
+        is_secret=True,
+        summary="Replace the tokens of a browser's session",
+    ),
+    Operation(
+        "POST",
+        "/auth/logout-cookie",
+        logout_cookie,
+        ANONYMOUS,
+        body=SignOutDraft,
+        reply=None,
+        status=204,
+        codes=(Code.CSRF_FAILED,),
+        summary="Sign out as a browser",
+    ),
+    Operation(
+        "POST",
+        "/auth/ws-ticket",
+        ws_ticket,
+        SIGNED_IN,
+        reply=TicketView,
+        is_secret=True,
+        summary="Get a ticket for the WebSocket",
+        description="It holds once, for 30 seconds, and only while the caller's session does.",
+    ),
+)

@@ -1,0 +1,67 @@
+"""The three cookies of a browser's session: their names, how they are set, read and taken away. No rules of sessions.
+
+`lms_access` and `lms_refresh` are out of scripts' reach; `lms_csrf` is there to be read and sent back as `X-CSRF-Token`.
+With `COOKIE_SECURE` those of path "/" carry the `__Host-` prefix, which keeps sibling domains from setting them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from config.settings import Settings
+from handlers.rest.calls import Call, Cookie
+from handlers.rest.dispatch import API_PREFIX
+from lms_rt.contracts.accounts import TokensView
+
+REFRESH_PATH = f"{API_PREFIX}/auth"
+CSRF_HEADER = "X-CSRF-Token"
+_DAY_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class CookieNames:
+    """What the cookies are called under these settings."""
+
+    access: str
+    refresh: str
+    csrf: str
+
+
+def cookie_names(settings: Settings) -> CookieNames:
+    """The names, with the prefix where it holds."""
+    prefix = "__Host-" if settings.cookie_secure else ""
+    return CookieNames(f"{prefix}lms_access", "lms_refresh", f"{prefix}lms_csrf")
+
+
+def session_cookies(settings: Settings, tokens: TokensView, csrf_token: str) -> tuple[Cookie, ...]:
+    """The cookies of a session that has just been begun or refreshed."""
+    names, is_secure = cookie_names(settings), settings.cookie_secure
+    kept_seconds = settings.refresh_token_expire_days * _DAY_SECONDS
+    return (
+        Cookie(names.access, tokens.access_token, tokens.expires_in, is_secure=is_secure),
+        Cookie(
+            names.refresh,
+            tokens.refresh_token,
+            kept_seconds,
+            path=REFRESH_PATH,
+            is_secure=is_secure,
+            same_site="Strict",
+        ),
+        Cookie(names.csrf, csrf_token, kept_seconds, is_http_only=False, is_secure=is_secure),
+    )
+
+
+def cleared_cookies(settings: Settings) -> tuple[Cookie, ...]:
+    """Take all three away."""
+    names, is_secure = cookie_names(settings), settings.cookie_secure
+    return (
+        Cookie(names.access, "", 0, is_secure=is_secure),
+        Cookie(names.refresh, "", 0, path=REFRESH_PATH, is_secure=is_secure, same_site="Strict"),
+        Cookie(names.csrf, "", 0, is_http_only=False, is_secure=is_secure),
+    )
+
+
+def has_csrf_proof(call: Call, session_id: str) -> bool:
+    """Did the request send back the CSRF token of this session?"""
+    cookie = call.find_cookie(cookie_names(call.services.settings).csrf)
+    return call.services.sessions.csrf.is_valid(session_id, cookie=cookie, sent=call.find_header(CSRF_HEADER))

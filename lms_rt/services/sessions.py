@@ -1,0 +1,249 @@
+"""Sessions: begun by a sign-in, refreshed, ended; who a token or a ticket stands for; and who is told of an end.
+
+Passwords are not known here: `accounts.py` proves who somebody is, then begins a session.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Awaitable
+from typing import Any
+
+from config.settings import Settings
+from documents.user import User
+from lms_rt.bus.base import Bus, Control, Listening, Receiver
+from lms_rt.clock import Clock
+from lms_rt.contracts.accounts import TicketView, TokensView
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.channels import user_channel
+from lms_rt.errors import Code, Refused
+from lms_rt.ids import random_token
+from lms_rt.security.csrf import CsrfTokens
+from lms_rt.security.permissions import permissions_of
+from lms_rt.security.sessions import Device, Families, Family, ReusedTokenError
+from lms_rt.security.signed_in import Person, SignedIn
+from lms_rt.security.tokens import AccessClaims, AccessTokens, RefreshTokens
+from lms_rt.services.user_views import user_view
+from lms_rt.storage.faults import faults_translated
+
+TICKET_SECONDS = 30
+SESSION_REVOKED = "session_revoked"
+"""The word to every node: {user_id, session_id, except_session_id}; without `session_id` all of this person's."""
+ACCOUNT_CHANGED = "account_changed"
+"""The word to every node: {user_id}; what is known of this person must be read again."""
+
+_log = logging.getLogger(__name__)
+
+
+class Sessions(Receiver[Control]):
+    """Who is signed in."""
+
+    def __init__(self, *, settings: Settings, clock: Clock, bus: Bus) -> None:
+        secret = settings.secret_key.get_secret_value()
+        self._clock, self._bus = clock, bus
+        self._must_know = settings.access_token_blacklist_fail_closed
+        self._access = AccessTokens(
+            key=secret,
+            clock=clock,
+            issuer=settings.project_name,
+            lifetime_seconds=settings.access_token_expire_minutes * 60,
+            algorithm=settings.algorithm,
+        )
+        self._families = Families(
+            clock=clock,
+            tokens=RefreshTokens(secret),
+            idle_days=settings.refresh_token_expire_days,
+            absolute_days=settings.refresh_token_absolute_days,
+            max_per_user=settings.max_sessions_per_user,
+        )
+        self._signed_in = SignedIn(clock)
+        self._listening: Listening | None = None
+        self.csrf = CsrfTokens(secret)
+
+    # --- the life of the service ---
+
+    async def listen(self) -> None:
+        """Hear from now on what other nodes ended."""
+        self._listening = await self._bus.fan_out.listen_control(self)
+
+    async def close(self) -> None:
+        """Hear nothing more."""
+        if self._listening is not None:
+            await self._listening.stop()
+
+    def receive(self, message: Control) -> None:
+        """Forget what was known of the person (and the session) that the word is about."""
+        if message.name in {SESSION_REVOKED, ACCOUNT_CHANGED}:
+            self._signed_in.forget(message.data["user_id"], message.data.get("session_id"))
+
+    # --- tokens ---
+
+    async def begin(self, user: User, device: Device, *, proved_ms: int) -> TokensView:
+        """A new session of somebody whose credentials were read at `proved_ms`; the least recently used may end."""
+        family, surplus = await self._families.begin(user.id, device, proved_ms=proved_ms)
+        for session_id in surplus:
+            await self._announce(user.id, session_id, reason="too_many_sessions")
+        return self._tokens(user, family)
+
+    async def refresh(self, refresh_token: str) -> TokensView:
+        """The next tokens; a token that was replaced more than a moment ago ends the whole session."""
+        try:
+            family = await self._families.rotate(refresh_token)
+        except ReusedTokenError as reused:
+            _log.warning(
+                "a replaced refresh token of %s came back; session %s ended", reused.user_id, reused.session_id
+            )
+            await self._announce(reused.user_id, reused.session_id, reason="token_reused")
+            raise
+        user = await User.find_by_id(family.user_id)
+        if user is None or not user.is_active or family.proved_ms <= user.sessions_valid_after_ms:
+            await self._end(family.user_id, family.session_id, reason="signed_out")
+            raise Refused(Code.TOKEN_REVOKED)
+        return self._tokens(user, family)
+
+    async def authenticate(self, access_token: str) -> Actor:
+        """Who the token stands for, if its session is still valid."""
+        claims = self._access.verify(access_token)
+        try:
+            with faults_translated():
+                person = await self._signed_in.require_person(claims.user_id, claims.session_id)
+        except Refused as refused:
+            if refused.code is not Code.UNAVAILABLE:
+                raise
+            person = await self._require_unrevoked(claims, refused)
+        return _actor(person, claims.session_id, claims.expires_at_ms)
+
+    # --- ends ---
+
+    async def sign_out(self, actor: Actor, *, everywhere: bool = False) -> None:
+        """End the actor's session, or all of theirs."""
+        if everywhere:
+            await self.end_all(actor.user_id, reason="signed_out_everywhere")
+        else:
+            await self._end(actor.user_id, actor.session_id, reason="signed_out")
+
+    async def sign_out_by_refresh_token(self, refresh_token: str, *, everywhere: bool = False) -> None:
+        """The same for a browser whose access token has run out. A session that is no more is signed out already."""
+        session_id = self._families.session_of(refresh_token)
+        user_id = await self._families.find_owner(session_id)
+        if user_id is None:
+            return
+        if everywhere and await self._families.is_alive(session_id):
+            await self.end_all(user_id, reason="signed_out_everywhere")
+        else:
+            await self._end(user_id, session_id, reason="signed_out")
+
+    async def end_all(self, user_id: str, *, reason: str) -> None:
+        """End every session of this person, those too that are just being begun with credentials read before now."""
+        await User.end_sessions_until(user_id, self._clock.now_ms())
+        ended = await self._families.end_all(user_id)
+        for session_id in ended:
+            await self._copy_revocation(session_id)
+        await self._tell(user_id, None, reason)
+
+    def session_of(self, refresh_token: str) -> str:
+        """The id of the session that a refresh token of ours belongs to; refused when it is not ours."""
+        return self._families.session_of(refresh_token)
+
+    async def forget(self, user_id: str) -> None:
+        """Have every node read again what it knows of this person."""
+        self._signed_in.forget(user_id)
+        await _best_effort(self._bus.fan_out.publish_control(ACCOUNT_CHANGED, {"user_id": user_id}))
+
+    # --- tickets ---
+
+    async def issue_ticket(self, actor: Actor) -> TicketView:
+        """A one-time ticket that opens a socket as this actor, for as long as their access token holds."""
+        ticket = random_token()
+        facts = {
+            "user_id": actor.user_id,
+            "session_id": actor.session_id,
+            "expires_at_ms": actor.expires_at_ms,
+        }
+        await self._bus.tickets.issue(_hash(ticket), facts, ttl_seconds=TICKET_SECONDS)
+        return TicketView(ticket=ticket, expires_in=TICKET_SECONDS)
+
+    async def consume_ticket(self, ticket: str) -> Actor:
+        """Who the ticket stands for; it holds once, for half a minute, and only while its session does."""
+        facts = await self._bus.tickets.consume(_hash(ticket))
+        if facts is None:
+            raise Refused(Code.INVALID_TOKEN, "The ticket is unknown, used or too old.")
+        if facts["expires_at_ms"] <= self._clock.now_ms():
+            raise Refused(Code.TOKEN_EXPIRED)
+        person = await self._signed_in.require_person(facts["user_id"], facts["session_id"])
+        return _actor(person, facts["session_id"], facts["expires_at_ms"])
+
+    # --- parts ---
+
+    def _tokens(self, user: User, family: Family) -> TokensView:
+        return TokensView(
+            access_token=self._access.issue(user.id, user.role, family.session_id),
+            refresh_token=family.refresh_token,
+            expires_in=self._access.lifetime_seconds,
+            user=user_view(user),
+        )
+
+    async def _require_unrevoked(self, claims: AccessClaims, unavailable: Refused) -> Person:
+        """Without the database: the bus's copy decides; without that too, the setting does."""
+        try:
+            is_revoked = await self._bus.revocations.is_revoked(claims.session_id)
+        except Refused:
+            if self._must_know:
+                raise unavailable from None
+            is_revoked = False
+        if is_revoked:
+            raise Refused(Code.TOKEN_REVOKED)
+        known = self._signed_in.find_last_known(claims.user_id, claims.session_id)
+        return known or Person(
+            user_id=claims.user_id,
+            role=claims.role,
+            permissions=permissions_of(claims.role),
+            full_name="",
+            is_active=True,
+            sessions_valid_after_ms=0,
+        )
+
+    async def _end(self, user_id: str, session_id: str, *, reason: str) -> None:
+        if await self._families.end(session_id):
+            await self._announce(user_id, session_id, reason=reason)
+
+    async def _announce(self, user_id: str, session_id: str, *, reason: str) -> None:
+        await self._copy_revocation(session_id)
+        await self._tell(user_id, session_id, reason)
+
+    async def _copy_revocation(self, session_id: str) -> None:
+        lifetime = self._access.lifetime_seconds
+        await _best_effort(self._bus.revocations.revoke(session_id, ttl_seconds=lifetime))
+
+    async def _tell(self, user_id: str, session_id: str | None, reason: str) -> None:
+        """First whoever listens as this person, then the nodes, which close the sockets."""
+        self._signed_in.forget(user_id, session_id)
+        fan_out = self._bus.fan_out
+        told = {"session_id": session_id, "reason": reason}
+        await _best_effort(fan_out.publish_direct(user_channel(user_id), SESSION_REVOKED, told))
+        word = {"user_id": user_id, "session_id": session_id, "except_session_id": None}
+        await _best_effort(fan_out.publish_control(SESSION_REVOKED, word))
+
+
+def _actor(person: Person, session_id: str, expires_at_ms: int) -> Actor:
+    return Actor(
+        user_id=person.user_id,
+        role=person.role,
+        permissions=person.permissions,
+        session_id=session_id,
+        full_name=person.full_name,
+        expires_at_ms=expires_at_ms,
+    )
+
+
+def _hash(ticket: str) -> str:
+    return hashlib.sha256(ticket.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+async def _best_effort(told: Awaitable[Any]) -> None:
+    """The fact is in the database; while the bus is away the nodes find it there within seconds."""
+    try:
+        await told
+    except Refused as refused:
+        _log.warning("the bus could not be told of an ended session: %s", refused)
