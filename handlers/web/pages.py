@@ -1,0 +1,33 @@
+"""The table of pages: every address that answers HTML, and the static files. Domain modules list their own rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tornado.web import RequestHandler
+
+from handlers.rest.access import Access
+from handlers.web import assets
+from handlers.web.base import MissingPage, PageHandler
+
+Row = tuple[str, type[RequestHandler]]
+
+
+class PageTableError(Exception):
+    """The table of pages cannot be served: a page declares no access rule. The server does not start."""
+
+
+def checked(rows: Iterable[Row]) -> list[Row]:
+    """The rows, when every page says who may open it."""
+    table = list(rows)
+    for pattern, handler in table:
+        if issubclass(handler, PageHandler) and not isinstance(getattr(handler, "access", None), Access):
+            raise PageTableError(f"{pattern} declares no access rule")
+    return table
+
+
+PAGES: list[Row] = checked([(r"/static/([0-9a-f]{12})/([\w./-]+)", assets.StaticHandler)])
+"""Pages and static files, in the order in which they are tried."""
+
+EVERYTHING_ELSE: Row = (r"/.*", MissingPage)
+"""The last row of a server: an address without a page gets the error page."""

@@ -1,0 +1,138 @@
+"""Templates, and how values look in them: times in the reader's zone, money, percentages, course covers. No data is read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from babel.dates import format_date, format_datetime, format_time
+from babel.numbers import format_currency, get_currency_precision
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup, escape
+
+from handlers.web.translation import Translator
+
+TEMPLATES = Path(__file__).parent / "templates"
+COVERS = 6
+TONES = ("accent", "info", "hold", "ok")
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads a page, as far as its look depends on it."""
+
+    translator: Translator
+    zone: tzinfo
+
+    @property
+    def locale(self) -> str:
+        """Babel's name of the language."""
+        return self.translator.language
+
+
+@cache
+def environment() -> Environment:
+    """The one template environment: escapes everything, and an unknown name is an error."""
+    env = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters |= {
+        "moment": _moment,
+        "money": _money,
+        "percent": _percent,
+        "points": _points,
+        "duration": _duration,
+        "numerals": _numerals,
+        "letter": _letter,
+        "cover": cover_of,
+    }
+    return env
+
+
+def local_text(value: str | datetime, kind: str, reader: Reader) -> str:
+    """A moment as words: `kind` is time, date or date-time."""
+    at = datetime.fromisoformat(value) if isinstance(value, str) else value
+    at = at.astimezone(reader.zone)
+    if kind == "time":
+        text = format_time(at, "HH:mm", locale=reader.locale)
+    elif kind == "date":
+        text = format_date(at, "d MMMM y", locale=reader.locale)
+    else:
+        comma = "، " if reader.locale == "ar" else ", "
+        text = format_date(at, "d MMMM y", locale=reader.locale) + comma + format_datetime(at, "HH:mm", locale="en")
+    return reader.translator.numerals(text)
+
+
+@pass_context
+def _moment(context: Context, value: str | datetime, kind: str = "date-time") -> Markup:
+    """A `<time>` element, which the page's script moves into the browser's zone when the server did not know it."""
+    stamp = value if isinstance(value, str) else value.isoformat()
+    text = local_text(value, kind, context["reader"])
+    direction = Markup(' dir="ltr"') if kind == "time" else ""
+    return Markup('<time datetime="{}" data-kind="{}"{}>{}</time>').format(stamp, kind, direction, text)
+
+
+@pass_context
+def _money(context: Context, amount: int, currency: str) -> Markup:
+    """Minor units as a price."""
+    reader: Reader = context["reader"]
+    value = amount / 10 ** get_currency_precision(currency)
+    text = format_currency(value, currency, locale="en" if reader.locale == "en" else "ar")
+    return Markup('<bdi dir="ltr">{}</bdi>').format(reader.translator.numerals(text))
+
+
+@pass_context
+def _percent(context: Context, value: str | float) -> str:
+    """A percentage without needless places: "70.00" → "70%"."""
+    return str(context["reader"].translator.numerals(f"{float(value):g}%"))
+
+
+@pass_context
+def _points(context: Context, value: str | float) -> str:
+    """Points without needless places: "2.00" → "2", "1.50" → "1.5"."""
+    return str(context["reader"].translator.numerals(f"{float(value):.10g}"))
+
+
+@pass_context
+def _duration(context: Context, seconds: int | None) -> str:
+    """5400 → "1 h 30 min"; under a minute counts as one."""
+    translator: Translator = context["reader"].translator
+    minutes = max(1, round((seconds or 0) / 60))
+    hours, rest = divmod(minutes, 60)
+    parts = [translator("shell.hours", count=hours)] if hours else []
+    return " ".join(parts + ([translator("shell.minutes", count=rest)] if rest or not hours else []))
+
+
+@pass_context
+def _numerals(context: Context, value: object) -> str:
+    """The digits that the reader wants; thousands are grouped."""
+    text = f"{value:,}" if isinstance(value, int) else str(value)
+    return str(context["reader"].translator.numerals(text))
+
+
+@pass_context
+def _letter(context: Context, index: int) -> str:
+    """The letter of an option: A B C, or أ ب ج."""
+    letters = "أبجدهوزحطيكلمنسعفصقرشتثخذضظغ" if context["language"] == "ar" else "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    return letters[index] if index < len(letters) else str(index + 1)
+
+
+def cover_of(seed: str) -> Mapping[str, Any]:
+    """Pattern, tone and shift of a course's drawn cover, the same for ever: from a hash of its id."""
+    digest = hashlib.sha256(seed.encode()).digest()
+    return {"pattern": digest[0] % COVERS, "tone": TONES[digest[1] % len(TONES)], "turn": digest[2] % 4 * 15}
+
+
+def csrf_input(token: str) -> Markup:
+    """The hidden field that proves where a form came from."""
+    return Markup('<input type="hidden" name="csrf" value="{}">').format(escape(token))
