@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from documents.attempt import Attempt
 from documents.base import Record
 from documents.course import Course
 from documents.enrollment import Enrollment
+from documents.paper import AttemptPaper
+from documents.quiz import Quiz
 from documents.session import Session
 from documents.user import User
 
-DOCUMENTS: tuple[type[Record], ...] = (Course, Enrollment, Session, User)
+DOCUMENTS: tuple[type[Record], ...] = (Attempt, AttemptPaper, Course, Enrollment, Quiz, Session, User)
 """Every document class; the store makes their collections and indexes at start."""

@@ -1,0 +1,320 @@
+"""One student's attempt at a quiz: small and hot, written with every answer. Its questions are in `documents/paper.py`.
+
+Every write here is one atomic step that filters on the state it depends on and says whether it took place; what to
+write is decided in `lms_rt/services`. Times that are compared or moved are epoch milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from pydantic import Field
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import DuplicateKeyError
+
+from documents.base import Aggregate, Row, with_intents
+from documents.enums import AttemptStatus, Grading, SubmittedBy
+
+OPEN = [AttemptStatus.IN_PROGRESS.value, AttemptStatus.PAUSED.value]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_STATE: Row = {"answers": 0, "ops": 0, "outbox": 0, "outbox_at": 0}
+_WHOLE: Row = {"ops": 0, "outbox": 0, "outbox_at": 0}
+_LEDGER = (
+    "student_id",
+    "quiz_id",
+    "is_preview",
+    "status",
+    "deadline_ms",
+    "paused_at_ms",
+    "revision",
+    "writer",
+    "ops_count",
+)
+
+
+def _at(now_ms: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=now_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerWrite:
+    """What one atomic step of the ledger stores: answers by question, marks by op_id, and the revision it leads to."""
+
+    seen_revision: int
+    lease: str
+    answers: Mapping[str, Row]
+    marks: Mapping[str, Sequence[Any]]
+    now_ms: int
+
+    def filter(self, attempt_id: str) -> Row:
+        """The attempt as it was read, still open, still this writer's, none of the operations known."""
+        return {
+            "_id": attempt_id,
+            "status": AttemptStatus.IN_PROGRESS.value,
+            "revision": self.seen_revision,
+            "writer.lease": self.lease,
+            **{f"ops.{op_id}": {"$exists": False} for op_id in self.marks},
+        }
+
+    def update(self) -> Row:
+        """Answers, marks and counters. An operation that was overtaken leaves a mark alone."""
+        stored: Row = {f"ops.{op_id}": list(mark) for op_id, mark in self.marks.items()}
+        if self.answers:
+            stored |= {f"answers.{question_id}": answer for question_id, answer in self.answers.items()}
+            stored |= {"revision": max(answer["revision"] for answer in self.answers.values())}
+            stored |= {"writer.wrote_at_ms": self.now_ms, "updated_ms": self.now_ms, "updated_at": _at(self.now_ms)}
+        return {"$set": stored, "$inc": {"ops_count": len(self.marks)}}
+
+
+class Attempt(Aggregate):
+    """An attempt. `revision` counts what its student's screens and the dashboard show, `version` what others hear of.
+
+    `answers.<question>` is {value, op_id, seq, device_id, revision, saved_at_ms}; `ops.<op_id>` is
+    [revision, digest of question and value, saved_at_ms, superseded]; `writer` is {device_id, lease, wrote_at_ms,
+    connection}. `open_key` is there while the attempt is open. Points are hundredths.
+    """
+
+    quiz_id: str
+    course_id: str
+    lesson_id: str | None = None
+    enrollment_id: str | None = None
+    student_id: str
+    student_name: str
+    attempt_number: int
+    is_preview: bool = False
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    status: AttemptStatus
+    open_key: str | None = None
+    grading: Grading | None = None
+    started_at: datetime
+    deadline_ms: int | None = None
+    closes_ms: int | None = None
+    paused_at_ms: int | None = None
+    submitted_at: datetime | None = None
+    submitted_by: SubmittedBy | None = None
+    graded_at: datetime | None = None
+    graded_key_version: int | None = None
+    revision: int = 0
+    live_version: int = 0
+    key_version: int = 0
+    updated_ms: int
+    writer: Row | None = None
+    answers: dict[str, Row] = Field(default_factory=dict)
+    ops: dict[str, list[Any]] = Field(default_factory=dict)
+    ops_count: int = 0
+    awarded: dict[str, int] | None = None
+    score: int | None = None
+    max_score: int | None = None
+    percentage: int | None = None
+    is_passed: bool | None = None
+
+    class Settings(Aggregate.Settings):
+        """The collection and its indexes."""
+
+        name = "attempts"
+        indexes: ClassVar = [
+            IndexModel([("enrollment_id", ASCENDING), ("status", ASCENDING), ("submitted_at", ASCENDING)]),
+            IndexModel([("quiz_id", ASCENDING), ("status", ASCENDING), ("submitted_at", ASCENDING)]),
+            IndexModel([("status", ASCENDING), ("deadline_ms", ASCENDING)]),
+            IndexModel([("grading", ASCENDING), ("updated_ms", ASCENDING)]),
+            IndexModel([("open_key", ASCENDING)], unique=True, sparse=True),
+            IndexModel([("student_id", ASCENDING), ("quiz_id", ASCENDING), ("attempt_number", ASCENDING)], unique=True),
+            IndexModel([("student_id", ASCENDING), ("started_at", DESCENDING)]),
+            IndexModel([("quiz_id", ASCENDING), ("updated_ms", ASCENDING)]),
+            IndexModel([("quiz_id", ASCENDING), ("live_version", ASCENDING)]),
+            IndexModel([("outbox_at", ASCENDING)], sparse=True),
+        ]
+
+    # --- reading ---
+
+    @classmethod
+    async def find_state(cls, attempt_id: str) -> Row | None:
+        """An attempt without its answers."""
+        return await cls.rows().find_one({"_id": attempt_id}, dict(_STATE))
+
+    @classmethod
+    async def find_whole(cls, attempt_id: str) -> Row | None:
+        """An attempt with its answers, without its operations."""
+        return await cls.rows().find_one({"_id": attempt_id}, dict(_WHOLE))
+
+    @classmethod
+    async def find_open(cls, student_id: str, quiz_id: str) -> Row | None:
+        """The one open attempt of a student at a quiz, with its answers."""
+        return await cls.rows().find_one({"open_key": open_key(student_id, quiz_id)}, dict(_WHOLE))
+
+    @classmethod
+    async def find_for_ledger(cls, attempt_id: str, question_ids: Iterable[str], op_ids: Iterable[str]) -> Row | None:
+        """What the ledger decides by: the state, the stored answers of these questions, the marks of these operations."""
+        fields = dict.fromkeys(_LEDGER, 1)
+        fields |= {f"answers.{question_id}": 1 for question_id in question_ids}
+        fields |= {f"ops.{op_id}": 1 for op_id in op_ids}
+        return await cls.rows().find_one({"_id": attempt_id}, fields)
+
+    @classmethod
+    async def find_numbers(cls, student_id: str, quiz_id: str) -> tuple[int, int]:
+        """The highest attempt number of a student at a quiz, and how many of those attempts count."""
+        wanted = {"student_id": student_id, "quiz_id": quiz_id}
+        cursor = cls.rows().find(wanted, {"attempt_number": 1, "is_preview": 1})
+        rows = await cursor.to_list(None)
+        return max((row["attempt_number"] for row in rows), default=0), sum(not row["is_preview"] for row in rows)
+
+    @classmethod
+    async def find_percentages(cls, student_id: str, quiz_id: str) -> dict[int, int]:
+        """The percentages of a student's graded attempts at a quiz, by attempt number. Previews do not count."""
+        wanted = {"student_id": student_id, "quiz_id": quiz_id, "is_preview": False, "grading": Grading.DONE.value}
+        cursor = cls.rows().find(wanted, {"attempt_number": 1, "percentage": 1})
+        return {row["attempt_number"]: row["percentage"] async for row in cursor}
+
+    @classmethod
+    async def has_any(cls, quiz_id: str) -> bool:
+        """Has anybody begun this quiz?"""
+        return await cls.rows().find_one({"quiz_id": quiz_id}, {"_id": 1}) is not None
+
+    @classmethod
+    async def find_page(
+        cls, wanted: Row, sort: Sequence[tuple[str, int]], *, skip: int, limit: int
+    ) -> tuple[list[Row], int]:
+        """One page of attempts without their answers, and how many there are."""
+        rows = cls.rows()
+        cursor = rows.find(wanted, dict(_STATE)).sort(list(sort)).skip(skip).limit(limit)
+        return await cursor.to_list(limit), await rows.count_documents(wanted)
+
+    @classmethod
+    async def find_before(cls, wanted: Row, place: tuple[datetime, str] | None, *, limit: int) -> list[Row]:
+        """The next attempts, newest first, after a place in the list: (started_at, id) of its last one."""
+        if place is not None:
+            started_at, attempt_id = place
+            older = [{"started_at": {"$lt": started_at}}, {"started_at": started_at, "_id": {"$lt": attempt_id}}]
+            wanted = {"$and": [wanted, {"$or": older}]}
+        cursor = cls.rows().find(wanted, dict(_STATE)).sort([("started_at", -1), ("_id", -1)]).limit(limit)
+        return await cursor.to_list(limit)
+
+    @classmethod
+    async def find_changed(cls, quiz_id: str, since_ms: int) -> list[Row]:
+        """The attempts at a quiz that changed since, with their answers, for the live dashboard. Previews do not count."""
+        wanted = {"quiz_id": quiz_id, "updated_ms": {"$gte": since_ms}, "is_preview": False}
+        return await cls.rows().find(wanted, dict(_WHOLE)).to_list(None)
+
+    @classmethod
+    async def find_ungraded(cls, *, until_ms: int, limit: int) -> list[str]:
+        """Closed attempts that wait for their grade since `until_ms` or longer, the oldest first."""
+        wanted = {"grading": Grading.PENDING.value, "updated_ms": {"$lte": until_ms}}
+        cursor = cls.rows().find(wanted, {"_id": 1}).sort([("updated_ms", 1), ("_id", 1)]).limit(limit)
+        return [row["_id"] async for row in cursor]
+
+    @classmethod
+    async def find_closed_at(cls, now_ms: int) -> list[str]:
+        """The attempts that a closing with this `now` left for grading."""
+        wanted = {"grading": Grading.PENDING.value, "updated_ms": now_ms}
+        return [row["_id"] async for row in cls.rows().find(wanted, {"_id": 1})]
+
+    @classmethod
+    async def find_deadlines(cls, *, until_ms: int, limit: int) -> list[tuple[str, int]]:
+        """Open attempts with a deadline up to `until_ms`: (id, deadline)."""
+        wanted = {"status": AttemptStatus.IN_PROGRESS.value, "deadline_ms": {"$lte": until_ms}}
+        cursor = cls.rows().find(wanted, {"deadline_ms": 1}).sort("deadline_ms", 1).limit(limit)
+        return [(row["_id"], row["deadline_ms"]) async for row in cursor]
+
+    # --- one atomic step each ---
+
+    @classmethod
+    async def add(cls, row: Row) -> bool:
+        """Store a new attempt; False: its number is taken, or there is an open one."""
+        try:
+            await cls.rows().insert_one(row)
+        except DuplicateKeyError:
+            return False
+        return True
+
+    @classmethod
+    async def record(cls, attempt_id: str, write: LedgerWrite) -> bool:
+        """Store what the ledger decided, if the attempt is still as it was read."""
+        result = await cls.rows().update_one(write.filter(attempt_id), write.update())
+        return result.matched_count == 1
+
+    @classmethod
+    async def grant(cls, attempt_id: str, writer: Row, *, seen: Row | None) -> bool:
+        """Make a device the writer of an open attempt; with `seen`, only while writer and revision are those read."""
+        wanted: Row = {"_id": attempt_id, "status": {"$in": OPEN}}
+        if seen is not None:
+            lease = (seen.get("writer") or {}).get("lease")
+            wanted |= {"revision": seen["revision"], "writer.lease": {"$exists": False} if lease is None else lease}
+        result = await cls.rows().update_one(wanted, {"$set": {"writer": writer}})
+        return result.matched_count == 1
+
+    @classmethod
+    async def submit(
+        cls, attempt_id: str, *, revision: int | None, now_ms: int, write: LedgerWrite | None = None
+    ) -> bool:
+        """Close an attempt for its student; with `revision`, only at that one; with `write`, storing answers as well."""
+        update = _closing(AttemptStatus.SUBMITTED, SubmittedBy.STUDENT, now_ms)
+        wanted: Row = {"_id": attempt_id, "status": AttemptStatus.IN_PROGRESS.value}
+        if revision is not None:
+            wanted["revision"] = revision
+        if write is not None:
+            stored = write.update()
+            steps = stored["$set"].pop("revision", write.seen_revision) - write.seen_revision
+            wanted = write.filter(attempt_id)
+            update["$set"] = stored["$set"] | update["$set"]
+            update["$inc"] = {"revision": steps + 1, **stored["$inc"]}
+        result = await cls.rows().update_one(wanted, update)
+        return result.matched_count == 1
+
+    @classmethod
+    async def close_due(cls, *, now_ms: int, due_ms: int, attempt_id: str | None = None) -> bool:
+        """Close every open attempt (or this one) whose deadline, as it stands, is not after `due_ms`."""
+        wanted: Row = {"status": AttemptStatus.IN_PROGRESS.value, "deadline_ms": {"$lte": due_ms}}
+        if attempt_id is not None:
+            wanted["_id"] = attempt_id
+        update = _closing(AttemptStatus.SUBMITTED, SubmittedBy.DEADLINE, now_ms)
+        result = await cls.rows().update_many(wanted, update)
+        return result.matched_count > 0
+
+    @classmethod
+    async def abandon(cls, *, now_ms: int, idle_since_ms: int) -> bool:
+        """Close the untimed attempts that nobody answered in since `idle_since_ms`."""
+        wanted = {
+            "status": AttemptStatus.IN_PROGRESS.value,
+            "deadline_ms": {"$exists": False},
+            "updated_ms": {"$lte": idle_since_ms},
+        }
+        update = _closing(AttemptStatus.ABANDONED, SubmittedBy.DEADLINE, now_ms)
+        result = await cls.rows().update_many(wanted, update)
+        return result.matched_count > 0
+
+    @classmethod
+    async def grade(cls, seen: Row, fields: Row, *, intents: Sequence[Row], now_ms: int) -> bool:
+        """Store a grade, if the attempt still waits for one and is as it was read; the version moves by one."""
+        wanted = {
+            "_id": seen["_id"],
+            "grading": Grading.PENDING.value,
+            "revision": seen["revision"],
+            "key_version": seen["key_version"],
+            "version": seen["version"],
+        }
+        stored = {**fields, "version": seen["version"] + 1, "updated_ms": now_ms, "updated_at": _at(now_ms)}
+        update = with_intents({"$set": stored, "$inc": {"revision": 1}}, intents, _at(now_ms))
+        result = await cls.rows().update_one(wanted, update)
+        return result.matched_count == 1
+
+
+def open_key(student_id: str, quiz_id: str) -> str:
+    """What no two open attempts share."""
+    return f"{student_id}:{quiz_id}"
+
+
+def _closing(status: AttemptStatus, by: SubmittedBy, now_ms: int) -> Row:
+    """The update of every closing."""
+    stored = {
+        "status": status.value,
+        "grading": Grading.PENDING.value,
+        "submitted_by": by.value,
+        "submitted_at": _at(now_ms),
+        "updated_ms": now_ms,
+        "updated_at": _at(now_ms),
+    }
+    return {"$set": stored, "$unset": {"open_key": ""}, "$inc": {"revision": 1}}

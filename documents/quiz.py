@@ -1,0 +1,117 @@
+"""The quiz with its questions, and the queries on it. Questions are a map by id, with an array for their order alone.
+
+No rules: what may be published, drawn or shown is for services.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from pydantic import Field
+from pymongo import ASCENDING, IndexModel
+
+from documents.base import Aggregate, Row, with_intents
+from documents.enums import GradingPolicy, QuizType, ShowAnswers
+
+HEAD: dict[str, int] = {"questions": 0, "outbox": 0, "outbox_at": 0}
+"""Everything but the questions (which may be megabytes)."""
+
+
+class Quiz(Aggregate):
+    """A quiz of a course. `passing_score` and points are hundredths; an absent limit is no limit."""
+
+    course_id: str
+    lesson_id: str | None = None
+    title: str
+    description: str = ""
+    instructions: str = ""
+    quiz_type: QuizType
+    passing_score: int
+    time_limit_minutes: int | None = None
+    opens_at: datetime | None = None
+    closes_at: datetime | None = None
+    max_attempts: int | None = None
+    grading_policy: GradingPolicy
+    shuffle_questions: bool = False
+    shuffle_options: bool = False
+    draw: list[Row] = Field(default_factory=list)
+    show_correct_answers: ShowAnswers
+    connection_loss_policy: str = "none"
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    is_published: bool = False
+    is_archived: bool = False
+    questions: dict[str, Row] = Field(default_factory=dict)
+    question_ids: list[str] = Field(default_factory=list)
+    questions_count: int = 0
+    total_points: int = 0
+
+    class Settings(Aggregate.Settings):
+        """The collection and its indexes."""
+
+        name = "quizzes"
+        indexes: ClassVar = [
+            IndexModel([("course_id", ASCENDING), ("is_published", ASCENDING)]),
+            IndexModel([("lesson_id", ASCENDING)]),
+            IndexModel([("question_ids", ASCENDING)]),
+            IndexModel([("outbox_at", ASCENDING)], sparse=True),
+        ]
+
+    @classmethod
+    async def find_head(cls, quiz_id: str) -> Row | None:
+        """A quiz without its questions."""
+        return await cls.rows().find_one({"_id": quiz_id}, dict(HEAD))
+
+    @classmethod
+    async def find_whole(cls, quiz_id: str) -> Row | None:
+        """A quiz with its questions."""
+        return await cls.rows().find_one({"_id": quiz_id})
+
+    @classmethod
+    async def find_with_question(cls, question_id: str) -> Row | None:
+        """The quiz that holds a question, without its questions."""
+        return await cls.rows().find_one({"question_ids": question_id}, dict(HEAD))
+
+    @classmethod
+    async def find_question(cls, quiz_id: str, question_id: str) -> Row | None:
+        """The quiz of a question with that one question, and the order of all."""
+        fields = {f"questions.{question_id}": 1, "question_ids": 1, "version": 1, "course_id": 1}
+        return await cls.rows().find_one({"_id": quiz_id, "question_ids": question_id}, fields)
+
+    @classmethod
+    async def find_page(
+        cls, wanted: Row, sort: Sequence[tuple[str, int]], *, skip: int, limit: int
+    ) -> tuple[list[Row], int]:
+        """One page of quizzes without their questions, and how many there are."""
+        rows = cls.rows()
+        cursor = rows.find(wanted, dict(HEAD)).sort(list(sort)).skip(skip).limit(limit)
+        return await cursor.to_list(limit), await rows.count_documents(wanted)
+
+    @classmethod
+    async def add(cls, row: Row) -> None:
+        """Store a new quiz."""
+        await cls.rows().insert_one(row)
+
+    @classmethod
+    async def change_at(
+        cls, quiz_id: str, version: int, fields: Row, *, intents: Sequence[Row] = (), at: datetime
+    ) -> bool:
+        """Set `fields` (None takes one away) and move the version, if it still is `version`."""
+        update: Row = {
+            "$set": {
+                **{name: value for name, value in fields.items() if value is not None},
+                "version": version + 1,
+                "updated_at": at,
+            }
+        }
+        if gone := {name: "" for name, value in fields.items() if value is None}:
+            update["$unset"] = gone
+        result = await cls.rows().update_one({"_id": quiz_id, "version": version}, with_intents(update, intents, at))
+        return result.matched_count == 1
+
+    @classmethod
+    async def remove_at(cls, quiz_id: str, version: int) -> bool:
+        """Remove a quiz whose version still is `version` and that has nothing left to tell."""
+        result = await cls.rows().delete_one({"_id": quiz_id, "version": version, "outbox_at": {"$exists": False}})
+        return result.deleted_count == 1

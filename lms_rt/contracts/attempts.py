@@ -1,0 +1,383 @@
+"""Attempts as they cross a border: what starts, saves, syncs and submits them, by REST and live, and what is shown.
+
+Values of answers are checked by `answers.py`. Nothing here holds a key before the quiz's policy allows it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from documents.enums import AttemptStatus, Grading, QuestionType, SubmittedBy
+from lms_rt.contracts.base import CursorQuery, Draft, Hundredths, Identifier, Instant, Key, PageQuery, View
+from lms_rt.contracts.questions import AttemptQuestionView, ShownOption, ShownPairs
+
+MAX_ROWS = 500
+MAX_HELD = 5_000
+
+Lease = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Counter = Annotated[int, Field(ge=0, le=2**53)]
+
+
+def _is_none(value: Any) -> bool:
+    return value is None
+
+
+# --- what comes in ---
+
+
+class AttemptDraft(Draft):
+    """Start an attempt, or come back to the open one."""
+
+    quiz_id: Identifier | None = None
+    device_id: Key | None = None
+
+
+class TakeOverDraft(Draft):
+    """Make this device the writer."""
+
+    device_id: Key | None = None
+
+
+class AnswerRow(Draft):
+    """One answer to save. `base_revision` is the revision of this answer that the client last saw (0: none)."""
+
+    question_id: Key
+    value: Any
+    op_id: Key
+    seq: Counter
+    base_revision: Counter
+
+
+class AnswersDraft(Draft):
+    """Answers to save, each decided for itself."""
+
+    answers: Annotated[list[AnswerRow], Field(min_length=1, max_length=MAX_ROWS)]
+    device_id: Key
+    lease: Lease
+
+
+class SubmitRow(Draft):
+    """One answer that comes with the submission."""
+
+    question_id: Key
+    value: Any
+    op_id: Key | None = None
+    seq: Counter | None = None
+    base_revision: Counter | None = None
+
+
+class SubmitDraft(Draft):
+    """Close the attempt; with `revision`, only when nothing was written after it."""
+
+    revision: Counter | None = None
+    answers: list[SubmitRow] = Field(default=[], max_length=MAX_ROWS)
+    device_id: Key | None = None
+    lease: Lease | None = None
+
+
+class SyncDraft(Draft):
+    """Which of these operations does the server hold?"""
+
+    have: Annotated[list[Key], Field(max_length=MAX_HELD)]
+    device_id: Key | None = None
+    lease: Lease | None = None
+
+
+class Signal(Draft):
+    """A word about what the student looks at; best effort."""
+
+    kind: Literal["look", "page", "seen"]
+    question_id: Key | None = None
+    state: Literal["hidden", "shown"] | None = None
+    event_id: Key | None = None
+
+
+class SignalsDraft(Draft):
+    """Some words about what the student looks at."""
+
+    signals: Annotated[list[Signal], Field(min_length=1, max_length=100)]
+
+
+class AttemptQuery(PageQuery, CursorQuery):
+    """Which attempts to list: in pages, or by cursor when `after` or `limit` is given."""
+
+    quiz_id: Identifier | None = None
+    course_id: Identifier | None = None
+    student_id: Identifier | None = None
+    status: AttemptStatus | None = None
+    is_preview: bool | None = None
+    sort: Literal["started_at", "-started_at", "submitted_at", "-submitted_at", "percentage", "-percentage"] = (
+        "-started_at"
+    )
+
+    @property
+    def is_by_cursor(self) -> bool:
+        """Was a cursor asked for?"""
+        return bool({"after", "limit"} & self.model_fields_set)
+
+
+# --- live commands ---
+
+
+class AttemptStart(Draft):
+    """`attempt.start`."""
+
+    quiz_id: Identifier
+    device_id: Key
+
+
+class AttemptResume(Draft):
+    """`attempt.resume`."""
+
+    attempt_id: Identifier
+    device_id: Key
+    lease: Lease | None = None
+
+
+class AttemptTakeOver(Draft):
+    """`attempt.take_over`."""
+
+    attempt_id: Identifier
+    device_id: Key
+
+
+class AttemptLook(Draft):
+    """`attempt.look`."""
+
+    attempt_id: Identifier
+    question_id: Key
+
+
+class AttemptPage(Draft):
+    """`attempt.page`."""
+
+    attempt_id: Identifier
+    state: Literal["hidden", "shown"]
+
+
+class AttemptSeen(Draft):
+    """`attempt.seen`."""
+
+    attempt_id: Identifier
+    event_id: Key
+
+
+class AnswerSave(AnswerRow):
+    """`answer.save`."""
+
+    attempt_id: Identifier
+    device_id: Key
+    lease: Lease
+
+
+class AttemptSync(SyncDraft):
+    """`attempt.sync`."""
+
+    attempt_id: Identifier
+
+
+class AttemptSubmit(Draft):
+    """`attempt.submit`. It is idempotent by itself; `op_id` is taken and not needed."""
+
+    attempt_id: Identifier
+    revision: Counter | None = None
+    op_id: Key | None = None
+
+
+# --- what goes out ---
+
+
+class AnswerView(View):
+    """A stored answer."""
+
+    value: Any
+    op_id: str
+    seq: int
+    device_id: str
+    revision: int
+    saved_at: Instant
+
+
+class WriterView(View):
+    """Which device writes, and whether it is the caller's."""
+
+    device_id: str | None
+    is_me: bool
+
+
+class IsWriter(View):
+    """Is the caller the writer?"""
+
+    is_me: bool
+
+
+class AttemptSummaryView(View):
+    """An attempt without its questions and answers. Points and percentage are null until graded."""
+
+    id: str
+    is_preview: bool
+    quiz_id: str
+    course_id: str
+    enrollment_id: str | None
+    student_id: str
+    student_name: str
+    attempt_number: int
+    status: AttemptStatus
+    grading: Grading | None
+    started_at: Instant
+    deadline_at: Instant | None
+    submitted_at: Instant | None
+    graded_at: Instant | None
+    submitted_by: SubmittedBy | None
+    time_taken_seconds: int | None
+    remaining_ms: int | None
+    server_time: Instant
+    revision: int
+    writer: WriterView
+    score: Hundredths | None
+    max_score: Hundredths | None
+    percentage: Hundredths | None
+    is_passed: bool | None
+    receipt: None = None
+    metadata: dict[str, Any]
+    version: int
+    created_at: Instant
+    updated_at: Instant
+
+
+class AttemptView(AttemptSummaryView):
+    """An attempt as its student sees it, questions in this attempt's order."""
+
+    quiz_title: str
+    instructions: str
+    questions: list[AttemptQuestionView]
+    answers: dict[str, AnswerView]
+
+
+class HandedOutView(AttemptView):
+    """The attempt with the lease that allows to write it; null: read-only."""
+
+    lease: str | None
+
+
+class SavedView(View):
+    """The acknowledgement of an operation: what it names is stored."""
+
+    op_id: str
+    revision: int
+    saved_at: Instant
+    superseded: bool | None = Field(default=None, exclude_if=_is_none)
+    writer: IsWriter
+
+
+class SavedRow(View):
+    """The acknowledgement of one row."""
+
+    question_id: str
+    op_id: str
+    revision: int
+    saved_at: Instant
+    superseded: bool | None = Field(default=None, exclude_if=_is_none)
+
+
+class ConflictRow(View):
+    """A row that another device was faster than; nothing was overwritten."""
+
+    question_id: str
+    op_id: str
+    stored: AnswerView
+
+
+class RefusedRow(View):
+    """A row that was not saved, and why."""
+
+    question_id: str
+    op_id: str
+    code: str
+
+
+class AnswersView(View):
+    """What became of each row."""
+
+    saved: list[SavedRow]
+    conflicts: list[ConflictRow]
+    refused: list[RefusedRow]
+    revision: int
+    deadline_at: Instant | None
+    server_time: Instant
+    remaining_ms: int | None
+    writer: IsWriter
+
+
+class SyncView(View):
+    """What the server holds; `missing` are the ids it was sent and does not know."""
+
+    revision: int
+    answers: dict[str, AnswerView]
+    missing: list[str]
+    writer: IsWriter
+    status: AttemptStatus
+    deadline_at: Instant | None
+    server_time: Instant
+    remaining_ms: int | None
+
+
+class TimerView(View):
+    """The time of an attempt, as `quiz_timer` tells it."""
+
+    attempt_id: str
+    status: AttemptStatus
+    started_at: Instant
+    deadline_at: Instant | None
+    server_time: Instant
+    remaining_ms: int | None
+
+
+class ResultQuestionView(View):
+    """A question with what was answered. `points_awarded`, `is_correct` and `feedback` are null while the policy says so."""
+
+    question_id: str
+    order: int
+    question_type: QuestionType
+    question_text: str
+    question_html: str
+    options: list[ShownOption] | ShownPairs
+    value: Any
+    points: Hundredths
+    points_awarded: Hundredths | None
+    is_correct: bool | None
+    feedback: str | None
+    correct_answer: dict[str, Any] | None = Field(default=None, exclude_if=_is_none)
+    explanation: str | None = Field(default=None, exclude_if=_is_none)
+    explanation_html: str | None = Field(default=None, exclude_if=_is_none)
+
+
+class StandingView(View):
+    """What the attempts at a quiz come to under its grading policy."""
+
+    grading_policy: str
+    attempts_count: int
+    percentage: Hundredths | None
+    is_passed: bool | None
+
+
+class ResultsView(AttemptSummaryView):
+    """A closed attempt, question by question as far as the quiz allows."""
+
+    quiz_title: str
+    passing_score: Hundredths
+    has_answers_shown: bool
+    answers: dict[str, AnswerView]
+    standing: StandingView
+    questions: list[ResultQuestionView]
+
+
+class ImportQuery(BaseModel):
+    """How to read a file of questions."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    format: Literal["gift"] = "gift"
+    dry_run: bool = False
