@@ -1,0 +1,93 @@
+"""The lanes: what a test needs of a database, on the embedded store and again on a real server. No factories."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.settings import Settings
+from lms_rt.storage.mongo import OpenDatabase, open_database
+from tests.servers.mongo_server import running_mongo
+from tests.servers.redis_server import running_redis
+
+_KEY = "0123456789abcdefghijklmnopqrstuv"  # of no use outside the tests
+_ENGINES = ("embedded", pytest.param("real", marks=pytest.mark.real))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="also run the long tests")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--soak"):
+        for item in items:
+            if item.get_closest_marker("soak"):
+                item.add_marker(pytest.mark.skip(reason="long; runs under --soak"))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    reasons = {str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", ())}
+    missing = sorted(reason for reason in reasons if " is missing; to run this: " in reason)
+    if missing:
+        terminalreporter.section("not run on this machine")
+        for reason in missing:
+            terminalreporter.line(reason.removeprefix("Skipped: "))
+
+
+@pytest.fixture(scope="session")
+def mongodb_url() -> Iterator[str]:
+    """A MongoDB-speaking server: MONGODB_TEST_URL, or one of our own."""
+    if url := os.environ.get("MONGODB_TEST_URL"):
+        yield url
+        return
+    with running_mongo() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis server: REDIS_TEST_URL, or one of our own."""
+    if url := os.environ.get("REDIS_TEST_URL"):
+        yield url
+        return
+    with running_redis() as url:
+        yield url
+
+
+@pytest.fixture(params=_ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Where the data of this test lies: `embedded`, and again on a `real` server."""
+    return str(request.param)
+
+
+@pytest.fixture
+def settings(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Settings for this test alone: an empty data directory, or an empty database of its own on the real server."""
+    common: dict[str, Any] = {
+        "lms_data_dir": tmp_path / "data",
+        "password_hash_cost": 4,
+        "secret_key": _KEY,
+        "password_pepper": _KEY[::-1],
+        "http_port": 0,
+    }
+    if engine == "real":
+        common |= {
+            "mongodb_url": request.getfixturevalue("mongodb_url"),
+            "redis_url": request.getfixturevalue("redis_url"),
+            "mongodb_database": f"test_{uuid.uuid4().hex}",
+        }
+    return Settings(_env_file=None, **common)
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[OpenDatabase]:
+    """The open database of this test, every document bound to it; gone afterwards."""
+    async with open_database(settings) as opened:
+        yield opened
+        if not opened.is_embedded:
+            await opened.motor.client.drop_database(settings.mongodb_database)

@@ -1,0 +1,83 @@
+"""Starting a server for tests, waiting for what it prints when it is ready, and ending it whatever happens."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import subprocess
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+READY_SECONDS = 60.0
+_END_SECONDS = 10.0
+
+
+class ServerProcess:
+    """A process whose input stays open (a server may end with it, should we be killed) and whose output is read here."""
+
+    def __init__(self, command: Sequence[str], *, env: dict[str, str] | None = None) -> None:
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0, env=env
+        )
+        self._unread = b""
+        self.printed: list[str] = []
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> int:
+        """Ask it to end, insist after a while, and return its exit status."""
+        self._process.terminate()
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        return self._ended()
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        self._process.kill()
+        self._ended()
+
+    def line_with(self, wanted: str, *, seconds: float = READY_SECONDS) -> str:
+        """The next line of output that holds `wanted`; an error with everything printed, when it does not come."""
+        deadline = time.monotonic() + seconds
+        while True:
+            line = self._next_line(deadline)
+            if line is None:
+                raise RuntimeError(f"{self._process.args!r} did not print {wanted!r}:\n" + "\n".join(self.printed))
+            self.printed.append(line)
+            if wanted in line:
+                return line
+
+    def _next_line(self, deadline: float) -> str | None:
+        output = self._process.stdout
+        assert output is not None
+        while b"\n" not in self._unread:
+            with selectors.DefaultSelector() as selector:
+                selector.register(output, selectors.EVENT_READ)
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    return None
+            if not (some := os.read(output.fileno(), 65_536)):
+                return None
+            self._unread += some
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line.decode(errors="replace").rstrip("\r")
+
+    def _ended(self) -> int:
+        status = self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+        return status
