@@ -1,0 +1,118 @@
+"""The live dashboard of a quiz: the snapshot by REST, and the source of the frames that the channel's actor sends.
+
+Exact by construction: what it shows is read from the attempts, only those that changed; pokes and presence are hints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from documents.attempt import Attempt
+from documents.enums import QuestionType
+from documents.quiz import Quiz
+from lms_rt.bus.base import Bus, Member
+from lms_rt.clock import Clock, from_ms
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.channels import attempt_channel, quiz_live_channel
+from lms_rt.contracts.dashboards import AsOf, LiveView
+from lms_rt.realtime.projections import Source
+from lms_rt.security.access.quizzes import require_taught_quiz
+from lms_rt.services.live_picture import LivePicture, Presence, Sitting
+
+OVERLAP_MS = 5_000
+"""How far back each look reads again: a write of a node whose clock is behind, or that took long, is still seen."""
+_KEPT_MARKS = 10_000
+
+
+class QuizSource(Source):
+    """What the dashboard of one quiz shows, on this node."""
+
+    def __init__(self, quiz_id: str, *, bus: Bus, clock: Clock) -> None:
+        self._quiz_id, self._bus, self._clock = quiz_id, bus, clock
+        self._picture: LivePicture | None = None
+        self._marks: dict[int, int] = {}
+
+    async def refresh(self) -> int:
+        """Read the attempts that changed and where their students are; the step that the picture is at now."""
+        picture = self._picture or LivePicture(await _questions(self._quiz_id))
+        since_ms = picture.newest_ms - OVERLAP_MS if picture.sittings else 0
+        picture.take(await Attempt.find_changed(self._quiz_id, since_ms))
+        picture.see(await _presences(self._bus, picture.sittings.values()))
+        self._picture = picture
+        self._marks[picture.step] = picture.newest_ms or self._clock.now_ms()
+        if len(self._marks) > _KEPT_MARKS:
+            self._marks.pop(next(iter(self._marks)))
+        return picture.step
+
+    def changes_since(self, version: int) -> Mapping[str, Any] | None:
+        """The frame for one who was last sent step `version`; None: nothing differs, or too long ago to tell."""
+        picture = self._picture
+        if picture is None or version >= picture.step or version not in self._marks:
+            return None
+        return {
+            "version": self._marks[picture.step],
+            "follows": self._marks[version],
+            "students": picture.students(version, self._clock.now_ms()),
+            "questions": picture.questions(version),
+            "totals": picture.totals(),
+            "removed": [],
+        }
+
+
+class Dashboards:
+    """Snapshots of running quizzes, for those who teach them."""
+
+    def __init__(self, *, bus: Bus, clock: Clock) -> None:
+        self._bus, self._clock = bus, clock
+
+    def source_of(self, quiz_id: str) -> QuizSource:
+        """A source of frames, for the actor of the quiz's channel."""
+        return QuizSource(quiz_id, bus=self._bus, clock=self._clock)
+
+    async def show(self, actor: Actor, quiz_id: str) -> LiveView:
+        """The whole picture as it is now, with the place of its channel read before the data."""
+        quiz = (await require_taught_quiz(actor, quiz_id)).quiz
+        channel = quiz_live_channel(quiz_id)
+        top = await self._bus.history.top(channel)
+        picture = LivePicture(await _questions(quiz_id))
+        picture.take(await Attempt.find_changed(quiz_id, 0))
+        picture.see(await _presences(self._bus, picture.sittings.values()))
+        now_ms = self._clock.now_ms()
+        return LiveView(
+            quiz_id=quiz_id,
+            title=quiz["title"],
+            version=picture.newest_ms or now_ms,
+            as_of=AsOf(channel=channel, epoch=top.epoch, offset=top.offset) if top else None,
+            server_time=from_ms(now_ms),
+            closes_at=quiz.get("closes_at"),
+            totals=picture.totals(),
+            students=picture.students(-1, now_ms),
+            questions=picture.questions(-1),
+        )
+
+
+async def _questions(quiz_id: str) -> list[dict[str, Any]]:
+    """The quiz's questions that can be answered, in their order."""
+    quiz = await Quiz.find_whole(quiz_id)
+    if quiz is None:
+        return []
+    ordered = ({**quiz["questions"][question_id], "id": question_id} for question_id in quiz["question_ids"])
+    return [question for question in ordered if question["question_type"] != QuestionType.DESCRIPTION]
+
+
+async def _presences(bus: Bus, sittings: Iterable[Sitting]) -> dict[str, Presence]:
+    """Where the students of open attempts are, and of those that were seen here last."""
+    watched = [sitting for sitting in sittings if sitting.is_open or sitting.presence.devices]
+    channels = {attempt_channel(sitting.row["_id"]): sitting for sitting in watched}
+    members = await bus.presence.members_of(channels)
+    return {
+        sitting.row["_id"]: _presence(members.get(channel, []), sitting.row["student_id"])
+        for channel, sitting in channels.items()
+    }
+
+
+def _presence(members: list[Member], student_id: str) -> Presence:
+    own = [member for member in members if member.user_id == student_id]
+    notes = own[-1].note if own else {}
+    return Presence(len(own), notes.get("question_id"), notes.get("state") == "hidden")
