@@ -1,0 +1,147 @@
+"""Frames of the live protocol: commands in, replies, events, states and notices out. Bytes to values and back, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from lms_rt.clock import from_ms, rfc3339
+from lms_rt.contracts.base import encode
+from lms_rt.contracts.events import LiveEvent
+from lms_rt.contracts.json_reader import parse_json
+from lms_rt.errors import Code, FieldError, Refused
+
+SUBPROTOCOL = "lms.v1.json"
+MAX_FRAME_BYTES = 64 * 1024
+HEARTBEAT_MS = 10_000
+
+CommandId = int | str | None
+_MAX_ID = 100
+
+
+class Notice(StrEnum):
+    """What the server says about the connection itself."""
+
+    WELCOME = "welcome"
+    RECONNECT = "reconnect"
+    DEGRADED = "degraded"
+    RESTORED = "restored"
+    SESSION_EXPIRING = "session_expiring"
+    UNSUBSCRIBED = "unsubscribed"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandFrame:
+    """A command as it came: the client's id, the type, and the other members."""
+
+    id: CommandId
+    type: str
+    fields: dict[str, Any]
+
+
+class BadFrame(Exception):
+    """What came is no command frame; `refused` is the reply, and `command_id` its id as far as it could be read."""
+
+    def __init__(self, refused: Refused, command_id: CommandId = None) -> None:
+        super().__init__(refused.detail)
+        self.refused, self.command_id = refused, command_id
+
+
+def read_command(raw: bytes) -> CommandFrame:
+    """The command in a text frame; raises `BadFrame`."""
+    try:
+        value = parse_json(raw)
+    except Refused as refused:
+        raise BadFrame(_as_frame_fault(refused)) from None
+    if not isinstance(value, dict):
+        raise BadFrame(Refused(Code.BAD_FRAME, "The frame is not a JSON object.", position=0))
+    command_id, command_type = value.pop("id", None), value.pop("type", None)
+    if not _is_command_id(command_id):
+        raise _bad_member("id", "The id of a command is an integer or a text of 1 to 100 characters.")
+    if not isinstance(command_type, str) or not command_type:
+        raise _bad_member("type", "The type of a command is a text.", command_id)
+    return CommandFrame(command_id, command_type, value)
+
+
+def _is_command_id(value: Any) -> bool:
+    if isinstance(value, str):
+        return 1 <= len(value) <= _MAX_ID
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _bad_member(field: str, message: str, command_id: CommandId = None) -> BadFrame:
+    refused = Refused(Code.BAD_FRAME, message, fields=(FieldError(field, message),), position=0)
+    return BadFrame(refused, command_id)
+
+
+def _as_frame_fault(refused: Refused) -> Refused:
+    """The strict reader's refusal in the words of frames: malformed is `bad_frame`, unstorable `invalid_command`."""
+    if refused.code is Code.MALFORMED_JSON:
+        return Refused(Code.BAD_FRAME, refused.detail.replace("The body", "The frame", 1), **refused.data)
+    return Refused(Code.INVALID_COMMAND, fields=refused.fields)
+
+
+def reply_frame(command_id: CommandId, result: Any) -> bytes:
+    """The reply of a command that was done. `result` is a view, a mapping, or None for `{}`."""
+    return encode({"id": command_id, "ok": True, "result": {} if result is None else result})
+
+
+def error_frame(command_id: CommandId, refused: Refused) -> bytes:
+    """The reply of a command that was refused."""
+    error = {
+        "code": refused.code.code,
+        "message": refused.detail,
+        "fields": [{"field": f.field, "message": f.message, "code": f.code} for f in refused.fields],
+        "data": refused.data,
+    }
+    return encode({"id": command_id, "ok": False, "error": error})
+
+
+def shown_event(channel: str, epoch: str, offset: int, event: LiveEvent) -> dict[str, Any]:
+    """An event with its place, as frames, replies of `subscribe` and `history` show it."""
+    return {
+        "type": "event",
+        "channel": channel,
+        "event": event.name,
+        "epoch": epoch,
+        "offset": offset,
+        "id": event.event_id,
+        "at": rfc3339(from_ms(event.at_ms)),
+        "data": event.shown_data(),
+    }
+
+
+def state_frame(channel: str, name: str, data: Any, at_ms: int) -> bytes:
+    """A state: only the latest matters."""
+    return encode(
+        {"type": "state", "channel": channel, "event": name, "at": rfc3339(from_ms(at_ms)), "data": data},
+    )
+
+
+def notice_frame(notice: Notice, **fields: Any) -> bytes:
+    """A word about the connection itself."""
+    return encode({"type": notice.value, **fields})
+
+
+def text_frame(payload: bytes) -> bytes:
+    """`payload` as one unmasked RFC 6455 text frame, server to client; made once, written to every listener."""
+    return _header(0x81, len(payload)) + payload
+
+
+PING_FRAME = b"\x89\x00"
+"""An empty RFC 6455 ping."""
+
+
+def _header(first: int, length: int) -> bytes:
+    if length < 126:
+        return bytes((first, length))
+    if length < 65_536:
+        return bytes((first, 126)) + length.to_bytes(2, "big")
+    return bytes((first, 127)) + length.to_bytes(8, "big")
+
+
+def joined(frames: Sequence[bytes]) -> bytes:
+    """Frames one after the other, for one write."""
+    return frames[0] if len(frames) == 1 else b"".join(frames)

@@ -1,0 +1,300 @@
+"""One process as a node: its connections, their heartbeat and authority, and its gentle end. No sockets, no database.
+
+What it must ask others (may this actor still listen there?) comes in as functions from `bootstrap`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from lms_rt.bus.base import Bus, Control, Listening, Member, Position, Receiver
+from lms_rt.clock import Clock, from_ms, rfc3339
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.controls import ACCESS_CHANGED, SESSION_REVOKED
+from lms_rt.contracts.frames import HEARTBEAT_MS, PING_FRAME, Notice, notice_frame
+from lms_rt.errors import Code, Refused
+from lms_rt.ids import new_id
+from lms_rt.realtime.close_codes import Close
+from lms_rt.realtime.connection import Connection, Flusher, Transport
+from lms_rt.realtime.hub import Hub
+from lms_rt.realtime.limits import TokenBucket
+from lms_rt.realtime.metrics import LiveMetrics
+from lms_rt.realtime.presence import PresenceKeeper
+from lms_rt.realtime.subscription import Subscription
+
+MayListen = Callable[[Actor, str], Awaitable[bool]]
+"""May this actor listen to this channel, as things stand now?"""
+
+_BEAT_SECONDS = 1.0
+_SLOTS = HEARTBEAT_MS // 1000
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLimits:
+    """The bounds of one node and of one user or connection on it."""
+
+    connections: int = 20_000
+    admissions_per_second: int = 1_000
+    admissions_burst: int = 2_000
+    connections_per_user: int = 20
+    subscriptions: int = 100
+    silent_ms: int = 25_000
+    told_before_expiry_ms: int = 60_000
+    compare_tops_seconds: int = 40
+    reconnect_spread_ms: int = 10_000
+
+
+class Overloaded(Exception):
+    """No room now; `after_ms` says when to come back."""
+
+    def __init__(self, after_ms: int) -> None:
+        super().__init__(f"come back after {after_ms} ms")
+        self.after_ms = after_ms
+
+
+class TooManyConnections(Exception):
+    """The user has as many connections as one may."""
+
+
+class Node(Receiver[Control]):
+    """Holds every connection of this process and lets them listen to channels."""
+
+    def __init__(
+        self,
+        *,
+        bus: Bus,
+        clock: Clock,
+        hub: Hub,
+        metrics: LiveMetrics,
+        may_listen: MayListen,
+        limits: NodeLimits | None = None,
+    ) -> None:
+        self.hub, self.metrics, self.limits = hub, metrics, limits or NodeLimits()
+        self.presence = PresenceKeeper(bus, clock)
+        self.is_draining = False
+        self._bus, self._clock, self._may_listen = bus, clock, may_listen
+        self._flusher = Flusher()
+        self._connections: dict[str, Connection] = {}
+        self._by_user: dict[str, set[Connection]] = {}
+        self._slots: list[set[Connection]] = [set() for _ in range(_SLOTS)]
+        self._beats = 0
+        self._controls: asyncio.Queue[Control] = asyncio.Queue()
+        self._listening: Listening | None = None
+        self._admissions = TokenBucket(
+            per_second=self.limits.admissions_per_second, burst=self.limits.admissions_burst, now_ms=clock.now_ms()
+        )
+
+    # --- connections ---
+
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """Everybody who is connected here."""
+        return tuple(self._connections.values())
+
+    async def admit(self, actor: Actor, transport: Transport) -> Connection:
+        """Take in a signed-in connection; raises `Overloaded` or `TooManyConnections`."""
+        if self.is_draining or len(self._connections) >= self.limits.connections:
+            raise Overloaded(self._spread_ms())
+        if not self._admissions.take(self._clock.now_ms()):
+            raise Overloaded(self._spread_ms())
+        connection = Connection(
+            new_id("con"),
+            actor,
+            transport=transport,
+            flusher=self._flusher,
+            metrics=self.metrics,
+            detach=self._detach,
+        )
+        connection.last_heard_ms = self._clock.now_ms()
+        await self._count_in(connection)
+        if connection.is_closed:
+            return connection
+        self._connections[connection.id] = connection
+        self._by_user.setdefault(actor.user_id, set()).add(connection)
+        random.choice(self._slots).add(connection)  # noqa: S311 - spreads pings, no secret
+        self.metrics.connections.inc()
+        return connection
+
+    async def _count_in(self, connection: Connection) -> None:
+        """Join a presence that counts the user's connections over all nodes."""
+        channel = _count_of(connection)
+        await self.presence.join(channel, _member(connection))
+        try:
+            there = (await self._bus.presence.members_of([channel]))[channel]
+        except Refused:  # the bus is away: what this node knows must do
+            here = len(self._by_user.get(connection.actor.user_id, ())) + 1
+        else:
+            here = len(there) - self.presence.leaving_from(channel)
+        if here > self.limits.connections_per_user:
+            self.presence.leave(channel, connection.id)
+            raise TooManyConnections
+
+    def _detach(self, connection: Connection) -> None:
+        """Called by the connection when it ends, once, whatever the path."""
+        for subscription in connection.subscriptions.values():
+            self.hub.drop(subscription)
+            self.presence.leave(subscription.channel, connection.id)
+        connection.subscriptions.clear()
+        self.presence.leave(_count_of(connection), connection.id)
+        if self._connections.pop(connection.id, None) is None:
+            return
+        self.metrics.connections.dec()
+        for slot in self._slots:
+            slot.discard(connection)
+        others = self._by_user.get(connection.actor.user_id, set())
+        others.discard(connection)
+        if not others:
+            self._by_user.pop(connection.actor.user_id, None)
+
+    # --- subscriptions ---
+
+    async def subscribe(self, connection: Connection, channel: str, since: Position | None = None) -> Subscription:
+        """Let a connection listen to a channel that a service has allowed; again replaces the old subscription."""
+        if channel not in connection.subscriptions and len(connection.subscriptions) >= self.limits.subscriptions:
+            raise Refused(Code.TOO_MANY_SUBSCRIPTIONS)
+        subscription = await self.hub.subscribe(connection, channel, since)
+        if connection.is_closed:
+            return subscription
+        connection.subscriptions[channel] = subscription
+        await self.presence.join(channel, _member(connection))
+        if connection.id not in self._connections:  # it left while presence was told
+            self.presence.leave(channel, connection.id)
+        return subscription
+
+    async def unsubscribe(self, connection: Connection, channel: str) -> None:
+        """End a subscription; none is fine."""
+        subscription = connection.subscriptions.pop(channel, None)
+        if subscription is not None:
+            await self.hub.unsubscribe(subscription)
+            connection.drop_states(channel)
+            self.presence.leave(channel, connection.id)
+
+    # --- authority ---
+
+    def receive(self, message: Control) -> None:
+        """A word to the nodes; handled in order by `run`."""
+        self._controls.put_nowait(message)
+
+    async def handle(self, control: Control) -> None:
+        """Do what a word to the nodes asks."""
+        if control.name == SESSION_REVOKED:
+            self._end_sessions(control.data)
+        elif control.name == ACCESS_CHANGED:
+            await self._check_access(control.data)
+
+    def _end_sessions(self, data: Any) -> None:
+        for connection in self._of_user(data.get("user_id")):
+            session_id = connection.actor.session_id
+            if session_id != data.get("except_session_id") and data.get("session_id") in (None, session_id):
+                connection.close(Close.NOT_SIGNED_IN)
+
+    async def _check_access(self, data: Any) -> None:
+        for connection in self._of_user(data.get("user_id")):
+            for channel in tuple(connection.subscriptions):
+                if not await self._may_listen(connection.actor, channel):
+                    await self.unsubscribe(connection, channel)
+                    connection.send_text(notice_frame(Notice.UNSUBSCRIBED, channel=channel, code="not_found"))
+
+    def _of_user(self, user_id: str | None) -> Iterable[Connection]:
+        return self.connections if user_id is None else tuple(self._by_user.get(user_id, ()))
+
+    # --- life ---
+
+    async def open(self) -> None:
+        """Begin to hear words to the nodes; before the first connection is taken."""
+        self._listening = await self._bus.fan_out.listen_control(self)
+
+    async def run(self) -> None:
+        """Beat, handle words, keep presence and compare tops, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._beat_loop())
+            tasks.create_task(self._control_loop())
+            tasks.create_task(self._compare_loop())
+            tasks.create_task(self.presence.run())
+
+    def beat(self) -> None:
+        """One second of the heart: ping a tenth of the connections, end the silent and the expired."""
+        now_ms = self._clock.now_ms()
+        self._beats += 1
+        for connection in tuple(self._slots[self._beats % _SLOTS]):
+            connection.send(PING_FRAME)
+        queued = 0
+        for connection in self.connections:
+            queued += connection.queued_bytes
+            if now_ms - connection.last_heard_ms > self.limits.silent_ms:
+                connection.abort()
+            else:
+                self._watch_expiry(connection, now_ms)
+        self.metrics.send_queue_bytes.set(queued)
+
+    def renew(self, connection: Connection, actor: Actor) -> None:
+        """The same person has a newer token: the connection lives as long as that."""
+        connection.actor = actor
+        connection.is_told_of_expiry = False
+
+    async def shutdown(self, *, patience_seconds: float = 10) -> None:
+        """Take nobody in, let running commands finish, tell everybody when to come back, and close."""
+        self.is_draining = True
+        deadline_ms = self._clock.now_ms() + round(patience_seconds * 1000)
+        while any(c.is_busy for c in self.connections) and self._clock.now_ms() < deadline_ms:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        for connection in self.connections:
+            connection.send_text(notice_frame(Notice.RECONNECT, after_ms=self._spread_ms()))
+            connection.close(Close.RESTARTING)
+        await self.presence.leave_all()
+        await self.hub.close()
+        if self._listening is not None:
+            await self._listening.stop()
+
+    def _spread_ms(self) -> int:
+        return random.randrange(self.limits.reconnect_spread_ms)  # noqa: S311 - spreads a herd, no secret
+
+    def _watch_expiry(self, connection: Connection, now_ms: int) -> None:
+        left_ms = connection.actor.expires_at_ms - now_ms
+        if left_ms <= 0:
+            connection.close(Close.SESSION_EXPIRED)
+        elif left_ms <= self.limits.told_before_expiry_ms and not connection.is_told_of_expiry:
+            connection.is_told_of_expiry = True
+            expires_at = rfc3339(from_ms(connection.actor.expires_at_ms))
+            connection.send_text(notice_frame(Notice.SESSION_EXPIRING, session_expires_at=expires_at))
+
+    async def _beat_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + _BEAT_SECONDS
+            await self._clock.sleep(_BEAT_SECONDS)
+            self.metrics.loop_lag_seconds.set(max(0.0, loop.time() - due))
+            self.beat()
+
+    async def _control_loop(self) -> None:
+        while True:
+            control = await self._controls.get()
+            try:
+                await self.handle(control)
+            except Exception:  # noqa: BLE001 - the next word must be heard all the same
+                _log.exception("control word %s could not be followed", control.name)
+
+    async def _compare_loop(self) -> None:
+        """Every channel once in its time, a part of them at each step."""
+        steps = self.limits.compare_tops_seconds
+        while True:
+            for step in range(steps):
+                await self._clock.sleep(1)
+                for channel in self.hub.channels[step::steps]:
+                    self.hub.compare_tops(channel)
+
+
+def _member(connection: Connection) -> Member:
+    actor = connection.actor
+    return Member(connection.id, actor.user_id, actor.full_name, actor.is_staff)
+
+
+def _count_of(connection: Connection) -> str:
+    """Where presence counts the connections of a user: no channel that anybody can listen to."""
+    return f"connections:{connection.actor.user_id}"
