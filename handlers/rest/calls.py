@@ -10,9 +10,8 @@ from lms_rt.contracts.actor import Actor
 from lms_rt.errors import invalid
 
 if TYPE_CHECKING:
-    from tornado.httputil import HTTPServerRequest
-
     from lms_rt.bootstrap import Services
+    from tornado.httputil import HTTPServerRequest
 
 
 @dataclass(frozen=True, slots=True)

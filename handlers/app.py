@@ -1,0 +1,113 @@
+"""The Tornado application: routes, the edge before them, and the server around them. No rule of the product is here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.web import Application
+
+from handlers.docs import docs_rules
+from handlers.edge import BoundedBody, Edge
+from handlers.headers import CommonHeaders
+from handlers.observing import HttpFigures, Observer
+from handlers.origins import Origins
+from handlers.rest.base import RestHandler, Spine
+from handlers.rest.credentials import Credentials
+from handlers.rest.dispatch import API_PREFIX, Match, RouteTable
+from handlers.rest.health import metrics_routes
+from handlers.rest.openapi import document_routes
+from handlers.rest.operations import MAX_JSON_BYTES, Operation
+from handlers.routes import ROUTES
+from lms_rt.errors import Code, Refused
+
+if TYPE_CHECKING:
+    from lms_rt.bootstrap import Services
+
+Rules = Sequence[Any]
+"""Tornado's url specs."""
+
+IDLE_SECONDS = 75
+BODY_SECONDS = 120
+MAX_HEADER_BYTES = 32 << 10
+MAX_BUFFER_BYTES = 2 << 20
+
+
+class LmsApplication(Application):
+    """Settles each request at the edge, finds REST operations in their table, and leaves the rest to Tornado's rules."""
+
+    def __init__(self, spine: Spine, table: RouteTable, rules: Rules, observer: Observer) -> None:
+        self.spine, self.table = spine, table
+        self._edge, self._observer = Edge(spine.settings), observer
+        super().__init__(
+            list(rules),
+            transforms=[CommonHeaders],
+            default_handler_class=RestHandler,
+            default_handler_args={"spine": spine},
+            log_function=observer.finished,
+            services=spine.services,
+            origins=spine.origins,
+            websocket_max_message_size=64 << 10,
+        )
+
+    def find_handler(  # type: ignore[override]  # Tornado declares its own delegate, and takes any
+        self, request: HTTPServerRequest, **kwargs: Any
+    ) -> HTTPMessageDelegate:
+        """Every request comes through here, once its head was read."""
+        refused = self._edge.admit(request)
+        match = None if refused else self.table.find(str(request.method), request.path)
+        if refused:
+            inner: HTTPMessageDelegate = self._rest(request, refused=refused)
+        elif match or request.path.startswith(f"{API_PREFIX}/"):
+            inner = self._rest(request, match=match)
+        else:
+            inner = super().find_handler(request, **kwargs)
+        return BoundedBody(
+            inner,
+            limit=_limit(match),
+            refuse=lambda limit: self._rest(request, match=match, refused=_too_large(limit)),
+            begun=self._observer.begun,
+        )
+
+    def _rest(self, request: HTTPServerRequest, **arguments: Any) -> HTTPMessageDelegate:
+        return self.get_handler_delegate(request, RestHandler, {"spine": self.spine, **arguments})
+
+
+def make_app(
+    services: Services, *, operations: Sequence[Operation] = ROUTES, pages: Rules = (), live: Rules = ()
+) -> LmsApplication:
+    """The application. Raises `TableError` when a row has no access rule, or stands in another's place."""
+    settings = services.settings
+    registry = CollectorRegistry()
+    served = (*operations, *(metrics_routes(registry) if settings.metrics_enabled else ()))
+    rules = [*live]
+    if settings.are_docs_open:
+        served += document_routes(operations, settings)
+        rules += docs_rules(settings.project_name)
+    origins = Origins(settings)
+    credentials = Credentials(services=services, settings=settings, origins=origins)
+    spine = Spine(services=services, settings=settings, credentials=credentials, origins=origins)
+    return LmsApplication(spine, RouteTable(served), [*rules, *pages], Observer(HttpFigures(registry)))
+
+
+def make_server(app: Application) -> HTTPServer:
+    """The server around it, with its bounds: slow heads, slow bodies and idle connections end."""
+    return HTTPServer(
+        app,
+        idle_connection_timeout=IDLE_SECONDS,
+        body_timeout=BODY_SECONDS,
+        max_header_size=MAX_HEADER_BYTES,
+        max_buffer_size=MAX_BUFFER_BYTES,
+        max_body_size=1 << 62,  # `BoundedBody` decides, and answers 413 where Tornado would only hang up
+    )
+
+
+def _limit(match: Match | None) -> int:
+    return match.operation.max_body_bytes if match and match.operation else MAX_JSON_BYTES
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused(Code.TOO_LARGE, f"The body is larger than {limit} bytes.", limit_bytes=limit)

@@ -1,0 +1,179 @@
+"""The one Tornado handler of the REST API: it reads a request into a `Call`, runs its operation, writes the answer.
+
+What an operation does is in its domain's file; what may go wrong becomes a response in `errors.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from tornado.web import HTTPError, RequestHandler
+
+from config.settings import Settings
+from handlers.exchange import this_exchange
+from handlers.origins import Origins
+from handlers.rest.answers import Answer, answer_of, answer_of_problem, compressed
+from handlers.rest.bodies import read_body, read_query
+from handlers.rest.calls import Call, Cookie
+from handlers.rest.conditions import expected_version, refuse_unacceptable
+from handlers.rest.credentials import Credentials
+from handlers.rest.dispatch import Match
+from handlers.rest.errors import problem_of, problem_of_fault
+from handlers.rest.operations import Operation
+from handlers.rest.replays import run_once
+from lms_rt.errors import Code, Refused
+
+if TYPE_CHECKING:
+    from lms_rt.bootstrap import Services
+
+VARY = "Accept, Accept-Encoding, Authorization, Cookie, Origin"
+
+
+@dataclass(frozen=True, slots=True)
+class Spine:
+    """What every REST request needs; made once by `handlers/app.py`."""
+
+    services: Services
+    settings: Settings
+    credentials: Credentials
+    origins: Origins
+
+
+class RestHandler(RequestHandler):
+    """Answers one request: its match in the route table, or a refusal that was settled at the edge."""
+
+    def initialize(self, spine: Spine, match: Match | None = None, refused: Refused | None = None) -> None:
+        """Take what the application found out."""
+        self._spine, self._match, self._refused = spine, match, refused
+        self._has_envelope = spine.settings.api_response_envelope_enabled
+        self._exchange = this_exchange()
+        self._exchange.route = match.route if match else "unmatched"
+
+    async def _answer(self) -> None:
+        """Work, and write what came of it: the border where every exception becomes a response."""
+        try:
+            answer = await self._work()
+        except Refused as refused:
+            answer = self._refusal(refused)
+        except Exception as error:  # noqa: BLE001 - logged with its traceback, answered as 500
+            answer = self._fault(error)
+        self._write(await compressed(answer, self.request.headers.get("Accept-Encoding", "")))
+
+    get = post = put = patch = delete = head = options = _answer
+
+    async def _work(self) -> Answer:
+        if self._refused is not None:
+            raise self._refused
+        if self._match is None:
+            raise Refused(Code.ROUTE_NOT_FOUND)
+        if self.request.method == "OPTIONS":
+            return Answer(204, headers={"Allow": ", ".join(self._match.allowed)})
+        if self._match.operation is None:
+            raise Refused(Code.METHOD_NOT_ALLOWED, allow=list(self._match.allowed))
+        operation = self._match.operation
+        refuse_unacceptable(self.request.headers.get("Accept"), operation.gives)
+        call = await self._read(operation, self._match)
+        self._exchange.mark("read")
+        answer = await run_once(operation, call, self._run)
+        self._exchange.mark("work")
+        return answer
+
+    async def _read(self, operation: Operation, match: Match) -> Call:
+        request, spine = self.request, self._spine
+        actor = await spine.credentials.identify(request, operation.access)
+        self._exchange.user_id = actor.user_id
+        operation.access.check(actor)
+        self._exchange.mark("auth")
+        return Call(
+            services=spine.services,
+            actor=actor,
+            request=request,
+            path=_parameters(match),
+            query=read_query(operation.query, request) if operation.query else None,
+            expected_version=expected_version(request.headers.get("If-Match")),
+            **_placed(operation, await read_body(operation, request)),
+        )
+
+    async def _run(self, call: Call) -> Answer:
+        operation = self._operation
+        return answer_of(await operation.endpoint(call), operation, has_envelope=self._has_envelope)
+
+    @property
+    def _operation(self) -> Operation:
+        assert self._match is not None and self._match.operation is not None  # noqa: S101, PT018 - `_work` has looked
+        return self._match.operation
+
+    # --- what went wrong ---
+
+    def _refusal(self, refused: Refused) -> Answer:
+        problem = problem_of(refused, self._exchange.request_id)
+        return answer_of_problem(problem, has_envelope=self._has_envelope)
+
+    def _fault(self, error: BaseException) -> Answer:
+        problem = problem_of_fault(error, self._exchange.request_id, self._exchange.route)
+        return answer_of_problem(problem, has_envelope=self._has_envelope)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """What Tornado itself refuses (a method nobody knows, a form that is none), in our words."""
+        if status_code == 405:
+            refused = Refused(Code.METHOD_NOT_ALLOWED, allow=list(self._match.allowed) if self._match else [])
+        elif status_code < 500:
+            refused = Refused(Code.MALFORMED_REQUEST)
+        else:
+            _, error, _ = kwargs.get("exc_info", (None, HTTPError(status_code), None))
+            self._write(self._fault(error))
+            return
+        self._write(self._refusal(refused if self._match or self._refused else Refused(Code.ROUTE_NOT_FOUND)))
+
+    def log_exception(self, *_: Any) -> None:
+        """Nothing: `problem_of_fault` logs what is ours, and Tornado's words would repeat the whole URL."""
+
+    # --- writing ---
+
+    def compute_etag(self) -> None:
+        """No hash of the body: the version is the tag."""
+
+    def _write(self, answer: Answer) -> None:
+        self.set_status(answer.status, HTTPStatus(answer.status).phrase)
+        self.clear_header("Content-Type")
+        self.set_header("Vary", VARY)
+        is_private = answer.is_secret or bool(self._exchange.user_id)
+        self.set_header("Cache-Control", "no-store" if is_private else "no-cache")
+        headers = {**self._spine.origins.cors_headers(self.request), **answer.headers}
+        for name, value in headers.items():
+            self.set_header(name, value)
+        for cookie in answer.cookies:
+            self._write_cookie(cookie)
+        if answer.body:
+            self.set_header("Content-Type", answer.content_type)
+            self.finish(answer.body)
+        else:
+            self.finish()
+
+    def _write_cookie(self, cookie: Cookie) -> None:
+        self.set_cookie(
+            cookie.name,
+            cookie.value,
+            path=cookie.path,
+            max_age=cookie.max_age_seconds,
+            httponly=cookie.is_http_only,
+            secure=cookie.is_secure,
+            samesite=cookie.same_site,
+        )
+
+    def data_received(self, chunk: bytes) -> NoReturn:
+        """Never called: bodies arrive whole, within the bounds of `handlers/edge.py`."""
+        raise AssertionError(f"{len(chunk)} bytes came as a stream")
+
+
+def _parameters(match: Match) -> dict[str, str]:
+    parameters = match.find_parameters()
+    if parameters is None:
+        raise Refused(Code.NOT_FOUND)
+    return dict(parameters)
+
+
+def _placed(operation: Operation, body: Any) -> dict[str, Any]:
+    return {"upload": body} if operation.is_upload else {"body": body}

@@ -1,0 +1,101 @@
+"""From bytes to contracts: bodies, forms, uploads and queries, each validated by its operation's model or refused."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from typing import Any, get_origin
+
+from pydantic import BaseModel, ValidationError
+from tornado.httputil import HTTPServerRequest
+
+from handlers.rest.calls import Upload
+from handlers.rest.operations import FORM, Operation
+from lms_rt.contracts.base import field_errors, read_model
+from lms_rt.contracts.json_reader import parse_json, refuse_unstorable
+from lms_rt.errors import Code, Refused, invalid
+
+INLINE_PARSE_BYTES = 64 << 10
+"""A larger JSON body is parsed in a thread: the loop belongs to everybody."""
+
+
+async def read_body(operation: Operation, request: HTTPServerRequest) -> Any:
+    """The validated body: a model's instance, an `Upload`, or None for operations without a body."""
+    if not operation.takes_body:
+        return None
+    model = operation.body
+    if model is not None and not request.body and _may_be_empty(model):
+        return read_model(model, {})
+    media_type = _require_media_type(operation, request)
+    if model is None:
+        return _upload(media_type, request)
+    if operation.takes == FORM:
+        return _strings(model, request.body_arguments)
+    if len(request.body) > INLINE_PARSE_BYTES:
+        return await asyncio.to_thread(_parse, model, request.body)
+    return _parse(model, request.body)
+
+
+def read_query(model: type[BaseModel], request: HTTPServerRequest) -> BaseModel:
+    """The query's parameters that the model knows; of one that is given twice, the last, unless it is a list."""
+    return _strings(model, request.query_arguments)
+
+
+def _parse(model: type[BaseModel], raw: bytes) -> BaseModel:
+    return read_model(model, parse_json(raw))
+
+
+def _strings(model: type[BaseModel], arguments: dict[str, list[bytes]]) -> BaseModel:
+    """A model from a form or a query, whose values are all texts."""
+    given: dict[str, Any] = {}
+    for name, is_list in _names(model).items():
+        if name in arguments:
+            texts = [_text(value) for value in arguments[name]]
+            given[name] = texts if is_list else texts[-1]
+    refuse_unstorable(given)
+    try:
+        return model.model_validate_strings(given)
+    except ValidationError as error:
+        raise Refused(Code.VALIDATION_FAILED, fields=field_errors(error)) from None
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise Refused(Code.MALFORMED_REQUEST, "A parameter is not UTF-8.") from None
+
+
+@cache
+def _names(model: type[BaseModel]) -> dict[str, bool]:
+    """The names under which the model's fields are sent, and whether each is a list."""
+    fields = model.model_fields.items()
+    return {field.alias or name: get_origin(field.annotation) in (list, tuple, set) for name, field in fields}
+
+
+@cache
+def _may_be_empty(model: type[BaseModel]) -> bool:
+    return not any(field.is_required() for field in model.model_fields.values())
+
+
+def _require_media_type(operation: Operation, request: HTTPServerRequest) -> str:
+    """The body's media type, when the operation takes it, in UTF-8 and not compressed."""
+    media_type, *parameters = (part.strip().lower() for part in request.headers.get("Content-Type", "").split(";"))
+    charset = next((p.removeprefix("charset=").strip('"') for p in parameters if p.startswith("charset=")), "utf-8")
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if media_type not in operation.takes or encoding not in ("", "identity"):
+        taken = ", ".join(operation.takes)
+        raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, f"Send {taken}, not compressed.", taken=list(operation.takes))
+    if charset not in ("utf-8", "utf8", "us-ascii", "ascii"):
+        raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "Send UTF-8.", taken=list(operation.takes))
+    return media_type
+
+
+def _upload(media_type: str, request: HTTPServerRequest) -> Upload:
+    if media_type != "multipart/form-data":
+        return Upload(request.body, media_type)
+    files = request.files.get("file")
+    if not files:
+        raise invalid("file", "Send the file in the form's field `file`.", "required")
+    fields = {name: _text(values[-1]) for name, values in request.body_arguments.items()}
+    return Upload(files[0]["body"], files[0]["content_type"], files[0]["filename"], fields)

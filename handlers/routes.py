@@ -1,0 +1,21 @@
+"""The one route table: the rows of every domain's file, in one tuple. Dispatch and the OpenAPI document read it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from config.settings import Settings
+from handlers.rest import auth, health, users
+from handlers.rest.openapi import build_document
+from handlers.rest.operations import Operation
+
+ROUTES: tuple[Operation, ...] = (
+    *auth.ROUTES,
+    *users.ROUTES,
+    *health.ROUTES,
+)
+
+
+def openapi_document(settings: Settings) -> dict[str, Any]:
+    """The OpenAPI document of the whole table, for `python3 run.py openapi`."""
+    return build_document(ROUTES, settings)

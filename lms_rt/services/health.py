@@ -1,0 +1,73 @@
+"""Is this node ready? Asks each thing that it leans on, with a timeout. Not for metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from lms_rt.clock import Clock
+from lms_rt.contracts.health import ChecksView, CheckView, ReadyView
+from lms_rt.errors import Refused
+
+PROBE_SECONDS = 2.0
+MAX_CLOCK_ERROR_MS = 1_000
+
+Probe = Callable[[], Awaitable[object]]
+"""Returns when the thing answers, raises when it does not."""
+
+_UNUSED = CheckView(state="unused")
+_log = logging.getLogger(__name__)
+
+
+class Health:
+    """Closed until the process serves, and again while it shuts down."""
+
+    def __init__(self, *, clock: Clock, node: str, version: str, database: Probe, redis: Probe | None = None) -> None:
+        self._clock, self._node, self._version = clock, node, version
+        self._database, self._redis = database, redis
+        self._is_open = False
+
+    def open(self) -> None:
+        """The process serves from now on."""
+        self._is_open = True
+
+    def close(self) -> None:
+        """The process shuts down: send it nothing new."""
+        self._is_open = False
+
+    async def ready(self) -> ReadyView:
+        """The state of everything; `down` without the database, while starting and while shutting down."""
+        database, redis = await asyncio.gather(_probe("database", self._database), _probe("redis", self._redis))
+        # Without Redis the node goes on, and says so.
+        redis = redis.model_copy(update={"state": "degraded"}) if redis.state == "down" else redis
+        checks = ChecksView(database=database, redis=redis, tasks=_UNUSED, storage=_UNUSED, clock=self._clock_check())
+        return ReadyView(status=self._status(checks), checks=checks, node=self._node, version=self._version)
+
+    def _status(self, checks: ChecksView) -> str:
+        if not self._is_open or checks.database.state == "down":
+            return "down"
+        is_degraded = "degraded" in (checks.redis.state, checks.clock.state)
+        return "degraded" if is_degraded else "ok"
+
+    def _clock_check(self) -> CheckView:
+        is_right = self._clock.error_ms <= MAX_CLOCK_ERROR_MS
+        return CheckView(state="ok" if is_right else "degraded", latency_ms=0.0)
+
+
+async def _probe(name: str, probe: Probe | None) -> CheckView:
+    if probe is None:
+        return _UNUSED
+    started = time.perf_counter()
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            await probe()
+    except (Refused, OSError, TimeoutError) as error:
+        _log.warning("%s does not answer: %s", name, error)
+        return CheckView(state="down", latency_ms=_since(started))
+    return CheckView(state="ok", latency_ms=_since(started))
+
+
+def _since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)
