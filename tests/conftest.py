@@ -68,20 +68,20 @@ def engine(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def settings(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Settings for this test alone: an empty data directory, or an empty database of its own on the real server."""
-    common: dict[str, Any] = {
-        "lms_data_dir": tmp_path / "data",
-        "password_hash_cost": 4,
-        "secret_key": _KEY,
-        "password_pepper": _KEY[::-1],
-        "http_port": 0,
-    }
+    return settings_on(engine, request, tmp_path)
+
+
+def settings_on(engine: str, request: pytest.FixtureRequest, path: Path, **more: Any) -> Settings:
+    """Settings for one lane; nothing of this machine's environment files is read."""
+    lane: dict[str, Any] = {"lms_data_dir": path / "data", "http_port": 0, "password_hash_cost": 4}
+    keys: dict[str, Any] = {"secret_key": _KEY, "password_pepper": _KEY[::-1]}
     if engine == "real":
-        common |= {
+        lane |= {
             "mongodb_url": request.getfixturevalue("mongodb_url"),
             "redis_url": request.getfixturevalue("redis_url"),
             "mongodb_database": f"test_{uuid.uuid4().hex}",
         }
-    return Settings(_env_file=None, **common)
+    return Settings(_env_file=None, **lane | keys | more)
 
 
 @pytest.fixture

@@ -48,6 +48,14 @@ class EmbeddedClient(AsyncMongoMockClient):  # type: ignore[type-arg]  # not sub
         self.store.close()
 
 
+def _apply_operators(apply: Callable[..., None], document: Document, *args: Any) -> None:
+    """Change the document; an operator that does not fit a field's type is a fault of the write, as in MongoDB."""
+    try:
+        apply(document, *args)
+    except (AttributeError, TypeError, KeyError) as error:
+        raise WriteError(f"an operator does not fit the type of its field: {error}", 2) from error
+
+
 def _commands(*names: str) -> Callable[[_Class], _Class]:
     """Run these inherited methods each as one command of the store."""
 
@@ -102,9 +110,9 @@ class _Collection(Collection):
         """Update a copy, then store it: mongomock applies the operators one by one to the stored document."""
         _id = existing.get("_id")
         if self._store.find_stored(_id) is not existing:  # an upsert: it is inserted afterwards
-            return apply(existing, *args)
+            return _apply_operators(apply, existing, *args)
         changed = bson.decode(bson.encode(existing))
-        apply(changed, *args)
+        _apply_operators(apply, changed, *args)
         if changed.get("_id") != _id:
             raise WriteError(f"the (immutable) field '_id' was found to have been altered to {changed.get('_id')}", 66)
         self._store[_id] = changed | {"_id": _id}
