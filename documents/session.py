@@ -36,6 +36,11 @@ class Session(Record):
         indexes: ClassVar = [IndexModel("user_id")]
 
     @classmethod
+    async def add(cls, session: Session) -> None:
+        """Insert a new family."""
+        await cls.rows().insert_one({"_id": session.id, **session.model_dump(exclude={"id"}, exclude_none=True)})
+
+    @classmethod
     async def find_row(cls, session_id: str) -> Row | None:
         """The family as it is stored."""
         return await cls.rows().find_one({"_id": session_id})

@@ -49,7 +49,7 @@ class User(Aggregate):
     async def add(cls, user: User) -> bool:
         """Insert; False when the address (or the id) is taken."""
         try:
-            await user.insert()
+            await cls.rows().insert_one({"_id": user.id, **user.model_dump(exclude={"id"}, exclude_none=True)})
         except DuplicateKeyError:
             return False
         return True

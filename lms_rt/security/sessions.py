@@ -72,7 +72,7 @@ class Families:
             device=device.program,
             address=device.address,
         )
-        await session.insert()
+        await Session.add(session)
         family = Family(session.id, user_id, proved_ms, self._tokens.write(session.id, 1))
         return family, await self._end_surplus(user_id, now, keep=session.id)
 

@@ -23,6 +23,7 @@ _LEEWAY_MS = 10_000
 _ALGORITHMS = frozenset({"HS256", "HS384", "HS512"})
 _REQUIRED = ["sub", "role", "typ", "jti", "sid", "iat", "exp", "iss", "aud"]
 _MAX_LENGTH = 4096
+_LEAST_KEY_BYTES = 32
 _MOST_KNOWN = 10_000
 
 
@@ -47,6 +48,8 @@ class AccessTokens:
     def __init__(self, *, key: str, clock: Clock, issuer: str, lifetime_seconds: int, algorithm: str = "HS256") -> None:
         if algorithm not in _ALGORITHMS:
             raise ValueError(f"ALGORITHM must be one of {', '.join(sorted(_ALGORITHMS))}, not {algorithm}")
+        if len(key.encode()) < _LEAST_KEY_BYTES:
+            raise ValueError(f"SECRET_KEY must have at least {_LEAST_KEY_BYTES} bytes")
         self._key, self._clock, self._issuer, self._algorithm = key, clock, issuer, algorithm
         self.lifetime_seconds = lifetime_seconds
         self._jwt = jwt.PyJWT({"enforce_minimum_key_length": True})

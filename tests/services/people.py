@@ -1,0 +1,84 @@
+"""Accounts and sessions wired up for tests: a fake clock, the memory bus, the database of the lane."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from config.settings import Settings
+from lms_rt.bus.base import Bus, Control, Receiver
+from lms_rt.bus.memory import memory_bus
+from lms_rt.clock import FakeClock
+from lms_rt.contracts.accounts import RegistrationDraft, TokensView
+from lms_rt.errors import Code, Refused
+from lms_rt.security.passwords import HashingPool, PasswordHasher
+from lms_rt.services.accounts import Accounts
+from lms_rt.services.demo import DemoPeople
+from lms_rt.services.sessions import Sessions
+
+PASSWORD = "river stone 41"
+
+
+@dataclass
+class Heard(Receiver[Control]):
+    """The words that were said to the nodes."""
+
+    words: list[Control] = field(default_factory=list)
+
+    def receive(self, message: Control) -> None:
+        self.words.append(message)
+
+    def named(self, name: str) -> list[dict[str, object]]:
+        return [dict(word.data) for word in self.words if word.name == name]
+
+
+@dataclass
+class People:
+    """One node's accounts."""
+
+    settings: Settings
+    clock: FakeClock
+    bus: Bus
+    passwords: PasswordHasher
+    sessions: Sessions
+    accounts: Accounts
+    demo: DemoPeople
+    heard: Heard
+
+    async def join(self, email: str = "mona@example.org", full_name: str = "Mona Farouk") -> TokensView:
+        """Somebody new, signed in."""
+        return await self.accounts.register(RegistrationDraft(email=email, password=PASSWORD, full_name=full_name))
+
+    async def refusal(self, access_token: str) -> Code | None:
+        """Why the token is refused, if it is."""
+        try:
+            await self.sessions.authenticate(access_token)
+        except Refused as refused:
+            return refused.code
+        return None
+
+
+@asynccontextmanager
+async def open_people(
+    settings: Settings, *, clock: FakeClock | None = None, bus: Bus | None = None
+) -> AsyncIterator[People]:
+    """A node; with the clock and the bus of another one, a second node beside it."""
+    clock = clock or FakeClock()
+    bus = bus or memory_bus(clock)
+    pool = HashingPool()
+    passwords = PasswordHasher(
+        pepper=settings.password_pepper.get_secret_value(), cost=settings.password_hash_cost, pool=pool
+    )
+    sessions = Sessions(settings=settings, clock=clock, bus=bus)
+    accounts = Accounts(settings=settings, clock=clock, passwords=passwords, sessions=sessions)
+    heard = Heard()
+    listening = await bus.fan_out.listen_control(heard)
+    await sessions.listen()
+    try:
+        demo = DemoPeople(accounts=accounts, passwords=passwords)
+        yield People(settings, clock, bus, passwords, sessions, accounts, demo, heard)
+    finally:
+        await sessions.close()
+        await listening.stop()
+        pool.close()
