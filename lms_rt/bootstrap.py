@@ -1,0 +1,254 @@
+"""The only wiring: settings → clients → services → the tasks that run with them. An async context manager; no rules."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from config.settings import VERSION, Settings
+from documents import DOCUMENTS
+from documents.base import Aggregate
+from documents.enums import Role
+from lms_rt.bus.base import Bus
+from lms_rt.bus.memory import memory_bus
+from lms_rt.clock import Clock
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.channels import ChannelKind
+from lms_rt.ids import new_id
+from lms_rt.realtime.hub import Hub
+from lms_rt.realtime.metrics import LiveMetrics
+from lms_rt.realtime.node import Node
+from lms_rt.realtime.projections import DifferingProjection, Projection
+from lms_rt.realtime.timers import QuizTimer
+from lms_rt.security.passwords import HashingPool, PasswordHasher
+from lms_rt.security.permissions import permissions_of
+from lms_rt.services.accounts import Accounts
+from lms_rt.services.attempt_clock import AttemptClock
+from lms_rt.services.attempts import Attempts
+from lms_rt.services.categories import Categories
+from lms_rt.services.courses import Courses
+from lms_rt.services.dashboards import Dashboards
+from lms_rt.services.enrollments import Enrollments
+from lms_rt.services.health import Health
+from lms_rt.services.idempotency import Idempotency
+from lms_rt.services.imports import Imports
+from lms_rt.services.lessons import Lessons
+from lms_rt.services.questions import Questions
+from lms_rt.services.quizzes import Quizzes
+from lms_rt.services.relay import Relay
+from lms_rt.services.results import Results
+from lms_rt.services.sessions import Sessions
+from lms_rt.services.subscriptions import Subscriptions
+from lms_rt.storage.embedded import StoreError
+from lms_rt.storage.mongo import OpenDatabase, open_database
+from lms_rt.storage.secrets import open_secrets
+
+__all__ = ["Services", "StoreError", "open_services"]
+
+EMBEDDED_SWEEP_SECONDS = 30.0
+SERVER_SWEEP_SECONDS = 2.0
+_REDIS_TIMEOUT_SECONDS = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that handlers, workers and the console call."""
+
+    settings: Settings
+    clock: Clock
+    bus: Bus
+    relay: Relay
+    node: Node
+    passwords: PasswordHasher
+    sessions: Sessions
+    accounts: Accounts
+    courses: Courses
+    lessons: Lessons
+    categories: Categories
+    enrollments: Enrollments
+    quizzes: Quizzes
+    questions: Questions
+    attempts: Attempts
+    results: Results
+    imports: Imports
+    dashboards: Dashboards
+    subscriptions: Subscriptions
+    idempotency: Idempotency
+    attempt_clock: AttemptClock
+    health: Health
+    database: OpenDatabase
+
+    @property
+    def console_actor(self) -> Actor:
+        """Who acts for a command at the machine itself: whoever may run it may do all that an administrator may."""
+        return Actor("usr_console", Role.ADMIN, permissions_of(Role.ADMIN), full_name="Console")
+
+
+@dataclass(frozen=True, slots=True)
+class _Clients:
+    """What is outside this process, or would be."""
+
+    database: OpenDatabase
+    redis: Redis | None
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Services]:
+    """The services on an open database, with their background tasks running. Raises `StoreError` in one line.
+
+    At the end the background tasks are cancelled first, then what they used is closed.
+    """
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings))
+        if settings.is_embedded:
+            settings = _with_secrets(settings, database)
+        clients = _Clients(database, await _reached_redis(settings, stack))
+        services = _wired(settings, clock or Clock(), clients, stack)
+        await services.sessions.listen()
+        stack.push_async_callback(services.sessions.close)
+        await services.node.open()
+        await stack.enter_async_context(_running(_tasks_of(services)))
+        yield services
+
+
+def _with_secrets(settings: Settings, database: OpenDatabase) -> Settings:
+    """The embedded installation's own keys, where the environment names none."""
+    kept = open_secrets(settings.lms_data_dir, can_make=database.is_new)
+    keys = {"secret_key": kept.secret_key, "password_pepper": kept.password_pepper}
+    unset = {name: key for name, key in keys.items() if not getattr(settings, name).get_secret_value()}
+    return Settings.model_validate({**settings.model_dump(), **unset})
+
+
+async def _reached_redis(settings: Settings, stack: AsyncExitStack) -> Redis | None:
+    """A client of Redis that has answered once; None on the embedded default."""
+    if settings.is_embedded:
+        return None
+    client: Redis = Redis.from_url(
+        settings.redis_url.get_secret_value(),
+        socket_timeout=_REDIS_TIMEOUT_SECONDS,
+        socket_connect_timeout=_REDIS_TIMEOUT_SECONDS,
+    )
+    stack.push_async_callback(client.aclose)
+    try:
+        await client.ping()
+    except (RedisError, OSError) as error:
+        raise StoreError(f"no answer from Redis at REDIS_URL: {error}") from error
+    _log.warning("live events stay inside this process: a second node on the same database would not hear them")
+    return client
+
+
+def _wired(settings: Settings, clock: Clock, clients: _Clients, stack: AsyncExitStack) -> Services:
+    bus = memory_bus(clock)
+    aggregates = [document for document in DOCUMENTS if issubclass(document, Aggregate)]
+    relay = Relay(fan_out=bus.fan_out, clock=clock, aggregates=aggregates)
+    hashing = HashingPool()
+    stack.callback(hashing.close)
+    passwords = PasswordHasher(
+        pepper=settings.password_pepper.get_secret_value(), cost=settings.password_hash_cost, pool=hashing
+    )
+    sessions = Sessions(settings=settings, clock=clock, bus=bus)
+    enrollments = Enrollments(clock=clock, relay=relay, bus=bus)
+    relay.register_effect("enrollment.attempt_changed", enrollments.apply_attempt)
+    questions = Questions(clock=clock)
+    attempts = Attempts(settings=settings, clock=clock, bus=bus, relay=relay)
+    dashboards = Dashboards(bus=bus, clock=clock)
+    subscriptions = Subscriptions(clock=clock)
+    metrics = LiveMetrics()
+    hub = Hub(bus=bus, clock=clock, metrics=metrics)
+    _project(hub, clock, dashboards, attempts)
+    return Services(
+        settings=settings,
+        clock=clock,
+        bus=bus,
+        relay=relay,
+        node=Node(bus=bus, clock=clock, hub=hub, metrics=metrics, may_listen=subscriptions.may_listen),
+        passwords=passwords,
+        sessions=sessions,
+        accounts=Accounts(settings=settings, clock=clock, passwords=passwords, sessions=sessions),
+        courses=Courses(clock=clock, relay=relay),
+        lessons=Lessons(clock=clock, relay=relay),
+        categories=Categories(),
+        enrollments=enrollments,
+        quizzes=Quizzes(clock=clock, relay=relay),
+        questions=questions,
+        attempts=attempts,
+        results=Results(clock=clock),
+        imports=Imports(questions=questions),
+        dashboards=dashboards,
+        subscriptions=subscriptions,
+        idempotency=Idempotency(clock=clock),
+        attempt_clock=AttemptClock(settings=settings, clock=clock, relay=relay),
+        health=_health(clock, clients),
+        database=clients.database,
+    )
+
+
+def _project(hub: Hub, clock: Clock, dashboards: Dashboards, attempts: Attempts) -> None:
+    """What the channels of this process show while somebody watches."""
+
+    def dashboard(quiz_id: str) -> Projection:
+        return DifferingProjection("dashboard", dashboards.source_of(quiz_id), clock)
+
+    def timer(attempt_id: str) -> Projection:
+        return QuizTimer(attempt_id, attempts.find_timer, clock)
+
+    hub.register_projection(ChannelKind.QUIZ_LIVE, dashboard)
+    hub.register_projection(ChannelKind.ATTEMPT, timer)
+
+
+def _health(clock: Clock, clients: _Clients) -> Health:
+    async def reach_redis() -> None:
+        try:
+            await clients.redis.ping()  # type: ignore[union-attr]  # only asked where there is one
+        except RedisError as error:
+            raise OSError(str(error)) from error
+
+    return Health(
+        clock=clock,
+        node=new_id("nod"),
+        version=VERSION,
+        database=clients.database.ping,
+        redis=reach_redis if clients.redis is not None else None,
+    )
+
+
+def _tasks_of(services: Services) -> dict[str, Callable[[], Awaitable[None]]]:
+    """The background tasks of this process, by name."""
+    interval_seconds = EMBEDDED_SWEEP_SECONDS if services.settings.is_embedded else SERVER_SWEEP_SECONDS
+
+    async def relay() -> None:
+        await services.relay.run(interval_seconds=interval_seconds)
+
+    return {"relay": relay, "attempt_clock": services.attempt_clock.run, "node": services.node.run}
+
+
+@asynccontextmanager
+async def _running(tasks: dict[str, Callable[[], Awaitable[None]]]) -> AsyncIterator[None]:
+    """Run the tasks while the body runs; cancelled, and waited for, before anything that they use is closed."""
+
+    async def kept(run: Callable[[], Awaitable[None]]) -> None:
+        await run()
+
+    started = [asyncio.create_task(kept(run), name=name) for name, run in tasks.items()]
+    for task in started:
+        task.add_done_callback(_report)
+    try:
+        yield
+    finally:
+        for task in started:
+            task.cancel()
+        await asyncio.gather(*started, return_exceptions=True)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    """A background task has no caller: its end by a fault must be seen."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.critical("the background task %s ended", task.get_name(), exc_info=error)

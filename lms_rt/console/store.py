@@ -1,0 +1,59 @@
+"""How a sub-command reaches the data: through the running server's control socket, else by opening the store itself."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from config.settings import Settings, SettingsError, load_settings
+from lms_rt.bootstrap import Services, StoreError, open_services
+from lms_rt.errors import Refused
+from lms_rt.storage.control import ControlFault, NotRunning, call
+
+Work = Callable[[Services], Awaitable[Any]]
+
+
+def settings_for(data_dir: str | None) -> Settings:
+    """The settings, with another data directory when one is named. Raises `SettingsError`."""
+    return load_settings(**({"lms_data_dir": Path(data_dir)} if data_dir else {}))
+
+
+async def ask_or_do(settings: Settings, operation: str, arguments: dict[str, Any], work: Work) -> Any:
+    """The result of `operation`, carried out by the running server, or by `work` when none is running.
+
+    Both give plain JSON values. Raises `Refused`, `ControlFault` or `StoreError`.
+    """
+    if settings.is_embedded:
+        try:
+            return await call(settings.lms_data_dir, operation, timeout_seconds=600, **arguments)
+        except NotRunning:
+            pass
+    async with open_services(settings) as services:
+        return await work(services)
+
+
+def run_command(work: Callable[[], Awaitable[int]]) -> int:
+    """Run a sub-command; what can go wrong becomes one line each on standard error, and exit status 1."""
+    try:
+        return asyncio.run(_as_coroutine(work))
+    except SettingsError as error:
+        print(*(f"settings: {fault}" for fault in error.faults), sep="\n", file=sys.stderr)
+    except Refused as refused:
+        print(_words(refused), file=sys.stderr)
+    except (ControlFault, StoreError, OSError) as error:
+        print(str(error), file=sys.stderr)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+    return 1
+
+
+async def _as_coroutine(work: Callable[[], Awaitable[int]]) -> int:
+    return await work()
+
+
+def _words(refused: Refused) -> str:
+    faults = "; ".join(f"{fault.field}: {fault.message}" for fault in refused.fields)
+    return f"{refused.code.code}: {refused.detail}{f' ({faults})' if faults else ''}"
