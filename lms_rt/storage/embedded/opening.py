@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
-import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from lms_rt.clock import Clock
+from lms_rt.ids import random_token
 from lms_rt.storage.embedded.errors import StoreDamaged, StoreError
 from lms_rt.storage.embedded.file import StoreFile
 from lms_rt.storage.embedded.marker import Mark, Marker, current_boot_id, find_mark
@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS documents (position INTEGER PRIMARY KEY, db, name, ke
 CREATE TABLE IF NOT EXISTS meta (id INTEGER PRIMARY KEY CHECK (id = 1), store, format, commits);
 CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY CHECK (id = 1), filler BLOB);
 """
+_COUNT = "INSERT INTO meta VALUES (1, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET commits = excluded.commits"
 _SYNCHRONOUS = {"process": "NORMAL", "power": "FULL"}
 _PARTS = ("-wal", "-shm", ".marker", "")  # the file itself last: as long as it is there, the rest is looked for
 _log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ def open_file(path: Path, *, durability: str) -> StoreFile:
 
 def set_aside(path: Path) -> Path:
     """Rename the file and what belongs to it; returns the new name of the file."""
-    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+    aside = path.with_name(f"{path.name}.damaged-{Clock().now_ms()}")
     for suffix in _PARTS:
         part = Path(f"{path}{suffix}")
         if part.exists():
@@ -145,11 +146,10 @@ def _compare(path: Path, mark: Mark | None, found: _Meta | None, *, has_log: boo
 
 def _prepared(sql: sqlite3.Connection, found: _Meta | None) -> tuple[str, int]:
     """Make the tables and count this opening: a file that takes no writes is refused now, not at the first change."""
-    store_id, commits = (found.store_id, found.commits + 1) if found else (uuid.uuid4().hex, 1)
-    sql.executescript(
-        f"BEGIN; {_SCHEMA} INSERT INTO meta VALUES (1, '{store_id}', {_FORMAT}, {commits})"  # noqa: S608 - our own hex
-        f" ON CONFLICT (id) DO UPDATE SET commits = excluded.commits; COMMIT;"
-    )
+    store_id, commits = (found.store_id, found.commits + 1) if found else (random_token(), 1)
+    sql.executescript(_SCHEMA)
+    sql.execute(_COUNT, (store_id, _FORMAT, commits))
+    sql.commit()
     return store_id, commits
 
 
