@@ -16,10 +16,10 @@ from lms_rt.contracts.frames import CommandFrame, error_frame, reply_frame
 from lms_rt.errors import Code, Refused
 from lms_rt.realtime.connection import Connection
 from lms_rt.realtime.subscription import Subscription
+from lms_rt.storage.faults import faults_translated
 
 if TYPE_CHECKING:
     from lms_rt.bootstrap import Services
-
     from lms_rt.bus.base import Position
 
 _log = logging.getLogger(__name__)
@@ -28,12 +28,15 @@ CommandFunction = Callable[["LiveSession", Any], Awaitable[Any]]
 """Given the session and the validated command; returns a view, a mapping, or None for `{}`."""
 
 
+CommandModel = type[Draft]
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """One row of the table: the type that clients send, the model of its fields (without `id` and `type`), what it does."""
 
     type: str
-    model: type[Draft]
+    model: CommandModel
     function: CommandFunction
 
 
@@ -84,4 +87,5 @@ async def _result(session: LiveSession, commands: Mapping[str, Command], frame: 
         asked = read_model(command.model, frame.fields)
     except Refused as refused:
         raise Refused(Code.INVALID_COMMAND, fields=refused.fields) from None
-    return await command.function(session, asked)
+    with faults_translated():
+        return await command.function(session, asked)

@@ -196,10 +196,17 @@ class Node(Receiver[Control]):
 
     async def _check_access(self, data: Any) -> None:
         for connection in self._of_user(data.get("user_id")):
-            for channel in tuple(connection.subscriptions):
-                if not await self._may_listen(connection.actor, channel):
-                    await self.unsubscribe(connection, channel)
-                    connection.send_text(notice_frame(Notice.UNSUBSCRIBED, channel=channel, code="not_found"))
+            try:
+                await self._check_subscriptions(connection)
+            except Exception:  # noqa: BLE001 - what cannot be checked is not left open
+                _log.exception("the subscriptions of %s could not be checked", connection.id)
+                connection.close(Close.INSUFFICIENT_STATE)
+
+    async def _check_subscriptions(self, connection: Connection) -> None:
+        for channel in tuple(connection.subscriptions):
+            if not await self._may_listen(connection.actor, channel):
+                await self.unsubscribe(connection, channel)
+                connection.send_text(notice_frame(Notice.UNSUBSCRIBED, channel=channel, code=Code.NOT_FOUND.code))
 
     def _of_user(self, user_id: str | None) -> Iterable[Connection]:
         return self.connections if user_id is None else tuple(self._by_user.get(user_id, ()))

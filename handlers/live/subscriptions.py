@@ -1,0 +1,73 @@
+"""Commands about channels: subscribe, unsubscribe, history, presence. Who may listen is decided by the service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handlers.live.commands import Command, LiveSession
+from lms_rt.bus.base import Position, Published
+from lms_rt.contracts.frames import shown_event
+from lms_rt.contracts.live import HistoryCommand, PresenceCommand, SubscribeCommand, UnsubscribeCommand
+from lms_rt.errors import Code, Refused
+
+
+async def subscribe(session: LiveSession, command: SubscribeCommand) -> dict[str, Any]:
+    """Listen to a channel from now on; the reply holds what was missed since `since`."""
+    channel = await session.services.subscriptions.require_channel(session.actor, command.channel)
+    since = Position(command.since.epoch, command.since.offset) if command.since is not None else None
+    subscription = await session.subscribe(channel, since)
+    epoch, offset = subscription.position
+    return {
+        "channel": channel,
+        "epoch": epoch,
+        "offset": offset,
+        "recovered": subscription.recovered,
+        "events": _shown(subscription.events),
+    }
+
+
+async def unsubscribe(session: LiveSession, command: UnsubscribeCommand) -> None:
+    """Listen no more; nothing of the channel follows the reply."""
+    await session.services.node.unsubscribe(session.connection, command.channel)
+
+
+async def history(session: LiveSession, command: HistoryCommand) -> dict[str, Any]:
+    """Some events in order, and what the history holds."""
+    _require_subscribed(session, command.channel)
+    page = await session.services.bus.history.page(
+        command.channel, before=command.before, after=command.after, limit=command.limit
+    )
+    return {
+        "epoch": page.epoch,
+        "events": _shown(page.events),
+        "first_offset": page.first_offset,
+        "last_offset": page.last_offset,
+    }
+
+
+async def presence(session: LiveSession, command: PresenceCommand) -> dict[str, Any]:
+    """How many are there; who, for staff alone."""
+    _require_subscribed(session, command.channel)
+    there = (await session.services.bus.presence.members_of([command.channel]))[command.channel]
+    users: dict[str, dict[str, Any]] = {}
+    for member in there:
+        row = {"user_id": member.user_id, "full_name": member.full_name, "devices": 0}
+        users.setdefault(member.user_id, row)["devices"] += 1
+    return {"count": len(users), "users": list(users.values()) if session.actor.is_staff else []}
+
+
+def _require_subscribed(session: LiveSession, channel: str) -> None:
+    if channel not in session.connection.subscriptions:
+        raise Refused(Code.NOT_SUBSCRIBED)
+
+
+def _shown(events: tuple[Published, ...]) -> list[dict[str, Any]]:
+    return [shown_event(p.channel, p.position.epoch, p.position.offset, p.event) for p in events]
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("subscribe", SubscribeCommand, subscribe),
+    Command("unsubscribe", UnsubscribeCommand, unsubscribe),
+    Command("history", HistoryCommand, history),
+    Command("presence", PresenceCommand, presence),
+)

@@ -1,0 +1,28 @@
+"""The table of live commands: those of every domain's file, by type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from handlers.live import session, subscriptions, time
+from handlers.live.commands import Command
+
+
+def command_table(commands: Iterable[Command]) -> Mapping[str, Command]:
+    """The commands by type; each type once."""
+    table: dict[str, Command] = {}
+    for command in commands:
+        if command.type in table:
+            raise ValueError(f"the command {command.type} stands in the table twice")
+        table[command.type] = command
+    return table
+
+
+COMMANDS: Mapping[str, Command] = command_table(
+    (
+        *subscriptions.COMMANDS,
+        *time.COMMANDS,
+        *session.COMMANDS,
+    )
+)
+"""Every command there is."""

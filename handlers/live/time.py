@@ -1,0 +1,27 @@
+"""Commands about time: `ping`, and `time.sync`, by which a client measures its offset from the server's clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handlers.live.commands import Command, LiveSession
+from lms_rt.clock import rfc3339
+from lms_rt.contracts.live import PingCommand, TimeSyncCommand
+
+
+async def ping(session: LiveSession, _: PingCommand) -> dict[str, Any]:
+    """Answer."""
+    return {"server_time": rfc3339(session.services.clock.now())}
+
+
+async def sync(session: LiveSession, command: TimeSyncCommand) -> dict[str, Any]:
+    """`t1` and `t2`: epoch milliseconds when the command was read and when it is answered, here the same moment."""
+    clock = session.services.clock
+    now_ms = clock.now_ms()
+    return {"t0": command.t0, "t1": now_ms, "t2": clock.now_ms(), "clock_error_ms": clock.error_ms}
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("ping", PingCommand, ping),
+    Command("time.sync", TimeSyncCommand, sync),
+)
