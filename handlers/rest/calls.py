@@ -10,8 +10,9 @@ from lms_rt.contracts.actor import Actor
 from lms_rt.errors import invalid
 
 if TYPE_CHECKING:
-    from lms_rt.bootstrap import Services
     from tornado.httputil import HTTPServerRequest
+
+    from lms_rt.bootstrap import Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ class Cookie:
     is_http_only: bool = True
     is_secure: bool = False
     same_site: Literal["Lax", "Strict", "None"] = "Lax"
+
+    @property
+    def expires(self) -> float | None:
+        """The epoch's first second for one that is taken away: Tornado leaves `Max-Age=0` out."""
+        return 1.0 if self.max_age_seconds == 0 else None
 
 
 @dataclass(frozen=True, slots=True)
