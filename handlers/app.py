@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
-from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.web import Application
 
@@ -93,16 +92,15 @@ def make_app(
     return LmsApplication(spine, RouteTable(served), [*rules, *pages], Observer(HttpFigures(registry)))
 
 
-def make_server(app: Application) -> HTTPServer:
-    """The server around it, with its bounds: slow heads, slow bodies and idle connections end."""
-    return HTTPServer(
-        app,
-        idle_connection_timeout=IDLE_SECONDS,
-        body_timeout=BODY_SECONDS,
-        max_header_size=MAX_HEADER_BYTES,
-        max_buffer_size=MAX_BUFFER_BYTES,
-        max_body_size=1 << 62,  # `BoundedBody` decides, and answers 413 where Tornado would only hang up
-    )
+def server_options() -> dict[str, Any]:
+    """The bounds of the HTTP server around it: slow heads, slow bodies and idle connections end."""
+    return {
+        "idle_connection_timeout": IDLE_SECONDS,
+        "body_timeout": BODY_SECONDS,
+        "max_header_size": MAX_HEADER_BYTES,
+        "max_buffer_size": MAX_BUFFER_BYTES,
+        "max_body_size": 1 << 62,  # `BoundedBody` decides, and answers 413 where Tornado would only hang up
+    }
 
 
 def _limit(match: Match | None) -> int:

@@ -24,6 +24,7 @@ from handlers.rest.errors import problem_of, problem_of_fault
 from handlers.rest.operations import Operation
 from handlers.rest.replays import run_once
 from lms_rt.errors import Code, Refused
+from lms_rt.storage.faults import faults_translated
 
 if TYPE_CHECKING:
     from lms_rt.bootstrap import Services
@@ -54,7 +55,8 @@ class RestHandler(RequestHandler):
     async def _answer(self) -> None:
         """Work, and write what came of it: the border where every exception becomes a response."""
         try:
-            answer = await self._work()
+            with faults_translated():
+                answer = await self._work()
         except Refused as refused:
             answer = self._refusal(refused)
         except Exception as error:  # noqa: BLE001 - logged with its traceback, answered as 500
@@ -71,7 +73,7 @@ class RestHandler(RequestHandler):
         if self.request.method == "OPTIONS":
             return Answer(204, headers={"Allow": ", ".join(self._match.allowed)})
         if self._match.operation is None:
-            raise Refused(Code.METHOD_NOT_ALLOWED, allow=list(self._match.allowed))
+            raise _not_allowed(self._match)
         operation = self._match.operation
         refuse_unacceptable(self.request.headers.get("Accept"), operation.gives)
         call = await self._read(operation, self._match)
@@ -116,16 +118,16 @@ class RestHandler(RequestHandler):
         return answer_of_problem(problem, has_envelope=self._has_envelope)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """What Tornado itself refuses (a method nobody knows, a form that is none), in our words."""
-        if status_code == 405:
-            refused = Refused(Code.METHOD_NOT_ALLOWED, allow=list(self._match.allowed) if self._match else [])
-        elif status_code < 500:
-            refused = Refused(Code.MALFORMED_REQUEST)
-        else:
+        """What Tornado itself refuses (a verb nobody knows, a form that is none), in our words."""
+        if status_code >= 500:
             _, error, _ = kwargs.get("exc_info", (None, HTTPError(status_code), None))
             self._write(self._fault(error))
             return
-        self._write(self._refusal(refused if self._match or self._refused else Refused(Code.ROUTE_NOT_FOUND)))
+        refused = self._refused or Refused(Code.ROUTE_NOT_FOUND)
+        if self._refused is None and self._match is not None:
+            is_verb = status_code == 405
+            refused = _not_allowed(self._match) if is_verb else Refused(Code.MALFORMED_REQUEST, "The form is broken.")
+        self._write(self._refusal(refused))
 
     def log_exception(self, *_: Any) -> None:
         """Nothing: `problem_of_fault` logs what is ours, and Tornado's words would repeat the whole URL."""
@@ -157,6 +159,7 @@ class RestHandler(RequestHandler):
             cookie.name,
             cookie.value,
             path=cookie.path,
+            expires=cookie.expires,
             max_age=cookie.max_age_seconds,
             httponly=cookie.is_http_only,
             secure=cookie.is_secure,
@@ -166,6 +169,10 @@ class RestHandler(RequestHandler):
     def data_received(self, chunk: bytes) -> NoReturn:
         """Never called: bodies arrive whole, within the bounds of `handlers/edge.py`."""
         raise AssertionError(f"{len(chunk)} bytes came as a stream")
+
+
+def _not_allowed(match: Match) -> Refused:
+    return Refused(Code.METHOD_NOT_ALLOWED, allow=list(match.allowed))
 
 
 def _parameters(match: Match) -> dict[str, str]:

@@ -54,7 +54,7 @@ def _strings(model: type[BaseModel], arguments: dict[str, list[bytes]]) -> BaseM
             given[name] = texts if is_list else texts[-1]
     refuse_unstorable(given)
     try:
-        return model.model_validate_strings(given)
+        return model.model_validate(given, strict=False)
     except ValidationError as error:
         raise Refused(Code.VALIDATION_FAILED, fields=field_errors(error)) from None
 
