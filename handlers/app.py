@@ -12,6 +12,7 @@ from tornado.web import Application
 from handlers.docs import docs_rules
 from handlers.edge import BoundedBody, Edge
 from handlers.headers import CommonHeaders
+from handlers.live.socket import LiveSocket
 from handlers.observing import HttpFigures, Observer
 from handlers.origins import Origins
 from handlers.rest.base import RestHandler, Spine
@@ -21,6 +22,7 @@ from handlers.rest.health import metrics_routes
 from handlers.rest.openapi import document_routes
 from handlers.rest.operations import MAX_JSON_BYTES, Operation
 from handlers.routes import ROUTES
+from handlers.web.pages import EVERYTHING_ELSE, PAGES
 from lms_rt.errors import Code, Refused
 
 if TYPE_CHECKING:
@@ -76,13 +78,17 @@ class LmsApplication(Application):
 
 
 def make_app(
-    services: Services, *, operations: Sequence[Operation] = ROUTES, pages: Rules = (), live: Rules = ()
+    services: Services,
+    *,
+    operations: Sequence[Operation] = ROUTES,
+    pages: Rules = (*PAGES, EVERYTHING_ELSE),
+    live: Rules | None = None,
 ) -> LmsApplication:
     """The application. Raises `TableError` when a row has no access rule, or stands in another's place."""
     settings = services.settings
     registry = CollectorRegistry()
     served = (*operations, *(metrics_routes(registry) if settings.metrics_enabled else ()))
-    rules = [*live]
+    rules = list(live_rules(services) if live is None else live)
     if settings.are_docs_open:
         served += document_routes(operations, settings)
         rules += docs_rules(settings.project_name)
@@ -90,6 +96,14 @@ def make_app(
     credentials = Credentials(services=services, settings=settings, origins=origins)
     spine = Spine(services=services, settings=settings, credentials=credentials, origins=origins)
     return LmsApplication(spine, RouteTable(served), [*rules, *pages], Observer(HttpFigures(registry)))
+
+
+def live_rules(services: Services) -> Rules:
+    """The live socket, and the same with the caller's own channel subscribed to from the start."""
+    return (
+        (r"/ws/?", LiveSocket, {"services": services}),
+        (r"/ws/notifications/?", LiveSocket, {"services": services, "hears_own_channel": True}),
+    )
 
 
 def server_options() -> dict[str, Any]:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from config.settings import Settings
-from handlers.rest import auth, health, users
+from handlers.rest import auth, categories, courses, dashboards, enrollments, health, lessons, users
 from handlers.rest.openapi import build_document
 from handlers.rest.operations import Operation
 
 ROUTES: tuple[Operation, ...] = (
     *auth.ROUTES,
     *users.ROUTES,
+    *courses.ROUTES,
+    *lessons.ROUTES,
+    *categories.ROUTES,
+    *enrollments.ROUTES,
+    *dashboards.ROUTES,
     *health.ROUTES,
 )
 

@@ -231,7 +231,7 @@ async def serving(operations: tuple[Operation, ...] = TABLE, **settings: Any) ->
     """Serve a table on a free port until the block ends."""
     clock = FakeClock()
     services = table_services(table_settings(**settings), clock)
-    server = HTTPServer(make_app(services, operations=operations), **server_options())
+    server = HTTPServer(make_app(services, operations=operations, pages=(), live=()), **server_options())
     sockets = bind_sockets(0, "127.0.0.1")
     server.add_sockets(sockets)
     port = sockets[0].getsockname()[1]
