@@ -145,6 +145,13 @@ class Course(Aggregate):
         return None if row is None else _head(row)
 
     @classmethod
+    async def find_lesson_duration(cls, course_id: str, lesson_id: str) -> int | None:
+        """How long a lesson of the course lasts in seconds, if it says so. The id must be one of its `lesson_ids`."""
+        row = await cls.rows().find_one({"_id": course_id}, {f"lessons.{lesson_id}.duration_seconds": 1})
+        duration: int | None = (row or {}).get("lessons", {}).get(lesson_id, {}).get("duration_seconds")
+        return duration
+
+    @classmethod
     async def heads(cls, course_ids: Iterable[str]) -> dict[str, CourseHead]:
         """The heads of those of these courses that exist, by id."""
         wanted = sorted(set(course_ids))
@@ -164,7 +171,7 @@ class Course(Aggregate):
         found = (
             cls.rows()
             .find(filter_, dict.fromkeys(_UNLISTED, 0))
-            .sort([*sorting, ("_id", ASCENDING)])
+            .sort([*sorting, ("_id", sorting[0][1])])
             .skip(skip)
             .limit(limit)
         )

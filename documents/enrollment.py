@@ -110,13 +110,25 @@ class Enrollment(Aggregate):
     async def page(cls, filter_: Row, sorting: Sorting, *, skip: int, limit: int) -> tuple[list[Enrollment], int]:
         """Enrolments for a list, and how many match in all."""
         total = await cls.rows().count_documents(filter_)
-        found = cls.rows().find(filter_, {"outbox": 0}).sort([*sorting, ("_id", ASCENDING)]).skip(skip).limit(limit)
+        found = cls.rows().find(filter_, {"outbox": 0}).sort([*sorting, ("_id", sorting[0][1])]).skip(skip).limit(limit)
         return [cls.model_validate(row) for row in await found.to_list(length=limit)], total
 
     @classmethod
     async def count_present(cls, course_id: str) -> int:
         """How many students are in a course now."""
         return await cls.rows().count_documents({"course_id": course_id, "status": {"$in": list(PRESENT)}})
+
+    @classmethod
+    async def present_course_ids(cls, student_id: str, now_ms: int) -> list[str]:
+        """The courses that a student is in at this time."""
+        filter_ = {"student_id": student_id, "status": {"$in": list(PRESENT)}}
+        found = cls.rows().find(filter_, ["course_id", "status", "expires_ms"])
+        rows = await found.to_list(length=None)
+        return [
+            row["course_id"]
+            for row in rows
+            if row["status"] != EnrollmentStatus.ACTIVE.value or (row.get("expires_ms") or now_ms + 1) > now_ms
+        ]
 
     @classmethod
     async def find_overdue(cls, now_ms: int, limit: int) -> list[Enrollment]:

@@ -39,6 +39,7 @@ from lms_rt.services.health import Health
 from lms_rt.services.idempotency import Idempotency
 from lms_rt.services.imports import Imports
 from lms_rt.services.lessons import Lessons
+from lms_rt.services.progress import Progress
 from lms_rt.services.questions import Questions
 from lms_rt.services.quizzes import Quizzes
 from lms_rt.services.relay import Relay
@@ -74,6 +75,7 @@ class Services:
     lessons: Lessons
     categories: Categories
     enrollments: Enrollments
+    progress: Progress
     quizzes: Quizzes
     questions: Questions
     attempts: Attempts
@@ -156,9 +158,12 @@ def _wired(settings: Settings, clock: Clock, clients: _Clients, stack: AsyncExit
     )
     sessions = Sessions(settings=settings, clock=clock, bus=bus)
     enrollments = Enrollments(clock=clock, relay=relay, bus=bus)
-    relay.register_effect("enrollment.attempt_changed", enrollments.apply_attempt)
+    progress = Progress(clock=clock, relay=relay, bus=bus)
+    for name, handler in (enrollments.effects() | progress.effects()).items():
+        relay.register_effect(name, handler)
     questions = Questions(clock=clock)
-    attempts = Attempts(settings=settings, clock=clock, bus=bus, relay=relay)
+    attempt_clock = AttemptClock(settings=settings, clock=clock, relay=relay)
+    attempts = Attempts(settings=settings, clock=clock, bus=bus, relay=relay, attempt_clock=attempt_clock)
     dashboards = Dashboards(bus=bus, clock=clock)
     subscriptions = Subscriptions(clock=clock)
     metrics = LiveMetrics()
@@ -177,6 +182,7 @@ def _wired(settings: Settings, clock: Clock, clients: _Clients, stack: AsyncExit
         lessons=Lessons(clock=clock, relay=relay),
         categories=Categories(),
         enrollments=enrollments,
+        progress=progress,
         quizzes=Quizzes(clock=clock, relay=relay),
         questions=questions,
         attempts=attempts,
@@ -185,7 +191,7 @@ def _wired(settings: Settings, clock: Clock, clients: _Clients, stack: AsyncExit
         dashboards=dashboards,
         subscriptions=subscriptions,
         idempotency=Idempotency(clock=clock),
-        attempt_clock=AttemptClock(settings=settings, clock=clock, relay=relay),
+        attempt_clock=attempt_clock,
         health=_health(clock, clients),
         database=clients.database,
     )
@@ -227,7 +233,12 @@ def _tasks_of(services: Services) -> dict[str, Callable[[], Awaitable[None]]]:
     async def relay() -> None:
         await services.relay.run(interval_seconds=interval_seconds)
 
-    return {"relay": relay, "attempt_clock": services.attempt_clock.run, "node": services.node.run}
+    return {
+        "relay": relay,
+        "attempt_clock": services.attempt_clock.run,
+        "enrollments": services.enrollments.run,
+        "node": services.node.run,
+    }
 
 
 @asynccontextmanager

@@ -1,0 +1,158 @@
+"""Courses over HTTP."""
+
+from __future__ import annotations
+
+from handlers.rest.access import PUBLIC, needs
+from handlers.rest.calls import Call, Reply
+from handlers.rest.operations import Operation
+from lms_rt.contracts.base import Page
+from lms_rt.contracts.courses import (
+    CourseChange,
+    CourseDetailView,
+    CourseDraft,
+    CourseQuery,
+    CourseRemovalQuery,
+    CourseView,
+    OwnCourseQuery,
+)
+from lms_rt.contracts.enrollments import RosterQuery, RosterView
+from lms_rt.errors import Code
+
+
+async def list_courses(call: Call) -> Reply:
+    """The catalogue."""
+    return Reply(await call.services.courses.list(call.actor, call.query))
+
+
+async def list_own_courses(call: Call) -> Reply:
+    """The caller's own courses."""
+    return Reply(await call.services.courses.list_own(call.actor, call.query))
+
+
+async def create_course(call: Call) -> Reply:
+    """Create a course."""
+    course = await call.services.courses.create(call.actor, call.body)
+    return Reply(course, location=f"/courses/{course.id}")
+
+
+async def show_course(call: Call) -> Reply:
+    """One course."""
+    return Reply(await call.services.courses.show(call.actor, call.path["course_id"]))
+
+
+async def change_course(call: Call) -> Reply:
+    """Change a course."""
+    courses, course_id = call.services.courses, call.path["course_id"]
+    return Reply(await courses.change(call.actor, course_id, call.body, expected_version=call.expected_version))
+
+
+async def remove_course(call: Call) -> Reply:
+    """Delete or archive a course."""
+    await call.services.courses.remove(
+        call.actor,
+        call.path["course_id"],
+        is_archiving=call.query.archive,
+        expected_version=call.expected_version,
+    )
+    return Reply(None)
+
+
+async def publish_course(call: Call) -> Reply:
+    """Publish a course."""
+    courses, course_id = call.services.courses, call.path["course_id"]
+    return Reply(await courses.publish(call.actor, course_id, expected_version=call.expected_version))
+
+
+async def unpublish_course(call: Call) -> Reply:
+    """Unpublish a course."""
+    courses, course_id = call.services.courses, call.path["course_id"]
+    return Reply(await courses.unpublish(call.actor, course_id, expected_version=call.expected_version))
+
+
+async def list_students(call: Call) -> Reply:
+    """The students of a course."""
+    return Reply(await call.services.enrollments.list_students(call.actor, call.path["course_id"], call.query))
+
+
+_CREATE, _UPDATE, _DELETE = needs("course:create"), needs("course:update"), needs("course:delete")
+
+ROUTES: tuple[Operation, ...] = (
+    Operation(
+        "GET", "/courses", list_courses, PUBLIC, query=CourseQuery, reply=Page[CourseView], summary="The catalogue"
+    ),
+    Operation(
+        "GET",
+        "/courses/me",
+        list_own_courses,
+        _CREATE,
+        query=OwnCourseQuery,
+        reply=Page[CourseView],
+        summary="My own courses, drafts too",
+    ),
+    Operation(
+        "POST",
+        "/courses",
+        create_course,
+        _CREATE,
+        body=CourseDraft,
+        reply=CourseDetailView,
+        status=201,
+        codes=(Code.COURSE_NOT_READY,),
+        summary="Create a course",
+    ),
+    Operation(
+        "GET",
+        "/courses/{course_id}",
+        show_course,
+        PUBLIC,
+        reply=CourseDetailView,
+        summary="One course with its lessons, by id or slug",
+    ),
+    Operation(
+        ("PATCH", "PUT"),
+        "/courses/{course_id}",
+        change_course,
+        _UPDATE,
+        body=CourseChange,
+        reply=CourseDetailView,
+        codes=(Code.VERSION_MISMATCH, Code.SLUG_TAKEN, Code.COURSE_NOT_READY, Code.CONFLICT, Code.TOO_LARGE),
+        summary="Change a course",
+    ),
+    Operation(
+        "DELETE",
+        "/courses/{course_id}",
+        remove_course,
+        _DELETE,
+        query=CourseRemovalQuery,
+        status=204,
+        codes=(Code.VERSION_MISMATCH, Code.COURSE_HAS_STUDENTS),
+        summary="Delete a course, or archive it",
+    ),
+    Operation(
+        "POST",
+        "/courses/{course_id}/publish",
+        publish_course,
+        _UPDATE,
+        reply=CourseDetailView,
+        codes=(Code.COURSE_NOT_READY, Code.VERSION_MISMATCH),
+        summary="Publish a course",
+    ),
+    Operation(
+        "POST",
+        "/courses/{course_id}/unpublish",
+        unpublish_course,
+        _UPDATE,
+        reply=CourseDetailView,
+        codes=(Code.VERSION_MISMATCH,),
+        summary="Unpublish a course",
+    ),
+    Operation(
+        "GET",
+        "/courses/{course_id}/students",
+        list_students,
+        needs("enrollments:manage"),
+        query=RosterQuery,
+        reply=Page[RosterView],
+        summary="The students of a course, with progress",
+    ),
+)

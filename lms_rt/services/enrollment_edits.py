@@ -1,0 +1,158 @@
+"""The one way to write an enrolment: decide, one compare-and-set with its events and effects, hand over.
+
+What follows from coming into a course or leaving it is added here, whoever caused it: the course's counter moves, and
+who left loses the course's live channels. Whose enrolment it is has been decided before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from documents.base import with_intents
+from documents.course import Course, CourseHead
+from documents.enrollment import PRESENT, Enrollment
+from documents.enums import EnrollmentStatus
+from lms_rt.bus.base import Bus
+from lms_rt.clock import Clock
+from lms_rt.contracts.channels import user_channel
+from lms_rt.contracts.controls import ACCESS_CHANGED, access_changed
+from lms_rt.contracts.outbox import Intent, Write, effect, event
+from lms_rt.services.contended import until_written
+from lms_rt.services.enrollment_views import progress_data
+from lms_rt.services.relay import EffectHandler, Relay
+
+COUNT_EFFECT = "course.enrollment_counted"
+ACCESS_LOST_EFFECT = "enrollment.access_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event that a write brings: its live name (or its type alone, without channels), and its data."""
+
+    name: str
+    channels: Sequence[str]
+    data: dict[str, Any]
+    record: str | None = None
+
+
+Decide = Callable[[Enrollment], Awaitable[Sequence[Told] | None]]
+"""Given an enrolment to change in place; None says that this is no edit: nothing, or counters alone."""
+
+
+def kept(record: str, enrollment: Enrollment) -> Told:
+    """An event without a live name: it is only kept."""
+    data = {
+        "enrollment_id": enrollment.id,
+        "student_id": enrollment.student_id,
+        "course_id": enrollment.course_id,
+        "status": enrollment.status,
+    }
+    return Told(record, (), data, record)
+
+
+def moved(enrollment: Enrollment, course: CourseHead | None, lesson_id: str | None = None) -> Told:
+    """`progress_updated`."""
+    return Told(
+        "progress_updated", (user_channel(enrollment.student_id),), progress_data(enrollment, course, lesson_id)
+    )
+
+
+class EnrollmentEdits:
+    """Writes of enrolments."""
+
+    def __init__(self, *, clock: Clock, relay: Relay, bus: Bus) -> None:
+        self._clock, self._relay, self._bus = clock, relay, bus
+
+    def effects(self) -> dict[str, EffectHandler]:
+        """The handlers of the effects that these writes leave, for the relay."""
+        return {COUNT_EFFECT: self._count, ACCESS_LOST_EFFECT: self._tell_access_lost}
+
+    async def insert(self, enrollment: Enrollment, told: Sequence[Told]) -> bool:
+        """Store a new enrolment with what follows from it; False when there is one."""
+        enrollment.outbox = _intents(enrollment, told, was_present=False)
+        enrollment.outbox_at = enrollment.updated_at
+        if not await enrollment.insert_new():
+            return False
+        await self._relay.hand_over(Enrollment, enrollment.id)
+        return True
+
+    async def apply(self, load: Callable[[], Awaitable[Enrollment]], decide: Decide) -> Enrollment:
+        """Load (and authorise), decide, write; again while somebody else is first. The enrolment as it is afterwards."""
+
+        async def step() -> Enrollment | None:
+            enrollment = await self.current(await load())
+            before = _stored(enrollment)
+            told = await decide(enrollment)
+            return await self._write(enrollment, before, told)
+
+        enrollment = await until_written(step)
+        await self._relay.hand_over(Enrollment, enrollment.id)
+        return enrollment
+
+    async def current(self, enrollment: Enrollment) -> Enrollment:
+        """The enrolment as it stands at this moment: one whose time is over expires now, whoever reads it first."""
+        while enrollment.is_over(self._clock.now_ms()):
+            before = _stored(enrollment)
+            enrollment.status = EnrollmentStatus.EXPIRED.value
+            course = await Course.find_head(enrollment.course_id)
+            told = [kept("enrollment.expired", enrollment), moved(enrollment, course)]
+            written = await self._write(enrollment, before, told)
+            if written is not None:
+                await self._relay.hand_over(Enrollment, enrollment.id)
+                return written
+            enrollment = await Enrollment.find_one_by_id(enrollment.id) or enrollment
+        return enrollment
+
+    async def _write(
+        self, enrollment: Enrollment, before: dict[str, Any], told: Sequence[Told] | None
+    ) -> Enrollment | None:
+        changed = {name: value for name, value in _stored(enrollment).items() if before.get(name) != value}
+        if not changed:
+            return enrollment
+        now = self._clock.now()
+        enrollment.updated_at = changed["updated_at"] = now
+        intents: list[Intent] = []
+        if told is not None:
+            enrollment.version = changed["version"] = enrollment.version + 1
+            intents = _intents(enrollment, told, was_present=before["status"] in PRESENT)
+        update: dict[str, Any] = {"$set": {name: value for name, value in changed.items() if value is not None}}
+        if gone := [name for name, value in changed.items() if value is None]:
+            update["$unset"] = dict.fromkeys(gone, "")
+        if not await Enrollment.write(enrollment.id, enrollment.revision, with_intents(update, intents, now)):
+            return None
+        enrollment.revision += 1
+        return enrollment
+
+    async def _count(self, intent_id: str, data: dict[str, Any]) -> None:
+        await Course.count_enrollment(data["course_id"], intent_id, data["by"])
+
+    async def _tell_access_lost(self, _: str, data: dict[str, Any]) -> None:
+        await self._bus.fan_out.publish_control(ACCESS_CHANGED, access_changed(data["user_id"]))
+
+
+def _stored(enrollment: Enrollment) -> dict[str, Any]:
+    """The fields as they are set, a lesson's progress as one."""
+    fields: dict[str, Any] = enrollment.model_dump(
+        exclude={"id", "outbox", "outbox_at", "revision", "version", "updated_at", "created_at"}
+    )
+    progress = fields.pop("progress")
+    return {**fields, **{f"progress.{lesson_id}": row for lesson_id, row in progress.items()}}
+
+
+def _intents(enrollment: Enrollment, told: Sequence[Told], *, was_present: bool) -> list[Intent]:
+    """The events in their order, and what follows from coming or leaving."""
+    write = Write(enrollment.version, enrollment.updated_at)
+    intents = [
+        event(write, one.name, n=n, channels=one.channels, data=one.data, record=one.record)
+        for n, one in enumerate(told)
+    ]
+    is_present = enrollment.status in PRESENT
+    if is_present != was_present:
+        counted = {"course_id": enrollment.course_id, "by": 1 if is_present else -1}
+        intents.append(effect(write, COUNT_EFFECT, counted))
+    if was_present and not is_present:
+        lost = {"user_id": enrollment.student_id, "course_id": enrollment.course_id}
+        intents.append(effect(write, ACCESS_LOST_EFFECT, lost))
+    return intents

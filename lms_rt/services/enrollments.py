@@ -1,0 +1,250 @@
+"""Enrolments: coming into a course, leaving it, coming back, and the time after which one is out. Learning is `progress.py`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from documents.base import Row
+from documents.course import Course, CourseHead
+from documents.enrollment import PRESENT, Enrollment, enrollment_id_of
+from documents.enums import EnrollmentStatus
+from documents.names import names_of
+from documents.user import User
+from lms_rt.bus.base import Bus
+from lms_rt.clock import Clock, to_ms
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.base import Page, page_of, refuse_changed_read_only
+from lms_rt.contracts.channels import course_staff_channel
+from lms_rt.contracts.enrollments import (
+    EnrollmentChange,
+    EnrollmentDraft,
+    EnrollmentQuery,
+    EnrollmentView,
+    RosterQuery,
+    RosterView,
+)
+from lms_rt.errors import Code, Refused, invalid
+from lms_rt.security.access.courses import require_course, require_enrollment, require_taught_course, teaches
+from lms_rt.services.contended import until_written
+from lms_rt.services.course_edits import refuse_other_version
+from lms_rt.services.course_search import sorting
+from lms_rt.services.enrollment_edits import EnrollmentEdits, Told, kept, moved
+from lms_rt.services.enrollment_views import enrollment_view, roster_view
+from lms_rt.services.relay import EffectHandler, Relay
+
+SWEEP_PAGE = 100
+SWEEP_SECONDS = 60.0
+_log = logging.getLogger(__name__)
+_ACTIVE, _DROPPED = EnrollmentStatus.ACTIVE.value, EnrollmentStatus.DROPPED.value
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """An enrolment, and whether it is new or one that came back."""
+
+    view: EnrollmentView
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """Who is to come into which course, and whether its staff says so."""
+
+    course: CourseHead
+    student_id: str
+    student_name: str
+    is_by_staff: bool
+
+
+class Enrollments:
+    """What can be done with enrolments."""
+
+    def __init__(self, *, clock: Clock, relay: Relay, bus: Bus) -> None:
+        self._clock = clock
+        self._edits = EnrollmentEdits(clock=clock, relay=relay, bus=bus)
+
+    def effects(self) -> dict[str, EffectHandler]:
+        """The handlers of the effects that enrolments leave, for the relay."""
+        return self._edits.effects()
+
+    async def enroll(self, actor: Actor, draft: EnrollmentDraft) -> Enrolled:
+        """Come into a course, or back into it with the progress of before. Its staff may bring in others, unpaid."""
+        course = await require_course(actor, draft.course_id)
+        wish = await _wish(actor, course, draft.student_id)
+
+        async def step() -> Enrolled | None:
+            present = await Enrollment.find_of(wish.student_id, course.id)
+            if present is None:
+                return await self._begin(wish)
+            present = await self._edits.current(present)
+            if present.status in PRESENT:
+                raise Refused(Code.ALREADY_ENROLLED, enrollment_id=present.id)
+            return Enrolled(await self._come_back(actor, present.id, wish, None), is_new=False)
+
+        return await until_written(step)
+
+    async def list(self, actor: Actor, query: EnrollmentQuery) -> Page[EnrollmentView]:
+        """The actor's own enrolments; staff may ask for those of a course or a student of theirs."""
+        filter_ = await _list_filter(actor, query)
+        found, total = await Enrollment.page(filter_, sorting(query.sort), skip=query.skip, limit=query.page_size)
+        present = [await self._edits.current(one) for one in found]
+        courses = await Course.heads(one.course_id for one in present)
+        return page_of([enrollment_view(one, courses.get(one.course_id)) for one in present], query, total)
+
+    async def show(self, actor: Actor, enrollment_id: str) -> EnrollmentView:
+        """One enrolment, of the actor's own or in their course."""
+        enrollment = await self._edits.current(await require_enrollment(actor, enrollment_id))
+        return enrollment_view(enrollment, await Course.find_head(enrollment.course_id))
+
+    async def change(
+        self, actor: Actor, enrollment_id: str, change: EnrollmentChange, *, expected_version: int | None = None
+    ) -> EnrollmentView:
+        """Leave the course (`dropped`) or come back (`active`); nothing else can be chosen."""
+        enrollment = await self._edits.current(await require_enrollment(actor, enrollment_id))
+        refuse_other_version(enrollment.version, expected_version)
+        course = await Course.find_head(enrollment.course_id)
+        refuse_changed_read_only(change, view := enrollment_view(enrollment, course))
+        wanted = change.given().get("status", enrollment.status)
+        if wanted == enrollment.status:
+            return view
+        if wanted == _DROPPED:
+            return await self.drop(actor, enrollment_id, expected_version=expected_version)
+        if wanted == _ACTIVE and enrollment.status not in PRESENT:
+            course = await require_course(actor, enrollment.course_id)
+            wish = await _wish(actor, course, enrollment.student_id)
+            return await self._come_back(actor, enrollment.id, wish, expected_version)
+        raise invalid("status", f"An enrolment that is {enrollment.status} cannot be made {wanted}.")
+
+    async def drop(self, actor: Actor, enrollment_id: str, *, expected_version: int | None = None) -> EnrollmentView:
+        """Leave the course. Progress is kept; again changes nothing."""
+        head: list[CourseHead | None] = []
+
+        async def load() -> Enrollment:
+            return await require_enrollment(actor, enrollment_id)
+
+        async def decide(enrollment: Enrollment) -> Sequence[Told] | None:
+            refuse_other_version(enrollment.version, expected_version)
+            head[:] = [await Course.find_head(enrollment.course_id)]
+            if enrollment.status == _DROPPED:
+                return None
+            enrollment.status = _DROPPED
+            return [kept("enrollment.dropped", enrollment), moved(enrollment, head[0])]
+
+        enrollment = await self._edits.apply(load, decide)
+        return enrollment_view(enrollment, head[0])
+
+    async def list_students(self, actor: Actor, course_id: str, query: RosterQuery) -> Page[RosterView]:
+        """The roster of a course of the actor's own, with progress."""
+        course = await require_taught_course(actor, course_id)
+        filter_: Row = {"course_id": course.id, **({} if query.status is None else {"status": query.status})}
+        found, total = await Enrollment.page(filter_, sorting(query.sort), skip=query.skip, limit=query.page_size)
+        present = [await self._edits.current(one) for one in found]
+        people = await names_of(one.student_id for one in present)
+        return page_of([roster_view(one, course, people.get(one.student_id, {})) for one in present], query, total)
+
+    async def expire_due(self) -> int:
+        """Let those expire whose time is over; how many were looked at. For a sweeper: reading one does the same."""
+        seen = 0
+        while overdue := await Enrollment.find_overdue(self._clock.now_ms(), SWEEP_PAGE):
+            for enrollment in overdue:
+                await self._edits.current(enrollment)
+            seen += len(overdue)
+        return seen
+
+    async def run(self) -> None:
+        """Let them expire in time, until cancelled."""
+        while True:
+            try:
+                await self.expire_due()
+            except Exception:  # noqa: BLE001 - the database is away: the next sweep finds the same ones
+                _log.exception("the sweep of expiring enrolments failed")
+            await self._clock.sleep(SWEEP_SECONDS)
+
+    async def _begin(self, wish: _Wish) -> Enrolled | None:
+        if not wish.is_by_staff:
+            _refuse_unpaid(wish.course)
+        now = self._clock.now()
+        enrollment = Enrollment(
+            id=enrollment_id_of(wish.student_id, wish.course.id),
+            student_id=wish.student_id,
+            course_id=wish.course.id,
+            enrolled_at=now,
+            expires_ms=self._expiry_ms(wish.course),
+            created_at=now,
+            updated_at=now,
+        )
+        if not await self._edits.insert(enrollment, [_new_enrollment(enrollment, wish)]):
+            return None
+        return Enrolled(enrollment_view(enrollment, wish.course), is_new=True)
+
+    async def _come_back(
+        self, actor: Actor, enrollment_id: str, wish: _Wish, expected_version: int | None
+    ) -> EnrollmentView:
+        async def load() -> Enrollment:
+            return await require_enrollment(actor, enrollment_id)
+
+        async def decide(enrollment: Enrollment) -> Sequence[Told] | None:
+            refuse_other_version(enrollment.version, expected_version)
+            if enrollment.status in PRESENT:
+                raise Refused(Code.ALREADY_ENROLLED, enrollment_id=enrollment.id)
+            has_time = enrollment.status == _DROPPED and not self._is_past(enrollment.expires_ms)
+            if not has_time:
+                # whoever left keeps what was paid for; whoever's time ran out begins a new one
+                if not wish.is_by_staff:
+                    _refuse_unpaid(wish.course)
+                enrollment.expires_ms = self._expiry_ms(wish.course)
+            enrollment.status, enrollment.completed_at = _ACTIVE, None
+            return [_new_enrollment(enrollment, wish), moved(enrollment, wish.course)]
+
+        return enrollment_view(await self._edits.apply(load, decide), wish.course)
+
+    def _expiry_ms(self, course: CourseHead) -> int | None:
+        if course.access_days is None:
+            return None
+        return to_ms(self._clock.now() + timedelta(days=course.access_days))
+
+    def _is_past(self, moment_ms: int | None) -> bool:
+        return moment_ms is not None and moment_ms <= self._clock.now_ms()
+
+
+def _new_enrollment(enrollment: Enrollment, wish: _Wish) -> Told:
+    data = {
+        "course_id": enrollment.course_id,
+        "enrollment_id": enrollment.id,
+        "student_id": enrollment.student_id,
+        "student_name": wish.student_name,
+    }
+    return Told("new_enrollment", (course_staff_channel(enrollment.course_id),), data, "enrollment.created")
+
+
+def _refuse_unpaid(course: CourseHead) -> None:
+    if course.price > 0:
+        raise Refused(Code.PAYMENT_REQUIRED, course_id=course.id, price=course.price, currency=course.currency)
+
+
+async def _wish(actor: Actor, course: CourseHead, student_id: str | None) -> _Wish:
+    """Who is to come in; naming somebody else is for the course's staff."""
+    is_by_staff = teaches(actor, course)
+    if student_id in (None, actor.user_id):
+        return _Wish(course, actor.user_id, actor.full_name, is_by_staff)
+    if not is_by_staff:
+        raise Refused(Code.FORBIDDEN, "Only the course's staff enrols others.")
+    student = await User.find_by_id(student_id)
+    if student is None or not student.is_active:
+        raise invalid("student_id", "There is no active account with this id.", "unknown")
+    return _Wish(course, student.id, student.full_name, is_by_staff)
+
+
+async def _list_filter(actor: Actor, query: EnrollmentQuery) -> Row:
+    asked = {"course_id": query.course_id, "student_id": query.student_id, "status": query.status}
+    wanted: Row = {name: value for name, value in asked.items() if value is not None}
+    is_about_others = query.course_id is not None or query.student_id not in (None, actor.user_id)
+    if not is_about_others or not actor.is_staff:
+        return {"$and": [wanted, {"student_id": actor.user_id}]}
+    if actor.is_admin:
+        return wanted
+    taught = await Course.ids_of_instructor(actor.user_id)
+    return {"$and": [wanted, {"$or": [{"student_id": actor.user_id}, {"course_id": {"$in": taught}}]}]}

@@ -1,0 +1,197 @@
+"""Lessons: listed, made, changed, ordered, deleted, inside their course. Learning them is `progress.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from documents.course import Course, Lesson
+from documents.lesson_quiz import published_quizzes
+from lms_rt.clock import Clock
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.base import Page, page_of, refuse_changed_read_only
+from lms_rt.contracts.lessons import MAX_LESSONS, LessonChange, LessonDraft, LessonQuery, LessonView
+from lms_rt.errors import Code, FieldError, Refused, invalid
+from lms_rt.ids import new_id
+from lms_rt.security.access.courses import (
+    require_course_of_lesson,
+    require_taught_course_of_lesson,
+    require_whole_course,
+    require_whole_taught_course,
+)
+from lms_rt.services.course_edits import CourseEdit, CourseEdits, refuse_other_version
+from lms_rt.services.course_views import Reader, Surroundings, lesson_view, lesson_views
+from lms_rt.services.courses import reader_of
+from lms_rt.services.folding import slug as slug_of
+from lms_rt.services.relay import Relay
+
+_TEACHER = Reader(is_teacher=True)
+
+Load = Callable[[], Awaitable[Course]]
+
+
+class Lessons:
+    """What can be done with the lessons of courses. `course_id` beside a lesson's id is the one that a path names."""
+
+    def __init__(self, *, clock: Clock, relay: Relay) -> None:
+        self._clock = clock
+        self._edits = CourseEdits(clock=clock, relay=relay)
+
+    async def list(
+        self, actor: Actor, course_id: str, query: LessonQuery, *, is_filter: bool = False
+    ) -> Page[LessonView]:
+        """The lessons of a course. As a filter, a course that the actor may not know of gives an empty list."""
+        try:
+            course = await require_whole_course(actor, course_id)
+        except Refused as refused:
+            if is_filter and refused.code is Code.NOT_FOUND:
+                return page_of([], query, 0)
+            raise
+        reader = await reader_of(actor, course, now_ms=self._clock.now_ms())
+        views = lesson_views(course, reader, Surroundings(quizzes=await published_quizzes(course.id)))
+        name = query.sort.removeprefix("-")
+        views.sort(key=lambda view: getattr(view, name), reverse=query.sort.startswith("-"))
+        return page_of(views[query.skip : query.skip + query.page_size], query, len(views))
+
+    async def show(self, actor: Actor, lesson_id: str, *, course_id: str | None = None) -> LessonView:
+        """One lesson with its content; 403 `not_enrolled` for who may know of it but not open it."""
+        course = await require_course_of_lesson(actor, lesson_id, course_id)
+        lesson = course.lessons[lesson_id]
+        reader = await reader_of(actor, course, now_ms=self._clock.now_ms())
+        if not reader.can_open(lesson):
+            raise Refused(Code.NOT_ENROLLED, course_id=course.id)
+        return await _shown(course, lesson, reader)
+
+    async def create(self, actor: Actor, course_id: str, draft: LessonDraft) -> LessonView:
+        """A new lesson, at the place that `order` asks for, else the last."""
+        lesson_id, fields = new_id("les"), draft.model_dump(exclude={"course_id", "order"})
+
+        async def decide(course: Course) -> CourseEdit | None:
+            if draft.course_id not in (None, course.id, course.slug):
+                raise invalid("course_id", "The path names another course.")
+            if len(course.lesson_ids) >= MAX_LESSONS:
+                raise Refused(Code.CONFLICT, f"A course has {MAX_LESSONS} lessons at most.")
+            now = self._clock.now()
+            slug = _free_slug(course, draft.title)
+            course.lessons[lesson_id] = Lesson(id=lesson_id, slug=slug, created_at=now, updated_at=now, **fields)
+            _place(course, lesson_id, draft.order)
+            return _told(lesson_id)
+
+        course = await self._edits.apply(_taught(actor, course_id), decide)
+        return await _shown(course, course.lessons[lesson_id], _TEACHER)
+
+    async def change(
+        self,
+        actor: Actor,
+        lesson_id: str,
+        change: LessonChange,
+        *,
+        course_id: str | None = None,
+        expected_version: int | None = None,
+    ) -> LessonView:
+        """A partial update; another `order` moves the lesson."""
+        given = change.given()
+
+        async def decide(course: Course) -> CourseEdit | None:
+            lesson = course.lessons[lesson_id]
+            refuse_other_version(lesson.version, expected_version)
+            if change.echoed:
+                refuse_changed_read_only(change, await _shown(course, lesson, _TEACHER))
+            return _told(lesson_id) if self._set(course, lesson, given) else None
+
+        course = await self._edits.apply(_holding(actor, lesson_id, course_id), decide)
+        return await _shown(course, course.lessons[lesson_id], _TEACHER)
+
+    async def remove(
+        self, actor: Actor, lesson_id: str, *, course_id: str | None = None, expected_version: int | None = None
+    ) -> None:
+        """Delete a lesson; what students did in it stays with their enrolments, and counts no more."""
+
+        async def decide(course: Course) -> CourseEdit | None:
+            refuse_other_version(course.lessons[lesson_id].version, expected_version)
+            del course.lessons[lesson_id]
+            course.lesson_ids.remove(lesson_id)
+            return _told(lesson_id)
+
+        await self._edits.apply(_holding(actor, lesson_id, course_id), decide)
+
+    async def reorder(
+        self, actor: Actor, course_id: str, lesson_ids: Sequence[str], *, expected_version: int | None = None
+    ) -> Page[LessonView]:
+        """Put all lessons of a course into another order, or nothing: each id has to be named once. All of them."""
+        wanted = list(lesson_ids)
+
+        async def decide(course: Course) -> CourseEdit | None:
+            refuse_other_version(course.version, expected_version)
+            if faults := _order_faults(course, wanted):
+                raise Refused(Code.VALIDATION_FAILED, fields=faults)
+            moved = [new for old, new in zip(course.lesson_ids, wanted, strict=True) if old != new]
+            course.lesson_ids = wanted
+            return _told(*moved) if moved else None
+
+        course = await self._edits.apply(_taught(actor, course_id), decide)
+        views = lesson_views(course, _TEACHER, Surroundings(quizzes=await published_quizzes(course.id)))
+        return Page(items=views, page=1, page_size=max(1, len(views)), total=len(views), pages=1 if views else 0)
+
+    def _set(self, course: Course, lesson: Lesson, given: dict[str, Any]) -> bool:
+        """Set the given fields in place; is anything another than it was?"""
+        before = (lesson.model_copy(), list(course.lesson_ids))
+        for name, value in given.items():
+            if name == "order":
+                course.lesson_ids.remove(lesson.id)
+                _place(course, lesson.id, value)
+            else:
+                setattr(lesson, name, value)
+        if (lesson, course.lesson_ids) == before:
+            return False
+        lesson.version, lesson.updated_at = lesson.version + 1, self._clock.now()
+        return True
+
+
+def _taught(actor: Actor, course_id: str) -> Load:
+    async def load() -> Course:
+        return await require_whole_taught_course(actor, course_id)
+
+    return load
+
+
+def _holding(actor: Actor, lesson_id: str, course_id: str | None) -> Load:
+    async def load() -> Course:
+        return await require_taught_course_of_lesson(actor, lesson_id, course_id)
+
+    return load
+
+
+def _told(*lesson_ids: str) -> CourseEdit:
+    return CourseEdit({"lessons": list(lesson_ids)})
+
+
+async def _shown(course: Course, lesson: Lesson, reader: Reader) -> LessonView:
+    return lesson_view(course, lesson, reader, Surroundings(quizzes=await published_quizzes(course.id)))
+
+
+def _place(course: Course, lesson_id: str, order: int | None) -> None:
+    """Put the lesson at a place, counted from 1; beyond the last one is the last."""
+    index = len(course.lesson_ids) if order is None else max(0, order - 1)
+    course.lesson_ids.insert(index, lesson_id)
+
+
+def _free_slug(course: Course, title: str) -> str:
+    """A slug that no other lesson of the course has."""
+    base, taken = slug_of(title, fallback="lesson"), {lesson.slug for lesson in course.lessons.values()}
+    candidates = (base if number == 1 else f"{base[:75]}-{number}" for number in range(1, MAX_LESSONS + 2))
+    return next(slug for slug in candidates if slug not in taken)
+
+
+def _order_faults(course: Course, wanted: Sequence[str]) -> list[FieldError]:
+    """Why this is no order of the course's lessons: ids that are foreign, doubled or missing."""
+    known, seen, faults = set(course.lesson_ids), set[str](), []
+    for place, lesson_id in enumerate(wanted):
+        if lesson_id not in known:
+            faults.append(FieldError(f"lesson_ids.{place}", "This is no lesson of the course.", "foreign"))
+        elif lesson_id in seen:
+            faults.append(FieldError(f"lesson_ids.{place}", "This lesson is named twice.", "duplicate"))
+        seen.add(lesson_id)
+    if missing := [lesson_id for lesson_id in course.lesson_ids if lesson_id not in seen]:
+        faults.append(FieldError("lesson_ids", f"These lessons are missing: {', '.join(missing[:20])}.", "missing"))
+    return faults
