@@ -34,6 +34,7 @@ _LEDGER = (
     "writer",
     "ops_count",
 )
+_FEW = 100
 
 
 def _at(now_ms: int) -> datetime:
@@ -152,6 +153,13 @@ class Attempt(Aggregate):
         fields = dict.fromkeys(_LEDGER, 1)
         fields |= {f"answers.{question_id}": 1 for question_id in question_ids}
         fields |= {f"ops.{op_id}": 1 for op_id in op_ids}
+        return await cls.rows().find_one({"_id": attempt_id}, fields)
+
+    @classmethod
+    async def find_for_sync(cls, attempt_id: str, op_ids: Sequence[str]) -> Row | None:
+        """The state with all answers, and the marks of these operations (of all, where many are asked for)."""
+        fields = dict.fromkeys((*_LEDGER, "answers"), 1)
+        fields |= {"ops": 1} if len(op_ids) > _FEW else {f"ops.{op_id}": 1 for op_id in op_ids}
         return await cls.rows().find_one({"_id": attempt_id}, fields)
 
     @classmethod

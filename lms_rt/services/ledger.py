@@ -161,7 +161,7 @@ def _answer(op: Operation, decision: Decision) -> Row:
 def write_of(row: Row, after: Row, ops: Sequence[Operation], *, now_ms: int) -> LedgerWrite | None:
     """The one write that leads from `row` to `after`, or None when there is nothing to store."""
     known = row.get("ops", {})
-    new = {op.op_id: op for op in ops if op.op_id not in known and op.op_id in after["ops"]}
+    new = {op.op_id: op for op in ops if op.op_id not in known and op.op_id in after.get("ops", {})}
     if not new:
         return None
     written = {op.question_id for op in new.values()}
@@ -177,14 +177,29 @@ def write_of(row: Row, after: Row, ops: Sequence[Operation], *, now_ms: int) -> 
     )
 
 
+async def reread(attempt_id: str, ops: Sequence[Operation]) -> Row | None:
+    """What these operations are decided by, as it is now."""
+    return await Attempt.find_for_ledger(attempt_id, {op.question_id for op in ops}, {op.op_id for op in ops})
+
+
 class Ledger:
     """Decides by what was read once, writes by compare-and-set, and decides again when somebody was faster."""
 
     def __init__(self, *, clock: Clock, rules: LedgerRules) -> None:
         self._clock, self.rules = clock, rules
 
-    async def save(self, row: Row, op: Operation, *, received_ms: int) -> tuple[Decision, Row]:
-        """What became of the operation, stored before it is told, and the row it was decided by."""
+    def now_ms(self) -> int:
+        """The time of a write."""
+        return self._clock.now_ms()
+
+    async def save(
+        self, row: Row, op: Operation, *, received_ms: int, scope: Sequence[Operation] = ()
+    ) -> tuple[Decision, Row]:
+        """What became of the operation, stored before it is told, and the row as it is after it.
+
+        `scope` are the operations that are decided by the same row later on: what is read again is read for them, too.
+        """
+        scope = scope or (op,)
         for _ in range(TRIES):
             decision = decide(row, op, received_ms=received_ms, rules=self.rules)
             if not decision.is_to_write:
@@ -193,8 +208,5 @@ class Ledger:
             write = write_of(row, after, [op], now_ms=self._clock.now_ms())
             if write is not None and await Attempt.record(row["_id"], write):
                 return decision, after
-            again = await Attempt.find_for_ledger(row["_id"], [op.question_id], [op.op_id])
-            if again is None:
-                return Decision(Verdict.CLOSED, is_me=False), row
-            row = again
+            row = await reread(row["_id"], scope) or row
         return Decision(Verdict.BUSY, decision.is_me), row

@@ -1,0 +1,264 @@
+"""Timed attempts, as REST and live call them: start, resume, take over, save, sync, submit, show, list, and small signals.
+
+What decides lies beside it: `attempt_start.py`, `leases.py`, `ledger.py`, `submissions.py`, `attempt_grading.py`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import datetime
+
+from config.settings import Settings
+from documents.attempt import Attempt
+from documents.base import Row
+from documents.enums import AttemptStatus
+from lms_rt import ids
+from lms_rt.bus.base import Bus
+from lms_rt.clock import Clock, from_ms, to_ms
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.attempts import (
+    AnswerRow,
+    AnswersDraft,
+    AnswersView,
+    AttemptQuery,
+    AttemptSummaryView,
+    AttemptView,
+    HandedOutView,
+    IsWriter,
+    SavedView,
+    Signal,
+    SubmitDraft,
+    SyncDraft,
+    SyncView,
+)
+from lms_rt.contracts.base import CursorPage, Page, page_of
+from lms_rt.contracts.channels import attempt_channel, quiz_live_channel
+from lms_rt.errors import Code, Refused, invalid
+from lms_rt.realtime.timers import TimerFacts
+from lms_rt.security.access.quizzes import (
+    own,
+    require_attempt,
+    require_own_attempt,
+    require_taught_quiz,
+    teaches_course,
+)
+from lms_rt.services.answers import Answers
+from lms_rt.services.attempt_clock import AttemptClock
+from lms_rt.services.attempt_start import AttemptStart
+from lms_rt.services.attempt_views import answer_views, attempt_view, handed_out_view, summary_view, times_of
+from lms_rt.services.leases import Device, Leases
+from lms_rt.services.ledger import MAX_OPERATIONS, Ledger, LedgerRules, Operation, is_writer
+from lms_rt.services.relay import Relay
+from lms_rt.services.submissions import Submissions
+from lms_rt.services.telling import Telling
+
+
+class Attempts:
+    """The attempt engine's front."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        clock: Clock,
+        bus: Bus,
+        relay: Relay,
+        attempt_clock: AttemptClock,
+        max_operations: int = MAX_OPERATIONS,
+    ) -> None:
+        self._clock, self._alarms = clock, attempt_clock
+        self._papers, grading = attempt_clock.papers, attempt_clock.grading
+        self._telling = Telling(bus)
+        rules = LedgerRules(grace_ms=settings.attempt_grace_seconds * 1000, max_operations=max_operations)
+        ledger = Ledger(clock=clock, rules=rules)
+        self._leases = Leases(clock=clock, telling=self._telling)
+        self._answers = Answers(ledger=ledger, papers=self._papers, telling=self._telling)
+        self._submissions = Submissions(ledger=ledger, papers=self._papers, grading=grading, answers=self._answers)
+        self._starting = AttemptStart(
+            clock=clock, relay=relay, papers=self._papers, grading=grading, leases=self._leases
+        )
+
+    # --- handing out ---
+
+    async def start(self, actor: Actor, quiz_id: str, device: Device) -> tuple[HandedOutView, bool]:
+        """The open attempt or a new one, and whether it is new."""
+        started = await self._starting.start(actor, quiz_id, device)
+        return await self._handed_out(started.attempt, started.lease), started.is_new
+
+    async def resume(self, actor: Actor, attempt_id: str, device: Device) -> HandedOutView:
+        """The attempt as it is, with a lease when this device may write."""
+        attempt = own(actor, await Attempt.find_whole(attempt_id))
+        return await self._handed_out(*await self._leases.resume(attempt, device))
+
+    async def take_over(self, actor: Actor, attempt_id: str, device: Device) -> HandedOutView:
+        """The attempt with the lease, whoever had it; without one only when it is closed."""
+        attempt = own(actor, await Attempt.find_whole(attempt_id))
+        return await self._handed_out(*await self._leases.take_over(attempt, device))
+
+    async def show_again(self, actor: Actor, attempt_id: str, lease: str | None) -> HandedOutView:
+        """What was handed out, as it is now; the lease only while it is the stored one."""
+        attempt = own(actor, await Attempt.find_whole(attempt_id))
+        return await self._handed_out(attempt, lease if is_writer(attempt, lease) else None)
+
+    # --- writing ---
+
+    async def save(
+        self,
+        actor: Actor,
+        attempt_id: str,
+        row: AnswerRow,
+        *,
+        device_id: str,
+        lease: str,
+        received_ms: int | None = None,
+    ) -> SavedView:
+        """Save one answer; `received_ms` is when it arrived, if that was before this call."""
+        names = ("question_id", "value", "op_id", "seq", "base_revision")
+        op = Operation(**{name: getattr(row, name) for name in names}, device_id=device_id, lease=lease)
+        return await self._answers.save(actor, attempt_id, op, received_ms=self._arrival(received_ms))
+
+    async def save_all(self, actor: Actor, attempt_id: str, draft: AnswersDraft) -> AnswersView:
+        """Save answers, each decided for itself."""
+        return await self._answers.save_all(actor, attempt_id, draft, received_ms=self._arrival(None))
+
+    async def submit(
+        self, actor: Actor, attempt_id: str, draft: SubmitDraft, *, received_ms: int | None = None
+    ) -> AttemptView:
+        """Close the attempt, if it is open, and show it graded."""
+        received_ms = self._arrival(received_ms)
+        attempt = await self._submissions.submit(actor, attempt_id, draft, received_ms=received_ms)
+        paper = await self._papers.require(attempt_id)
+        return attempt_view(attempt, paper, self._clock.now_ms(), is_me=is_writer(attempt, draft.lease))
+
+    async def signal(self, actor: Actor, attempt_id: str, signals: list[Signal]) -> None:
+        """What the student looks at, for the dashboard: best effort, kept nowhere."""
+        attempt = await require_own_attempt(actor, attempt_id)
+        sheet = await self._papers.sheet_of(attempt_id)
+        facts: dict[str, str] = {}
+        for signal in signals:
+            if signal.question_id is not None and signal.question_id not in sheet:
+                raise Refused(Code.NOT_FOUND, "The attempt has no such question.")
+            facts |= _facts_of(signal)
+        await self._telling.note(attempt_channel(attempt_id), actor.user_id, facts)
+        if not attempt["is_preview"]:
+            await self._telling.poke(quiz_live_channel(attempt["quiz_id"]))
+
+    # --- reading ---
+
+    async def sync(
+        self, actor: Actor, attempt_id: str, draft: SyncDraft, *, connection_id: str | None = None
+    ) -> SyncView:
+        """What is stored, and which of the client's operations are not known here."""
+        attempt = own(actor, await Attempt.find_for_sync(attempt_id, draft.have))
+        known = attempt.get("ops", {})
+        writer: Row = attempt.get("writer") or {}
+        is_me = is_writer(attempt, draft.lease) or any(
+            given is not None and given == writer.get(name)
+            for name, given in (("device_id", draft.device_id), ("connection", connection_id))
+        )
+        return SyncView(
+            revision=attempt["revision"],
+            answers=answer_views(attempt),
+            missing=[op_id for op_id in dict.fromkeys(draft.have) if op_id not in known],
+            writer=IsWriter(is_me=is_me),
+            status=AttemptStatus(attempt["status"]),
+            **times_of(attempt, self._clock.now_ms()),
+        )
+
+    async def show(self, actor: Actor, attempt_id: str) -> AttemptView:
+        """One attempt with its questions and saved answers, to its student and to those who teach it."""
+        attempt = await require_attempt(actor, attempt_id)
+        return attempt_view(attempt, await self._papers.require(attempt_id), self._clock.now_ms())
+
+    async def list(
+        self, actor: Actor, query: AttemptQuery
+    ) -> Page[AttemptSummaryView] | CursorPage[AttemptSummaryView]:
+        """The actor's own attempts; those of a quiz or a course that they teach, when it is named."""
+        wanted = await self._scope(actor, query)
+        for name in ("quiz_id", "course_id", "status", "is_preview"):
+            if (value := getattr(query, name)) is not None:
+                wanted[name] = value
+        if query.is_by_cursor:
+            return await self._stretch(wanted, query)
+        field, order = query.sort.lstrip("-"), -1 if query.sort.startswith("-") else 1
+        sort = [(field, order), ("_id", order)]
+        rows, total = await Attempt.find_page(wanted, sort, skip=query.skip, limit=query.page_size)
+        return page_of([summary_view(row, self._clock.now_ms()) for row in rows], query, total)
+
+    async def find_timer(self, attempt_id: str) -> TimerFacts | None:
+        """What the timer of an attempt follows from."""
+        attempt = await Attempt.find_state(attempt_id)
+        if attempt is None:
+            return None
+        is_running = attempt["status"] == AttemptStatus.IN_PROGRESS
+        return TimerFacts(to_ms(attempt["started_at"]), attempt.get("deadline_ms"), is_running)
+
+    # --- how ---
+
+    def _arrival(self, received_ms: int | None) -> int:
+        return self._clock.now_ms() if received_ms is None else received_ms
+
+    async def _handed_out(self, attempt: Row, lease: str | None) -> HandedOutView:
+        if attempt["status"] == AttemptStatus.IN_PROGRESS and "deadline_ms" in attempt:
+            self._alarms.watch(attempt["_id"], attempt["deadline_ms"])
+        paper = await self._papers.require(attempt["_id"])
+        return handed_out_view(attempt, paper, self._clock.now_ms(), lease=lease)
+
+    async def _scope(self, actor: Actor, query: AttemptQuery) -> Row:
+        """Whose attempts: by a quiz or course of their own a teacher sees all that count, everybody else their own."""
+        is_taught = False
+        if query.quiz_id is not None:
+            try:
+                await require_taught_quiz(actor, query.quiz_id)
+                is_taught = True
+            except Refused as refused:
+                if refused.code is not Code.NOT_FOUND:
+                    raise
+        elif query.course_id is not None:
+            is_taught = await teaches_course(actor, query.course_id)
+        if not is_taught and not (actor.is_admin and query.student_id is not None):
+            return {"student_id": actor.user_id}
+        wanted: Row = {"is_preview": False}
+        return wanted if query.student_id is None else wanted | {"student_id": query.student_id}
+
+    async def _stretch(self, wanted: Row, query: AttemptQuery) -> CursorPage[AttemptSummaryView]:
+        rows = await Attempt.find_before(wanted, _place(query.after), limit=query.limit + 1)
+        shown = rows[: query.limit]
+        following = _cursor(shown[-1]) if len(rows) > query.limit else None
+        items = [summary_view(row, self._clock.now_ms()) for row in shown]
+        return CursorPage(items=items, next=following, limit=query.limit)
+
+
+def device_of(device_id: str | None, *, lease: str | None = None, connection_id: str | None = None) -> Device:
+    """The screen that asks; where it names no device, one is made."""
+    return Device(device_id or ids.random_token(12), lease, connection_id)
+
+
+def _facts_of(signal: Signal) -> dict[str, str]:
+    """A signal as the notes name it; what a signal is about must be there."""
+    name, value = {
+        "look": ("question_id", signal.question_id),
+        "page": ("state", signal.state),
+        "seen": ("event_id", signal.event_id),
+    }[signal.kind]
+    if value is None:
+        raise invalid(f"signals.{name}", f"A signal of the kind {signal.kind} needs this.", "required")
+    return {name if signal.kind != "seen" else "seen_event_id": value}
+
+
+def _cursor(row: Row) -> str:
+    place = f"{to_ms(row['started_at'])} {row['_id']}"
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def _place(cursor: str | None) -> tuple[datetime, str] | None:
+    """The place in the list that a cursor names."""
+    if cursor is None:
+        return None
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        started_ms, attempt_id = text.split(" ")
+        return from_ms(int(started_ms)), attempt_id
+    except (ValueError, binascii.Error, OverflowError):
+        raise invalid("after", "This is no cursor of this list.", "invalid_cursor") from None

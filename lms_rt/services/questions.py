@@ -1,0 +1,194 @@
+"""The questions of a quiz, as their author works on them. They are embedded: each write is one of the whole quiz's version.
+
+Open attempts have papers of their own and do not change with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from documents.base import Row
+from documents.quiz import Quiz
+from lms_rt import ids
+from lms_rt.clock import Clock
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.base import Page, encode, page_of, refuse_changed_read_only
+from lms_rt.contracts.questions import (
+    QuestionChange,
+    QuestionDraft,
+    QuestionView,
+    StoredQuestion,
+    changed_question,
+    question_view,
+    stored_question,
+)
+from lms_rt.contracts.quizzes import MAX_QUESTIONS, QuestionQuery
+from lms_rt.errors import Code, Refused
+from lms_rt.security.access.quizzes import require_taught_quiz, require_taught_quiz_of_question
+from lms_rt.services.contended import until_written
+from lms_rt.services.quiz_views import counted_fields, missing_for_publishing
+from lms_rt.services.rendering import render
+
+MAX_BYTES = 7 << 20
+"""Of all questions of a quiz as JSON; the document stays below 8 MiB with the rest of it."""
+
+QuestionIds = list[str]
+Edit = Callable[[Row], Row | None]
+"""Given the quiz, its `questions` and `question_ids` after the edit; None: nothing to do."""
+
+
+class Questions:
+    """Makes, changes, removes and lists questions. Only for those who teach the quiz."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+
+    async def list(self, actor: Actor, quiz_id: str, query: QuestionQuery) -> Page[QuestionView]:
+        """The questions of a quiz, keys included."""
+        await require_taught_quiz(actor, quiz_id)
+        quiz = await _required(quiz_id)
+        found = [one for one in quiz["question_ids"] if _is_wanted(quiz["questions"][one], query)]
+        field = query.sort.lstrip("-")
+        if field != "order":
+            found.sort(key=lambda one: quiz["questions"][one][field])
+        if query.sort.startswith("-"):
+            found.reverse()
+        shown = found[query.skip : query.skip + query.page_size]
+        return page_of([_view(quiz, one) for one in shown], query, len(found))
+
+    async def show(self, actor: Actor, question_id: str, *, quiz_id: str | None = None) -> QuestionView:
+        """One question with its key."""
+        return _view(await self._quiz_of(actor, question_id, quiz_id), question_id)
+
+    async def add(self, actor: Actor, quiz_id: str, draft: QuestionDraft) -> QuestionView:
+        """One more question, at the end or at the place that the draft names."""
+        await require_taught_quiz(actor, quiz_id)
+        question_id = ids.new_id("qst")
+        quiz = await self._edit(quiz_id, self._adding([(question_id, draft)]))
+        return _view(quiz, question_id)
+
+    async def add_all(self, actor: Actor, quiz_id: str, drafts: Sequence[QuestionDraft]) -> QuestionIds:
+        """Many questions in one write, all or none; their ids in the order of the drafts."""
+        await require_taught_quiz(actor, quiz_id)
+        named = [(ids.new_id("qst"), draft) for draft in drafts]
+        await self._edit(quiz_id, self._adding(named))
+        return [question_id for question_id, _ in named]
+
+    async def change(
+        self,
+        actor: Actor,
+        question_id: str,
+        change: QuestionChange,
+        *,
+        quiz_id: str | None = None,
+        expected_version: int | None = None,
+    ) -> QuestionView:
+        """Change what was sent; `order` moves the question to another place."""
+        quiz = await self._quiz_of(actor, question_id, quiz_id)
+        refuse_changed_read_only(change, _view(quiz, question_id))
+        now = self._clock.now()
+
+        def edit(quiz: Row) -> Row:
+            stored = _current(quiz, question_id, expected_version)
+            changed = {**quiz["questions"], question_id: changed_question(stored, change, at=now)}
+            order = list(quiz["question_ids"])
+            if change.order is not None:
+                order.remove(question_id)
+                order.insert(change.order - 1, question_id)
+            return {"questions": changed, "question_ids": order}
+
+        return _view(await self._edit(quiz["_id"], edit), question_id)
+
+    async def remove(
+        self, actor: Actor, question_id: str, *, quiz_id: str | None = None, expected_version: int | None = None
+    ) -> None:
+        """Take a question out."""
+        quiz = await self._quiz_of(actor, question_id, quiz_id)
+
+        def edit(quiz: Row) -> Row:
+            _current(quiz, question_id, expected_version)
+            return {
+                "questions": {one: question for one, question in quiz["questions"].items() if one != question_id},
+                "question_ids": [one for one in quiz["question_ids"] if one != question_id],
+            }
+
+        await self._edit(quiz["_id"], edit)
+
+    # --- how ---
+
+    async def _quiz_of(self, actor: Actor, question_id: str, quiz_id: str | None) -> Row:
+        """The whole quiz that holds the question, and that the path names, if it names one."""
+        access = await require_taught_quiz_of_question(actor, question_id)
+        if quiz_id not in (None, access.quiz["_id"]):
+            raise Refused(Code.NOT_FOUND)
+        return await _required(access.quiz["_id"])
+
+    def _adding(self, named: Sequence[tuple[str, QuestionDraft]]) -> Edit:
+        now = self._clock.now()
+
+        def edit(quiz: Row) -> Row | None:
+            questions, order = dict(quiz["questions"]), list(quiz["question_ids"])
+            for question_id, draft in named:
+                questions[question_id] = stored_question(draft, question_id=question_id, at=now)
+                order.insert(len(order) if draft.order is None else draft.order - 1, question_id)
+            return {"questions": questions, "question_ids": order} if named else None
+
+        return edit
+
+    async def _edit(self, quiz_id: str, edit: Edit) -> Row:
+        return await until_written(lambda: self._try_to_edit(quiz_id, edit))
+
+    async def _try_to_edit(self, quiz_id: str, edit: Edit) -> Row | None:
+        """One compare-and-set: the quiz as it now is, or None when somebody was faster."""
+        quiz = await _required(quiz_id)
+        fields = edit(quiz)
+        if fields is None:
+            return quiz
+        after = {**quiz, **fields}
+        _check_size(after)
+        if quiz["is_published"] and (missing := missing_for_publishing(after)):
+            raise Refused(Code.QUIZ_NOT_READY, "Without this a published quiz would not be fit.", missing=missing)
+        now = self._clock.now()
+        if not await Quiz.change_at(quiz_id, quiz["version"], {**fields, **counted_fields(after)}, at=now):
+            return None
+        return {**after, "version": quiz["version"] + 1, "updated_at": now}
+
+
+async def _required(quiz_id: str) -> Row:
+    quiz = await Quiz.find_whole(quiz_id)
+    if quiz is None:
+        raise Refused(Code.NOT_FOUND)
+    return quiz
+
+
+def _current(quiz: Row, question_id: str, expected_version: int | None) -> StoredQuestion:
+    stored: StoredQuestion | None = quiz["questions"].get(question_id)
+    if stored is None:
+        raise Refused(Code.NOT_FOUND)
+    if expected_version not in (None, stored["version"]):
+        raise Refused(Code.VERSION_MISMATCH, current_version=stored["version"])
+    return stored
+
+
+def _check_size(quiz: Row) -> None:
+    count = len(quiz["question_ids"])
+    if count > MAX_QUESTIONS:
+        raise Refused(Code.TOO_LARGE, f"A quiz holds at most {MAX_QUESTIONS} questions; this would be {count}.")
+    size = len(encode(quiz["questions"]))
+    if size > MAX_BYTES:
+        raise Refused(Code.TOO_LARGE, f"The questions of a quiz hold at most {MAX_BYTES} bytes; this would be {size}.")
+
+
+def _is_wanted(question: StoredQuestion, query: QuestionQuery) -> bool:
+    asked: tuple[tuple[Any, bool], ...] = (
+        (query.question_type, question["question_type"] == query.question_type),
+        (query.category, question.get("category") == query.category),
+        (query.tag, query.tag in question["tags"]),
+    )
+    return all(fits for value, fits in asked if value is not None)
+
+
+def _view(quiz: Row, question_id: str) -> QuestionView:
+    order = quiz["question_ids"].index(question_id) + 1
+    return question_view(quiz["questions"][question_id], quiz_id=quiz["_id"], order=order, render=render)

@@ -1,0 +1,181 @@
+"""Quizzes: make, change, publish, put away, list. Their questions are `questions.py`'s, their attempts `attempts.py`'s."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from documents.attempt import Attempt
+from documents.base import Row
+from documents.course import Course, CourseHead
+from documents.enrollment import Enrollment
+from documents.quiz import Quiz
+from lms_rt import ids
+from lms_rt.clock import Clock
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.base import Page, page_of, refuse_changed_read_only
+from lms_rt.contracts.outbox import Intent, Write, event
+from lms_rt.contracts.quizzes import QuizChange, QuizDraft, QuizQuery, QuizView
+from lms_rt.errors import Code, Refused, invalid
+from lms_rt.security.access.courses import is_visible, require_taught_course, teaches
+from lms_rt.security.access.quizzes import require_quiz, require_taught_quiz
+from lms_rt.services.contended import until_written
+from lms_rt.services.quiz_views import counted_fields, missing_for_publishing, quiz_view, stored_fields
+from lms_rt.services.relay import Relay
+
+
+class Quizzes:
+    """What teachers do with their quizzes, and students see of them."""
+
+    def __init__(self, *, clock: Clock, relay: Relay) -> None:
+        self._clock, self._relay = clock, relay
+
+    async def create(self, actor: Actor, draft: QuizDraft) -> QuizView:
+        """Make a quiz, unpublished and without questions."""
+        course = await require_taught_course(actor, draft.course_id)
+        _check_lesson(course, draft.lesson_id)
+        if draft.is_published:
+            raise Refused(Code.QUIZ_NOT_READY, missing=["questions"])
+        now = self._clock.now()
+        fields = stored_fields({name: getattr(draft, name) for name in QuizDraft.model_fields})
+        row: Row = {
+            "_id": ids.new_id("quz"),
+            **{name: value for name, value in fields.items() if value is not None},
+            "course_id": course.id,
+            "is_archived": False,
+            "questions": {},
+            "question_ids": [],
+            "questions_count": 0,
+            "total_points": 0,
+            "version": 1,
+            "created_at": now,
+            "updated_at": now,
+            "outbox": [],
+        }
+        await Quiz.add(row)
+        return quiz_view(row)
+
+    async def list(self, actor: Actor, query: QuizQuery) -> Page[QuizView]:
+        """The quizzes of the courses that the actor teaches, and the published ones of those they are enrolled in."""
+        scope = await self._scope(actor, query.course_id)
+        if scope is None:
+            return page_of([], query, 0)
+        wanted = {"$and": [{"is_archived": query.is_archived}, scope]}
+        for name in ("lesson_id", "quiz_type", "is_published"):
+            if (value := getattr(query, name)) is not None:
+                wanted["$and"].append({name: value})
+        field, order = query.sort.lstrip("-"), -1 if query.sort.startswith("-") else 1
+        rows, total = await Quiz.find_page(
+            wanted, [(field, order), ("_id", order)], skip=query.skip, limit=query.page_size
+        )
+        return page_of([quiz_view(row) for row in rows], query, total)
+
+    async def show(self, actor: Actor, quiz_id: str) -> QuizView:
+        """One quiz; to a student with how many attempts are used, and which one is open."""
+        access = await require_quiz(actor, quiz_id, now_ms=self._clock.now_ms())
+        if access.is_taught:
+            return quiz_view(access.quiz)
+        _, used = await Attempt.find_numbers(actor.user_id, quiz_id)
+        opened = await Attempt.find_open(actor.user_id, quiz_id)
+        return quiz_view(access.quiz, attempts_used=used, open_attempt_id=None if opened is None else opened["_id"])
+
+    async def change(
+        self, actor: Actor, quiz_id: str, change: QuizChange, *, expected_version: int | None = None
+    ) -> QuizView:
+        """Change what was sent. What would leave a published quiz unfit is refused."""
+        access = await require_taught_quiz(actor, quiz_id)
+        refuse_changed_read_only(change, quiz_view(access.quiz))
+        fields = stored_fields(change.given())
+        if "lesson_id" in fields:
+            _check_lesson(access.course, fields["lesson_id"])
+        return await self._write(quiz_id, fields, expected_version)
+
+    async def publish(self, actor: Actor, quiz_id: str, *, expected_version: int | None = None) -> QuizView:
+        """Let students in, also to a quiz that was put away; 409 `quiz_not_ready` with what is missing."""
+        await require_taught_quiz(actor, quiz_id)
+        return await self._write(quiz_id, {"is_published": True, "is_archived": False}, expected_version)
+
+    async def unpublish(self, actor: Actor, quiz_id: str, *, expected_version: int | None = None) -> QuizView:
+        """Take it back from view; open attempts go on."""
+        await require_taught_quiz(actor, quiz_id)
+        return await self._write(quiz_id, {"is_published": False}, expected_version)
+
+    async def remove(
+        self, actor: Actor, quiz_id: str, *, archive: bool = False, expected_version: int | None = None
+    ) -> None:
+        """Remove a quiz that nobody has begun, or put it away."""
+        await require_taught_quiz(actor, quiz_id)
+        if archive:
+            await self._write(quiz_id, {"is_published": False, "is_archived": True}, expected_version)
+            return
+        if await Attempt.has_any(quiz_id):
+            raise Refused(Code.HAS_ATTEMPTS)
+        # Unpublished first: who starts a moment later finds nothing, and who started before is seen below.
+        view = await self._write(quiz_id, {"is_published": False}, expected_version)
+        if await Attempt.has_any(quiz_id):
+            raise Refused(Code.HAS_ATTEMPTS)
+        if not await Quiz.remove_at(quiz_id, view.version):
+            raise Refused(Code.BUSY, retry_after_seconds=1)
+
+    # --- how ---
+
+    async def _scope(self, actor: Actor, course_id: str | None) -> Row | None:
+        """The quizzes that the actor may know of; None: none at all."""
+        now_ms = self._clock.now_ms()
+        if course_id is None:
+            if actor.is_admin:
+                return {}
+            taught = await Course.ids_of_instructor(actor.user_id) if actor.is_staff else []
+            learned = await Enrollment.present_course_ids(actor.user_id, now_ms)
+            shown = [head.id for head in (await Course.heads(learned)).values() if is_visible(actor, head)]
+            return {"$or": [{"course_id": {"$in": taught}}, {"course_id": {"$in": shown}, "is_published": True}]}
+        course = await Course.find_head(course_id)
+        if course is None:
+            return None
+        if teaches(actor, course):
+            return {"course_id": course.id}
+        enrollment = await Enrollment.find_of(actor.user_id, course.id)
+        if enrollment is None or not enrollment.is_present(now_ms) or not is_visible(actor, course):
+            return None
+        return {"course_id": course.id, "is_published": True}
+
+    async def _write(self, quiz_id: str, fields: Row, expected_version: int | None) -> QuizView:
+        row = await until_written(lambda: self._try_to_write(quiz_id, fields, expected_version))
+        if row.pop("has_intents", False):
+            await self._relay.hand_over(Quiz, quiz_id)
+        return quiz_view(row)
+
+    async def _try_to_write(self, quiz_id: str, fields: Row, expected_version: int | None) -> Row | None:
+        """One compare-and-set: the row as it now is, or None when somebody was faster."""
+        row = await Quiz.find_whole(quiz_id)
+        if row is None:
+            raise Refused(Code.NOT_FOUND)
+        if expected_version not in (None, row["version"]):
+            raise Refused(Code.VERSION_MISMATCH, current_version=row["version"])
+        changed = {name: value for name, value in fields.items() if row.get(name) != value}
+        if not changed:
+            return row
+        after = {**row, **changed}
+        if "draw" in changed:
+            changed |= counted_fields(after)
+        if after["is_published"] and (missing := missing_for_publishing(after)):
+            raise Refused(Code.QUIZ_NOT_READY, missing=missing)
+        now = self._clock.now()
+        intents = _intents(row, after, now) if "is_published" in changed else []
+        if not await Quiz.change_at(quiz_id, row["version"], changed, intents=intents, at=now):
+            return None
+        moved = {"version": row["version"] + 1, "updated_at": now, "has_intents": bool(intents)}
+        return {**after, **changed, **moved}
+
+
+def _intents(row: Row, after: Row, now: datetime) -> list[Intent]:
+    if not after["is_published"]:
+        return []
+    data: dict[str, Any] = {"quiz_id": row["_id"], "course_id": row["course_id"], "title": after["title"]}
+    write = Write(row["version"] + 1, now)
+    return [event(write, "quiz_published", n=0, channels=[], data=data, record="quiz.published")]
+
+
+def _check_lesson(course: CourseHead, lesson_id: str | None) -> None:
+    if lesson_id is not None and lesson_id not in course.lesson_ids:
+        raise invalid("lesson_id", "The course has no such lesson.", "unknown_lesson")
