@@ -6,7 +6,6 @@ met, and in a sweep when many new entries came.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
@@ -25,6 +24,7 @@ from lms_rt.bus.base import (
 )
 from lms_rt.bus.memory_channels import MemoryChannels, MemoryFanOut, MemoryHistory
 from lms_rt.clock import Clock
+from lms_rt.ids import random_token
 
 _SWEEP_EVERY = 1_000
 """So many writes between two looks at everything that may be too old."""
@@ -179,7 +179,7 @@ class MemoryLocks(Locks):
         """A token, or None: somebody has it."""
         if self._held.find(name) is not None:
             return None
-        token = secrets.token_hex(8)
+        token = random_token(8)
         self._held.put(name, token, ttl_seconds)
         return token
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections import deque
 from collections.abc import Mapping
 from itertools import islice
@@ -29,7 +28,7 @@ from lms_rt.bus.base import (
 )
 from lms_rt.clock import Clock
 from lms_rt.contracts.events import LiveEvent
-from lms_rt.ids import new_id
+from lms_rt.ids import new_id, random_token
 
 _SWEEP_EVERY = 5_000
 """So many publishes between two looks at all channels for what is too old."""
@@ -41,7 +40,7 @@ class _Channel:
     __slots__ = ("epoch", "fence", "history", "offset", "touched_ms")
 
     def __init__(self, now_ms: int) -> None:
-        self.epoch = secrets.token_hex(8)
+        self.epoch = random_token(8)
         self.offset = 0
         self.touched_ms = now_ms
         self.history: deque[tuple[int, Published]] = deque(maxlen=HISTORY_EVENTS)
