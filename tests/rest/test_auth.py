@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import pytest
+from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 
 from config.settings import Settings
-from handlers.app import make_app, make_server
+from handlers.app import make_app, server_options
 from handlers.rest import auth, users
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import encode
@@ -30,8 +31,8 @@ BASE = "/api/v1"
 @asynccontextmanager
 async def serving(people: People) -> AsyncIterator[httpx.AsyncClient]:
     """The operations of this file over real HTTP; the other services are not needed, and not there."""
-    app = make_app(cast("Services", people), operations=(*auth.ROUTES, *users.ROUTES))
-    server = make_server(app)
+    app = make_app(cast("Services", people), operations=(*auth.ROUTES, *users.ROUTES), pages=(), live=())
+    server = HTTPServer(app, **server_options())
     socket, port = bind_unused_port()
     server.add_socket(socket)
     try:
