@@ -94,8 +94,10 @@ def _require_media_type(operation: Operation, request: HTTPServerRequest) -> str
 def _upload(media_type: str, request: HTTPServerRequest) -> Upload:
     if media_type != "multipart/form-data":
         return Upload(request.body, media_type)
+    unknown = sorted((set(request.files) | set(request.body_arguments)) - {"file"})
+    if unknown:
+        raise invalid(unknown[0], "The form has one field, `file`.", "unknown_field")
     files = request.files.get("file")
     if not files:
         raise invalid("file", "Send the file in the form's field `file`.", "required")
-    fields = {name: _text(values[-1]) for name, values in request.body_arguments.items()}
-    return Upload(files[0]["body"], files[0]["content_type"], files[0]["filename"], fields)
+    return Upload(files[0]["body"], files[0]["content_type"], files[0]["filename"])

@@ -22,7 +22,6 @@ class Upload:
     content: bytes
     media_type: str
     filename: str | None = None
-    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,7 @@ def request_body_of(operation: Operation, schemas: Schemas) -> Json | None:
             "type": "object",
             "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream"}},
             "required": ["file"],
+            "additionalProperties": False,
         }
         content: Json = {"multipart/form-data": {"schema": form}}
         content |= {media_type: {"schema": {"type": "string"}} for media_type in UPLOAD[1:]}

@@ -57,7 +57,7 @@ def _fingerprint(call: Call) -> str:
     if call.upload is None:
         digest.update(b"\x00" + call.request.body)
     else:  # the boundary of a form may differ from try to try
-        digest.update(encode({"filename": call.upload.filename, "fields": dict(call.upload.fields)}))
+        digest.update(encode([call.upload.media_type, call.upload.filename]))
         digest.update(b"\x00" + call.upload.content)
     return digest.hexdigest()
 

@@ -143,8 +143,11 @@ async def test_an_upload_may_be_the_text_itself(client: httpx.AsyncClient) -> No
 
 
 async def test_a_form_without_its_file_is_invalid(client: httpx.AsyncClient) -> None:
+    response = await client.post(f"{API}/upload", files={"file": (None, b"x")}, headers=STUDENT)
+    assert assert_problem(response, 422, "validation_failed")["errors"][0]["code"] == "required"
     response = await client.post(f"{API}/upload", files={"other": ("q", b"x")}, headers=STUDENT)
-    assert assert_problem(response, 422, "validation_failed")["errors"][0]["field"] == "file"
+    fault = assert_problem(response, 422, "validation_failed")["errors"][0]
+    assert (fault["field"], fault["code"]) == ("other", "unknown_field")
 
 
 async def test_a_broken_multipart_form_is_malformed(client: httpx.AsyncClient) -> None:

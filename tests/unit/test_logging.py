@@ -1,0 +1,88 @@
+"""Log lines: readable or JSON, with the request's id, never with a secret."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from config.logging import current_request_id, redacted, set_up_logging
+from config.settings import Settings
+
+log = logging.getLogger("tests.logging")
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield io.StringIO()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def settings(**values: str) -> Settings:
+    return Settings(_env_file=None, **values)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GET /ws?token=s3cret-value&x=1",
+        "GET /ws?ticket=s3cret-value",
+        "Authorization: Bearer s3cret-value",
+        "{'password': 's3cret-value', 'a': 1}",
+        '{"refresh_token": "s3cret-value"}',
+        "new_password=s3cret-value",
+        "Cookie: lms_access=s3cret-value; lms_csrf=s3cret-value",
+        "__Host-lms_access=s3cret-value",
+        "mongodb://user:s3cret-value@db:27017/lms",
+        "redis://:s3cret-value@cache/0",
+    ],
+)
+def test_secrets_are_taken_out(text: str) -> None:
+    assert "s3cret" not in redacted(text)
+
+
+def test_signed_tokens_are_taken_out_wherever_they_stand() -> None:
+    assert redacted("saw eyJhbGciOi.eyJzdWIiOi.abc-_9 twice") == "saw [token] twice"
+
+
+@pytest.mark.parametrize("text", ["attempt att_01 submitted", "GET /api/v1/quizzes/{quiz_id} status=200 ms=3.1"])
+def test_other_words_stay(text: str) -> None:
+    assert redacted(text) == text
+
+
+def test_json_lines_carry_the_request_and_the_facts(stream: io.StringIO) -> None:
+    set_up_logging(settings(log_format="json"), stream)
+    token = current_request_id.set("req-1")
+    try:
+        log.info("done %s", "well", extra={"status": 200, "note": "password=abc"})
+    finally:
+        current_request_id.reset(token)
+    line = json.loads(stream.getvalue())
+    assert (line["message"], line["level"], line["request_id"], line["status"]) == ("done well", "info", "req-1", 200)
+    assert line["note"] == "password=[secret]"
+    assert line["at"].endswith("+00:00")
+
+
+def test_text_lines_are_for_people(stream: io.StringIO) -> None:
+    set_up_logging(settings(log_format="text"), stream)
+    try:
+        raise ValueError("token=abc")
+    except ValueError:
+        log.exception("broken", extra={"status": 500})
+    text = stream.getvalue()
+    assert "ERROR   broken status=500" in text
+    assert "ValueError: token=[secret]" in text
+
+
+def test_the_level_of_the_settings_holds(stream: io.StringIO) -> None:
+    set_up_logging(settings(log_level="WARNING"), stream)
+    log.info("quiet")
+    log.warning("loud")
+    assert "quiet" not in stream.getvalue()
+    assert "loud" in stream.getvalue()
