@@ -37,7 +37,7 @@ class EnrollmentChange(Change):
         }
     )  # fmt: skip
 
-    status: Literal["active", "dropped"] = "active"
+    status: EnrollmentStatus = EnrollmentStatus.ACTIVE
 
 
 class EnrollmentQuery(PageQuery):

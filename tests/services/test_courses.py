@@ -110,7 +110,14 @@ async def test_another_teachers_course_is_not_found_and_stays_as_it_was(school: 
 
 async def test_edits_that_meet_lose_nothing(school: School) -> None:
     course = await school.course()
-    fields = {"title": "B", "description": "d", "category": "Maths", "price": 5, "access_days": 3, "tags": ["x"]}
+    fields: dict[str, Any] = {
+        "title": "B",
+        "description": "d",
+        "category": "Maths",
+        "price": 5,
+        "access_days": 3,
+        "tags": ["x"],
+    }
     await asyncio.gather(*(school.change(course.id, **{name: value}) for name, value in fields.items()))
     now = await school.courses.show(TEACHER, course.id)
     assert {name: getattr(now, name) for name in fields} == fields
