@@ -99,6 +99,30 @@ async def test_many_refreshes_at_once_give_one_successor(people: People) -> None
     assert await refresh_refusal(people, tokens[0].refresh_token) is None
 
 
+async def test_a_rotation_that_comes_late_does_not_turn_the_session_back(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await people.join()
+    read = Session.find_row
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def read_slowly(wanted: str) -> Any:
+        row = await read(wanted)
+        monkeypatch.setattr(Session, "find_row", read)
+        asked.set()
+        await go_on.wait()
+        return row
+
+    monkeypatch.setattr(Session, "find_row", read_slowly)
+    late = asyncio.create_task(refresh_refusal(people, first.refresh_token))
+    await asked.wait()
+    second = await people.sessions.refresh(first.refresh_token)
+    third = await people.sessions.refresh(second.refresh_token)
+    go_on.set()
+    assert await late is Code.TOKEN_REVOKED  # by now it is the token before the last one
+    assert await refresh_refusal(people, third.refresh_token) is Code.TOKEN_REVOKED
+
+
 async def test_an_unused_session_expires_and_a_used_one_goes_on(people: People) -> None:
     idle, used = await people.join(), await sign_in(people)
     people.clock.advance(29 * DAY)
@@ -135,8 +159,8 @@ async def test_a_generation_that_the_database_lost_is_invalid_and_ends_nothing(p
 async def test_a_deactivated_person_gets_no_tokens(people: People) -> None:
     tokens = await people.join()
     await User.change(tokens.user.id, {"is_active": False}, people.clock.now())
-    assert await refresh_refusal(people, tokens.refresh_token) is Code.TOKEN_REVOKED
     assert await people.refusal(tokens.access_token) is Code.TOKEN_REVOKED
+    assert await refresh_refusal(people, tokens.refresh_token) is Code.TOKEN_REVOKED
 
 
 # --- how many ---
