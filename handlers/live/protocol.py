@@ -16,6 +16,7 @@ from tornado.websocket import WebSocketProtocol13
 _TEXT, _BINARY, _CLOSE, _PONG = 0x1, 0x2, 0x8, 0xA
 _KNOWN = frozenset({0x0, _TEXT, _BINARY, _CLOSE, 0x9, _PONG})
 _DRAIN_BYTES = 64 * 1024
+_MAX_DRAINED_BYTES = 16 * 1024 * 1024
 
 
 class FrameReceiver(Protocol):
@@ -99,8 +100,12 @@ class LiveProtocol(WebSocketProtocol13):
     async def _refuse(self, code: int, reason: str, length: int) -> None:
         """Say why, and read on to the client's own close: cutting the line now could lose the reason on its way.
 
-        What comes until then is dropped. The close's timer (5 s) ends a client that does not answer it.
+        What comes until then is dropped. The close's timer (5 s) ends a client that does not answer it; one that
+        announces more than could be dropped in that time is cut off.
         """
         self.close(code, reason)
+        if length > _MAX_DRAINED_BYTES:
+            self._abort()
+            return
         while length > 0 and not self.client_terminated:
             length -= len(await self.stream.read_bytes(min(length, _DRAIN_BYTES), partial=True))

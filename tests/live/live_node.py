@@ -1,0 +1,176 @@
+"""A node on a real socket with accounts that are made up: for tests of the protocol, whatever the school behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+from websockets.asyncio.client import ClientConnection, connect
+
+from config.settings import Settings
+from documents.enums import Role
+from handlers.live.commands import Command
+from handlers.live.socket import live_rules
+from handlers.live.table import COMMANDS
+from handlers.origins import Origins
+from lms_rt.bus.memory import memory_bus
+from lms_rt.clock import Clock
+from lms_rt.contracts.actor import Actor
+from lms_rt.errors import Code, Refused
+from lms_rt.realtime.hub import Hub
+from lms_rt.realtime.metrics import LiveMetrics
+from lms_rt.realtime.node import Node, NodeLimits
+
+ORIGIN = "https://school.example"
+SESSION_MS = 900_000
+
+
+class MadeUpSessions:
+    """Every token and ticket is a user's id, `staff_…` of the teachers; `bad…` are none."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.lifetime_ms = SESSION_MS
+
+    async def authenticate(self, token: str) -> Actor:
+        user_id, _, session = token.partition("#")
+        if user_id.startswith("bad"):
+            raise Refused(Code.INVALID_TOKEN)
+        role = Role.INSTRUCTOR if user_id.startswith("staff_") else Role.STUDENT
+        expires_at_ms = self._clock.now_ms() + self.lifetime_ms
+        return Actor(user_id, role, session_id=f"fam_{session}", full_name=user_id, expires_at_ms=expires_at_ms)
+
+    consume_ticket = authenticate
+
+
+class MadeUpSubscriptions:
+    """Everybody may listen to everything but what is in `closed`."""
+
+    def __init__(self) -> None:
+        self.closed: set[str] = set()
+
+    async def require_channel(self, _: Actor, name: str) -> str:
+        if name in self.closed:
+            raise Refused(Code.NOT_FOUND)
+        return name
+
+    async def may_listen(self, _: Actor, name: str) -> bool:
+        return name not in self.closed
+
+
+class LiveNode:
+    """The node, what it stands on, and clients for it."""
+
+    def __init__(self, clock: Clock, limits: NodeLimits | None, linger_seconds: float) -> None:
+        self.clock, self.bus = clock, memory_bus(clock)
+        self.sessions, self.subscriptions = MadeUpSessions(clock), MadeUpSubscriptions()
+        self.metrics = LiveMetrics()
+        self.hub = Hub(bus=self.bus, clock=clock, metrics=self.metrics, linger_seconds=linger_seconds)
+        self.node = Node(
+            bus=self.bus,
+            clock=clock,
+            hub=self.hub,
+            metrics=self.metrics,
+            may_listen=self.subscriptions.may_listen,
+            limits=limits,
+        )
+        self.port = 0
+
+    @property
+    def fan_out(self) -> Any:
+        return self.bus.fan_out
+
+    def url(self, query: str = "?token=ada", path: str = "/ws") -> str:
+        return f"ws://127.0.0.1:{self.port}{path}{query}"
+
+    def connect(self, user: str | None = "ada", *, path: str = "/ws", **options: Any) -> connect:
+        query = f"?token={user}" if user is not None else ""
+        return connect(self.url(query, path), compression=None, proxy=None, **options)
+
+    async def beat(self, seconds: float) -> None:
+        """Let time pass on a clock that is set by hand, and the node's heart beat once."""
+        self.clock.advance(seconds)  # type: ignore[attr-defined]
+        self.node.beat()
+
+
+@asynccontextmanager
+async def live_node(
+    *,
+    clock: Clock | None = None,
+    limits: NodeLimits | None = None,
+    commands: Mapping[str, Command] = COMMANDS,
+    settings: Settings | None = None,
+    linger_seconds: float = 0.0,
+) -> AsyncIterator[LiveNode]:
+    """A node that listens on a free port of this machine."""
+    live = LiveNode(clock or Clock(), limits, linger_seconds)
+    settings = settings or Settings(_env_file=None, cors_origins=(ORIGIN,))
+    services: Any = SimpleNamespace(
+        settings=settings,
+        clock=live.clock,
+        bus=live.bus,
+        node=live.node,
+        sessions=live.sessions,
+        subscriptions=live.subscriptions,
+    )
+    server = HTTPServer(Application(live_rules(services, commands), origins=Origins(settings)))
+    sockets = bind_sockets(0, "127.0.0.1")
+    live.port = sockets[0].getsockname()[1]
+    server.add_sockets(sockets)
+    await live.node.open()
+    running = asyncio.create_task(live.node.run())
+    try:
+        yield live
+    finally:
+        await live.node.shutdown(patience_seconds=1)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        server.stop()
+        await server.close_all_connections()
+
+
+async def received(socket: ClientConnection) -> dict[str, Any]:
+    """The next frame that is not about presence."""
+    while True:
+        async with asyncio.timeout(5):
+            frame: dict[str, Any] = orjson.loads(await socket.recv())
+        if frame.get("event") != "presence":
+            return frame
+
+
+async def ask(socket: ClientConnection, command: str, **fields: Any) -> dict[str, Any]:
+    """Send a command and read on to its reply; what came before it is dropped."""
+    await socket.send(orjson.dumps({"id": 7, "type": command, **fields}).decode())
+    while True:
+        frame = await received(socket)
+        if "ok" in frame:
+            return frame
+
+
+async def closed(socket: ClientConnection) -> int | None:
+    """The code with which the server ends the line."""
+    async with asyncio.timeout(5):
+        await socket.wait_closed()
+    return socket.close_code
+
+
+async def subscribed(socket: ClientConnection, channel: str, since: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Subscribe; the reply's result."""
+    reply = await ask(socket, "subscribe", channel=channel, since=since)
+    assert reply["ok"], reply
+    result: dict[str, Any] = reply["result"]
+    return result
+
+
+async def until(is_so: Any) -> None:
+    """Let the loop turn until something is so."""
+    async with asyncio.timeout(5):
+        while not is_so():  # noqa: ASYNC110 - a condition of many parts, nobody tells
+            await asyncio.sleep(0.001)
