@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -39,6 +40,7 @@ from lms_rt.services.health import Health
 from lms_rt.services.idempotency import Idempotency
 from lms_rt.services.imports import Imports
 from lms_rt.services.lessons import Lessons
+from lms_rt.services.progress import Progress
 from lms_rt.services.progress import Progress
 from lms_rt.services.questions import Questions
 from lms_rt.services.quizzes import Quizzes
@@ -76,6 +78,7 @@ class Services:
     categories: Categories
     enrollments: Enrollments
     progress: Progress
+    progress: Progress
     quizzes: Quizzes
     questions: Questions
     attempts: Attempts
@@ -87,6 +90,7 @@ class Services:
     attempt_clock: AttemptClock
     health: Health
     database: OpenDatabase
+    registry: CollectorRegistry
 
     @property
     def console_actor(self) -> Actor:
@@ -166,7 +170,8 @@ def _wired(settings: Settings, clock: Clock, clients: _Clients, stack: AsyncExit
     attempts = Attempts(settings=settings, clock=clock, bus=bus, relay=relay, attempt_clock=attempt_clock)
     dashboards = Dashboards(bus=bus, clock=clock)
     subscriptions = Subscriptions(clock=clock)
-    metrics = LiveMetrics()
+    registry = CollectorRegistry()
+    metrics = LiveMetrics(registry)
     hub = Hub(bus=bus, clock=clock, metrics=metrics)
     _project(hub, clock, dashboards, attempts)
     return Services(
@@ -183,6 +188,7 @@ def _wired(settings: Settings, clock: Clock, clients: _Clients, stack: AsyncExit
         categories=Categories(),
         enrollments=enrollments,
         progress=progress,
+        progress=progress,
         quizzes=Quizzes(clock=clock, relay=relay),
         questions=questions,
         attempts=attempts,
@@ -194,6 +200,7 @@ def _wired(settings: Settings, clock: Clock, clients: _Clients, stack: AsyncExit
         attempt_clock=attempt_clock,
         health=_health(clock, clients),
         database=clients.database,
+        registry=registry,
     )
 
 

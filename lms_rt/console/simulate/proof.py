@@ -1,0 +1,154 @@
+"""The proof: everything read back by REST and the channels' histories, compared with what the students remember.
+
+The invariant: what is stored, and graded, is the acknowledged and not superseded operation of the highest revision.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from lms_rt.client.live import LiveClient
+from lms_rt.console.simulate.room import Room
+from lms_rt.console.simulate.student import Diary
+
+_OPEN = ("in_progress", "paused")
+_PATIENCE_SECONDS = 60
+_AT_ONCE = 16
+
+
+@dataclass(slots=True)
+class Proof:
+    """What held, and what did not."""
+
+    facts: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def settle(self, what: str, faults: list[str]) -> None:
+        """One promise: it held, or here is where it did not."""
+        self.faults += faults
+        if not faults:
+            self.facts.append(what)
+
+
+async def prove(room: Room) -> Proof:
+    """Read everything back and compare."""
+    proof = Proof()
+    proof.settle(f"all {len(room.students)} students came to the end", list(room.faults))
+    diaries = [student.diary for student in room.students if student.diary.attempt_id]
+    attempts = await _attempts(room, diaries)
+    acknowledged = sum(len(diary.acknowledged) for diary in diaries)
+    proof.settle(
+        f"{acknowledged} acknowledged answers: each is stored, or was followed by a newer one",
+        [fault for diary in diaries for fault in ledger_faults(diary, attempts[diary.attempt_id])],
+    )
+    closed = [attempt for attempt in attempts.values() if attempt["status"] not in _OPEN]
+    proof.settle(f"{len(closed)} closed attempts are graded", _grading_faults(closed))
+    proof.settle("each of them exactly once", await _repeated_grades(room, closed))
+    proof.settle("the dashboard's totals equal the database", await _dashboard_faults(room))
+    return proof
+
+
+def ledger_faults(diary: Diary, attempt: dict[str, Any]) -> list[str]:
+    """Where what is stored is not the newest acknowledged operation of a question, nor one whose ack was lost."""
+    faults = []
+    by_question: dict[str, list[tuple[int, str, Any]]] = {}
+    for op_id, (operation, revision, is_superseded) in diary.acknowledged.items():
+        if not is_superseded:
+            by_question.setdefault(operation.question_id, []).append((revision, op_id, operation.value))
+    unanswered = {operation.op_id for operation in diary.unanswered}
+    for question_id, found in by_question.items():
+        revision, op_id = max((revision, op_id) for revision, op_id, _ in found)
+        stored = attempt["answers"].get(question_id)
+        if stored is None or stored["revision"] < revision:
+            faults.append(f"{diary.attempt_id} {question_id}: revision {revision} was acknowledged and is not stored")
+        elif stored["op_id"] != op_id and stored["op_id"] not in unanswered:
+            faults.append(f"{diary.attempt_id} {question_id}: {stored['op_id']} is stored, {op_id} was the newest")
+    return faults
+
+
+def _grading_faults(closed: list[dict[str, Any]]) -> list[str]:
+    return [
+        f"{attempt['id']} is {attempt['status']} with grading {attempt['grading']}"
+        for attempt in closed
+        if attempt["grading"] not in ("done", "manual") or (attempt["grading"] == "done" and attempt["score"] is None)
+    ]
+
+
+async def _attempts(room: Room, diaries: list[Diary]) -> dict[str, dict[str, Any]]:
+    """Every attempt as it is stored, once those whose time is over are closed and graded."""
+    at_once = asyncio.Semaphore(_AT_ONCE)
+
+    async def settled(attempt_id: str) -> dict[str, Any]:
+        async with at_once:
+            attempt: dict[str, Any] = await room.reader.get(f"/attempts/{attempt_id}")
+        patience = time.monotonic() + _PATIENCE_SECONDS + (attempt["remaining_ms"] or 0) / 1000
+        is_timed = attempt["remaining_ms"] is not None
+        while (attempt["status"] in _OPEN and is_timed) or attempt["grading"] == "pending":
+            if time.monotonic() > patience:
+                break
+            await asyncio.sleep(0.5)
+            async with at_once:
+                attempt = await room.reader.get(f"/attempts/{attempt_id}")
+        return attempt
+
+    found = await asyncio.gather(*(settled(diary.attempt_id) for diary in diaries))
+    return {attempt["id"]: attempt for attempt in found}
+
+
+async def _repeated_grades(room: Room, closed: list[dict[str, Any]]) -> list[str]:
+    """Attempts whose channel does not tell of exactly one grading (none for those that wait for a person)."""
+    faults = []
+    async with LiveClient(room.school.live_url, ticket=room.reader.ticket) as live:
+        for attempt in closed:
+            channel = f"attempt:{attempt['id']}"
+            await live.insist("subscribe", channel=channel)
+            told, before = 0, None
+            while True:
+                fields = {} if before is None else {"before": before}
+                page = await live.insist("history", channel=channel, limit=100, **fields)
+                told += sum(event["event"] == "attempt_graded" for event in page["events"])
+                if not page["events"] or page["events"][0]["offset"] <= page["first_offset"]:
+                    break
+                before = page["events"][0]["offset"]
+            await live.insist("unsubscribe", channel=channel)
+            if told != (attempt["grading"] == "done"):
+                faults.append(f"{attempt['id']}: attempt_graded was told {told} times")
+    return faults
+
+
+async def _dashboard_faults(room: Room) -> list[str]:
+    quiz_id = room.quiz["id"]
+    shown = (await room.reader.get(f"/quizzes/{quiz_id}/live"))["totals"]
+    rows = await _all_rows(room)
+    statuses = [row["status"] for row in rows]
+    answers = [await room.reader.get(f"/attempts/{row['id']}") for row in rows]
+    stored = {
+        "students": len({row["student_id"] for row in rows}),
+        "in_progress": statuses.count("in_progress"),
+        "paused": statuses.count("paused"),
+        "submitted": statuses.count("submitted"),
+        "graded": statuses.count("graded") + statuses.count("abandoned"),
+        "answers_saved": sum(
+            answer["value"] is not None for attempt in answers for answer in attempt["answers"].values()
+        ),
+    }
+    return [
+        f"the dashboard says {name} {shown[name]}, the database {count}"
+        for name, count in stored.items()
+        if shown[name] != count
+    ]
+
+
+async def _all_rows(room: Room) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    after: dict[str, str] = {}
+    while True:
+        params = {"limit": 100, "is_preview": "false", **after}
+        page = await room.reader.get(f"/quizzes/{room.quiz['id']}/attempts", params=params)
+        rows += page["items"]
+        if page["next"] is None:
+            return rows
+        after = {"after": page["next"]}

@@ -1,0 +1,68 @@
+"""Courses and quizzes to test with, made through the REST API as a teacher would."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.clients import Visitor
+
+CHOICE: dict[str, Any] = {
+    "question_type": "multiple_choice",
+    "question_text": "Which is parallel to $y = 2x$?",
+    "points": "2.00",
+    "options": [{"id": "a", "text": "y = x + 2"}, {"id": "b", "text": "y = 2x - 1"}, {"id": "c", "text": "y = -2x"}],
+    "correct_answer": {"option_id": "b"},
+}
+TRUE_FALSE: dict[str, Any] = {
+    "question_type": "true_false",
+    "question_text": "A line has a slope.",
+    "points": 1,
+    "correct_answer": {"value": True},
+}
+NUMERIC: dict[str, Any] = {
+    "question_type": "numeric",
+    "question_text": "What is pi to two places?",
+    "points": 1,
+    "correct_answer": {"value": "3.14", "tolerance": "0.005", "tolerance_type": "absolute"},
+}
+SHORT: dict[str, Any] = {
+    "question_type": "short_answer",
+    "question_text": "The capital of Egypt?",
+    "points": 1,
+    "correct_answer": {"accepted": [{"text": "Cairo", "weight": 100, "feedback": ""}], "ignore_case": True},
+}
+RIGHT_ANSWERS: dict[str, Any] = {
+    "multiple_choice": "b",
+    "true_false": True,
+    "numeric": "3.14",
+    "short_answer": "cairo",
+}
+
+
+async def course(teacher: Visitor, **fields: Any) -> dict[str, Any]:
+    """A course with one published lesson, published."""
+    made = await teacher.ok("POST", "/courses", json={"title": "Algebra 1", "description": "Lines.", **fields})
+    lesson = {"title": "Slopes", "content_type": "text", "content": "A *slope*.", "is_published": True}
+    await teacher.ok("POST", f"/courses/{made['id']}/lessons", json=lesson)
+    published: dict[str, Any] = await teacher.ok("POST", f"/courses/{made['id']}/publish")
+    return published
+
+
+async def quiz(
+    teacher: Visitor,
+    course_id: str,
+    questions: tuple[dict[str, Any], ...] = (CHOICE, TRUE_FALSE, NUMERIC, SHORT),
+    **fields: Any,
+) -> dict[str, Any]:
+    """A quiz with these questions, published."""
+    made = await teacher.ok("POST", "/quizzes", json={"course_id": course_id, "title": "Midterm", **fields})
+    for question in questions:
+        await teacher.ok("POST", f"/quizzes/{made['id']}/questions", json=question)
+    published: dict[str, Any] = await teacher.ok("POST", f"/quizzes/{made['id']}/publish")
+    return published
+
+
+async def enrolled(student: Visitor, course_id: str) -> dict[str, Any]:
+    """The student's enrolment in a course."""
+    enrollment: dict[str, Any] = await student.ok("POST", "/enrollments", json={"course_id": course_id})
+    return enrollment
