@@ -41,7 +41,6 @@ from lms_rt.services.idempotency import Idempotency
 from lms_rt.services.imports import Imports
 from lms_rt.services.lessons import Lessons
 from lms_rt.services.progress import Progress
-from lms_rt.services.progress import Progress
 from lms_rt.services.questions import Questions
 from lms_rt.services.quizzes import Quizzes
 from lms_rt.services.relay import Relay
@@ -77,7 +76,6 @@ class Services:
     lessons: Lessons
     categories: Categories
     enrollments: Enrollments
-    progress: Progress
     progress: Progress
     quizzes: Quizzes
     questions: Questions
@@ -187,7 +185,6 @@ def _wired(settings: Settings, clock: Clock, clients: _Clients, stack: AsyncExit
         lessons=Lessons(clock=clock, relay=relay),
         categories=Categories(),
         enrollments=enrollments,
-        progress=progress,
         progress=progress,
         quizzes=Quizzes(clock=clock, relay=relay),
         questions=questions,
