@@ -16,8 +16,6 @@ from typing import Any
 
 from tornado.web import HTTPError, RequestHandler
 
-from handlers.web.headers import set_page_headers
-
 STATIC = Path(__file__).parent / "static"
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json"}
 _IMPORT = re.compile(r"""^(?:import|export) [^"']*["']\./([\w-]+\.js)["'];?$""", re.MULTILINE)
@@ -84,10 +82,6 @@ def assets() -> Assets:
 
 class StaticHandler(RequestHandler):
     """GET /static/<release>/<name>. An older release gets today's file, but must not keep it."""
-
-    def set_default_headers(self) -> None:
-        """The same guards as a page has: an SVG or a script is opened by its address too."""
-        set_page_headers(self)
 
     def get(self, release: str, name: str) -> None:
         """Send the file, compressed where the browser takes that."""

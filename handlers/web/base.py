@@ -17,10 +17,11 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel
 from tornado.web import RequestHandler
 
+from handlers.exchange import this_exchange
 from handlers.rest.access import Access
-from handlers.rest.errors import status_of
+from handlers.rest.calls import Cookie
+from handlers.rest.errors import problem_of, status_of
 from handlers.web.assets import assets
-from handlers.web.headers import set_page_headers
 from handlers.web.navigation import home_path_of, links_of
 from handlers.web.presentation import Reader, csrf_input, environment
 from handlers.web.translation import DIRECTIONS, LANGUAGES, Language, Translator, chosen_language
@@ -90,8 +91,7 @@ class PageHandler(RequestHandler):
         return Translator(self.language, "arab" if wants_arabic else "latn")
 
     def set_default_headers(self) -> None:
-        """Guards of every page; nothing of it is kept by anybody."""
-        set_page_headers(self)
+        """Nothing of a page is kept by anybody. (The guards are on every response: `handlers/headers.py`.)"""
         self.set_header("Cache-Control", "no-store")
         self.set_header("Vary", "Cookie, Accept-Language")
 
@@ -104,7 +104,7 @@ class PageHandler(RequestHandler):
             return
         self.access.check(self.actor)
         if self.request.method == "POST":
-            self._check_form()
+            self.check_form()
 
     async def find_actor(self) -> Actor:
         """Who the session cookie says it is; a stranger when there is none that is valid."""
@@ -141,6 +141,19 @@ class PageHandler(RequestHandler):
         is_secure = self.request.protocol == "https"
         self.set_cookie(name, value, expires_days=YEAR_DAYS, samesite="Lax", secure=is_secure)
 
+    def write_cookie(self, cookie: Cookie) -> None:
+        """Set a cookie as REST describes it."""
+        self.set_cookie(
+            cookie.name,
+            cookie.value,
+            path=cookie.path,
+            expires=cookie.expires,
+            max_age=cookie.max_age_seconds,
+            httponly=cookie.is_http_only,
+            secure=cookie.is_secure,
+            samesite=cookie.same_site,
+        )
+
     # --- forms without scripts ---
 
     @property
@@ -160,7 +173,8 @@ class PageHandler(RequestHandler):
     def _form_session(self) -> str:
         return self.actor.session_id or "-"
 
-    def _check_form(self) -> None:
+    def check_form(self) -> None:
+        """Refuse a form that did not come from a page of this session."""
         sent, cookie = self.get_body_argument("csrf", ""), self.get_cookie("lms_form")
         if not self.services.sessions.csrf.is_valid(self._form_session, cookie=cookie, sent=sent):
             raise Refused(Code.CSRF_FAILED)
@@ -257,7 +271,7 @@ class PageHandler(RequestHandler):
     @property
     def request_id(self) -> str:
         """The id under which the log knows this request."""
-        return str(getattr(self.request, "request_id", ""))
+        return this_exchange().request_id
 
     def head(self, *arguments: str) -> Awaitable[None] | None:
         """As GET; Tornado leaves the body out."""
@@ -285,7 +299,16 @@ class MissingPage(PageHandler):
     access = Access("anyone", is_public=True)
 
     def get(self, *_: str) -> None:
-        """Say that nothing is here."""
-        raise Refused(Code.NOT_FOUND)
+        """Say that nothing is here: to people as a page, to programs as a problem document."""
+        if "text/html" in self.request.headers.get("Accept", ""):
+            raise Refused(Code.NOT_FOUND)
+        problem = problem_of(Refused(Code.ROUTE_NOT_FOUND), self.request_id)
+        media_type, body = problem.encoded(has_envelope=self.services.settings.api_response_envelope_enabled)
+        self.set_status(problem.status)
+        self.set_header("Content-Type", media_type)
+        self.finish(body)
 
-    post = get
+    post = put = patch = delete = options = get
+
+    def check_form(self) -> None:
+        """Nothing is done here, whoever asks."""

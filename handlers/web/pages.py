@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from tornado.web import RequestHandler
 
 from handlers.rest.access import Access
-from handlers.web import assets
+from handlers.web import accounts, assets, catalogue, home, learning, quiz_editor, quizzes, teaching
 from handlers.web.base import MissingPage, PageHandler
 
 Row = tuple[str, type[RequestHandler]]
@@ -26,8 +26,17 @@ def checked(rows: Iterable[Row]) -> list[Row]:
     return table
 
 
-PAGES: list[Row] = checked([(r"/static/([0-9a-f]{12})/([\w./-]+)", assets.StaticHandler)])
-"""Pages and static files, in the order in which they are tried."""
-
-EVERYTHING_ELSE: Row = (r"/.*", MissingPage)
-"""The last row of a server: an address without a page gets the error page."""
+PAGES: list[Row] = checked(
+    [
+        (r"/static/([0-9a-f]{12})/([\w./-]+)", assets.StaticHandler),
+        *accounts.PAGES,
+        *catalogue.PAGES,
+        *home.PAGES,
+        *learning.PAGES,
+        *quizzes.PAGES,
+        *teaching.PAGES,
+        *quiz_editor.PAGES,
+        (r"/.*", MissingPage),
+    ]
+)
+"""Pages and static files, in the order in which they are tried; at last what has no page."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -20,6 +21,7 @@ from handlers.web.translation import Translator
 
 TEMPLATES = Path(__file__).parent / "templates"
 COVERS = 6
+_FIRST_HEADING = re.compile(r"(</?)h1\b")
 TONES = ("accent", "info", "hold", "ok")
 
 
@@ -49,12 +51,15 @@ def environment() -> Environment:
     env.filters |= {
         "moment": _moment,
         "money": _money,
+        "units": units_text,
+        "exponent": get_currency_precision,
         "percent": _percent,
         "points": _points,
         "duration": _duration,
         "numerals": _numerals,
         "letter": _letter,
         "cover": cover_of,
+        "sections": _sections,
     }
     return env
 
@@ -91,6 +96,12 @@ def _money(context: Context, amount: int, currency: str) -> Markup:
     return Markup('<bdi dir="ltr">{}</bdi>').format(reader.translator.numerals(text))
 
 
+def units_text(amount: int, currency: str) -> str:
+    """Minor units as a plain number for a field: 1999 USD → "19.99"."""
+    precision = get_currency_precision(currency)
+    return f"{amount / 10**precision:.{precision}f}"
+
+
 @pass_context
 def _percent(context: Context, value: str | float) -> str:
     """A percentage without needless places: "70.00" → "70%"."""
@@ -118,6 +129,11 @@ def _numerals(context: Context, value: object) -> str:
     """The digits that the reader wants; thousands are grouped."""
     text = f"{value:,}" if isinstance(value, int) else str(value)
     return str(context["reader"].translator.numerals(text))
+
+
+def _sections(html: str) -> Markup:
+    """HTML that our server rendered, below the page's one h1: its own first headings become h2."""
+    return Markup(_FIRST_HEADING.sub(r"\1h2", html))  # noqa: S704 - cleaned by services/rendering.py
 
 
 @pass_context

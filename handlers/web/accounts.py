@@ -1,0 +1,144 @@
+"""Signing in, registering and signing out by forms that need no scripts. The rules are `services/accounts.py`'s."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from handlers.rest.access import PUBLIC
+from handlers.rest.session_cookies import cleared_cookies, session_cookies
+from handlers.web.base import PageHandler, Screen, is_own_path
+from handlers.web.navigation import home_path_of
+from lms_rt.contracts.accounts import RegistrationDraft, SignInDraft, TokensView
+from lms_rt.contracts.base import field_errors
+from lms_rt.errors import Code, FieldError, Refused
+from lms_rt.security.sessions import Device
+
+_SHEETS = ("pages.css",)
+
+
+class EntrancePage(PageHandler):
+    """What signing in and registering share: where to go on, the cookies, and a refused form with its input kept."""
+
+    access = PUBLIC
+    template = ""
+    heading = ""
+    scripts: tuple[str, ...] = ("shell.js",)
+
+    def get(self) -> None:
+        """The empty form; who is signed in already goes on."""
+        if self.actor.is_stranger:
+            self._show_form({}, ())
+        else:
+            self.redirect(self._next_path(), status=303)
+
+    def _next_path(self) -> str:
+        path = self.get_argument("next", "")
+        return path if is_own_path(path) else home_path_of(self.actor)
+
+    def _device(self) -> Device:
+        return Device(program=self.request.headers.get("User-Agent", "")[:300], address=str(self.request.remote_ip))
+
+    def _enter(self, tokens: TokensView) -> None:
+        """Set the cookies of the session and go on."""
+        sessions = self.services.sessions
+        csrf_token = sessions.csrf.issue(sessions.session_of(tokens.refresh_token))
+        for cookie in session_cookies(self.services.settings, tokens, csrf_token):
+            self.write_cookie(cookie)
+        if "nu-arab" in tokens.user.locale:
+            self.keep("lms_digits", "arab")
+        path = self.get_argument("next", "")
+        home = "/home" if tokens.user.role == "student" else "/teach"
+        self.redirect(path if is_own_path(path) else home, status=303)
+
+    def _show_form(self, values: dict[str, str], errors: tuple[FieldError, ...]) -> None:
+        prefix = (f"{self.t('client.error_title')} {self.t(self.heading)}",) if errors else (self.t(self.heading),)
+        rows = [(error.field, self._words_of(error)) for error in errors]
+        if errors:
+            self.set_status(422)
+        screen = Screen(self.template, title=prefix, sheets=_SHEETS, scripts=self.scripts)
+        path = self.get_argument("next", "")
+        following = path if is_own_path(path) else ""
+        self.show(screen, values=values, errors=rows, next_path=following, is_sign_in_page=True)
+
+    def _words_of(self, error: FieldError) -> str:
+        for key in (f"errors.{error.field}_{error.code}", f"errors.{error.code}"):
+            if self.t.knows(key):
+                return self.t(key)
+        return error.message
+
+
+class SignInPage(EntrancePage):
+    """/signin. With scripts, `signin.js` first tries to go on with the session that the browser may still have."""
+
+    template, heading, scripts = "signin.html", "accounts.sign_in", ("shell.js", "signin.js")
+
+    async def post(self) -> None:
+        """Sign in, or show the form again with the address kept."""
+        email = self.field("email")
+        try:
+            draft = SignInDraft(email=email, password=self.field("password"))
+            tokens = await self.services.accounts.login(draft, self._device())
+        except ValidationError:
+            self._refuse(email, "invalid_credentials")
+        except Refused as refused:
+            if refused.code not in {Code.INVALID_CREDENTIALS, Code.BUSY, Code.RATE_LIMITED}:
+                raise
+            self._refuse(email, refused.code.code)
+        else:
+            self._enter(tokens)
+
+    def _refuse(self, email: str, code: str) -> None:
+        self._show_form({"email": email}, (FieldError("email", "", code),))
+
+
+class RegisterPage(EntrancePage):
+    """/register. Students only: others get their accounts from the school."""
+
+    template, heading = "register.html", "accounts.register"
+
+    async def post(self) -> None:
+        """Make the account and sign in, or show the form again with name and address kept."""
+        values = {name: self.field(name) for name in ("full_name", "email")}
+        try:
+            draft = RegistrationDraft.model_validate({**values, "password": self.field("password")})
+            tokens = await self.services.accounts.register(draft, self._device())
+        except ValidationError as error:
+            self._show_form(values, tuple(field_errors(error)))
+        except Refused as refused:
+            self._show_form(values, _faults_of(refused))
+        else:
+            self._enter(tokens)
+
+
+def _faults_of(refused: Refused) -> tuple[FieldError, ...]:
+    if refused.fields:
+        return refused.fields
+    if refused.code in {Code.EMAIL_TAKEN, Code.BUSY, Code.RATE_LIMITED}:
+        return (FieldError("email", refused.detail, refused.code.code),)
+    raise refused
+
+
+class SignOutPage(PageHandler):
+    """/signout: the form of the account menu."""
+
+    access = PUBLIC
+
+    def get(self) -> None:
+        """An address that somebody typed: nothing to see."""
+        self.redirect("/", status=303)
+
+    async def post(self) -> None:
+        """End the session and forget its cookies."""
+        if not self.actor.is_stranger:
+            await self.services.sessions.sign_out(self.actor)
+        for cookie in cleared_cookies(self.services.settings):
+            self.write_cookie(cookie)
+        self.redirect("/", status=303)
+
+    def check_form(self) -> None:
+        """Whose access token has run out in the meantime is let go all the same."""
+        if not self.actor.is_stranger:
+            super().check_form()
+
+
+PAGES = [(r"/signin", SignInPage), (r"/register", RegisterPage), (r"/signout", SignOutPage)]

@@ -1,0 +1,130 @@
+"""Before and after a quiz: the start page with *your* minutes, and the results as far as the quiz allows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handlers.rest.access import SIGNED_IN
+from handlers.web.base import PageHandler, Screen, shape
+from handlers.web.shown_answers import ShownQuestion, shown_question
+from lms_rt.clock import rfc3339
+from lms_rt.contracts.attempts import AttemptQuery
+from lms_rt.contracts.quizzes import QuizView
+from lms_rt.errors import Code, Refused
+
+_SHEETS = ("pages.css",)
+
+
+class QuizStart(PageHandler):
+    """/quizzes/{id}."""
+
+    access = SIGNED_IN
+
+    async def get(self, quiz_id: str) -> None:
+        """Your minutes and why, attempts left, window, rules, line check, Start or Resume."""
+        quiz = await self.services.quizzes.show(self.actor, quiz_id)
+        course = await self.services.courses.show(self.actor, quiz.course_id)
+        is_teacher = self.actor.is_admin or course.instructor_id == self.actor.user_id
+        attempts = await self._attempts(quiz_id)
+        shown = shape(quiz)
+        screen = Screen(
+            "quiz.html",
+            title=(quiz.title, course.title),
+            data={"quiz_id": quiz.id, "opens_at": shown["opens_at"], "closes_at": shown["closes_at"]},
+            groups=("errors", "quiz"),
+            scripts=("shell.js", "quiz-start.js"),
+            sheets=_SHEETS,
+        )
+        self.show(
+            screen,
+            quiz=shown,
+            course=shape(course),
+            attempts=attempts,
+            is_teacher=is_teacher,
+            minutes=_your_minutes(quiz),
+            open_attempt_id=quiz.open_attempt_id or _open_one(attempts),
+            state=self._state_of(quiz, attempts, is_teacher=is_teacher),
+        )
+
+    async def _attempts(self, quiz_id: str) -> list[dict[str, Any]]:
+        query = AttemptQuery(quiz_id=quiz_id, student_id=self.actor.user_id, page_size=20)
+        listed = await self.services.attempts.list(self.actor, query)
+        rows: list[dict[str, Any]] = shape(listed)["items"]
+        return rows
+
+    def _state_of(self, quiz: QuizView, attempts: list[dict[str, Any]], *, is_teacher: bool) -> str:
+        """What may be done now: resume, start, preview; or why not: waiting, closed, used_up."""
+        now = self.services.clock.now()
+        if quiz.open_attempt_id or _open_one(attempts):
+            return "resume"
+        if is_teacher:
+            return "preview"
+        if quiz.opens_at and now < quiz.opens_at:
+            return "waiting"
+        if quiz.closes_at and now >= quiz.closes_at:
+            return "closed"
+        used = quiz.attempts_used or 0
+        return "used_up" if quiz.max_attempts is not None and used >= quiz.max_attempts else "start"
+
+
+def _open_one(attempts: list[dict[str, Any]]) -> str | None:
+    return next((row["id"] for row in attempts if row["status"] in {"in_progress", "paused"}), None)
+
+
+def _your_minutes(quiz: QuizView) -> int | None:
+    return quiz.time_limit_minutes
+
+
+class ResultsPage(PageHandler):
+    """/attempts/{id}/results."""
+
+    access = SIGNED_IN
+
+    async def get(self, attempt_id: str) -> None:
+        """Score, and each question as allowed; before the grade, a page that waits for it."""
+        try:
+            results = await self.services.results.show(self.actor, attempt_id)
+        except Refused as refused:
+            if refused.code is not Code.NOT_GRADED:
+                raise
+            await self._wait(attempt_id)
+            return
+        shown = shape(results)
+        course = await self.services.courses.show(self.actor, results.course_id)
+        screen = Screen(
+            "results.html",
+            title=(self.t("results.title"), results.quiz_title, course.title),
+            data={"attempt_id": attempt_id, "percentage": shown["percentage"], "score": shown["score"]},
+            groups=("results",),
+            scripts=("shell.js", "results.js"),
+            sheets=_SHEETS,
+        )
+        self.show(
+            screen,
+            results=shown,
+            course=shape(course),
+            questions=self._questions(shown),
+            is_own=results.student_id == self.actor.user_id,
+        )
+
+    def _questions(self, shown: dict[str, Any]) -> list[ShownQuestion]:
+        return [shown_question(row, self.t) for row in shown["questions"]]
+
+    async def _wait(self, attempt_id: str) -> None:
+        """Not graded yet. While it is open, the room is the place to be."""
+        attempt = await self.services.attempts.show(self.actor, attempt_id)
+        if attempt.status in {"in_progress", "paused"} and attempt.student_id == self.actor.user_id:
+            self.redirect(f"/attempts/{attempt_id}", status=303)
+            return
+        screen = Screen(
+            "results_waiting.html",
+            title=(self.t("results.title"), attempt.quiz_title),
+            data={"attempt_id": attempt_id, "is_waiting": True, "now": rfc3339(self.services.clock.now())},
+            groups=("results",),
+            scripts=("shell.js", "results.js"),
+            sheets=_SHEETS,
+        )
+        self.show(screen, attempt=shape(attempt))
+
+
+PAGES = [(r"/quizzes/([^/]+)/?", QuizStart), (r"/attempts/([^/]+)/results", ResultsPage)]

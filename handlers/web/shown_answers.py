@@ -1,0 +1,108 @@
+"""Answers as lines of words: what somebody chose, and what was right, for every type of question. Grades nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from handlers.web.translation import Translator
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of an answer: words or HTML that our server rendered; `mark` is right, wrong, missed or nothing."""
+
+    html: Markup
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownQuestion:
+    """A question of the results: the row of the view, what was answered, and, where allowed, what was right."""
+
+    row: Mapping[str, Any]
+    given: list[Line]
+    right: list[Line]
+    outcome: str
+
+
+def shown_question(row: Mapping[str, Any], t: Translator) -> ShownQuestion:
+    """The question with its answers in words."""
+    key = row.get("correct_answer")
+    given = _lines(row, row.get("value"), t)
+    right = _lines(row, _right_value(row["question_type"], key), t) if key else []
+    return ShownQuestion(row, given, right, _outcome(row))
+
+
+def _outcome(row: Mapping[str, Any]) -> str:
+    """right, wrong, part, empty, waiting, or hidden while the quiz does not tell."""
+    if row["question_type"] == "description":
+        return ""
+    if row["points_awarded"] is None:
+        is_essay = row["question_type"] == "essay"
+        return "waiting" if is_essay and row["value"] not in {None, ""} else "hidden"
+    if row["is_correct"]:
+        return "right"
+    if float(row["points_awarded"]) > 0:
+        return "part"
+    return "wrong" if row["value"] not in (None, "", [], {}) else "empty"
+
+
+def _right_value(question_type: str, key: Mapping[str, Any]) -> Any:
+    """The value that a perfect answer has, or a list of texts where there are several."""
+    if question_type == "multiple_choice":
+        return key.get("option_id")
+    if question_type == "multiple_select":
+        return key.get("option_ids")
+    if question_type == "true_false":
+        return key.get("value")
+    if question_type == "matching":
+        return key.get("pairs")
+    if question_type == "ordering":
+        return key.get("sequence")
+    return _accepted(key)
+
+
+def _accepted(key: Mapping[str, Any]) -> list[str]:
+    rows = key.get("accepted") or ([key] if "value" in key else [])
+    best = [row for row in rows if float(row.get("weight", 100) or 0) >= 100] or rows
+    return [_with_tolerance(row) for row in best]
+
+
+def _with_tolerance(row: Mapping[str, Any]) -> str:
+    value = str(row.get("text", row.get("value", "")))
+    tolerance = str(row.get("tolerance") or "")
+    return f"{value} ± {tolerance}" if tolerance.strip("0.") else value
+
+
+def _lines(row: Mapping[str, Any], value: Any, t: Translator) -> list[Line]:
+    if value in (None, "", [], {}):
+        return []
+    question_type, options = row["question_type"], row["options"]
+    if question_type == "true_false":
+        return [Line(Markup.escape(t("results.true" if value else "results.false")))]
+    if question_type in {"multiple_choice", "multiple_select", "ordering"}:
+        ids = value if isinstance(value, list) else [value]
+        return [Line(_option(options, option_id)) for option_id in ids]
+    if question_type == "matching":
+        sides = {item["id"]: item for side in ("left", "right") for item in options[side]}
+        return [
+            Line(Markup("{} <span aria-hidden='true'>→</span> {}").format(_item(sides, left), _item(sides, right)))
+            for left, right in value.items()
+        ]
+    texts = value if isinstance(value, list) else [value]
+    return [Line(Markup('<span dir="auto">{}</span>').format(str(text))) for text in texts]
+
+
+def _option(options: list[Mapping[str, Any]], option_id: str) -> Markup:
+    return _item({option["id"]: option for option in options}, option_id)
+
+
+def _item(items: Mapping[str, Mapping[str, Any]], item_id: str) -> Markup:
+    item = items.get(item_id)
+    if item is None:
+        return Markup.escape(item_id)
+    return Markup('<span class="inline-html" dir="auto">{}</span>').format(Markup(item["html"]))  # noqa: S704 - cleaned by services/rendering.py

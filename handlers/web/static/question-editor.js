@@ -1,0 +1,116 @@
+// The editor of one question: common fields here, the part that differs by type in question-parts.js. What is typed is
+// previewed beside it in both directions; the server decides what is right.
+
+import { call, remove } from "./api.js";
+import { confirmAct } from "./dialog.js";
+import { clearErrors, showProblem, westernDigits } from "./forms.js";
+import { fill, html, icon } from "./html.js";
+import { t } from "./i18n.js";
+import { page } from "./page.js";
+import { partOf } from "./question-parts.js";
+import { preview } from "./question-preview.js";
+import { toastAfter } from "./toast.js";
+
+const form = document.getElementById("question-form");
+const stored = page.data.question;
+const type = page.data.question_type;
+const back = `/teach/quizzes/${encodeURIComponent(page.data.quiz_id)}`;
+const part = partOf(type);
+
+function field(name, label, control, hint = "") {
+  const note = hint ? html`<p class="hint" id="${name}-hint">${hint}</p>` : "";
+  return html`<div class="field"><label for="${name}">${label}</label>${note}${control}</div>`;
+}
+
+function draw() {
+  const value = (name) => stored?.[name] ?? "";
+  const points =
+    type === "description"
+      ? ""
+      : field(
+          "points",
+          t("question.points"),
+          html`<input class="input input-short" id="points" name="points" inputmode="decimal" dir="ltr" value="${stored ? Number(stored.points) : 1}">`,
+        );
+  fill(
+    form,
+    html`
+      ${field("question_text", t("question.text"), html`<textarea class="input" id="question_text" name="question_text" rows="5" dir="auto" required aria-describedby="question_text-hint">${value("question_text")}</textarea>`, t("teach.markdown"))}
+      <div id="part" class="stack stack-16"></div>
+      <div class="fields fields-two">
+        ${points}
+        ${field("category", t("question.category"), html`<input class="input" id="category" name="category" maxlength="200" dir="auto" value="${value("category")}">`)}
+        ${field("title", t("question.title"), html`<input class="input" id="title" name="title" maxlength="200" dir="auto" value="${value("title")}" aria-describedby="title-hint">`, t("question.title_hint"))}
+        ${field("tags", t("teach.tags"), html`<input class="input" id="tags" name="tags" dir="auto" value="${(stored?.tags ?? []).join(", ")}" aria-describedby="tags-hint">`, t("teach.tags_hint"))}
+      </div>
+      ${type === "description" ? "" : field("explanation", t("question.explanation"), html`<textarea class="input" id="explanation" name="explanation" rows="3" dir="auto" aria-describedby="explanation-hint">${value("explanation")}</textarea>`, t("question.explanation_hint"))}
+      <p class="row"><button type="submit" class="button button-main">${t("teach.save")}</button><a class="button" href="${back}">${t("client.cancel")}</a>
+        ${stored ? html`<button type="button" class="button button-danger" id="remove">${icon("remove")}${t("question.remove")}</button>` : ""}</p>`,
+  );
+  part.draw(form.querySelector("#part"), stored);
+}
+
+function control(name) {
+  return form.elements.namedItem(name);
+}
+
+function draft() {
+  const optional = (name) => control(name)?.value.trim() || null;
+  const common = {
+    question_text: control("question_text").value,
+    title: optional("title"),
+    category: optional("category"),
+    tags: control("tags").value.split(/[,،]/).map((tag) => tag.trim()).filter(Boolean),
+  };
+  if (type === "description") return common;
+  return { ...common, explanation: optional("explanation"), points: westernDigits(control("points").value || "0"), ...part.read(form.querySelector("#part")) };
+}
+
+async function save(event) {
+  event.preventDefault();
+  if (form.dataset.isRunning) return;
+  form.dataset.isRunning = "yes";
+  clearErrors(form);
+  try {
+    const body = draft();
+    if (stored) {
+      await call("PATCH", `/questions/${encodeURIComponent(stored.id)}`, body, { ifMatch: stored.version });
+    } else {
+      await call("POST", `/quizzes/${encodeURIComponent(page.data.quiz_id)}/questions`, { ...body, question_type: type });
+    }
+    toastAfter(t("question.saved"));
+    location.assign(back);
+  } catch (problem) {
+    showProblem(form, problem);
+  } finally {
+    delete form.dataset.isRunning;
+  }
+}
+
+async function removeQuestion() {
+  const isSure = await confirmAct({
+    title: t("question.remove"),
+    words: t("question.remove_why"),
+    action: t("teach.delete"),
+  });
+  if (!isSure) return;
+  try {
+    await remove(`/questions/${encodeURIComponent(stored.id)}`, { ifMatch: stored.version });
+    toastAfter(t("question.removed"));
+    location.assign(back);
+  } catch (problem) {
+    showProblem(form, problem);
+  }
+}
+
+function show() {
+  preview(document.getElementById("preview"), { type, text: control("question_text").value, stored, shown: part.shown(form.querySelector("#part")) });
+}
+
+draw();
+show();
+form.noValidate = true;
+form.addEventListener("submit", save);
+form.addEventListener("input", show);
+form.addEventListener("parts-changed", show);
+form.querySelector("#remove")?.addEventListener("click", removeQuestion);

@@ -1,0 +1,239 @@
+// What differs by type in the editor of a question: rows of options, accepted answers, pairs. Each part can `draw` the
+// stored question, `read` {options, correct_answer, partial_credit}, and say what is `shown` in the preview.
+
+import { westernDigits } from "./forms.js";
+import { fill, html, icon, make } from "./html.js";
+import { letter, t } from "./i18n.js";
+
+let count = 0;
+const nextId = () => `row-${++count}`;
+const plain = (value) => (value === undefined || value === null ? "" : String(value).replace(/\.0+$/, ""));
+
+// ------------------------------------------------------------------ rows
+
+function changed(place) {
+  place.dispatchEvent(new Event("parts-changed", { bubbles: true }));
+}
+
+/** A list of rows that can be added to, taken from and moved. `rowOf(item)` makes Markup; `least` rows stay. */
+function rowList(place, { legend, hint = "", items, rowOf, least, addWords }) {
+  fill(
+    place,
+    html`<fieldset class="field"><legend>${legend}</legend>${hint ? html`<p class="hint">${hint}</p>` : ""}<ol class="plain stack stack-8 rows"></ol></fieldset>
+      <p><button type="button" class="button" data-add>${icon("plus")}${addWords}</button></p>`,
+  );
+  const list = place.querySelector(".rows");
+  const add = (item) => {
+    list.append(make(html`<li class="edit-row">${rowOf(item)}
+      <span class="button-group"><button type="button" class="button button-square" data-row="up" aria-label="${t("question.row_up")}">${icon("up")}</button><button type="button" class="button button-square" data-row="down" aria-label="${t("question.row_down")}">${icon("down")}</button><button type="button" class="button button-square" data-row="remove" aria-label="${t("question.row_remove")}">${icon("remove")}</button></span></li>`));
+    relabel(list);
+  };
+  items.forEach(add);
+  place.querySelector("[data-add]").addEventListener("click", () => {
+    add({});
+    list.lastElementChild.querySelector("input[type=text], textarea").focus();
+    changed(place);
+  });
+  list.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-row]");
+    if (button) act(list, button, least);
+  });
+}
+
+function act(list, button, least) {
+  const row = button.closest("li");
+  if (button.dataset.row === "remove") {
+    if (list.children.length <= least) return;
+    const next = row.nextElementSibling ?? row.previousElementSibling;
+    row.remove();
+    next?.querySelector("input[type=text]")?.focus();
+  } else if (button.dataset.row === "up") row.previousElementSibling?.before(row);
+  else row.nextElementSibling?.after(row);
+  if (row.isConnected) button.focus();
+  relabel(list);
+  changed(list);
+}
+
+function relabel(list) {
+  [...list.children].forEach((row, index) => {
+    for (const place of row.querySelectorAll("[data-letter]")) place.textContent = letter(index);
+    for (const place of row.querySelectorAll("[data-label]")) place.setAttribute("aria-label", t(place.dataset.label, { place: letter(index) }));
+  });
+}
+
+const rowsOf = (place) => [...place.querySelectorAll(".rows > li")];
+const valueOf = (row, name) => row.querySelector(`[data-name="${name}"]`)?.value.trim() ?? "";
+
+function textInput(name, label, value, { wide = true, direction = "auto", mode = "text" } = {}) {
+  return html`<input type="text" class="input${wide ? "" : " input-narrow"}" data-name="${name}" data-label="${label}" value="${value ?? ""}" dir="${direction}" inputmode="${mode}" placeholder="${t(`question.place_${name}`)}">`;
+}
+
+/** Options keep their ids and weights, so that answers given before still mean the same. */
+function optionsOf(place) {
+  return rowsOf(place).map((row, index) => {
+    const option = { id: row.querySelector("[data-id]").dataset.id || `o${index + 1}-${Math.random().toString(36).slice(2, 8)}`, text: valueOf(row, "text") };
+    row.querySelector("[data-id]").dataset.id = option.id;
+    const [weight, feedback] = [valueOf(row, "weight"), valueOf(row, "feedback")];
+    if (weight) option.weight = westernDigits(weight);
+    if (feedback) option.feedback = feedback;
+    return option;
+  });
+}
+
+const nothing = { list: [], left: [], right: [] };
+const texts = (place) => ({ ...nothing, list: rowsOf(place).map((row) => valueOf(row, "text")) });
+
+// ----------------------------------------------------------------- parts
+
+const MARKS = {
+  multiple_choice: { input: "radio", isRight: (key, id) => key?.option_id === id },
+  multiple_select: { input: "checkbox", isRight: (key, id) => key?.option_ids?.includes(id) ?? false },
+};
+
+function choicePart(type) {
+  const mark = MARKS[type];
+  const name = nextId();
+  return {
+    draw(place, stored) {
+      const items = stored ? stored.options : [{}, {}, {}, {}];
+      const rowOf = (option) => html`<label class="tick" data-id="${option.id ?? ""}"><input type="${mark.input}" name="${name}" data-right${mark.isRight(stored?.correct_answer, option.id) ? html` checked` : ""} data-label="question.right_option"><span class="option-letter" data-letter aria-hidden="true"></span></label>
+        <span class="edit-fields">${textInput("text", "question.option_text", option.text)}${textInput("feedback", "question.option_feedback", option.feedback)}${textInput("weight", "question.option_weight", plain(option.weight), { wide: false, direction: "ltr", mode: "decimal" })}</span>`;
+      rowList(place, { legend: t("question.options"), hint: t(`question.hint_${type}`), items, rowOf, least: 2, addWords: t("question.add_option") });
+      if (type === "multiple_select") {
+        place.append(make(html`<label class="tick"><input type="checkbox" id="partial"${stored?.partial_credit ? html` checked` : ""}>${t("question.partial")}</label>`));
+      }
+    },
+    read(place) {
+      const options = optionsOf(place);
+      const right = rowsOf(place).flatMap((row, index) => (row.querySelector("[data-right]").checked ? [options[index].id] : []));
+      if (type === "multiple_choice") return { options, correct_answer: right.length ? { option_id: right[0] } : null };
+      return { options, correct_answer: { option_ids: right }, partial_credit: place.querySelector("#partial").checked };
+    },
+    shown: texts,
+  };
+}
+
+const truthPart = {
+  draw(place, stored) {
+    const value = stored?.correct_answer?.value ?? true;
+    const choice = (truth) => html`<label class="option"><input type="radio" name="truth" value="${truth}"${value === truth ? html` checked` : ""}><span class="option-text">${t(truth ? "question.true" : "question.false")}</span></label>`;
+    fill(place, html`<fieldset class="options"><legend class="label">${t("question.right_answer")}</legend>${choice(true)}${choice(false)}</fieldset>`);
+    place.dataset.key = JSON.stringify(stored?.correct_answer ?? {});
+  },
+  read(place) {
+    const value = place.querySelector("input:checked").value === "true";
+    return { correct_answer: { ...JSON.parse(place.dataset.key), value } };
+  },
+  shown: () => ({ ...nothing, list: [t("question.true"), t("question.false")] }),
+};
+
+const shortPart = {
+  draw(place, stored) {
+    const key = stored?.correct_answer ?? { accepted: [{}], ignore_case: true, fold_arabic: true };
+    const rowOf = (row) => html`<span class="edit-fields" data-wildcard="${row.is_wildcard ? "yes" : ""}">${textInput("text", "question.accepted_text", row.text)}${textInput("feedback", "question.option_feedback", row.feedback)}${textInput("weight", "question.option_weight", plain(row.weight ?? "100"), { wide: false, direction: "ltr", mode: "decimal" })}</span>`;
+    rowList(place, { legend: t("question.accepted"), hint: t("question.hint_short_answer"), items: key.accepted.length ? key.accepted : [{}], rowOf, least: 1, addWords: t("question.add_accepted") });
+    place.append(
+      make(html`<div class="row"><label class="tick"><input type="checkbox" id="ignore-case"${key.ignore_case ? html` checked` : ""}>${t("question.ignore_case")}</label>
+        <label class="tick"><input type="checkbox" id="fold-arabic"${key.fold_arabic ? html` checked` : ""}>${t("question.fold_arabic")}</label></div>`),
+      make(html`<div class="field"><label for="pattern">${t("question.pattern")}</label><p class="hint" id="pattern-hint">${t("question.pattern_hint")}</p><input class="input" id="pattern" dir="ltr" value="${key.pattern ?? ""}" aria-describedby="pattern-hint"></div>`),
+    );
+  },
+  read(place) {
+    const accepted = rowsOf(place)
+      .map((row) => ({
+        text: valueOf(row, "text"),
+        weight: westernDigits(valueOf(row, "weight") || "100"),
+        feedback: valueOf(row, "feedback") || null,
+        is_wildcard: row.querySelector("[data-wildcard]").dataset.wildcard === "yes",
+      }))
+      .filter((row) => row.text);
+    return {
+      correct_answer: {
+        accepted,
+        ignore_case: place.querySelector("#ignore-case").checked,
+        fold_arabic: place.querySelector("#fold-arabic").checked,
+        pattern: place.querySelector("#pattern").value || null,
+      },
+    };
+  },
+  shown: () => nothing,
+};
+
+const TOLERANCES = ["absolute", "relative", "significant_figures"];
+
+const numericPart = {
+  draw(place, stored) {
+    const key = stored?.correct_answer ?? {};
+    const items = key.accepted ?? [{ value: key.value, tolerance: key.tolerance, tolerance_type: key.tolerance_type }];
+    const rowOf = (row) => html`<span class="edit-fields">${textInput("value", "question.accepted_value", row.value, { direction: "ltr", mode: "decimal" })}${textInput("tolerance", "question.tolerance", plain(row.tolerance), { wide: false, direction: "ltr", mode: "decimal" })}
+      <select class="input" data-name="tolerance_type" data-label="question.tolerance_type">${TOLERANCES.map((name) => html`<option value="${name}"${row.tolerance_type === name ? html` selected` : ""}>${t(`question.tolerance_${name}`)}</option>`)}</select>${textInput("feedback", "question.option_feedback", row.feedback)}${textInput("weight", "question.option_weight", plain(row.weight ?? "100"), { wide: false, direction: "ltr", mode: "decimal" })}</span>`;
+    rowList(place, { legend: t("question.accepted_numbers"), hint: t("question.hint_numeric"), items, rowOf, least: 1, addWords: t("question.add_accepted") });
+    place.dataset.otherwise = key.feedback_otherwise ?? "";
+  },
+  read(place) {
+    const accepted = rowsOf(place).map((row) => ({
+      value: westernDigits(valueOf(row, "value")),
+      tolerance: westernDigits(valueOf(row, "tolerance") || "0"),
+      tolerance_type: valueOf(row, "tolerance_type"),
+      weight: westernDigits(valueOf(row, "weight") || "100"),
+      feedback: valueOf(row, "feedback") || null,
+    }));
+    return { correct_answer: { accepted, ...(place.dataset.otherwise ? { feedback_otherwise: place.dataset.otherwise } : {}) } };
+  },
+  shown: () => nothing,
+};
+
+const matchingPart = {
+  draw(place, stored) {
+    const right = new Map((stored?.options.right ?? []).map((item) => [item.id, item]));
+    const pairs = stored?.correct_answer?.pairs ?? {};
+    const items = (stored?.options.left ?? [{}, {}, {}]).map((item) => ({ left: item, right: right.get(pairs[item.id]) ?? {} }));
+    const used = new Set(Object.values(pairs));
+    const rest = [...right.values()].filter((item) => !used.has(item.id)).map((item) => ({ left: {}, right: item }));
+    const rowOf = ({ left = {}, right: other = {} }) => html`<span class="edit-fields edit-pair" data-left="${left.id ?? ""}" data-right-id="${other.id ?? ""}">${textInput("left", "question.pair_left", left.text)}${textInput("right", "question.pair_right", other.text)}</span>`;
+    rowList(place, { legend: t("question.pairs"), hint: t("question.hint_matching"), items: [...items, ...rest], rowOf, least: 2, addWords: t("question.add_pair") });
+  },
+  read(place) {
+    const options = { left: [], right: [] };
+    const pairs = {};
+    const rights = new Map();
+    rowsOf(place).forEach((row, index) => {
+      const ids = row.querySelector(".edit-pair").dataset;
+      const [left, right] = [valueOf(row, "left"), valueOf(row, "right")];
+      if (right && !rights.has(right)) {
+        const id = ids.rightId || `r${index + 1}-${Math.random().toString(36).slice(2, 8)}`;
+        rights.set(right, id);
+        options.right.push({ id, text: right });
+      }
+      if (!left) return;
+      const leftId = ids.left || `l${index + 1}-${Math.random().toString(36).slice(2, 8)}`;
+      options.left.push({ id: leftId, text: left });
+      if (right) pairs[leftId] = rights.get(right);
+    });
+    return { options, correct_answer: { pairs } };
+  },
+  shown: (place) => ({ list: [], left: rowsOf(place).map((row) => valueOf(row, "left")).filter(Boolean), right: rowsOf(place).map((row) => valueOf(row, "right")) }),
+};
+
+const orderingPart = {
+  draw(place, stored) {
+    const byId = new Map((stored?.options ?? []).map((option) => [option.id, option]));
+    const items = stored ? stored.correct_answer.sequence.map((id) => byId.get(id)) : [{}, {}, {}];
+    const rowOf = (option) => html`<span class="edit-fields" data-id="${option.id ?? ""}">${textInput("text", "question.option_text", option.text)}</span>`;
+    rowList(place, { legend: t("question.sequence"), hint: t("question.hint_ordering"), items, rowOf, least: 2, addWords: t("question.add_option") });
+  },
+  read(place) {
+    const options = optionsOf(place);
+    return { options, correct_answer: { sequence: options.map((option) => option.id) } };
+  },
+  shown: texts,
+};
+
+const emptyPart = { draw() {}, read: () => ({}), shown: () => nothing };
+
+/** The part of a type. */
+export function partOf(type) {
+  if (type in MARKS) return choicePart(type);
+  const parts = { true_false: truthPart, short_answer: shortPart, numeric: numericPart, matching: matchingPart, ordering: orderingPart };
+  return parts[type] ?? emptyPart;
+}
