@@ -213,7 +213,7 @@ class IsWriter(View):
     is_me: bool
 
 
-class AttemptSummaryView(View):
+class AttemptRowView(View):
     """An attempt without its questions and answers. Points and percentage are null until graded."""
 
     id: str
@@ -247,7 +247,7 @@ class AttemptSummaryView(View):
     updated_at: Instant
 
 
-class AttemptView(AttemptSummaryView):
+class AttemptView(AttemptRowView):
     """An attempt as its student sees it, questions in this attempt's order."""
 
     quiz_title: str
@@ -363,7 +363,7 @@ class StandingView(View):
     is_passed: bool | None
 
 
-class ResultsView(AttemptSummaryView):
+class ResultsView(AttemptRowView):
     """A closed attempt, question by question as far as the quiz allows."""
 
     quiz_title: str

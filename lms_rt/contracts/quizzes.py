@@ -173,7 +173,7 @@ class QuestionQuery(PageQuery):
     sort: Literal["order", "-order", "points", "-points", "created_at", "-created_at"] = "order"
 
 
-class RemovalQuery(BaseModel):
+class QuizRemovalQuery(BaseModel):
     """Whether to put something away instead of removing it."""
 
     model_config = ConfigDict(extra="ignore")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from documents.attempt import Attempt
@@ -21,6 +22,7 @@ from lms_rt.services import deadlines
 from lms_rt.services.grading import Graded, Total, counted_percentage, grade_answer, round_half_up, total
 from lms_rt.services.papers import Papers
 from lms_rt.services.relay import Relay
+from lms_rt.storage.faults import again_on_conflict
 
 ENROLLMENT_EFFECT = "enrollment.attempt_changed"
 DAY_MS = 24 * 3600 * 1000
@@ -45,13 +47,15 @@ class AttemptGrading:
         """Close every attempt (or this one) whose time is over, and grade what this closed."""
         now_ms = self._clock.now_ms()
         due_ms = deadlines.due_deadline_ms(now_ms, self._grace_ms)
-        if await Attempt.close_due(now_ms=now_ms, due_ms=due_ms, attempt_id=attempt_id):
+        close = partial(Attempt.close_due, now_ms=now_ms, due_ms=due_ms, attempt_id=attempt_id)
+        if await again_on_conflict(close):
             await self._grade_closed_at(now_ms)
 
     async def close_abandoned(self) -> None:
         """Close the untimed attempts in which nothing was answered for so many days."""
         now_ms = self._clock.now_ms()
-        if await Attempt.abandon(now_ms=now_ms, idle_since_ms=now_ms - self._abandon_ms):
+        close = partial(Attempt.abandon, now_ms=now_ms, idle_since_ms=now_ms - self._abandon_ms)
+        if await again_on_conflict(close):
             await self._grade_closed_at(now_ms)
 
     async def grade_waiting(self, *, minimum_age_ms: int, limit: int = 100) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from documents.base import Row
 from documents.enums import AttemptStatus
 from lms_rt.clock import from_ms, to_ms
-from lms_rt.contracts.attempts import AnswerView, AttemptSummaryView, AttemptView, HandedOutView, WriterView
+from lms_rt.contracts.attempts import AnswerView, AttemptRowView, AttemptView, HandedOutView, WriterView
 from lms_rt.services import deadlines
 from lms_rt.services.papers import shown_questions
 
@@ -60,9 +60,9 @@ def summary_fields(attempt: Row, now_ms: int, *, is_me: bool) -> dict[str, Any]:
     }
 
 
-def summary_view(attempt: Row, now_ms: int) -> AttemptSummaryView:
+def summary_view(attempt: Row, now_ms: int) -> AttemptRowView:
     """One row of a list."""
-    return AttemptSummaryView(**summary_fields(attempt, now_ms, is_me=False))
+    return AttemptRowView(**summary_fields(attempt, now_ms, is_me=False))
 
 
 def attempt_view(attempt: Row, paper: Row, now_ms: int, *, is_me: bool = False) -> AttemptView:

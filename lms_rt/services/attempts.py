@@ -22,7 +22,7 @@ from lms_rt.contracts.attempts import (
     AnswersDraft,
     AnswersView,
     AttemptQuery,
-    AttemptSummaryView,
+    AttemptRowView,
     AttemptView,
     HandedOutView,
     IsWriter,
@@ -86,6 +86,10 @@ class Attempts:
         started = await self._starting.start(actor, quiz_id, device)
         return await self._handed_out(started.attempt, started.lease), started.is_new
 
+    async def require_own(self, actor: Actor, attempt_id: str) -> None:
+        """Not found, unless the actor sits this attempt: asked before its channel is listened to."""
+        await require_own_attempt(actor, attempt_id)
+
     async def resume(self, actor: Actor, attempt_id: str, device: Device) -> HandedOutView:
         """The attempt as it is, with a lease when this device may write."""
         attempt = own(actor, await Attempt.find_whole(attempt_id))
@@ -123,11 +127,11 @@ class Attempts:
         return await self._answers.save_all(actor, attempt_id, draft, received_ms=self._arrival(None))
 
     async def submit(
-        self, actor: Actor, attempt_id: str, draft: SubmitDraft, *, received_ms: int | None = None
+        self, actor: Actor, attempt_id: str, draft: SubmitDraft, *, quiz_id: str | None = None
     ) -> AttemptView:
         """Close the attempt, if it is open, and show it graded."""
-        received_ms = self._arrival(received_ms)
-        attempt = await self._submissions.submit(actor, attempt_id, draft, received_ms=received_ms)
+        received_ms = self._arrival(None)
+        attempt = await self._submissions.submit(actor, attempt_id, draft, received_ms=received_ms, quiz_id=quiz_id)
         paper = await self._papers.require(attempt_id)
         return attempt_view(attempt, paper, self._clock.now_ms(), is_me=is_writer(attempt, draft.lease))
 
@@ -171,9 +175,7 @@ class Attempts:
         attempt = await require_attempt(actor, attempt_id)
         return attempt_view(attempt, await self._papers.require(attempt_id), self._clock.now_ms())
 
-    async def list(
-        self, actor: Actor, query: AttemptQuery
-    ) -> Page[AttemptSummaryView] | CursorPage[AttemptSummaryView]:
+    async def list(self, actor: Actor, query: AttemptQuery) -> Page[AttemptRowView] | CursorPage[AttemptRowView]:
         """The actor's own attempts; those of a quiz or a course that they teach, when it is named."""
         wanted = await self._scope(actor, query)
         for name in ("quiz_id", "course_id", "status", "is_preview"):
@@ -222,7 +224,7 @@ class Attempts:
         wanted: Row = {"is_preview": False}
         return wanted if query.student_id is None else wanted | {"student_id": query.student_id}
 
-    async def _stretch(self, wanted: Row, query: AttemptQuery) -> CursorPage[AttemptSummaryView]:
+    async def _stretch(self, wanted: Row, query: AttemptQuery) -> CursorPage[AttemptRowView]:
         rows = await Attempt.find_before(wanted, _place(query.after), limit=query.limit + 1)
         shown = rows[: query.limit]
         following = _cursor(shown[-1]) if len(rows) > query.limit else None

@@ -41,9 +41,13 @@ class Submissions:
     def __init__(self, *, ledger: Ledger, papers: Papers, grading: AttemptGrading, answers: Answers) -> None:
         self._ledger, self._papers, self._grading, self._answers = ledger, papers, grading, answers
 
-    async def submit(self, actor: Actor, attempt_id: str, draft: SubmitDraft, *, received_ms: int) -> Row:
-        """The closed and graded attempt, closed now or before."""
-        own(actor, await Attempt.find_state(attempt_id))
+    async def submit(
+        self, actor: Actor, attempt_id: str, draft: SubmitDraft, *, received_ms: int, quiz_id: str | None = None
+    ) -> Row:
+        """The closed and graded attempt, closed now or before; `quiz_id` as the path names it, if it does."""
+        attempt = own(actor, await Attempt.find_state(attempt_id))
+        if quiz_id not in (None, attempt["quiz_id"]):
+            raise Refused(Code.NOT_FOUND)
         asked = _Asked(attempt_id, draft, await self._checked(attempt_id, draft), received_ms)
         for _ in range(TRIES):
             row = await Attempt.find_for_sync(attempt_id, [op.op_id for op in asked.ops])
