@@ -6,6 +6,7 @@ from typing import Any
 
 SESSION_REVOKED = "session_revoked"
 ACCESS_CHANGED = "access_changed"
+ACCOUNT_CHANGED = "account_changed"
 
 
 def session_revoked(
@@ -17,4 +18,9 @@ def session_revoked(
 
 def access_changed(user_id: str | None) -> dict[str, Any]:
     """The user (None: everybody) may have lost a channel: every subscription is checked again."""
+    return {"user_id": user_id}
+
+
+def account_changed(user_id: str) -> dict[str, Any]:
+    """What is known of the user must be read again; nothing that they may do has changed."""
     return {"user_id": user_id}

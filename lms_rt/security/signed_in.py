@@ -66,9 +66,12 @@ class _Memory(Generic[FactT]):
         if len(self._facts) > _SIZE:
             self._facts.popitem(last=False)
 
-    def forget(self, key: str) -> None:
-        """Read it again next time."""
-        self._facts.pop(key, None)
+    def forget(self, key: str | None) -> None:
+        """Read it again next time; None: read all of them again."""
+        if key is None:
+            self._facts.clear()
+        else:
+            self._facts.pop(key, None)
 
 
 class SignedIn:
@@ -91,8 +94,8 @@ class SignedIn:
         session, person = self._sessions.find_stale(session_id), self._people.find_stale(user_id)
         return _valid(person, session) if session is not None and person is not None else None
 
-    def forget(self, user_id: str, session_id: str | None = None) -> None:
-        """Something of this person (and this session) has changed."""
+    def forget(self, user_id: str | None, session_id: str | None = None) -> None:
+        """Something of this person (None: of anybody) and this session has changed."""
         self._words += 1
         self._people.forget(user_id)
         if session_id is not None:

@@ -17,6 +17,13 @@ from lms_rt.clock import Clock
 from lms_rt.contracts.accounts import TicketView, TokensView
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.channels import user_channel
+from lms_rt.contracts.controls import (
+    ACCESS_CHANGED,
+    ACCOUNT_CHANGED,
+    SESSION_REVOKED,
+    account_changed,
+    session_revoked,
+)
 from lms_rt.errors import Code, Refused
 from lms_rt.ids import random_token
 from lms_rt.security.csrf import CsrfTokens
@@ -28,10 +35,6 @@ from lms_rt.services.user_views import user_view
 from lms_rt.storage.faults import faults_translated
 
 TICKET_SECONDS = 30
-SESSION_REVOKED = "session_revoked"
-"""The word to every node: {user_id, session_id, except_session_id}; without `session_id` all of this person's."""
-ACCOUNT_CHANGED = "account_changed"
-"""The word to every node: {user_id}; what is known of this person must be read again."""
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +77,7 @@ class Sessions(Receiver[Control]):
 
     def receive(self, message: Control) -> None:
         """Forget what was known of the person (and the session) that the word is about."""
-        if message.name in {SESSION_REVOKED, ACCOUNT_CHANGED}:
+        if message.name in {SESSION_REVOKED, ACCESS_CHANGED, ACCOUNT_CHANGED}:
             self._signed_in.forget(message.data["user_id"], message.data.get("session_id"))
 
     # --- tokens ---
@@ -149,7 +152,7 @@ class Sessions(Receiver[Control]):
     async def forget(self, user_id: str) -> None:
         """Have every node read again what it knows of this person."""
         self._signed_in.forget(user_id)
-        await _best_effort(self._bus.fan_out.publish_control(ACCOUNT_CHANGED, {"user_id": user_id}))
+        await _best_effort(self._bus.fan_out.publish_control(ACCOUNT_CHANGED, account_changed(user_id)))
 
     # --- tickets ---
 
@@ -222,7 +225,7 @@ class Sessions(Receiver[Control]):
         fan_out = self._bus.fan_out
         told = {"session_id": session_id, "reason": reason}
         await _best_effort(fan_out.publish_direct(user_channel(user_id), SESSION_REVOKED, told))
-        word = {"user_id": user_id, "session_id": session_id, "except_session_id": None}
+        word = session_revoked(user_id, session_id=session_id)
         await _best_effort(fan_out.publish_control(SESSION_REVOKED, word))
 
 

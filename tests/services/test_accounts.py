@@ -24,10 +24,10 @@ from lms_rt.contracts.accounts import (
 )
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import read_model
+from lms_rt.contracts.controls import ACCOUNT_CHANGED
 from lms_rt.errors import Code, Refused
 from lms_rt.security.permissions import ROLE_PERMISSIONS
 from lms_rt.services.demo import ADMIN_EMAIL, DEMO_PASSWORD, STUDENT_EMAILS, TEACHER_EMAIL
-from lms_rt.services.sessions import ACCOUNT_CHANGED
 from lms_rt.storage.mongo import OpenDatabase
 from tests.services.people import PASSWORD, People, open_people
 
