@@ -22,7 +22,7 @@ from handlers.rest.health import metrics_routes
 from handlers.rest.openapi import document_routes
 from handlers.rest.operations import MAX_JSON_BYTES, Operation
 from handlers.routes import ROUTES
-from handlers.web.pages import EVERYTHING_ELSE, PAGES
+from handlers.web.pages import PAGES
 from lms_rt.errors import Code, Refused
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def make_app(
     services: Services,
     *,
     operations: Sequence[Operation] = ROUTES,
-    pages: Rules = (*PAGES, EVERYTHING_ELSE),
+    pages: Rules = PAGES,
     live: Rules | None = None,
 ) -> LmsApplication:
     """The application. Raises `TableError` when a row has no access rule, or stands in another's place."""

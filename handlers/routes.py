@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from config.settings import Settings
-from handlers.rest import auth, categories, courses, dashboards, enrollments, health, lessons, users
+from handlers.rest import attempts, auth, categories, courses, dashboards, enrollments, health, lessons, quizzes, users
 from handlers.rest.openapi import build_document
 from handlers.rest.operations import Operation
 
@@ -16,6 +16,8 @@ ROUTES: tuple[Operation, ...] = (
     *lessons.ROUTES,
     *categories.ROUTES,
     *enrollments.ROUTES,
+    *quizzes.ROUTES,
+    *attempts.ROUTES,
     *dashboards.ROUTES,
     *health.ROUTES,
 )

@@ -163,8 +163,8 @@ TABLE: tuple[Operation, ...] = (
         codes=(Code.CONFLICT,),
         summary="Make a thing",
     ),
-    Operation("GET", "/things/mine", whoami, SIGNED_IN, reply=EchoView, summary="Mine"),
     Operation("GET", "/things/{thing_id}", show, PUBLIC, reply=ThingView, summary="One thing"),
+    Operation("GET", "/things/mine", whoami, SIGNED_IN, reply=EchoView, summary="Mine"),
     Operation(
         ("PATCH", "PUT"), "/things/{thing_id}", change, SIGNED_IN, body=ThingChange, reply=ThingView, summary="Change"
     ),

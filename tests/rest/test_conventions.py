@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.rest.conftest import STUDENT, TEACHER
+from tests.rest.conftest import STUDENT, TEACHER, Table
 
 API = "/api/v1"
 
@@ -122,6 +123,16 @@ async def test_too_large_is_noticed_without_a_length(client: httpx.AsyncClient) 
 
     response = await client.post(f"{API}/echo", content=chunks(), headers={"Content-Type": "application/json"})
     assert_problem(response, 413, "too_large")
+
+
+async def test_far_too_large_is_refused_before_it_is_sent(table: Table) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", table.port)
+    head = "POST /api/v1/echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    writer.write(f"{head}Content-Length: {1 << 40}\r\n\r\n".encode())
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"too_large" in answer
 
 
 async def test_a_body_of_nearly_one_mebibyte_is_taken(client: httpx.AsyncClient) -> None:
