@@ -74,7 +74,7 @@ def _copied(source: Path, copy: Path) -> int:
     """A consistent copy of the store, log included, made beside its writer; returns the number of documents."""
     copy.touch(mode=0o600)
     with (
-        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as reading,
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True, timeout=_BUSY_SECONDS)) as reading,
         closing(sqlite3.connect(copy)) as writing,
     ):
         reading.backup(writing)

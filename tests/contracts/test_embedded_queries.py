@@ -1,0 +1,110 @@
+"""The equality index only narrows: random writes and queries give what plain mongomock gives, in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mongomock_motor import AsyncMongoMockClient
+
+from lms_rt.storage.embedded import EmbeddedClient, open_store
+
+_FIELDS = ("a", "b", "l", "l.x", "l.0", "d.x", "sparse_at")
+_AT = datetime(2026, 1, 1, tzinfo=UTC)
+_scalars = st.sampled_from([0, 1, 1.0, 2.5, True, "x", "y", "1", None])
+_values = st.one_of(_scalars, st.lists(_scalars, max_size=3))
+_moments = st.integers(0, 3).map(lambda n: _AT.replace(day=n + 1))
+_documents = st.fixed_dictionaries(
+    {},
+    optional={  # few values, so that many meet
+        "a": _values,
+        "b": _values,
+        "l": st.lists(st.fixed_dictionaries({"x": _scalars}), max_size=2) | _values,
+        "d": st.fixed_dictionaries({}, optional={"x": _values}) | st.none(),
+        "sparse_at": _moments,
+    },
+)
+_conditions = st.one_of(
+    _scalars,
+    st.fixed_dictionaries({"$in": st.lists(_scalars, max_size=3)}),
+    st.fixed_dictionaries({"$eq": _scalars}),
+    st.fixed_dictionaries({"$ne": _scalars}),
+    st.fixed_dictionaries({"$nin": st.lists(_scalars, max_size=2)}),
+    st.fixed_dictionaries({"$exists": st.booleans()}),
+)
+_moment_conditions = st.one_of(
+    _moments,
+    st.fixed_dictionaries({"$lt": _moments}),
+    st.fixed_dictionaries({"$gte": _moments, "$lt": _moments}),
+    st.fixed_dictionaries({"$exists": st.booleans()}),
+)
+_plain = st.dictionaries(st.sampled_from(["a", "b", "l", "l.x", "d.x", "l.0", "other"]), _conditions, max_size=3) | (
+    st.fixed_dictionaries({"sparse_at": _moment_conditions})
+)
+_filters = st.one_of(
+    _plain,
+    st.fixed_dictionaries({"$and": st.lists(_plain, min_size=1, max_size=2)}),
+    st.fixed_dictionaries({"$or": st.lists(_plain, min_size=1, max_size=2)}),
+    st.tuples(_plain, st.fixed_dictionaries({"$or": st.lists(_plain, min_size=1, max_size=2)})).map(
+        lambda parts: parts[0] | parts[1]
+    ),
+)
+_ids = st.integers(0, 4).map(lambda n: f"d{n}")
+_writes = st.one_of(
+    st.tuples(st.just("replace"), _ids, _documents),
+    st.tuples(st.just("set"), _ids, st.tuples(st.sampled_from(["a", "b"]), _values)),
+    st.tuples(st.just("unset"), _ids, st.sampled_from(["a", "l", "d", "sparse_at"])),
+    st.tuples(st.just("delete"), _ids, st.none()),
+)
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedClient]:
+    opened = open_store(tmp_path_factory.mktemp("queries") / "lms.db")
+    yield opened
+    opened.close()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(_documents, min_size=3, max_size=8),
+    st.lists(_writes, min_size=1, max_size=8),
+    st.lists(_filters, min_size=6, max_size=12),
+)
+async def test_random_queries_find_what_plain_mongomock_finds(
+    client: EmbeddedClient, documents: list[Any], writes: list[Any], filters: list[Any]
+) -> None:
+    ours: Any = client["lms"].rows
+    plain: Any = AsyncMongoMockClient()["lms"].rows
+    await ours.drop()
+    for field in _FIELDS:
+        await ours.create_index(field)
+    for rows in (ours, plain):
+        for n, document in enumerate(documents):
+            await rows.insert_one({"_id": f"d{n}", **document})
+        for write in writes:
+            await _apply(rows, *write)
+    for query in filters:
+        assert await _found(ours, query) == await _found(plain, query), query
+
+
+async def _apply(rows: Any, kind: str, _id: str, value: Any) -> None:
+    if kind == "replace":
+        await rows.replace_one({"_id": _id}, dict(value), upsert=True)
+    elif kind == "delete":
+        await rows.delete_one({"_id": _id})
+    elif kind == "set":
+        await rows.update_one({"_id": _id}, {"$set": {value[0]: value[1]}}, upsert=True)
+    else:
+        await rows.update_one({"_id": _id}, {"$unset": {value: ""}})
+
+
+async def _found(rows: Any, query: dict[str, Any]) -> list[str] | str:
+    try:
+        return [row["_id"] async for row in rows.find(query)]
+    except (TypeError, NotImplementedError) as error:
+        return type(error).__name__
