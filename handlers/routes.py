@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from config.settings import Settings
-from handlers.rest import attempts, auth, categories, courses, dashboards, enrollments, health, lessons, quizzes, users
+from handlers.rest import (
+    attempts,
+    auth,
+    categories,
+    courses,
+    dashboards,
+    enrollments,
+    health,
+    lessons,
+    questions,
+    quizzes,
+    users,
+)
 from handlers.rest.openapi import build_document
 from handlers.rest.operations import Operation
 
@@ -17,6 +29,7 @@ ROUTES: tuple[Operation, ...] = (
     *categories.ROUTES,
     *enrollments.ROUTES,
     *quizzes.ROUTES,
+    *questions.ROUTES,
     *attempts.ROUTES,
     *dashboards.ROUTES,
     *health.ROUTES,

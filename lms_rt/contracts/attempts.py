@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from documents.enums import AttemptStatus, Grading, QuestionType, SubmittedBy
 from lms_rt.contracts.base import CursorQuery, Draft, Hundredths, Identifier, Instant, Key, PageQuery, View
@@ -372,12 +372,3 @@ class ResultsView(AttemptRowView):
     answers: dict[str, AnswerView]
     standing: StandingView
     questions: list[ResultQuestionView]
-
-
-class ImportQuery(BaseModel):
-    """How to read a file of questions."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    format: Literal["gift"] = "gift"
-    dry_run: bool = False

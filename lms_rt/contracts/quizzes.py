@@ -21,6 +21,7 @@ from lms_rt.contracts.base import (
     Title,
     View,
 )
+from lms_rt.contracts.questions import QuestionDraft
 
 MAX_QUESTIONS = 500
 
@@ -161,6 +162,12 @@ class QuizQuery(PageQuery):
     is_published: bool | None = None
     is_archived: bool = False
     sort: Literal["created_at", "-created_at", "title", "-title", "opens_at", "-opens_at"] = "-created_at"
+
+
+class PlacedQuestionDraft(QuestionDraft):
+    """A question to be made, with the quiz that it is for where the path does not name it."""
+
+    quiz_id: Identifier | None = None
 
 
 class QuestionQuery(PageQuery):

@@ -57,9 +57,9 @@ class Questions:
         shown = found[query.skip : query.skip + query.page_size]
         return page_of([_view(quiz, one) for one in shown], query, len(found))
 
-    async def show(self, actor: Actor, question_id: str, *, quiz_id: str | None = None) -> QuestionView:
+    async def show(self, actor: Actor, question_id: str) -> QuestionView:
         """One question with its key."""
-        return _view(await self._quiz_of(actor, question_id, quiz_id), question_id)
+        return _view(await self._quiz_of(actor, question_id), question_id)
 
     async def add(self, actor: Actor, quiz_id: str, draft: QuestionDraft) -> QuestionView:
         """One more question, at the end or at the place that the draft names."""
@@ -76,16 +76,10 @@ class Questions:
         return [question_id for question_id, _ in named]
 
     async def change(
-        self,
-        actor: Actor,
-        question_id: str,
-        change: QuestionChange,
-        *,
-        quiz_id: str | None = None,
-        expected_version: int | None = None,
+        self, actor: Actor, question_id: str, change: QuestionChange, *, expected_version: int | None = None
     ) -> QuestionView:
         """Change what was sent; `order` moves the question to another place."""
-        quiz = await self._quiz_of(actor, question_id, quiz_id)
+        quiz = await self._quiz_of(actor, question_id)
         refuse_changed_read_only(change, _view(quiz, question_id))
         now = self._clock.now()
 
@@ -100,11 +94,9 @@ class Questions:
 
         return _view(await self._edit(quiz["_id"], edit), question_id)
 
-    async def remove(
-        self, actor: Actor, question_id: str, *, quiz_id: str | None = None, expected_version: int | None = None
-    ) -> None:
+    async def remove(self, actor: Actor, question_id: str, *, expected_version: int | None = None) -> None:
         """Take a question out."""
-        quiz = await self._quiz_of(actor, question_id, quiz_id)
+        quiz = await self._quiz_of(actor, question_id)
 
         def edit(quiz: Row) -> Row:
             _current(quiz, question_id, expected_version)
@@ -117,11 +109,9 @@ class Questions:
 
     # --- how ---
 
-    async def _quiz_of(self, actor: Actor, question_id: str, quiz_id: str | None) -> Row:
-        """The whole quiz that holds the question, and that the path names, if it names one."""
+    async def _quiz_of(self, actor: Actor, question_id: str) -> Row:
+        """The whole quiz that holds the question."""
         access = await require_taught_quiz_of_question(actor, question_id)
-        if quiz_id not in (None, access.quiz["_id"]):
-            raise Refused(Code.NOT_FOUND)
         return await _required(access.quiz["_id"])
 
     def _adding(self, named: Sequence[tuple[str, QuestionDraft]]) -> Edit:
