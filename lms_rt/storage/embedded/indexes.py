@@ -16,6 +16,7 @@ _EXACT = (str, int, float, bytes, ObjectId, type(None))
 _ORDERED = (str, int, float, datetime)
 _RANGE = frozenset({"$gt", "$gte", "$lt", "$lte"})
 _Keys = set[bytes]
+_Parts = list[_Keys]
 
 
 class EqualityIndex:
@@ -58,30 +59,29 @@ class EqualityIndex:
 
     def find_candidates(self, filter_: Mapping[str, Any]) -> list[bytes] | None:
         """Keys of the documents that may match, in stored order; None when all have to be looked at."""
-        keys = self._narrow(filter_)
-        return None if keys is None else sorted(keys, key=lambda key: self._entries[key][0])
+        parts = self._narrow(filter_)
+        if parts is None:
+            return None
+        return sorted({key for keys in parts for key in keys}, key=lambda key: self._entries[key][0])
 
-    def _narrow(self, filter_: Mapping[str, Any]) -> _Keys | None:
-        """The smallest set of keys that one condition of the filter allows."""
-        options = [
-            keys for field, condition in filter_.items() if (keys := self._allowed(field, condition)) is not None
-        ]
-        return min(options, key=len, default=None)
+    def _narrow(self, filter_: Mapping[str, Any]) -> _Parts | None:
+        """What the condition allows that allows least."""
+        return _least(self._allowed(field, condition) for field, condition in filter_.items())
 
-    def _allowed(self, field: str, condition: Any) -> _Keys | None:
+    def _allowed(self, field: str, condition: Any) -> _Parts | None:
+        """The sets of keys that one condition allows; None when it does not narrow. They are not copied here."""
         if field == "$and":
-            options = [keys for part in condition if (keys := self._narrow(part)) is not None]
-            return min(options, key=len, default=None)
+            return _least(self._narrow(part) for part in condition)
         if (by_value := self._fields.get(field)) is None:
             return None
         wanted = [condition]
         if isinstance(condition, dict):
             wanted = condition["$in"] if "$in" in condition else [condition.get("$eq", ...)]
         if all(isinstance(value, _EXACT) for value in wanted):
-            return _union(by_value.get(value, ()) for value in wanted)
+            return [by_value[value] for value in wanted if value in by_value]
         return self._allowed_by_presence(by_value, condition)
 
-    def _allowed_by_presence(self, by_value: dict[Any, _Keys], condition: Any) -> _Keys | None:
+    def _allowed_by_presence(self, by_value: dict[Any, _Keys], condition: Any) -> _Parts | None:
         """A range over a field that most documents lack (``outbox_at``) matches only those that have it."""
         if not isinstance(condition, dict):
             return None
@@ -90,11 +90,12 @@ class EqualityIndex:
             return None
         if 2 * len(by_value.get(None, ())) < len(self._entries):
             return None
-        return _union(keys for value, keys in by_value.items() if value is not None)
+        return [keys for value, keys in by_value.items() if value is not None]
 
 
-def _union(sets: Iterable[Iterable[bytes]]) -> _Keys:
-    return {key for keys in sets for key in keys}
+def _least(options: Iterable[_Parts | None]) -> _Parts | None:
+    known = [parts for parts in options if parts is not None]
+    return min(known, key=lambda parts: sum(map(len, parts)), default=None)
 
 
 def _values(node: Any, path: list[str]) -> Iterator[Any]:
