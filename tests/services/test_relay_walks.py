@@ -1,0 +1,183 @@
+"""Random walks of relays that are slow, killed, many at once, and lose the bus: the verdicts of the delivery model.
+
+Nothing runs by itself here: each awaited step of a relay (a read, a publish, a pull) is taken when the walk says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Generator
+from copy import deepcopy
+from datetime import datetime
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from lms_rt.bus.base import Bus
+from lms_rt.bus.memory import memory_bus
+from lms_rt.clock import FakeClock
+from lms_rt.contracts.events import LiveEvent
+from lms_rt.contracts.outbox import Write, effect, event
+from lms_rt.errors import Code, Refused
+from lms_rt.services.relay import Relay
+
+CHANNELS = ("course:1", "course:2")
+KINDS = ("course:1", "course:2", "course:1+course:2", "!counted", "!told")
+
+
+class Step:
+    """Where a walk may stop a relay: before each thing that leaves the process."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+class Documents:
+    """The queries of `documents/base.py` over a dictionary, each one atomic step."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[str, Any]] = {}
+
+    async def find_outbox(self, document_id: str) -> dict[str, Any] | None:
+        await Step()
+        return deepcopy(self.rows.get(document_id))
+
+    async def find_pending(
+        self, *, until: datetime, after: tuple[datetime, str] | None, limit: int
+    ) -> list[dict[str, Any]]:
+        await Step()
+        flagged = ((row["outbox_at"], name) for name, row in self.rows.items() if "outbox_at" in row)
+        pending = sorted(place for place in flagged if place[0] <= until and (after is None or place > after))
+        return [{"_id": name, "outbox_at": at} for at, name in pending[:limit]]
+
+    async def pull_intent(self, document_id: str, intent_id: str) -> None:
+        await Step()
+        row = self.rows[document_id]
+        if [intent["id"] for intent in row["outbox"]] == [intent_id]:
+            row["outbox"] = []
+            row.pop("outbox_at", None)
+            return
+        await Step()
+        row["outbox"] = [intent for intent in row["outbox"] if intent["id"] != intent_id]
+
+    async def unflag_empty_outbox(self, document_id: str) -> None:
+        await Step()
+        if not self.rows[document_id]["outbox"]:
+            self.rows[document_id].pop("outbox_at", None)
+
+
+class SlowFanOut:
+    """The memory bus with a step before each publish, and away when the walk says so."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus, self.is_away = bus, False
+
+    async def publish(self, channel: str, event: LiveEvent) -> Any:
+        await Step()
+        if self.is_away:
+            raise Refused(Code.UNAVAILABLE)
+        return await self._bus.fan_out.publish(channel, event)
+
+
+class RelayWalk(RuleBasedStateMachine):
+    """Writers, relays and the adversary."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.clock = FakeClock()
+        self.bus = memory_bus(self.clock)
+        self.fan_out, self.documents = SlowFanOut(self.bus), Documents()
+        self.relay = Relay(fan_out=self.fan_out, clock=self.clock, aggregates=(self.documents,))  # type: ignore[arg-type]
+        self.effects: list[str] = []
+        self.relay.register_effect("counted", self.run_effect)
+        self.relay.register_effect("told", self.run_effect)
+        self.running: list[Coroutine[Any, Any, Any]] = []
+        self.written: list[dict[str, Any]] = []
+
+    async def run_effect(self, intent_id: str, _: dict[str, Any]) -> None:
+        await Step()
+        self.effects.append(intent_id)
+
+    @rule(
+        name=st.sampled_from("ab"), kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=3), fast=st.booleans()
+    )
+    def write(self, name: str, kinds: list[str], *, fast: bool) -> None:
+        row = self.documents.rows.setdefault(name, {"_id": name, "version": 0, "outbox": []})
+        row["version"] += 1
+        write = Write(row["version"], self.clock.now())
+        for n, kind in enumerate(kinds):
+            if kind.startswith("!"):
+                intent = effect(write, kind[1:], {})
+            else:
+                intent = event(write, "course_updated", n=n, channels=kind.split("+"), data={"of": name})
+            row["outbox"].append(intent)
+            self.written.append(intent)
+        row["outbox_at"] = write.at
+        if fast:
+            self.running.append(self.relay.hand_over(self.documents, name))  # type: ignore[arg-type]
+
+    @rule()
+    def sweep(self) -> None:
+        self.running.append(self.relay.sweep(minimum_age_ms=0))
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data(), steps=st.integers(1, 6))
+    def go_on(self, data: st.DataObject, steps: int) -> None:
+        task = data.draw(st.sampled_from(self.running))
+        for _ in range(steps):
+            if not self.step(task):
+                return
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data())
+    def kill(self, data: st.DataObject) -> None:
+        task = data.draw(st.sampled_from(self.running))
+        self.running.remove(task)
+        task.close()
+
+    @rule(is_away=st.booleans())
+    def bus_goes_or_comes(self, *, is_away: bool) -> None:
+        self.fan_out.is_away = is_away
+
+    def step(self, task: Coroutine[Any, Any, Any]) -> bool:
+        try:
+            task.send(None)
+        except StopIteration:
+            self.running.remove(task)
+            return False
+        return True
+
+    def heard(self, channel: str) -> list[LiveEvent]:
+        stretch = asyncio.run(self.bus.history.read(channel, after=0))
+        return [published.event for published in stretch.events]
+
+    @invariant()
+    def nothing_is_told_twice_or_out_of_order(self) -> None:
+        for channel in CHANNELS if self.written else ():
+            for name in "ab":
+                places = [(e.version, e.n) for e in self.heard(channel) if e.aggregate == name]
+                assert places == sorted(set(places))
+
+    def teardown(self) -> None:
+        if not hasattr(self, "relay"):
+            return
+        self.fan_out.is_away = False
+        while self.running:
+            self.step(self.running[0])
+        for _ in range(2):  # the second takes away flags that two relays left beside an empty outbox
+            self.sweep()
+            while self.running:
+                self.step(self.running[0])
+        assert [row for row in self.documents.rows.values() if row["outbox"] or "outbox_at" in row] == []
+        told = {channel: {e.event_id for e in self.heard(channel)} for channel in CHANNELS}
+        for intent in self.written:
+            if intent["kind"] == "effect":
+                assert intent["id"] in self.effects
+            else:
+                assert all(intent["id"] in told[channel] for channel in intent["channels"])
+
+
+RelayWalk.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestRelayWalk = RelayWalk.TestCase
