@@ -77,7 +77,11 @@ class Accounts:
         fields = change.given()
         if fields.get("avatar_file_id") not in {None, present.avatar_file_id}:
             raise invalid("avatar_file_id", "There is no such file of yours.", "not_found")
-        if not await User.change(actor.user_id, fields, self._clock.now(), expected_version=expected_version):
+        is_expected = expected_version in {None, present.version}
+        if not fields and is_expected:
+            return user_view(present)
+        at = self._clock.now()
+        if not is_expected or not await User.change(actor.user_id, fields, at, expected_version=expected_version):
             newest = await self._require_user(actor.user_id)
             raise Refused(Code.VERSION_MISMATCH, current_version=newest.version)
         await self._sessions.forget(actor.user_id)

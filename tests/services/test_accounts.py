@@ -232,6 +232,15 @@ async def test_another_version_than_expected_is_refused(people: People) -> None:
     assert (await people.accounts.me(actor)).locale == "ar"
 
 
+async def test_a_change_of_nothing_is_none(people: People) -> None:
+    actor = await me(people, await people.join())
+    assert (await change(people, actor)).version == 1
+    assert (await change(people, actor, 1, email="mona@example.org")).version == 1
+    with pytest.raises(Refused) as refused:
+        await change(people, actor, 7)
+    assert refused.value.data == {"current_version": 1}
+
+
 async def test_of_two_changes_of_one_version_one_is_made(people: People) -> None:
     actor = await me(people, await people.join())
     results = await asyncio.gather(
