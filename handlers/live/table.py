@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from handlers.live import session, subscriptions, time
+from handlers.live import attempts, lessons, session, subscriptions, time
 from handlers.live.commands import Command
 
 
@@ -23,6 +23,8 @@ COMMANDS: Mapping[str, Command] = command_table(
         *subscriptions.COMMANDS,
         *time.COMMANDS,
         *session.COMMANDS,
+        *lessons.COMMANDS,
+        *attempts.COMMANDS,
     )
 )
 """Every command there is."""

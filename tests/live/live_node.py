@@ -20,6 +20,7 @@ from handlers.live.commands import Command
 from handlers.live.socket import live_rules
 from handlers.live.table import COMMANDS
 from handlers.origins import Origins
+from lms_rt.bus.base import Bus
 from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
@@ -68,8 +69,8 @@ class MadeUpSubscriptions:
 class LiveNode:
     """The node, what it stands on, and clients for it."""
 
-    def __init__(self, clock: Clock, limits: NodeLimits | None, linger_seconds: float) -> None:
-        self.clock, self.bus = clock, memory_bus(clock)
+    def __init__(self, clock: Clock, bus: Bus, limits: NodeLimits | None, linger_seconds: float) -> None:
+        self.clock, self.bus = clock, bus
         self.sessions, self.subscriptions = MadeUpSessions(clock), MadeUpSubscriptions()
         self.metrics = LiveMetrics()
         self.hub = Hub(bus=self.bus, clock=clock, metrics=self.metrics, linger_seconds=linger_seconds)
@@ -104,13 +105,15 @@ class LiveNode:
 async def live_node(
     *,
     clock: Clock | None = None,
+    bus_clock: Clock | None = None,
     limits: NodeLimits | None = None,
     commands: Mapping[str, Command] = COMMANDS,
     settings: Settings | None = None,
     linger_seconds: float = 0.0,
 ) -> AsyncIterator[LiveNode]:
     """A node that listens on a free port of this machine."""
-    live = LiveNode(clock or Clock(), limits, linger_seconds)
+    clock = clock or Clock()
+    live = LiveNode(clock, memory_bus(bus_clock or clock), limits, linger_seconds)
     settings = settings or Settings(_env_file=None, cors_origins=(ORIGIN,))
     services: Any = SimpleNamespace(
         settings=settings,
