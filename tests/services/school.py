@@ -20,6 +20,7 @@ from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import read_model
 from lms_rt.contracts.courses import CourseChange, CourseDetailView, CourseDraft, CourseQuery
 from lms_rt.contracts.enrollments import EnrollmentChange, EnrollmentDraft, EnrollmentView, ProgressDraft
+from lms_rt.contracts.events import EVENTS
 from lms_rt.contracts.lessons import LessonChange, LessonDraft, LessonView
 from lms_rt.errors import Code, Refused
 from lms_rt.security.permissions import permissions_of
@@ -109,8 +110,11 @@ class School:
         return [view.title for view in (await self.courses.list(by, CourseQuery(**query))).items]
 
     async def events(self, channel: str) -> list[tuple[str, dict[str, Any]]]:
-        """What was published on a channel: names and data."""
+        """What was published on a channel: names and data, each as the catalogue of events has it."""
         stretch = await self.bus.history.read(channel, after=0)
+        for one in stretch.events:
+            kind = next(kind for kind in EVENTS if kind.name == one.event.name)
+            kind.model.model_validate(one.event.shown_data())
         return [(one.event.name, one.event.shown_data()) for one in stretch.events]
 
 
