@@ -62,7 +62,8 @@ class QuestionDraft(Draft):
     question_text: QuestionText
     title: QuestionTitle | None = None
     points: Points | None = None
-    options: Options = Field(default=None, validate_default=True)
+    options: Any = Field(default=None, validate_default=True)
+    """A list of `OptionDraft`, for a matching a `PairsDraft`, else None."""
     correct_answer: Any = Field(default=None, validate_default=True)
     partial_credit: bool | None = None
     explanation: Explanation | None = None

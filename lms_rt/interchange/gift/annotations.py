@@ -1,7 +1,8 @@
 """What a GIFT file says in comments: `[id:…]`, `[tag:…]`, and our own `[lms: {…}]` for all that GIFT cannot say.
 
 An `[lms: {…}]` holds `type` (a matching stands for an ordering), `ids` (those that the author gave to options), and `set`:
-path -> value for each field that reads otherwise than it was; null takes a field away. Other programs ignore it.
+path -> value for each field that reads otherwise than it was; null takes a field away. Where nothing in GIFT comes near
+the question, `question` holds all of it. Other programs ignore the comment.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from lms_rt.errors import Refused
 
 Fields = dict[str, Any]
 _NAMED = re.compile(r"\[(id|tag):((?:[^\[\]\\]|\\.)+)\]")
-_LMS = re.compile(r"\[lms:\s*(\{.*\})\s*\]")
+_LMS = "[lms:"
 _WHOLE = frozenset({"metadata", "tags"})
 """Fields that are set as a whole."""
 
@@ -41,19 +42,25 @@ def read_annotations(comments: list[str]) -> Annotations:
     """The ids, tags and our own remarks in the comments of one question."""
     found = Annotations()
     for comment in comments:
-        written = _LMS.search(comment)
-        if written:
+        before, written = _split_lms(comment)
+        if written is not None:
             try:
-                found.lms = _as_object(parse_json(written[1].encode()))
-            except Refused as refused:
-                found.lost.append(f"the [lms: …] comment ({refused.detail})")
-        for one in _NAMED.finditer(_LMS.sub("", comment)):
-            name = re.sub(r"\\(.)", r"\1", one[2]).strip()
+                found.lms = _as_object(parse_json(written.encode()))
+            except Refused:
+                found.lost.append("the [lms: …] comment (it holds no JSON that can be kept)")
+        for one in _NAMED.finditer(before):
+            name = " ".join(re.sub(r"\\(.)", r"\1", one[2]).split())
             if one[1] == "tag":
                 found.tags.append(name)
             else:
                 found.idnumber = name
     return found
+
+
+def _split_lms(comment: str) -> tuple[str, str | None]:
+    """What stands before an `[lms: …]` (it is the last of its line), and the JSON in it."""
+    before, sign, rest = comment.partition(_LMS)
+    return before, rest.rpartition("]")[0] if sign else None
 
 
 def _as_object(value: object) -> Fields:

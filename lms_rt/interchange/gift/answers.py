@@ -6,7 +6,7 @@ Options carry their position ("1", "2" …) as id for the time being; `reader.py
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from typing import Any
@@ -24,7 +24,9 @@ _RANGE = re.compile(r"^(.+?)\.\.(.+)$", re.DOTALL)
 
 
 class GiftError(Exception):
-    """A question cannot be read; the message says why."""
+    """A question cannot be read; the message says why, `question_type` of what kind it would have been."""
+
+    question_type: str | None = None
 
 
 @dataclass(slots=True)
@@ -50,7 +52,12 @@ def read_answers(held: str, text_format: str) -> Answers:
     """The kind and the fields of a question by what stands between its braces; GiftError when that makes no sense."""
     held, general = _split_general(held)
     body = held.strip(SPACES)
-    answers = _reader_of(body)(body, text_format)
+    read = _reader_of(body)
+    try:
+        answers = read(body, text_format)
+    except GiftError as error:
+        error.question_type = _kind(read, body)
+        raise
     if explanation := _markdown(general, text_format):
         answers.fields["explanation"] = explanation
     return answers
@@ -70,11 +77,18 @@ def _reader_of(body: str) -> Callable[[str, str], Answers]:
         return _numeric
     if "~" in body:
         return _choices
-    if "=" in body and "->" in body:
+    if "=" in body and any("->" in text.partition("#")[0] for _, text in _pieces(body, "=")):
         return _matching
     if body.partition("#")[0].strip(SPACES).lower() in _TRUTHS:
         return _truth
     return _short_answer
+
+
+def _kind(read: Callable[[str, str], Answers], body: str) -> str:
+    if read is _choices:
+        return "multiple_choice" if "=" in body else "multiple_select"
+    kinds: dict[Callable[[str, str], Answers], str] = {_numeric: "numeric", _matching: "matching"}
+    return kinds.get(read, "short_answer")
 
 
 def _markdown(held: str, text_format: str) -> str:
@@ -87,14 +101,19 @@ def _plain(held: str, text_format: str) -> str:
     return release(split_format(held, text_format)[1]).strip()
 
 
-def _rows(body: str, marks: str) -> Iterator[_Row]:
-    """The answers of a list; what stands before the first mark is an answer without one."""
+def _pieces(body: str, marks: str) -> Iterator[tuple[str, str]]:
+    """The answers of a list with their marks; what stands before the first mark is an answer without one."""
     pieces = re.split(f"([{marks}])", body)
     for mark, piece in zip(["", *pieces[1::2]], pieces[::2], strict=True):
         text = piece.strip(SPACES)
-        if not mark and not text:
-            continue
-        weight, text = _split_weight(text)
+        if mark or text:
+            yield mark, text
+
+
+def _rows(body: str, marks: str) -> Iterator[_Row]:
+    """The same, each with its weight and feedback."""
+    for mark, piece in _pieces(body, marks):
+        weight, text = _split_weight(piece)
         text, _, feedback = text.partition("#")
         yield _Row(mark, weight, text, feedback)
 
@@ -230,21 +249,20 @@ def _decimal(text: str) -> Decimal:
 
 
 def _matching(body: str, text_format: str) -> Answers:
+    """Pairs have no weight and no feedback: what looks like one belongs to the text."""
     left: list[Fields] = []
     right: dict[str, str] = {}
-    pairs: Mapping[str, str] = {}
-    for row in _rows(body, "="):
-        # feedback is no part of a pair: a # belongs to the text
-        text = f"{row.text}#{row.feedback}" if row.feedback else row.text
+    pairs: dict[str, str] = {}
+    for mark, text in _pieces(body, "="):
         one, arrow, other = text.partition("->")
-        if not arrow or not row.mark:
-            raise GiftError(f"a pair needs = and ->: {release(text).strip()[:40]!r}")
+        if not arrow or not mark:
+            raise GiftError(f"a pair needs = and ->: {release(text)[:40]!r}")
         answer = _markdown(other, text_format)
         if not answer:
             raise GiftError("a pair has nothing behind its ->")
         right_id = right.setdefault(answer, str(len(right) + 1))
         if asked := _markdown(one, text_format):
             left.append({"id": str(len(left) + 1), "text": asked})
-            pairs = {**pairs, left[-1]["id"]: right_id}
+            pairs[left[-1]["id"]] = right_id
     sides = {"left": left, "right": [{"id": right_id, "text": text} for text, right_id in right.items()]}
-    return Answers("matching", {"options": sides, "correct_answer": {"pairs": dict(pairs)}})
+    return Answers("matching", {"options": sides, "correct_answer": {"pairs": pairs}})

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 from lms_rt.contracts.base import read_model
 from lms_rt.contracts.questions import QuestionDraft, new_option_id
-from lms_rt.errors import Refused
+from lms_rt.errors import Refused, invalid
 from lms_rt.interchange.gift.annotations import (
     AnnotationError,
     Annotations,
@@ -25,6 +26,9 @@ from lms_rt.interchange.gift.texts import missing_files, split_format, to_markdo
 
 MAX_CHARACTERS = 200_000
 """Of one question in the file."""
+
+MAX_QUESTIONS = 2_000
+"""In a file: more than any quiz holds, so that every row of a sensible file is told."""
 
 _MAX_TITLE, _MAX_CATEGORY, _MAX_TAG, _MAX_TAGS = 200, 200, 50, 30
 
@@ -52,8 +56,14 @@ class _Reading:
 
 
 def read_gift(text: str, *, make_id: Callable[[], str] = new_option_id) -> list[ReadQuestion]:
-    """Every question of the file, in order. Options get ids of `make_id`, where the file does not name them."""
-    return [_read(chunk, make_id) for chunk in cut(text)]
+    """Every question of the file, in order. Options get ids of `make_id`, where the file does not name them.
+
+    Refused: a file with more than `MAX_QUESTIONS`.
+    """
+    chunks = list(islice(cut(text), MAX_QUESTIONS + 1))
+    if len(chunks) > MAX_QUESTIONS:
+        raise invalid("file", f"The file has more than {MAX_QUESTIONS} questions. Divide it.", "too_many")
+    return [_read(chunk, make_id) for chunk in chunks]
 
 
 def _read(chunk: Chunk, make_id: Callable[[], str]) -> ReadQuestion:
@@ -61,7 +71,8 @@ def _read(chunk: Chunk, make_id: Callable[[], str]) -> ReadQuestion:
     try:
         draft = _draft(chunk, reading, make_id)
     except GiftError as error:
-        return ReadQuestion(chunk.line, reading.title, reading.question_type, "skipped", str(error))
+        kind = reading.question_type or error.question_type
+        return ReadQuestion(chunk.line, reading.title, kind, "skipped", str(error)[:2_000])
     return ReadQuestion(
         line=chunk.line,
         title=draft.title,
@@ -76,8 +87,13 @@ def _draft(chunk: Chunk, reading: _Reading, make_id: Callable[[], str]) -> Quest
     text = chunk.text
     if len(text) > MAX_CHARACTERS:
         raise GiftError(f"the question has more than {MAX_CHARACTERS} characters")
-    _read_parts(text, reading)
     notes = read_annotations(chunk.comments)
+    if notes.lms and "question" in notes.lms:
+        try:
+            return _checked(notes.lms.pop("question"))
+        except GiftError as error:
+            reading.lost.append(f"the [lms: …] comment ({error})")
+    _read_parts(text, reading)
     _note_comments(notes, chunk.category, reading)
     if files := missing_files(repr(reading.fields)):
         reading.lost.append(f"files that a GIFT file does not hold: {', '.join(files)}")
@@ -140,7 +156,7 @@ def _split_answers(text: str) -> tuple[str, str | None, str]:
     opening, closing = text.find("{"), text.find("}")
     if opening < 0 and closing < 0:
         return text, None, ""
-    if opening < 0 or closing < opening:
+    if opening < 0 or -1 < closing < opening:
         raise GiftError("a } without its { (in a text it is written \\})")
     if closing < 0 or "{" in text[opening + 1 : closing]:
         why = "the { of the answers is never closed" if closing < 0 else "a { inside the answers"
@@ -173,12 +189,14 @@ def _note_comments(notes: Annotations, category: str | None, reading: _Reading) 
 def _annotated(fields: Fields, lms: Fields, make_id: Callable[[], str]) -> QuestionDraft:
     """The question as our own comment completes it; the plain one is left as it is."""
     made = copy.deepcopy(fields)
-    if lms.get("type") == "ordering" and made["question_type"] == "matching":
-        made = _as_ordering(made)
-    set_fields(made, lms.get("set", {}))
-    if "ids" in lms:
-        return _checked(with_ids(made, lms["ids"]))
-    return _checked(_with_new_ids(made, make_id))
+    try:
+        if lms.get("type") == "ordering" and made["question_type"] == "matching":
+            made = _as_ordering(made)
+        set_fields(made, lms.get("set", {}))
+        made = with_ids(made, lms["ids"]) if "ids" in lms else _with_new_ids(made, make_id)
+    except (TypeError, KeyError, AttributeError):
+        raise AnnotationError("it does not fit the question") from None
+    return _checked(made)
 
 
 def _as_ordering(fields: Fields) -> Fields:
@@ -198,16 +216,10 @@ def _as_ordering(fields: Fields) -> Fields:
 
 
 def _with_new_ids(fields: Fields, make_id: Callable[[], str]) -> Fields:
-    try:
-        ids = option_ids(fields)
-        made = (
-            {side: [make_id() for _ in ids[side]] for side in ids}
-            if isinstance(ids, dict)
-            else [make_id() for _ in ids]
-        )
-        return with_ids(fields, made)
-    except (TypeError, KeyError, AttributeError):
-        raise AnnotationError("its options are none") from None
+    ids = option_ids(fields)
+    if isinstance(ids, dict):
+        return with_ids(fields, {side: [make_id() for _ in ids[side]] for side in ids})
+    return with_ids(fields, [make_id() for _ in ids])
 
 
 def _checked(fields: Fields) -> QuestionDraft:

@@ -28,6 +28,7 @@ _TAG = (
 _LONE_TAG = re.compile(rf"^[ \t]*(?:{_TAG})[ \t]*$", re.IGNORECASE | re.MULTILINE)
 _SIGNS = re.compile(rf"(?P<tag>{_TAG})|(?P<sign>\\|`|~~+|\*|_+|&(?=#?\w+;)|<(?=[A-Za-z/!?])|\[)", re.IGNORECASE)
 _LINE_OF_SIGNS = re.compile(r"[\s|:\-_=*+]+")
+_HARMLESS_FIRST = re.compile(r"[\s|:=]+")
 _LINE_START = re.compile(r"^(?:(\d{1,9})([.)])(?=\s|$)|(#{1,6}|[+\-*])(?=\s|$)|(>))")
 _LINKS = re.compile(r"\][(\[:]")
 _PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
@@ -48,14 +49,14 @@ def to_markdown(held: str, text_format: str) -> str:
         return release(held).strip()
     if text_format == "html" or (text_format == "moodle" and _is_html(release(held))):
         return _from_html(release(held).strip())
-    lines = [_escape_line(line, text_format) for line in _lines(held)]
+    lines = [_escape_line(line, text_format, is_first=not place) for place, line in enumerate(_lines(held))]
     made = "\n".join(lines).strip()
     return _BLANK_LINES.sub("\n\n", made).replace(" \n\n", "\n\n")
 
 
 def missing_files(text: str) -> list[str]:
     """The names of files that the text shows, and that a GIFT file cannot hold."""
-    return list(dict.fromkeys(unquote(name) or "?" for name in _FILES.findall(text)))
+    return list(dict.fromkeys(unquote(name).rstrip(".,;:!?") or "one without a name" for name in _FILES.findall(text)))
 
 
 def _lines(held: str) -> list[str]:
@@ -70,10 +71,12 @@ def _is_html(text: str) -> bool:
     return _ANY_BLOCK.search(text) is not None or _LONE_TAG.search(text) is not None
 
 
-def _escape_line(line: str, text_format: str) -> str:
+def _escape_line(line: str, text_format: str, *, is_first: bool = False) -> str:
     line = release(line)
     escaped = _escape_signs(line, is_plain=text_format == "plain", has_links=bool(_LINKS.search(line)))
-    if line.strip() and _LINE_OF_SIGNS.fullmatch(line) and not escaped.startswith("\\"):
+    # such a line would be a rule, underline the line before it as a heading, or begin a table's body
+    is_rule = line.strip() and _LINE_OF_SIGNS.fullmatch(line) and not (is_first and _HARMLESS_FIRST.fullmatch(line))
+    if is_rule and not escaped.startswith("\\"):
         return f"\\{escaped}"
     return _escape_start(escaped)
 

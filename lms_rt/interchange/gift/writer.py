@@ -54,8 +54,10 @@ def _question(stored: StoredQuestion) -> str:
         return [*write_annotations(idnumber, wanted["tags"], lms), body]
 
     found = _read_back([_category_line(wanted.get("category")), *written()])
-    changes = dict(differences(wanted, found))
-    if changes:
+    if found is None or found["question_type"] != wanted["question_type"]:
+        lms = {"question": with_ids(wanted, ids)}
+        return "\n".join(written())
+    if changes := dict(differences(wanted, found)):
         lms["set"] = changes
     if not all(_MADE_ID.match(one) for one in _flat(ids)):
         lms["ids"] = ids
@@ -66,12 +68,12 @@ def _flat(ids: Any) -> list[str]:
     return [one for side in ids.values() for one in side] if isinstance(ids, Mapping) else list(ids)
 
 
-def _read_back(lines: list[str]) -> Fields:
-    """What the reader makes of it, in the form in which it would be stored; empty when it cannot read it."""
+def _read_back(lines: list[str]) -> Fields | None:
+    """What the reader makes of it, in the form in which it would be stored; None when it cannot read it."""
     number = itertools.count()
     rows = read_gift("\n".join(lines), make_id=lambda: f"new{next(number)}")
-    if len(rows) != 1 or rows[0].draft is None:
-        return {}
+    if len(rows) != 1 or rows[0].draft is None or "[lms:" in (rows[0].reason or ""):
+        return None
     made = draft_of(stored_question(rows[0].draft, question_id="", at=_ANY_TIME))
     return with_ids(made, positions(option_ids(made)))
 
@@ -159,7 +161,9 @@ def _choice(question: Fields, writing: _Writing) -> list[str]:
 
 def _option_weight(option: Fields, *, is_key: bool) -> str:
     weight = option.get("weight")
-    return _weight(weight, "100.00" if is_key else "") if weight is not None else ""
+    if weight is None or (is_key and Decimal(weight) <= 0):
+        return ""
+    return _weight(weight, "100.00" if is_key else "")
 
 
 def _guarded(weight: str, writing: _Writing, option: Fields) -> str:
