@@ -5,7 +5,6 @@ Chosen once, here, by the settings. No queries; those are in `documents/`.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -33,7 +32,6 @@ _CLIENT_OPTIONS: dict[str, Any] = {
     "waitQueueTimeoutMS": 10 * _SECONDS,
     "appname": "lms_rt",
 }
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -87,12 +85,7 @@ async def open_database(settings: Settings) -> AsyncIterator[OpenDatabase]:
 
 
 def _embedded_client(settings: Settings) -> EmbeddedClient:
-    client = open_store(settings.lms_data_dir / STORE_NAME, durability=settings.lms_durability)
-    _log.info(
-        "embedded store %s: for trying, developing and teaching a small class; set MONGODB_URL and REDIS_URL for more",
-        client.store.path,
-    )
-    return client
+    return open_store(settings.lms_data_dir / STORE_NAME, durability=settings.lms_durability)
 
 
 def _server_client(settings: Settings) -> AsyncIOMotorClient[dict[str, Any]]:
