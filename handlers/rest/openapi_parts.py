@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
@@ -80,9 +80,7 @@ class Schemas:
         schema = self._made[kind, "serialization"]
         if not self.has_envelope:
             return schema
-        data = schema
-        if isinstance(kind, type) and issubclass(kind, Page | CursorPage):
-            data = self._resolved(schema)["properties"]["items"]
+        data = self._items(schema) if is_list(kind) else schema
         properties = {
             "success": {"const": True},
             "message": {"type": "string"},
@@ -102,9 +100,20 @@ class Schemas:
         """The schema of a query's model, resolved, to be taken apart into parameters."""
         return self._resolved(self._made[model, "validation"])
 
+    def _items(self, schema: Json) -> Json:
+        """The rows alone: with the envelope, a page's numbers move to `meta`."""
+        first = schema["anyOf"][0] if "anyOf" in schema else schema
+        rows: Json = self._resolved(first)["properties"]["items"]
+        return rows
+
     def _resolved(self, schema: Json) -> Json:
         reference = schema.get("$ref")
         return self.components[reference.rpartition("/")[2]] if reference else schema
+
+
+def is_list(kind: Any) -> bool:
+    """Is the reply a page, by number or by cursor?"""
+    return all(isinstance(each, type) and issubclass(each, Page | CursorPage) for each in get_args(kind) or (kind,))
 
 
 def _kinds(operations: Iterable[Operation]) -> Iterator[tuple[Any, Literal["validation", "serialization"]]]:
