@@ -11,12 +11,11 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from lms_rt.services.demo_school import open_demo_school
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
@@ -25,6 +24,7 @@ from config.settings import Settings, SettingsError, load_settings, retired_sett
 from handlers.app import make_app, server_options
 from lms_rt.bootstrap import Services, StoreError, open_services
 from lms_rt.console.create_admin import create_admin
+from lms_rt.console.demo_school import open_demo_school
 from lms_rt.console.import_questions import import_questions
 from lms_rt.services.demo import DEMO_PASSWORD
 from lms_rt.storage.control import serve_control
@@ -138,7 +138,7 @@ async def _controlled(services: Services, address: str) -> AsyncIterator[None]:
         yield
 
 
-async def _demo(services: Services, args: argparse.Namespace) -> dict[str, str] | None:
+async def _demo(services: Services, args: argparse.Namespace) -> Mapping[str, str] | None:
     """The passwords of the demo school by address, when it is open."""
     settings = services.settings
     is_wanted = args.demo or (settings.is_embedded and is_loopback(settings.http_host) and not args.no_demo)
@@ -155,7 +155,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _announce(services: Services, address: str, demo: dict[str, str] | None) -> None:
+def _announce(services: Services, address: str, demo: Mapping[str, str] | None) -> None:
     """Where to look and who to sign in as."""
     settings = services.settings
     if settings.is_embedded:
@@ -168,7 +168,7 @@ def _announce(services: Services, address: str, demo: dict[str, str] | None) -> 
     _say(f"lms_rt ready on {address}")
 
 
-def _demo_words(made: dict[str, str], *, is_known: bool) -> str:
+def _demo_words(made: Mapping[str, str], *, is_known: bool) -> str:
     people = "admin@demo.school, teacher@demo.school, student1@demo.school … student30@demo.school"
     if is_known:
         return f"Demo school: {people}; password {DEMO_PASSWORD}"

@@ -13,7 +13,7 @@ import orjson
 
 from lms_rt.bootstrap import Services
 from lms_rt.console.store import ask_or_do, run_command, settings_for
-from lms_rt.contracts.base import encode
+from lms_rt.contracts.base import encode, read_model
 from lms_rt.contracts.quizzes import QuizDraft
 
 _MARKS = {"imported": "ok      ", "degraded": "DEGRADED", "skipped": "SKIPPED "}
@@ -67,28 +67,28 @@ async def import_questions(
     is_dry_run: bool,
 ) -> dict[str, Any]:
     """Import as the house itself; the report of `15-shapes`, with `quiz_id`. A file that fails leaves no new quiz."""
-    actor = services.console_actor
     content = base64.b64decode(text)
+    actor = services.console_actor
+    if quiz_id is None and is_dry_run:
+        report = await services.imports.preview(actor, course_id or "", text=content)
+        return {"quiz_id": "(new)", **orjson.loads(encode(report))}
     made_id = None
     if quiz_id is None:
-        course = await services.courses.show(actor, course_id or "")
-        made = await services.quizzes.create(actor, QuizDraft(course_id=course.id, title=new_title or ""))
+        made = await services.quizzes.create(actor, await _new_quiz(services, course_id or "", new_title or ""))
         quiz_id = made_id = made.id
     try:
-        report = await services.imports.import_questions(
-            actor, quiz_id, text=content, source_format="gift", is_dry_run=is_dry_run
-        )
+        report = await services.imports.import_questions(actor, quiz_id, text=content, is_dry_run=is_dry_run)
     except BaseException:
-        await _take_back(services, made_id)
+        if made_id is not None:
+            await services.quizzes.remove(actor, made_id)
         raise
-    if is_dry_run:
-        await _take_back(services, made_id)
     return {"quiz_id": quiz_id, **orjson.loads(encode(report))}
 
 
-async def _take_back(services: Services, made_id: str | None) -> None:
-    if made_id is not None:
-        await services.quizzes.delete(services.console_actor, made_id)
+async def _new_quiz(services: Services, course_id: str, title: str) -> QuizDraft:
+    """The draft of a quiz in a course that is named by its id or slug."""
+    course = await services.courses.show(services.console_actor, course_id)
+    return read_model(QuizDraft, {"course_id": course.id, "title": title})
 
 
 def _print(report: dict[str, Any]) -> None:

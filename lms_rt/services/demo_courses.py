@@ -40,10 +40,10 @@ class DemoCourses:
 
     async def ensure(self) -> Sequence[MadeCourse]:
         """Make the courses, when there is no course at all and the demo's teacher is there; what was made."""
-        teacher = await _find_actor(TEACHER_EMAIL)
+        teacher = await find_actor(TEACHER_EMAIL)
         if teacher is None or not await Course.is_empty():
             return ()
-        students = [one for email in STUDENT_EMAILS if (one := await _find_actor(email)) is not None]
+        students = [one for email in STUDENT_EMAILS if (one := await find_actor(email)) is not None]
         return [await self._make(teacher, students, planned) for planned in DEMO_COURSES]
 
     async def _make(self, teacher: Actor, students: Sequence[Actor], planned: DemoCourse) -> MadeCourse:
@@ -72,7 +72,7 @@ class DemoCourses:
         return (await self._lessons.create(teacher, course_id, read_model(LessonDraft, fields))).id
 
 
-async def _find_actor(email: str) -> Actor | None:
+async def find_actor(email: str) -> Actor | None:
     """Somebody of the demo school, as who acts."""
     key = find_email_key(email)
     user = None if key is None else await User.find_by_email_key(key)

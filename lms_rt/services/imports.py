@@ -15,6 +15,7 @@ from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.imports import MAX_IMPORT_BYTES, ImportedQuestion, ImportReport, ImportStatus, SourceFormat
 from lms_rt.errors import Code, Refused, invalid
 from lms_rt.interchange.gift import ReadQuestion, decode, read_gift, write_gift
+from lms_rt.security.access.courses import require_taught_course
 from lms_rt.security.access.quizzes import require_taught_quiz
 from lms_rt.services.questions import Questions
 
@@ -35,13 +36,15 @@ class Imports:
         """Add the questions of a file to the quiz, all that can be read or none at all; a dry run only reports."""
         await require_taught_quiz(actor, quiz_id)
         _require_known(source_format)
-        if len(text) > MAX_IMPORT_BYTES:
-            raise Refused(Code.TOO_LARGE, f"A question file has at most {MAX_IMPORT_BYTES >> 20} MiB.")
-        async with self._turn():
-            rows = await asyncio.to_thread(_read, text)
+        rows = await self._rows(text)
         drafts = [row.draft for row in rows if row.draft is not None]
         ids = await self._questions.add_all(actor, quiz_id, drafts) if drafts and not is_dry_run else []
         return _report(rows, ids, is_dry_run=is_dry_run)
+
+    async def preview(self, actor: Actor, course_id: str, *, text: bytes) -> ImportReport:
+        """What an import into a quiz of this course, which need not be there yet, would report."""
+        await require_taught_course(actor, course_id)
+        return _report(await self._rows(text), [], is_dry_run=True)
 
     async def export_questions(self, actor: Actor, quiz_id: str, source_format: SourceFormat = "gift") -> str:
         """The questions of the quiz as a file that imports to the same questions."""
@@ -52,6 +55,12 @@ class Imports:
             raise Refused(Code.NOT_FOUND)
         async with self._turn():
             return await asyncio.to_thread(write_gift, [quiz["questions"][one] for one in quiz["question_ids"]])
+
+    async def _rows(self, text: bytes) -> list[ReadQuestion]:
+        if len(text) > MAX_IMPORT_BYTES:
+            raise Refused(Code.TOO_LARGE, f"A question file has at most {MAX_IMPORT_BYTES >> 20} MiB.")
+        async with self._turn():
+            return await asyncio.to_thread(_read, text)
 
     def _turn(self) -> _Turn:
         return _Turn(self._turns)

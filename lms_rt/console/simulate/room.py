@@ -36,34 +36,46 @@ class Room:
             channel = f"quiz:{self.quiz['id']}:live"
             await teacher.subscribe(Ear(channel, on_state=self.latencies.shown))
             telling = asyncio.create_task(self._tell(number, say))
+            everybody = asyncio.Barrier(number)
             try:
                 async with asyncio.TaskGroup() as group:
                     for place in range(number):
-                        group.create_task(self._one(run, place))
+                        group.create_task(self._one(run, place, everybody))
                 await asyncio.sleep(_TELL_SECONDS)  # the last frames of the dashboard are on their way
             finally:
                 telling.cancel()
             say(self._words(number))
 
-    async def _one(self, run: str, place: int) -> None:
+    async def _one(self, run: str, place: int, everybody: asyncio.Barrier) -> None:
         """One student; a fault of theirs is a fault of the run, and stops nobody else."""
         try:
-            name = f"Student {place + 1} ({run})"
-            person = await self.school.register(f"sim-{run}-{place + 1}@example.org", secrets.token_urlsafe(12), name)
-            await person.call("POST", "/enrollments", json={"course_id": self.quiz["course_id"]}, also=(409,))
-            self._counts["enrolled"] += 1
-            student = Student(
-                self.school,
-                person,
-                draw=random.Random(f"{self._seed}:{place}"),  # noqa: S311 - a play, no secret
-                drop_rate=self._drop_rate,
-                latencies=self.latencies,
-            )
-            self.students.append(student)
+            student = await self._come_in(run, place)
+        except Exception as error:  # noqa: BLE001 - told in the proof
+            self.faults.append(f"student {place + 1} could not come in: {type(error).__name__}: {error}")
+            await everybody.wait()
+            return
+        await everybody.wait()
+        try:
             await student.sit(self.quiz["id"], self._stepped)
             self._counts["done"] += 1
         except Exception as error:  # noqa: BLE001 - told in the proof
             self.faults.append(f"student {place + 1} could not go on: {type(error).__name__}: {error}")
+
+    async def _come_in(self, run: str, place: int) -> Student:
+        """Register and enrol; the quiz begins when everybody is here."""
+        name = f"Student {place + 1} ({run})"
+        person = await self.school.register(f"sim-{run}-{place + 1}@example.org", secrets.token_urlsafe(12), name)
+        await person.call("POST", "/enrollments", json={"course_id": self.quiz["course_id"]}, also=(409,))
+        student = Student(
+            self.school,
+            person,
+            draw=random.Random(f"{self._seed}:{place}"),  # noqa: S311 - a play, no secret
+            drop_rate=self._drop_rate,
+            latencies=self.latencies,
+        )
+        self.students.append(student)
+        self._counts["enrolled"] += 1
+        return student
 
     def _stepped(self) -> None:
         self._counts["answers"] += 1
