@@ -77,6 +77,9 @@ def test_a_backup_of_a_stopped_store_works_too(data_dir: Path, tmp_path: Path) -
     assert _names(data_dir) == [STORE_NAME, f"{STORE_NAME}.lock", f"{STORE_NAME}.marker", "uploads"]
 
 
+_OUTSIDE = "uploads/../../../out.txt"  # from the directory where the archive is unpacked to the test's own
+
+
 def _names(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir())
 
@@ -139,7 +142,7 @@ def test_a_member_that_leads_out_of_the_directory_is_refused(
     good = back_up(data_dir, tmp_path / "good.tar")
     with tarfile.open(good.file) as archive, archive.extractfile(STORE_NAME) or io.BytesIO() as store:
         content = store.read()
-    odd = _archive_of(tmp_path / "odd.tar", {STORE_NAME: content, "uploads/../../out.txt": b"out"})
+    odd = _archive_of(tmp_path / "odd.tar", {STORE_NAME: content, "uploads/a": b"", _OUTSIDE: b"out"})
     with pytest.raises(StoreError, match="was not restored"):
         restore(tmp_path / "place", odd)
     assert not (tmp_path / "out.txt").exists()
