@@ -50,7 +50,7 @@ class AttemptSummary(BaseModel):
 
 
 class Enrollment(Aggregate):
-    """A student's enrolment in a course."""
+    """A student's enrolment in a course. `request_seed` names the request that last brought the student in."""
 
     student_id: str
     course_id: str
@@ -69,6 +69,7 @@ class Enrollment(Aggregate):
     completed_at: datetime | None = None
     expires_ms: int | None = None
     watched_until_ms: int | None = None
+    request_seed: str | None = None
     revision: int = 1
 
     class Settings(Aggregate.Settings):

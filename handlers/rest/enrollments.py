@@ -23,7 +23,7 @@ async def list_enrollments(call: Call) -> Reply:
 
 async def enroll(call: Call) -> Reply:
     """Enrol in a course: 201 when new, 200 for who comes back."""
-    enrolled = await call.services.enrollments.enroll(call.actor, call.body)
+    enrolled = await call.services.enrollments.enroll(call.actor, call.body, request_seed=call.idempotency_seed)
     location = f"/enrollments/{enrolled.view.id}"
     return Reply(enrolled.view, status=201 if enrolled.is_new else 200, location=location if enrolled.is_new else None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from documents.base import Row
@@ -57,6 +57,7 @@ class _Wish:
     student_id: str
     student_name: str
     is_by_staff: bool
+    request_seed: str | None = None
 
 
 class Enrollments:
@@ -70,10 +71,13 @@ class Enrollments:
         """The handlers of the effects that enrolments leave, for the relay."""
         return self._edits.effects()
 
-    async def enroll(self, actor: Actor, draft: EnrollmentDraft) -> Enrolled:
-        """Come into a course, or back into it with the progress of before. Its staff may bring in others, unpaid."""
+    async def enroll(self, actor: Actor, draft: EnrollmentDraft, *, request_seed: str | None = None) -> Enrolled:
+        """Come into a course, or back into it with the progress of before. Its staff may bring in others, unpaid.
+
+        A request that comes again with its seed, because a crash ate the reply, meets its own work.
+        """
         course = await require_course(actor, draft.course_id)
-        wish = await _wish(actor, course, draft.student_id)
+        wish = replace(await _wish(actor, course, draft.student_id), request_seed=request_seed)
 
         async def step() -> Enrolled | None:
             present = await Enrollment.find_of(wish.student_id, course.id)
@@ -81,7 +85,9 @@ class Enrollments:
                 return await self._begin(wish)
             present = await self._edits.current(present)
             if present.status in PRESENT:
-                raise Refused(Code.ALREADY_ENROLLED, enrollment_id=present.id)
+                if request_seed is None or present.request_seed != request_seed:
+                    raise Refused(Code.ALREADY_ENROLLED, enrollment_id=present.id)
+                return Enrolled(enrollment_view(present, course), is_new=present.version == 1)
             return Enrolled(await self._come_back(actor, present.id, wish, None), is_new=False)
 
         return await until_written(step)
@@ -173,6 +179,7 @@ class Enrollments:
             course_id=wish.course.id,
             enrolled_at=now,
             expires_ms=self._expiry_ms(wish.course),
+            request_seed=wish.request_seed,
             created_at=now,
             updated_at=now,
         )
@@ -197,6 +204,7 @@ class Enrollments:
                     _refuse_unpaid(wish.course)
                 enrollment.expires_ms = self._expiry_ms(wish.course)
             enrollment.status, enrollment.completed_at = _ACTIVE, None
+            enrollment.request_seed = wish.request_seed
             return [_new_enrollment(enrollment, wish), moved(enrollment, wish.course)]
 
         return enrollment_view(await self._edits.apply(load, decide), wish.course)

@@ -71,6 +71,18 @@ async def test_enrolling_again_is_refused_also_at_the_same_moment(school: School
     assert await counted(course.id) == 1
 
 
+async def test_a_request_that_comes_again_meets_its_own_work(school: School) -> None:
+    draft = EnrollmentDraft(course_id=(await school.published()).id)
+    first = await school.enrollments.enroll(STUDENT, draft, request_seed="s1")
+    again = await school.enrollments.enroll(STUDENT, draft, request_seed="s1")
+    assert again == first
+    await refusal(school.enrollments.enroll(STUDENT, draft, request_seed="s2"), Code.ALREADY_ENROLLED)
+    await school.enrollments.drop(STUDENT, first.view.id)
+    back = await school.enrollments.enroll(STUDENT, draft, request_seed="s3")
+    assert await school.enrollments.enroll(STUDENT, draft, request_seed="s3") == back
+    assert not back.is_new
+
+
 async def test_many_students_are_all_counted(school: School) -> None:
     course = await school.published()
     students = [Actor(f"usr_{n}", STUDENT.role, full_name=f"S {n}") for n in range(12)]
