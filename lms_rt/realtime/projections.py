@@ -94,14 +94,14 @@ class DifferingProjection(Projection):
     """Sends each listener what changed since the version it was last sent, encoded once for all who share that version.
 
     The source is asked when poked, but not before `pace_ms` after the last time, and every `idle_ms` anyway. A new
-    listener begins at the version of the first look after it came, and fetches the snapshot meanwhile.
+    listener begins at the version that is known when it comes: the snapshot that it fetches after that is not older.
     """
 
     def __init__(self, name: str, source: Source, clock: Clock, *, pace_ms: int = 250, idle_ms: int = 5_000) -> None:
         self._name, self._source, self._clock = name, source, clock
         self._pace_ms, self._idle_ms = pace_ms, idle_ms
         self._poked = asyncio.Event()
-        self._version = 0
+        self._version: int | None = None
         self._sent: dict[Listener, int | None] = {}
         self._made: dict[int, bytes | None] = {}
 
@@ -128,8 +128,8 @@ class DifferingProjection(Projection):
         self._poked.set()
 
     def joined(self, listener: Listener) -> None:
-        """Begins at the next look."""
-        self._sent[listener] = None
+        """Begins where the picture is now; the first of all at the first look."""
+        self._sent[listener] = self._version
         self._poked.set()
 
     def left(self, listener: Listener) -> None:

@@ -86,10 +86,17 @@ async def room() -> AsyncIterator[Room]:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_newcomer_begins_at_the_next_look_and_is_sent_what_follows(room: Room) -> None:
+async def test_the_first_listener_begins_at_the_first_look(room: Room) -> None:
     assert room.queues.waiting == {}
     await room.changes()
     assert room.queues.leave("con_1") == {"follows": 1, "version": 2}
+
+
+async def test_a_newcomer_begins_before_the_snapshot_that_it_fetches(room: Room) -> None:
+    room.picture.version += 1  # nobody has looked since
+    room.projection.joined("con_2")
+    await room.passes(0.25)
+    assert room.queues.leave("con_2") == {"follows": 1, "version": 2}
 
 
 async def test_pokes_are_paced_and_silence_is_looked_at_every_five_seconds(room: Room) -> None:
