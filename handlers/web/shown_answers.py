@@ -10,6 +10,10 @@ from markupsafe import Markup
 
 from handlers.web.translation import Translator
 
+_PAIR = Markup(
+    '{} <svg class="icon icon-mirrored" aria-hidden="true" focusable="false"><use href="#i-forward"/></svg> {}'
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -89,10 +93,7 @@ def _lines(row: Mapping[str, Any], value: Any, t: Translator) -> list[Line]:
         return [Line(_option(options, option_id)) for option_id in ids]
     if question_type == "matching":
         sides = {item["id"]: item for side in ("left", "right") for item in options[side]}
-        return [
-            Line(Markup("{} <span aria-hidden='true'>→</span> {}").format(_item(sides, left), _item(sides, right)))
-            for left, right in value.items()
-        ]
+        return [Line(_PAIR.format(_item(sides, left), _item(sides, right))) for left, right in value.items()]
     texts = value if isinstance(value, list) else [value]
     return [Line(Markup('<span dir="auto">{}</span>').format(str(text))) for text in texts]
 

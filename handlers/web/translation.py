@@ -94,7 +94,7 @@ class Translator:
             return whole
         value = values[name]
         if isinstance(value, int | float):
-            return self.numerals(value)
+            return self.numerals(f"{value:.10g}")
         text = str(value)
         is_foreign = _LATIN.search(text) if self.language == "ar" else _ARABIC.search(text)
         # First Strong Isolate … Pop: a name of the other script must not turn the sentence around it.

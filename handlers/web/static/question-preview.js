@@ -1,7 +1,7 @@
 // The preview of a question in both directions. Until it is saved, its text is shown plainly; saved text is shown as the
 // server rendered it.
 
-import { fill, fromServer, html } from "./html.js";
+import { fill, fromServer, html, icon } from "./html.js";
 import { t } from "./i18n.js";
 
 const LETTERS = { en: "ABCDEFGHIJKLMNOPQRSTUVWXYZ", ar: "أبجدهوزحطيكلمنسعفصقرشتثخذضظغ" };
@@ -10,7 +10,7 @@ function options(type, shown, language) {
   const letter = (index) => LETTERS[language][index] ?? String(index + 1);
   if (type === "matching") {
     return shown.left.map(
-      (text, index) => html`<div class="option"><span class="option-text" dir="auto">${text}</span><span aria-hidden="true">→</span><span class="option-text muted" dir="auto">${shown.right[index] ?? ""}</span></div>`,
+      (text, index) => html`<div class="option"><span class="option-text" dir="auto">${text}</span>${icon("forward", { mirrored: true })}<span class="option-text muted" dir="auto">${shown.right[index] ?? ""}</span></div>`,
     );
   }
   return shown.list.map(
@@ -29,6 +29,6 @@ export function preview(place, { type, text, stored, shown }) {
   const isSaved = stored && stored.question_text === text;
   const body = isSaved ? fromServer(stored.question_html) : html`<p class="pre-line" dir="auto">${text || "…"}</p>`;
   const pane = (language, direction) => html`<section class="card card-tight stack stack-12" lang="${language}" dir="${direction}">
-    <p class="small muted">${t(`question.preview_${direction}`)}</p><div class="prose" dir="auto">${body}</div>${answer(type, shown, language)}</section>`;
+    <p class="small muted">${t(`question.preview_${direction}`)}</p><div class="prose prose-question" dir="auto">${body}</div>${answer(type, shown, language)}</section>`;
   fill(place, html`<h2>${t("question.preview")}</h2>${pane("en", "ltr")}${pane("ar", "rtl")}`);
 }
