@@ -9,12 +9,12 @@ from prometheus_client import CollectorRegistry
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.web import Application
 
-from handlers.docs import docs_rules
 from handlers.edge import BoundedBody, Edge
 from handlers.headers import CommonHeaders
 from handlers.live.socket import LiveSocket
 from handlers.observing import HttpFigures, Observer
 from handlers.origins import Origins
+from handlers.rest import docs
 from handlers.rest.base import RestHandler, Spine
 from handlers.rest.credentials import Credentials
 from handlers.rest.dispatch import API_PREFIX, Match, RouteTable
@@ -88,14 +88,13 @@ def make_app(
     settings = services.settings
     registry = CollectorRegistry()
     served = (*operations, *(metrics_routes(registry) if settings.metrics_enabled else ()))
-    rules = list(live_rules(services) if live is None else live)
+    rules = [*(live_rules(services) if live is None else live), *pages]
     if settings.are_docs_open:
-        served += document_routes(operations, settings)
-        rules += docs_rules(settings.project_name)
+        served += (*document_routes(operations, settings), *docs.ROUTES)
     origins = Origins(settings)
     credentials = Credentials(services=services, settings=settings, origins=origins)
     spine = Spine(services=services, settings=settings, credentials=credentials, origins=origins)
-    return LmsApplication(spine, RouteTable(served), [*rules, *pages], Observer(HttpFigures(registry)))
+    return LmsApplication(spine, RouteTable(served), rules, Observer(HttpFigures(registry)))
 
 
 def live_rules(services: Services) -> Rules:

@@ -115,7 +115,8 @@ async def test_the_documentation_needs_no_internet(client: httpx.AsyncClient) ->
     assert "//" not in page.text.replace("<!DOCTYPE", "")
     for path in ("swagger-ui.css", "swagger-ui-bundle.js", "start.js", "favicon-32x32.png"):
         assert (await client.get(f"/docs/{path}")).status_code == 200
-    assert (await client.get("/docs/swagger-editor.js")).status_code == 404
+    assert_problem(await client.get("/docs/swagger-editor.js"), 404, "not_found")
+    assert_problem(await client.post("/docs"), 405, "method_not_allowed")
 
 
 async def test_the_documentation_may_be_closed(serve: Serve) -> None:
