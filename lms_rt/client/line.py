@@ -26,6 +26,7 @@ class Line:
         self._ids = count(1)
         self.welcome: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
         self.reconnect_after_ms: int | None = None
+        self.is_over = False
 
     @property
     def close_code(self) -> int | None:
@@ -45,6 +46,7 @@ class Line:
         except ConnectionClosed:
             return
         finally:
+            self.is_over = True
             self._fail_waiting()
 
     async def command(

@@ -84,7 +84,7 @@ class LiveClient:
 
     async def command(self, command_type: str, *, timeout_seconds: float = COMMAND_SECONDS, **fields: Any) -> Any:
         """Send once. Raises `CommandRefusedError`, `LineLostError` (done or not is unknown), `CommandTimeoutError`."""
-        line = await self._require_line(command_type)
+        line = await self._require_line()
         return await line.command(command_type, fields, timeout_seconds=timeout_seconds)
 
     async def insist(self, command_type: str, *, timeout_seconds: float = COMMAND_SECONDS, **fields: Any) -> Any:
@@ -135,10 +135,11 @@ class LiveClient:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _require_line(self, command_type: str) -> Line:
+    async def _require_line(self) -> Line:
         await self.connected()
-        if self._line is None:
-            raise LineLostError(command_type)
+        while self._line is None or self._line.is_over:  # it went a moment ago: the next is on its way
+            self._is_up.clear()
+            await self.connected()
         return self._line
 
     # --- keeping it up ---
@@ -219,7 +220,7 @@ class LiveClient:
         async with ear.subscribing:
             while True:
                 try:
-                    line = await self._require_line("subscribe")
+                    line = await self._require_line()
                     fields = {"channel": ear.channel, "since": ear.since}
                     await line.command("subscribe", fields, timeout_seconds=COMMAND_SECONDS, on_reply=ear.take_reply)
                     break
