@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 _TRANSLATED = str.maketrans("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹٫٬،−", "01234567890123456789.',-")
@@ -12,8 +12,10 @@ _AFTER_SIGN = re.compile(r"^([+-])\s+")
 _SPACES = re.compile(r"\s+")
 _PLAIN = re.compile(r"^[+-]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:[eE][+-]?\d{1,3})?$")
 _GROUPED = re.compile(r"^([+-]?)(\d{1,3}(?:([,.'])\d{3})(?:\3\d{3})*)(?:([.,])(\d{1,40}))?$")
+_EXACT = Context(prec=1_000)
 _MAX_LENGTH = 100
 _MAX_EXPONENT = 300
+_MAX_DIGITS = 40
 
 
 def read_number(value: Any) -> Decimal | None:
@@ -30,6 +32,8 @@ def read_number(value: Any) -> Decimal | None:
     text = _DIRECTION_MARKS.sub("", text.translate(_TRANSLATED)).strip()
     number = _parse(_SPACES.sub("'", _AFTER_SIGN.sub(r"\1", text)))
     if number is None or (number and abs(number.adjusted()) > _MAX_EXPONENT):
+        return None
+    if len(number.as_tuple().digits) > _MAX_DIGITS:
         return None
     return number
 
@@ -50,5 +54,6 @@ def decimal_text(number: Decimal) -> str:
     """The plain decimal text of a number where it is short ("0.0005", "1822"), else with an exponent; no idle zeros."""
     if not number:
         return "0"
-    number = number.normalize() if len(number.as_tuple().digits) <= 28 else number
-    return f"{number:f}" if abs(number.adjusted()) <= 30 else str(number)
+    number = _EXACT.normalize(number)
+    is_short = number.adjusted() <= 30 and int(number.as_tuple().exponent) >= -30
+    return f"{number:f}" if is_short else str(number)
