@@ -11,7 +11,7 @@ from tornado.web import Application
 
 from handlers.edge import BoundedBody, Edge
 from handlers.headers import CommonHeaders
-from handlers.live.socket import LiveSocket
+from handlers.live.socket import live_rules
 from handlers.observing import HttpFigures, Observer
 from handlers.origins import Origins
 from handlers.rest import docs
@@ -95,14 +95,6 @@ def make_app(
     credentials = Credentials(services=services, settings=settings, origins=origins)
     spine = Spine(services=services, settings=settings, credentials=credentials, origins=origins)
     return LmsApplication(spine, RouteTable(served), rules, Observer(HttpFigures(registry)))
-
-
-def live_rules(services: Services) -> Rules:
-    """The live socket, and the same with the caller's own channel subscribed to from the start."""
-    return (
-        (r"/ws/?", LiveSocket, {"services": services}),
-        (r"/ws/notifications/?", LiveSocket, {"services": services, "hears_own_channel": True}),
-    )
 
 
 def server_options() -> dict[str, Any]:

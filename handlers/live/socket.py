@@ -77,7 +77,7 @@ class LiveSocket(WebSocketHandler):
 
     async def prepare(self) -> None:
         """Origin and credentials; a refusal is an HTTP problem."""
-        this_exchange().route = self.request.path
+        this_exchange().route = self.request.path.rstrip("/")
         origins: Origins = self.application.settings["origins"]
         try:
             with faults_translated():
@@ -266,9 +266,9 @@ class LiveSocket(WebSocketHandler):
 
 
 def live_rules(services: Services, commands: Mapping[str, Command] = COMMANDS) -> list[Any]:
-    """The routes of the live socket, for `handlers.app.make_app(live=…)`."""
+    """The routes of the live socket, and of the same with the caller's own channel subscribed to from the start."""
     arguments = {"services": services, "commands": commands}
     return [
-        (r"/ws", LiveSocket, arguments),
-        (r"/ws/notifications", LiveSocket, {**arguments, "hears_own_channel": True}),
+        (r"/ws/?", LiveSocket, arguments),
+        (r"/ws/notifications/?", LiveSocket, {**arguments, "hears_own_channel": True}),
     ]
