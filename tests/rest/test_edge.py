@@ -131,7 +131,9 @@ async def test_a_cookie_signs_in_with_its_csrf_token(client: httpx.AsyncClient) 
     assert (await client.post(f"{API}/note", headers=sent)).status_code == 200
 
 
-@pytest.mark.parametrize("csrf", ["", "other.token", CSRF.issue("fam_teacher")])
+@pytest.mark.parametrize(
+    "csrf", ["", "other.token", CSRF.issue("fam_teacher")], ids=["none", "forged", "of another session"]
+)
 async def test_a_cookie_alone_changes_nothing(client: httpx.AsyncClient, csrf: str) -> None:
     headers = {"Cookie": f"lms_access=student; lms_csrf={csrf}", **({"X-CSRF-Token": csrf} if csrf else {})}
     assert_problem(await client.post(f"{API}/note", headers=headers), 403, "csrf_failed")
