@@ -83,10 +83,14 @@ def make_app(
     operations: Sequence[Operation] = ROUTES,
     pages: Rules = PAGES,
     live: Rules | None = None,
+    registry: CollectorRegistry | None = None,
 ) -> LmsApplication:
-    """The application. Raises `TableError` when a row has no access rule, or stands in another's place."""
+    """The application; its figures go into `registry`, beside the node's.
+
+    Raises `TableError` when a row has no access rule, or stands in another's place.
+    """
     settings = services.settings
-    registry = CollectorRegistry()
+    registry = registry or CollectorRegistry()
     served = (*operations, *(metrics_routes(registry) if settings.metrics_enabled else ()))
     rules = [*(live_rules(services) if live is None else live), *pages]
     if settings.are_docs_open:

@@ -103,7 +103,7 @@ def _stop_signal() -> asyncio.Event:
 async def serving(services: Services, sockets: list[socket.socket]) -> AsyncIterator[str]:
     """Answer on the sockets while the body runs; gives the address. Ends gently: clients are told before they are cut."""
     host, port = sockets[0].getsockname()[:2]
-    server = HTTPServer(make_app(services), **server_options())
+    server = HTTPServer(make_app(services, registry=services.node.metrics.registry), **server_options())
     server.add_sockets(sockets)
     services.health.open()
     try:
