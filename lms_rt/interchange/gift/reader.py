@@ -30,6 +30,9 @@ MAX_CHARACTERS = 200_000
 MAX_QUESTIONS = 2_000
 """In a file: more than any quiz holds, so that every row of a sensible file is told."""
 
+MAX_LINES = 300_000
+"""In a file: 5 MiB of nothing but line ends would take seconds."""
+
 _MAX_TITLE, _MAX_CATEGORY, _MAX_TAG, _MAX_TAGS = 200, 200, 50, 30
 
 
@@ -58,8 +61,10 @@ class _Reading:
 def read_gift(text: str, *, make_id: Callable[[], str] = new_option_id) -> list[ReadQuestion]:
     """Every question of the file, in order. Options get ids of `make_id`, where the file does not name them.
 
-    Refused: a file with more than `MAX_QUESTIONS`.
+    Refused: a file with more than `MAX_QUESTIONS`, or with more than `MAX_LINES`.
     """
+    if text.count("\n") > MAX_LINES:
+        raise invalid("file", f"The file has more than {MAX_LINES} lines. Divide it.", "too_many")
     chunks = list(islice(cut(text), MAX_QUESTIONS + 1))
     if len(chunks) > MAX_QUESTIONS:
         raise invalid("file", f"The file has more than {MAX_QUESTIONS} questions. Divide it.", "too_many")
