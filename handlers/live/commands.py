@@ -68,15 +68,20 @@ class LiveSession:
 
 async def run_command(session: LiveSession, commands: Mapping[str, Command], frame: CommandFrame) -> None:
     """Run one command and send its reply; whatever goes wrong becomes an error reply."""
+    result = "refused"
     try:
         reply = reply_frame(frame.id, await _result(session, commands, frame))
+        result = "done"
     except Refused as refused:
         reply = error_frame(frame.id, refused)
     except Exception:  # noqa: BLE001 - a fault of ours; the connection goes on
         _log.exception("command %s failed", frame.type)
         reply = error_frame(frame.id, Refused(Code.UNAVAILABLE, "Something went wrong on our side."))
+        result = "failed"
     session.connection.send_text(reply)
     session.release()
+    # An unknown type is the client's own word: as a label it would grow without bound.
+    session.services.node.metrics.commands.labels(frame.type if frame.type in commands else "unknown", result).inc()
 
 
 async def _result(session: LiveSession, commands: Mapping[str, Command], frame: CommandFrame) -> Any:

@@ -1,0 +1,272 @@
+"""The actor of a channel where timing decides: generations, shared reads, holding, lingering, a bus that is away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+
+from documents.enums import Role
+from lms_rt.bus.base import Bus, History, HistoryPage, Position, Stretch
+from lms_rt.bus.memory import memory_bus
+from lms_rt.clock import FakeClock
+from lms_rt.contracts.actor import Actor
+from lms_rt.errors import Code, Refused
+from lms_rt.realtime.channel import _Linger
+from lms_rt.realtime.connection import Connection, Flusher, Transport
+from lms_rt.realtime.hub import Hub
+from lms_rt.realtime.metrics import LiveMetrics
+from lms_rt.realtime.subscription import Subscription
+
+
+class SlowHistory(History):
+    """Reads when it is let, counts its reads, and is away when told so."""
+
+    def __init__(self, inner: History) -> None:
+        self._inner, self.reads, self.is_away = inner, 0, False
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def read(self, channel: str, *, after: int | None = None) -> Stretch:
+        self.reads += 1
+        await self.gate.wait()
+        if self.is_away:
+            raise Refused(Code.UNAVAILABLE)
+        return await self._inner.read(channel, after=after)
+
+    async def page(
+        self, channel: str, *, before: int | None = None, after: int | None = None, limit: int = 100
+    ) -> HistoryPage:
+        return await self._inner.page(channel, before=before, after=after, limit=limit)
+
+    async def top(self, channel: str) -> Position | None:
+        return None if self.is_away else await self._inner.top(channel)
+
+
+class Ears(Transport):
+    """What a connection was sent."""
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self.closes: list[int | None] = []
+
+    def write(self, data: bytes) -> bool:
+        self.frames.append(data)
+        return True
+
+    def close(self, code: int, reason: str) -> None:
+        assert reason
+        self.closes.append(code)
+
+    def abort(self) -> None:
+        self.closes.append(None)
+
+    @property
+    def offsets(self) -> list[int]:
+        parts = b"".join(self.frames).split(b'{"type":"event"')[1:]
+        return [
+            orjson.loads(b'{"offset":' + part.split(b'"offset":')[1].split(b",")[0] + b"}")["offset"] for part in parts
+        ]
+
+
+class Place:
+    """A hub over a history that a test slows down, and connections for it."""
+
+    def __init__(self, linger_seconds: float = 0.0) -> None:
+        bus = memory_bus(FakeClock())
+        self.history = SlowHistory(bus.history)
+        self.bus: Bus = replace(bus, history=self.history)
+        self.hub = Hub(bus=self.bus, clock=FakeClock(), metrics=LiveMetrics(), linger_seconds=linger_seconds)
+        self.flusher = Flusher()
+
+    def connection(self, name: str) -> tuple[Connection, Ears]:
+        ears = Ears()
+        made = Connection(
+            name,
+            Actor("usr_1", Role.STUDENT),
+            transport=ears,
+            flusher=self.flusher,
+            metrics=LiveMetrics(),
+            detach=_nothing,
+        )
+        return made, ears
+
+    async def publish(self, count: int = 1) -> None:
+        for _ in range(count):
+            await self.bus.fan_out.publish_direct("course:1", "announcement", {})
+
+    def subscribing(self, connection: Connection, since: Position | None = None) -> asyncio.Task[Subscription]:
+        return asyncio.create_task(self.hub.subscribe(connection, "course:1", since))
+
+    async def subscribed(self, connection: Connection, since: Position | None = None) -> Subscription:
+        subscription = await self.subscribing(connection, since)
+        subscription.release()
+        return subscription
+
+
+def _nothing(_: Connection) -> None:
+    """The tests keep their subscriptions themselves."""
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[Place]:
+    made = Place()
+    yield made
+    made.history.gate.set()
+    await made.hub.close()
+
+
+async def test_what_comes_before_the_reply_is_held_until_it_went(place: Place) -> None:
+    connection, ears = place.connection("con_1")
+    subscription = await place.subscribing(connection)
+    await place.publish(3)
+    await settle()
+    assert ears.frames == []
+    subscription.release()
+    await place.publish()
+    await settle()
+    assert ears.offsets == [1, 2, 3, 4]
+
+
+async def test_events_while_the_history_is_read_come_once(place: Place) -> None:
+    first, heard = place.connection("con_1")
+    await place.subscribed(first)
+    await place.publish(2)
+    await settle()
+    place.history.gate.clear()
+    late, ears = place.connection("con_2")
+    joining = place.subscribing(late)
+    await settle()
+    await place.publish(2)
+    place.history.gate.set()
+    subscription = await joining
+    assert subscription.position.offset == 4
+    subscription.release()
+    await place.publish()
+    await settle()
+    assert heard.offsets == [1, 2, 3, 4, 5]
+    assert ears.offsets == [5]
+
+
+async def test_a_herd_shares_one_read_and_each_gets_what_it_missed(place: Place) -> None:
+    await place.publish(5)
+    top = await place.bus.history.top("course:1")
+    assert top is not None
+    waiting = [
+        place.subscribing(place.connection(f"con_{n}")[0], Position(top.epoch, n) if n < 6 else None) for n in range(8)
+    ]
+    waiting.append(place.subscribing(place.connection("con_other")[0], Position("other", 2)))
+    subscriptions = await asyncio.gather(*waiting)
+    assert place.history.reads == 1
+    missed = [[event.position.offset for event in s.events] for s in subscriptions]
+    assert missed == [[1, 2, 3, 4, 5], [2, 3, 4, 5], [3, 4, 5], [4, 5], [5], [], [], [], []]
+    assert [s.recovered for s in subscriptions] == [True] * 6 + [False] * 3
+
+
+async def test_a_late_unsubscribe_does_not_end_a_newer_subscription(place: Place) -> None:
+    connection, ears = place.connection("con_1")
+    old = await place.subscribed(connection)
+    await place.subscribed(connection)
+    await place.hub.unsubscribe(old)
+    await place.publish()
+    await settle()
+    assert ears.offsets == [1]
+
+
+async def test_a_connection_that_goes_while_it_joins_leaves_nothing(place: Place) -> None:
+    connection, _ = place.connection("con_1")
+    place.history.gate.clear()
+    joining = place.subscribing(connection)
+    await settle()
+    connection.lost(1006)
+    place.history.gate.set()
+    await joining
+    await until_empty(place)
+
+
+async def test_a_caller_that_gives_up_while_it_joins_leaves_nothing(place: Place) -> None:
+    place.history.gate.clear()
+    joining = place.subscribing(place.connection("con_1")[0])
+    await settle()
+    joining.cancel()
+    await asyncio.gather(joining, return_exceptions=True)
+    place.history.gate.set()
+    await until_empty(place)
+
+
+async def until_empty(place: Place) -> None:
+    async with asyncio.timeout(5):
+        while place.hub.channels:  # noqa: ASYNC110 - the actor ends by itself
+            await asyncio.sleep(0.001)
+
+
+async def test_who_comes_back_within_the_linger_finds_the_same_actor() -> None:
+    place = Place(linger_seconds=60)
+    first = await place.subscribed(place.connection("con_1")[0])
+    await place.hub.unsubscribe(first)
+    await place.publish()
+    two, ears = place.connection("con_2")
+    subscription = await place.subscribed(two, first.position)
+    assert [event.position.offset for event in subscription.events] == [1]
+    place.hub._actors["course:1"]._post(_Linger(1))  # the time of the first departure is over
+    await settle()
+    await place.publish()
+    await settle()
+    assert ears.offsets == [2]
+    await place.hub.close()
+
+
+async def test_a_bus_that_is_away_refuses_newcomers_and_keeps_the_others(place: Place) -> None:
+    one, ears = place.connection("con_1")
+    await place.subscribed(one)
+    place.history.is_away = True
+    with pytest.raises(Refused) as refused:
+        await place.subscribing(place.connection("con_2")[0])
+    assert refused.value.code is Code.UNAVAILABLE
+    place.hub.compare_tops("course:1")
+    await place.publish()
+    await settle()
+    assert (ears.offsets, ears.closes) == ([1], [])
+
+
+async def test_a_gap_that_cannot_be_read_closes(place: Place) -> None:
+    connection, ears = place.connection("con_1")
+    await place.subscribed(connection)
+    receivers = place.bus.fan_out._channels._receivers  # type: ignore[attr-defined]
+    lost = receivers.pop("course:1")
+    await place.publish()
+    receivers["course:1"] = lost
+    place.history.is_away = True
+    await place.publish()
+    await settle()
+    assert ears.closes == [4010]
+
+
+async def test_one_whose_reply_never_goes_is_too_slow(place: Place) -> None:
+    connection, ears = place.connection("con_1")
+    await place.subscribing(connection)
+    await place.publish(1_001)
+    await settle()
+    assert ears.closes == [4008]
+
+
+async def test_states_reach_who_listens_and_are_held_like_events(place: Place) -> None:
+    connection, ears = place.connection("con_1")
+    subscription = await place.subscribing(connection)
+    await place.bus.fan_out.publish_state("course:1", "presence", {"count": 1})
+    await place.bus.fan_out.publish_state("course:1", "presence", {"count": 2})
+    await settle()
+    assert ears.frames == []
+    subscription.release()
+    await settle()
+    told: Any = b"".join(ears.frames)
+    assert (told.count(b'"count"'), b'"count":2' in told) == (1, True)
