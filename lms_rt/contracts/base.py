@@ -30,7 +30,7 @@ from lms_rt.clock import rfc3339
 from lms_rt.errors import Code, FieldError, Refused
 
 MAX_INTEGER = 2**63 - 1
-_KEY = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 # --- field types ---
@@ -100,7 +100,7 @@ Instant = Annotated[
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
 Prose = Annotated[str, StringConstraints(max_length=100_000)]
-Key = Annotated[str, StringConstraints(pattern=_KEY.pattern)]
+Key = Annotated[str, StringConstraints(pattern=f"^{_KEY.pattern}$")]
 """A key that a client chose and that becomes part of a path in a document."""
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 """An id that came from a client; whether there is such a thing is for the look-up to say."""
@@ -108,7 +108,7 @@ Identifier = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 def check_key(text: str, field: str) -> str:
     """`text`, when it may become part of a document's path; else the refusal."""
-    if not _KEY.match(text):
+    if not _KEY.fullmatch(text):
         raise Refused(
             Code.VALIDATION_FAILED, fields=(FieldError(field, "Use 1 to 64 of A-Z, a-z, 0-9, _ and -.", "invalid_key"),)
         )
@@ -122,7 +122,7 @@ def _check_metadata(value: Any) -> Any:
     while pending:
         node = pending.pop()
         if isinstance(node, dict):
-            if bad := next((key for key in node if not _KEY.match(key)), None):
+            if bad := next((key for key in node if not _KEY.fullmatch(key)), None):
                 raise PydanticCustomError(
                     "invalid_key", "The key {key} should be 1 to 64 of A-Z, a-z, 0-9, _ and -", {"key": bad}
                 )
