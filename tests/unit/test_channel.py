@@ -222,6 +222,10 @@ async def test_who_comes_back_within_the_linger_finds_the_same_actor() -> None:
     await place.publish()
     await settle()
     assert ears.offsets == [2]
+    await place.hub.unsubscribe(subscription)
+    place.hub._actors["course:1"]._post(_Linger(1))
+    await settle()
+    assert place.hub.channels == ("course:1",)
     await place.hub.close()
 
 
