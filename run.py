@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """The one entry of lms_rt: sets itself up, then runs a sub-command. `python3 run.py --help` lists them.
 
-Not for rules or wiring: each command lives in its room. What is above `main` must parse on any Python 3.
+Not for rules or wiring: each command lives in its room. This file must parse on any Python, or an old one could not be
+told that it is too old.
 """
 
+import os
 import sys
 
 if not (3, 11) <= sys.version_info[:2] <= (3, 13):
-    sys.exit(
-        "lms_rt needs Python 3.11, 3.12 or 3.13; this is Python %d.%d. Try: python3.11 run.py" % sys.version_info[:2]
-    )
+    version = "%d.%d" % sys.version_info[:2]
+    sys.exit("lms_rt needs Python 3.11, 3.12 or 3.13; this is Python " + version + ". Try: python3.11 run.py")
 
 import argparse
 import importlib
@@ -33,11 +34,10 @@ COMMANDS = {
 _WITH_TEST_TOOLS = ("test", "check-code")
 
 
-def parsers():
+def parsers():  # type: () -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]
     """The main parser, and one for each sub-command; a command's module is imported only when it is used."""
-    main_parser = argparse.ArgumentParser(
-        prog="run.py", description="lms_rt: a learning platform whose every screen is live."
-    )
+    words = "lms_rt: a learning platform whose every screen is live."
+    main_parser = argparse.ArgumentParser(prog="run.py", description=words)
     choices = main_parser.add_subparsers(dest="command", metavar="command")
     return main_parser, {
         name: choices.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".")
@@ -45,23 +45,36 @@ def parsers():
     }
 
 
-def main(arguments):
+def main(arguments):  # type: (list[str]) -> int
     """Run the sub-command that `arguments` name and return its exit status."""
     main_parser, by_name = parsers()
     if arguments[:1] in (["-h"], ["--help"]):
         main_parser.print_help()
         return 0
     if not arguments or arguments[0].startswith("-"):
-        arguments = ["serve", *arguments]
+        arguments.insert(0, "serve")
     if arguments[0] not in COMMANDS:
-        main_parser.error(f"there is no command {arguments[0]!r}; try --help")
+        main_parser.error("there is no command '%s'; try --help" % arguments[0])
     from config.venv import enter
 
     enter(ROOT, has_test_tools=arguments[0] in _WITH_TEST_TOOLS)
     command = importlib.import_module(COMMANDS[arguments[0]][0])
     command.add_arguments(by_name[arguments[0]])
-    return command.main(main_parser.parse_args(arguments))
+    return int(command.main(main_parser.parse_args(arguments)))
+
+
+def run(arguments):  # type: (list[str]) -> int
+    """`main`, for a process: who stops reading us (`run.py check | head -1`) or interrupts us sees no traceback."""
+    try:
+        status = main(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the interpreter's end
+        return 141
+    except KeyboardInterrupt:
+        return 130
+    return status
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:]))

@@ -14,6 +14,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 VERSION = "0.1.0"
+HOME = Path(__file__).resolve().parent.parent
+"""Where run.py is: what is kept beside it is found from any working directory."""
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _WEAK = ("change", "secret", "default", "example", "password", "insecure", "test")
 _SUCCESSORS = {
@@ -47,7 +49,7 @@ class Settings(BaseSettings):
     """Names, defaults and limits; `docs/configuration.md` is made from here."""
 
     model_config = SettingsConfigDict(
-        env_file=".env",
+        env_file=(HOME / ".env", ".env"),  # the one in the working directory has the last word
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -93,7 +95,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr = Field(SecretStr(""), description="Redis; empty: one process alone. Goes with MONGODB_URL.")
     tasks_redis_url: SecretStr = Field(SecretStr(""), description="Redis of the workers; default: REDIS_URL.")
     lms_data_dir: Path = Field(
-        Path(".lms_data"), description="Directory of the embedded store, its secrets and uploads."
+        HOME / ".lms_data", description="Directory of the embedded store, its secrets and uploads."
     )
     lms_durability: Literal["process", "power"] = Field(
         "process", description="power: every write is synced to the disk."

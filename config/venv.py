@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 
 _STAMP = "lms_rt-locks.json"
+_OPTIONS = ("--require-hashes", "--only-binary", ":all:", "--disable-pip-version-check", "--no-input")
 
 
 def enter(root: Path, *, has_test_tools: bool) -> None:
@@ -19,10 +24,12 @@ def enter(root: Path, *, has_test_tools: bool) -> None:
     Replaces this process (same id, so that signals reach the server); returns when already inside.
     """
     home = root / ".venv"
-    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    python = home / "bin" / "python"
     wanted = _digests(root, has_test_tools=has_test_tools)
-    if not wanted.items() <= _made_from(home).items() or not python.exists():
-        _make(root, home, python, wanted)
+    if not _is_made(home, python, wanted):
+        with _alone(root):
+            if not _is_made(home, python, wanted):  # another start may have made it while this one waited
+                _make(root, home, python, wanted)
     if Path(sys.prefix).resolve() != home.resolve():
         os.execv(python, [str(python), *sys.argv])  # noqa: S606 - our own interpreter and arguments
 
@@ -30,6 +37,10 @@ def enter(root: Path, *, has_test_tools: bool) -> None:
 def _digests(root: Path, *, has_test_tools: bool) -> dict[str, str]:
     names = ["requirements.lock", *(["requirements-test.lock"] if has_test_tools else [])]
     return {name: hashlib.sha256((root / name).read_bytes()).hexdigest() for name in names}
+
+
+def _is_made(home: Path, python: Path, wanted: dict[str, str]) -> bool:
+    return wanted.items() <= _made_from(home).items() and python.exists()
 
 
 def _made_from(home: Path) -> dict[str, str]:
@@ -40,19 +51,37 @@ def _made_from(home: Path) -> dict[str, str]:
     return stamp if isinstance(stamp, dict) else {}
 
 
+@contextlib.contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """One set-up at a time: two first starts must not build one environment together."""
+    directory = os.open(root, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
+
+
 def _make(root: Path, home: Path, python: Path, wanted: dict[str, str]) -> None:
     """Make the environment; the stamp is written last, so that an interrupted set-up starts again."""
-    print(f"Setting up {home.name} from {' and '.join(wanted)} (once; a minute or two) …", flush=True)  # noqa: T201
+    _say(f"Setting up {home.name} from {' and '.join(wanted)} (once; a minute or two) …")
+    if importlib.util.find_spec("ensurepip") is None:
+        sys.exit("lms_rt needs Python's venv with pip; on Debian and Ubuntu: sudo apt install python3-venv")
     made_from = _made_from(home)
     has_product = made_from.get("requirements.lock") == wanted["requirements.lock"] and python.exists()
+    files = [part for name in wanted for part in ("-r", str(root / name))]
     try:
         if not has_product:
             venv.create(home, with_pip=True, clear=True)
         (home / _STAMP).unlink(missing_ok=True)
-        files = [part for name in wanted for part in ("-r", str(root / name))]
-        options = ["--require-hashes", "--only-binary", ":all:", "--disable-pip-version-check", "--no-input"]
-        subprocess.run([str(python), "-m", "pip", "install", *options, *files], check=True)  # noqa: S603
-    except (OSError, subprocess.CalledProcessError) as error:
+        subprocess.run([str(python), "-m", "pip", "install", *_OPTIONS, *files], check=True)  # noqa: S603
+        (home / _STAMP).write_text(json.dumps(wanted))
+    except subprocess.CalledProcessError:
+        sys.exit(f"lms_rt could not set up {home}: the reason is above (is the package index reachable?)")
+    except OSError as error:
         sys.exit(f"lms_rt could not set up {home}: {error}")
-    (home / _STAMP).write_text(json.dumps(wanted))
-    print(f"{home.name} is ready.", flush=True)  # noqa: T201
+    _say(f"{home.name} is ready.")
+
+
+def _say(words: str) -> None:
+    print(words, flush=True)  # noqa: T201

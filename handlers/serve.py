@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import gc
 import ipaddress
 import logging
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Where to listen, where the data is, and whether there is a demo school."""
     parser.add_argument("--host", help="address to listen on (HTTP_HOST, 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on, 0 for a free one (HTTP_PORT, 8000)")
-    parser.add_argument("--data", metavar="DIR", help="data directory of the embedded store (LMS_DATA_DIR, .lms_data)")
+    parser.add_argument("--data", metavar="DIR", help="data directory (LMS_DATA_DIR, .lms_data beside run.py)")
     demo = parser.add_mutually_exclusive_group()
     demo.add_argument("--demo", action="store_true", help="open the demo school on any address, with random passwords")
     demo.add_argument("--no-demo", action="store_true", help="start with an empty school")
@@ -71,7 +72,8 @@ def _listen(settings: Settings) -> list[socket.socket]:
         return bind_sockets(settings.http_port, settings.http_host)
     except OSError as error:
         where = f"{settings.http_host}:{settings.http_port}"
-        raise _CannotListen(f"cannot listen on {where}: {error.strerror or error}") from None
+        hint = "; choose another with --port" if error.errno == errno.EADDRINUSE else ""
+        raise _CannotListen(f"cannot listen on {where}: {error.strerror or error}{hint}") from None
 
 
 async def _serve(settings: Settings, args: argparse.Namespace) -> None:
@@ -179,4 +181,6 @@ def _demo_words(made: Mapping[str, str], *, is_known: bool) -> str:
 
 
 def _say(words: str) -> None:
-    print(words, flush=True)  # noqa: T201 - the command's own output
+    """The command's own output; a school does not stop because nobody reads it any more."""
+    with contextlib.suppress(BrokenPipeError):
+        print(words, flush=True)  # noqa: T201

@@ -43,10 +43,14 @@ def run_command(work: Callable[[], Awaitable[int]]) -> int:
         print(*(f"settings: {fault}" for fault in error.faults), sep="\n", file=sys.stderr)
     except Refused as refused:
         print(_words(refused), file=sys.stderr)
-    except (ControlFault, StoreError, OSError) as error:
+    except (ControlFault, NotRunning, StoreError) as error:
         print(str(error), file=sys.stderr)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise  # run.py knows what to do when nobody reads
+        print(f"{error.filename}: {error.strerror}" if error.filename else str(error), file=sys.stderr)
+    except EOFError:
+        print("there is no terminal to ask for a password: set LMS_PASSWORD", file=sys.stderr)
     return 1
 
 
