@@ -6,6 +6,7 @@ write is decided in `lms_rt/services`. Times that are compared or moved are epoc
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -34,6 +35,7 @@ _LEDGER = (
     "writer",
     "ops_count",
 )
+_MARKS: Row = dict.fromkeys(("revision", "version", "status", "deadline_ms", "updated_ms"), 1)
 _FEW = 100
 
 
@@ -206,6 +208,26 @@ class Attempt(Aggregate):
         """The attempts at a quiz that changed since, with their answers, for the live dashboard. Previews do not count."""
         wanted = {"quiz_id": quiz_id, "updated_ms": {"$gte": since_ms}, "is_preview": False}
         return await cls.rows().find(wanted, dict(_WHOLE)).to_list(None)
+
+    @classmethod
+    async def find_changed_states(cls, quiz_id: str, since_ms: int) -> list[Row]:
+        """What tells the states of the attempts apart that changed since. Previews do not count."""
+        wanted = {"quiz_id": quiz_id, "updated_ms": {"$gte": since_ms}, "is_preview": False}
+        return await cls.rows().find(wanted, dict(_MARKS)).to_list(None)
+
+    @classmethod
+    async def find_those(cls, quiz_id: str, since_ms: int, attempt_ids: Iterable[str]) -> list[Row]:
+        """Some of the attempts that changed since, with their answers."""
+        wanted = {"quiz_id": quiz_id, "updated_ms": {"$gte": since_ms}, "_id": {"$in": list(attempt_ids)}}
+        return await cls.rows().find(wanted, dict(_WHOLE)).to_list(None)
+
+    @classmethod
+    async def find_quizzes_of(cls, attempt_ids: Iterable[str]) -> dict[str, str]:
+        """The quizzes of these attempts, by attempt. Previews are left out."""
+        # one by one: the embedded store finds an id at once, but looks at every attempt for a list of them
+        fields = {"quiz_id": 1, "is_preview": 1}
+        found = await asyncio.gather(*(cls.rows().find_one({"_id": attempt_id}, fields) for attempt_id in attempt_ids))
+        return {row["_id"]: row["quiz_id"] for row in found if row is not None and not row["is_preview"]}
 
     @classmethod
     async def find_ungraded(cls, *, until_ms: int, limit: int) -> list[str]:

@@ -172,12 +172,14 @@ def _wired(settings: Settings, clock: Clock, clients: _Clients, stack: AsyncExit
     metrics = LiveMetrics(registry)
     hub = Hub(bus=bus, clock=clock, metrics=metrics)
     _project(hub, clock, dashboards, attempts)
+    node = Node(bus=bus, clock=clock, hub=hub, metrics=metrics, may_listen=subscriptions.may_listen)
+    node.presence.listen(dashboards.presence_changed)
     return Services(
         settings=settings,
         clock=clock,
         bus=bus,
         relay=relay,
-        node=Node(bus=bus, clock=clock, hub=hub, metrics=metrics, may_listen=subscriptions.may_listen),
+        node=node,
         passwords=passwords,
         sessions=sessions,
         accounts=Accounts(settings=settings, clock=clock, passwords=passwords, sessions=sessions),
@@ -242,6 +244,7 @@ def _tasks_of(services: Services) -> dict[str, Callable[[], Awaitable[None]]]:
         "attempt_clock": services.attempt_clock.run,
         "enrollments": services.enrollments.run,
         "node": services.node.run,
+        "dashboards": services.dashboards.run,
     }
 
 

@@ -7,7 +7,7 @@ must not be lost is in documents. Any role may raise `Refused(Code.UNAVAILABLE)`
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -48,9 +48,10 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Poke:
-    """Something that a projection shows may have changed: look."""
+    """Something that a projection shows may have changed: look. `about` names what, where the poker knows it."""
 
     channel: str
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +131,8 @@ class FanOut(ABC):
         """A state for who listens now."""
 
     @abstractmethod
-    async def poke(self, channel: str) -> None:
-        """Tell the channel's projections, where there are any, to look."""
+    async def poke(self, channel: str, about: Sequence[str] = ()) -> None:
+        """Tell the channel's projections, where there are any, to look; `about` names what may have changed."""
 
     @abstractmethod
     async def listen(self, channel: str, receiver: Receiver[Message]) -> Listening:

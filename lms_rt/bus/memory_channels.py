@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -167,9 +167,9 @@ class MemoryFanOut(FanOut):
         """A state for who listens now."""
         self._channels.hand_out(channel, State(channel, name, data, self._channels.clock.now_ms()))
 
-    async def poke(self, channel: str) -> None:
+    async def poke(self, channel: str, about: Sequence[str] = ()) -> None:
         """Tell the channel's projections to look."""
-        self._channels.hand_out(channel, Poke(channel))
+        self._channels.hand_out(channel, Poke(channel, tuple(about)))
 
     async def listen(self, channel: str, receiver: Receiver[Message]) -> Listening:
         """Confirmed at once."""

@@ -21,6 +21,8 @@ class LiveStudentView(View):
     student_id: str
     full_name: str
     attempt_number: int
+    started_at: Instant
+    last_saved_at: Instant | None
     is_connected: bool
     devices: int
     question_id: str | None
@@ -29,6 +31,7 @@ class LiveStudentView(View):
     remaining_ms: int | None
     status: AttemptStatus
     score: Hundredths | None
+    max_score: Hundredths | None
     flags: list[str]
     revision: int
 

@@ -152,9 +152,9 @@ class ChannelActor(Receiver[Message], Audience):
         for subscription in tuple(self._subscriptions.values()):
             subscription.send_state(state.name, frame)
 
-    async def _on_poke(self, _: Poke) -> None:
+    async def _on_poke(self, poke: Poke) -> None:
         if self._projection is not None:
-            self._projection.poked()
+            self._projection.poked(poke.about)
 
     async def _on_compare(self, _: _CompareTops) -> None:
         if self._position is None or not self._subscriptions:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -45,8 +45,8 @@ class Projection(ABC):
         """Do the work until cancelled."""
 
     @abstractmethod
-    def poked(self) -> None:
-        """What is shown may have changed."""
+    def poked(self, about: Sequence[str] = ()) -> None:
+        """What is shown may have changed; `about` names what, where that is known."""
 
     @abstractmethod
     def heard(self, event: LiveEvent) -> None:
@@ -67,6 +67,10 @@ MakeProjection = Callable[[str], Projection]
 
 class Source(ABC):
     """What a differing projection shows: a picture with versions, of which differences can be told."""
+
+    @abstractmethod
+    def hint(self, about: Sequence[str]) -> None:
+        """What the next look should not miss, besides what it finds by itself. Hints may be lost."""
 
     @abstractmethod
     async def refresh(self) -> int:
@@ -119,8 +123,9 @@ class DifferingProjection(Projection):
             await self._clock.sleep_until_ms(begun_ms + self._pace_ms)
             await wait_until(self._clock, begun_ms + self._idle_ms, self._poked)
 
-    def poked(self) -> None:
+    def poked(self, about: Sequence[str] = ()) -> None:
         """Look soon."""
+        self._source.hint(about)
         self._poked.set()
 
     def heard(self, event: LiveEvent) -> None:  # noqa: ARG002 - any event will do

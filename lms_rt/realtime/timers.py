@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from lms_rt.clock import Clock, from_ms, rfc3339
@@ -68,7 +68,7 @@ class QuizTimer(Projection):
                 told_ms = self._clock.now_ms()
                 self._tell(announce=False)
 
-    def poked(self) -> None:
+    def poked(self, about: Sequence[str] = ()) -> None:  # noqa: ARG002 - there is one deadline
         """The deadline may have moved."""
         self._changed.set()
 

@@ -146,7 +146,7 @@ class Attempts:
             facts |= _facts_of(signal)
         await self._telling.note(attempt_channel(attempt_id), actor.user_id, facts)
         if not attempt["is_preview"]:
-            await self._telling.poke(quiz_live_channel(attempt["quiz_id"]))
+            await self._telling.poke(quiz_live_channel(attempt["quiz_id"]), [attempt_id])
 
     # --- reading ---
 

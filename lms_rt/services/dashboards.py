@@ -5,24 +5,32 @@ Exact by construction: what it shows is read from the attempts, only those that 
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from documents.attempt import Attempt
+from documents.base import Row
 from documents.enums import QuestionType
 from documents.quiz import Quiz
 from lms_rt.bus.base import Bus, Member
 from lms_rt.clock import Clock, from_ms
 from lms_rt.contracts.actor import Actor
-from lms_rt.contracts.channels import attempt_channel, quiz_live_channel
+from lms_rt.contracts.channels import ChannelKind, attempt_channel, find_channel, quiz_live_channel
 from lms_rt.contracts.dashboards import AsOf, LiveView
+from lms_rt.errors import Refused
 from lms_rt.realtime.projections import Source
 from lms_rt.security.access.quizzes import require_taught_quiz
 from lms_rt.services.live_picture import LivePicture, Presence, Sitting
 
 OVERLAP_MS = 5_000
 """How far back each look reads again: a write of a node whose clock is behind, or that took long, is still seen."""
+WHOLE_LOOK_MS = 5_000
+"""So often everybody's presence is asked for; in between, only that of those who were hinted at or whose row changed."""
 _KEPT_MARKS = 10_000
+_KEPT_QUIZZES = 20_000
+_log = logging.getLogger(__name__)
 
 
 class QuizSource(Source):
@@ -32,18 +40,37 @@ class QuizSource(Source):
         self._quiz_id, self._bus, self._clock = quiz_id, bus, clock
         self._picture: LivePicture | None = None
         self._marks: dict[int, int] = {}
+        self._hinted: set[str] = set()
+        self._next_whole_ms = 0
+
+    def hint(self, about: Iterable[str]) -> None:
+        """These students came, went or turned to another question."""
+        self._hinted.update(about)
 
     async def refresh(self) -> int:
         """Read the attempts that changed and where their students are; the step that the picture is at now."""
         picture = self._picture or LivePicture(await _questions(self._quiz_id))
-        since_ms = picture.newest_ms - OVERLAP_MS if picture.sittings else 0
-        picture.take(await Attempt.find_changed(self._quiz_id, since_ms))
-        picture.see(await _presences(self._bus, picture.sittings.values()))
+        hinted, self._hinted = self._hinted, set()
+        changed = picture.take(await self._changed_rows(picture))
+        if (now_ms := self._clock.now_ms()) >= self._next_whole_ms:
+            self._next_whole_ms = now_ms + WHOLE_LOOK_MS
+            watched = list(picture.sittings.values())
+        else:
+            watched = [picture.sittings[id_] for id_ in hinted.union(changed) if id_ in picture.sittings]
+        picture.see(await _presences(self._bus, watched))
         self._picture = picture
-        self._marks[picture.step] = picture.newest_ms or self._clock.now_ms()
+        self._marks.setdefault(picture.step, picture.newest_ms or now_ms)
         if len(self._marks) > _KEPT_MARKS:
             self._marks.pop(next(iter(self._marks)))
         return picture.step
+
+    async def _changed_rows(self, picture: LivePicture) -> list[Row]:
+        """Only the rows whose state differs are read whole; at first, all."""
+        if not picture.sittings:
+            return await Attempt.find_changed(self._quiz_id, 0)
+        since_ms = picture.newest_ms - OVERLAP_MS
+        differing = picture.differing(await Attempt.find_changed_states(self._quiz_id, since_ms))
+        return await Attempt.find_those(self._quiz_id, since_ms, differing) if differing else []
 
     def changes_since(self, version: int) -> Mapping[str, Any] | None:
         """The frame for one who was last sent step `version`; None: nothing differs, or too long ago to tell."""
@@ -61,10 +88,42 @@ class QuizSource(Source):
 
 
 class Dashboards:
-    """Snapshots of running quizzes, for those who teach them."""
+    """Snapshots of running quizzes, for those who teach them, and what lets their frames follow who comes and goes."""
 
     def __init__(self, *, bus: Bus, clock: Clock) -> None:
         self._bus, self._clock = bus, clock
+        self._moved: set[str] = set()
+        self._has_moved = asyncio.Event()
+        self._quiz_of: dict[str, str] = {}
+
+    def presence_changed(self, channel: str) -> None:
+        """Somebody came to a channel, or left it; `run` lets the quiz of an attempt look."""
+        parsed = find_channel(channel)
+        if parsed is not None and parsed.kind is ChannelKind.ATTEMPT:
+            self._moved.add(parsed.subject_id)
+            self._has_moved.set()
+
+    async def run(self) -> None:
+        """Poke the dashboards of those who came or went, until cancelled."""
+        while True:
+            await self._has_moved.wait()
+            self._has_moved.clear()
+            moved, self._moved = self._moved, set()
+            try:
+                await self._poke(moved)
+            except Refused as refused:  # every dashboard looks at everybody every few seconds anyway
+                _log.info("%s comings and goings were not told: %s", len(moved), refused)
+
+    async def _poke(self, attempt_ids: set[str]) -> None:
+        unknown = attempt_ids - self._quiz_of.keys()
+        self._quiz_of |= await Attempt.find_quizzes_of(unknown)
+        about: dict[str, list[str]] = {}
+        for attempt_id in attempt_ids & self._quiz_of.keys():
+            about.setdefault(self._quiz_of[attempt_id], []).append(attempt_id)
+        for quiz_id, moved in about.items():
+            await self._bus.fan_out.poke(quiz_live_channel(quiz_id), moved)
+        while len(self._quiz_of) > _KEPT_QUIZZES:
+            del self._quiz_of[next(iter(self._quiz_of))]
 
     def source_of(self, quiz_id: str) -> QuizSource:
         """A source of frames, for the actor of the quiz's channel."""

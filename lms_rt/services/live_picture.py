@@ -1,7 +1,8 @@
 """The picture of a running quiz, kept up to date by reading only what changed: the arithmetic behind the live dashboard.
 
 Rows of attempts go in, views come out; it reads nothing itself. What one attempt adds to a question's figures is taken
-back before its newer state is added, so a change costs the same among 2,000 students as among 20.
+back before its newer state is added, and what changed last is found first, so a change costs the same among 2,000
+students as among 20.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from documents.enums import AttemptStatus, QuestionType
@@ -71,35 +73,47 @@ class LivePicture:
         self.step = 0
         self.newest_ms = 0
         self.sittings: dict[str, Sitting] = {}
+        """By attempt; the one that changed last is the last."""
+        self._students: Counter[str] = Counter()
         self._tallies = {question["id"]: _Tally(question, order) for order, question in enumerate(questions, 1)}
         self._totals: Counter[str] = Counter()
 
     # --- what goes in ---
 
-    def take(self, rows: Iterable[Row]) -> bool:
-        """Take the stored state of attempts that may have changed. Did any?"""
-        following, has_changed = self.step + 1, False
+    def differing(self, states: Iterable[Row]) -> list[str]:
+        """Which of these attempts are in another state than the one that is known here, by what tells states apart."""
+        known = self.sittings
+        return [
+            row["_id"]
+            for row in states
+            if row["_id"] not in known or _state_of(known[row["_id"]].row) != _state_of(row)
+        ]
+
+    def take(self, rows: Iterable[Row]) -> list[str]:
+        """Take the stored state of attempts that may have changed. Which did?"""
+        following, changed = self.step + 1, []
         for row in rows:
             self.newest_ms = max(self.newest_ms, row["updated_ms"])
-            known = self.sittings.get(row["_id"])
+            known = self.sittings.pop(row["_id"], None)
             if known is not None and _state_of(known.row) == _state_of(row):
+                self.sittings[row["_id"]] = known
                 continue
             sitting = Sitting(row, following, _seconds_before(row), known.presence if known else Presence())
             if known is not None:
                 self._count(known, -1, following)
             self._count(sitting, +1, following)
             self.sittings[row["_id"]] = sitting
-            has_changed = True
-        self.step += has_changed
-        return has_changed
+            changed.append(row["_id"])
+        self.step += bool(changed)
+        return changed
 
     def see(self, presences: Mapping[str, Presence]) -> bool:
         """Take where the students of these attempts are now. Has anything changed?"""
         following, has_changed = self.step + 1, False
         for attempt_id, presence in presences.items():
-            sitting = self.sittings[attempt_id]
-            if sitting.presence == presence:
+            if self.sittings[attempt_id].presence == presence:
                 continue
+            sitting = self.sittings[attempt_id] = self.sittings.pop(attempt_id)
             self._count_presence(sitting.presence, -1, following)
             self._count_presence(presence, +1, following)
             sitting.presence, sitting.changed, has_changed = presence, following, True
@@ -109,6 +123,7 @@ class LivePicture:
     def _count(self, sitting: Sitting, sign: int, step: int) -> None:
         status = sitting.row["status"]
         self._totals["graded" if status in _CLOSED else status] += sign
+        self._students[sitting.row["student_id"]] += sign
         self._totals["answers_saved"] += sign * len(sitting.values)
         for question_id, value in sitting.values.items():
             if (tally := self._tallies.get(question_id)) is not None:
@@ -125,7 +140,9 @@ class LivePicture:
 
     def students(self, since: int, now_ms: int) -> list[LiveStudentView]:
         """The rows that changed after step `since` (-1: all), in the order in which they began."""
-        return [_student(sitting, now_ms) for sitting in self.sittings.values() if sitting.changed > since]
+        changed = takewhile(lambda sitting: sitting.changed > since, reversed(self.sittings.values()))
+        ordered = sorted(changed, key=lambda sitting: (sitting.row["started_at"], sitting.row["_id"]))
+        return [_student(sitting, now_ms) for sitting in ordered]
 
     def questions(self, since: int) -> list[LiveQuestionView]:
         """The questions whose figures changed after step `since` (-1: all)."""
@@ -134,8 +151,7 @@ class LivePicture:
     def totals(self) -> LiveTotalsView:
         """The figures above the table."""
         names = ("connected", "in_progress", "paused", "submitted", "graded", "answers_saved")
-        students = len({sitting.row["student_id"] for sitting in self.sittings.values()})
-        return LiveTotalsView(students=students, **{name: self._totals[name] for name in names})
+        return LiveTotalsView(students=len(self._students), **{name: self._totals[name] for name in names})
 
 
 def _state_of(row: Row) -> tuple[Any, ...]:
@@ -169,11 +185,14 @@ def _student(sitting: Sitting, now_ms: int) -> LiveStudentView:
     row, presence = sitting.row, sitting.presence
     deadline_ms = row.get("deadline_ms")
     remaining_ms = max(0, deadline_ms - now_ms) if deadline_ms is not None and sitting.is_open else None
+    last_saved_ms = max((answer["saved_at_ms"] for answer in row["answers"].values()), default=None)
     return LiveStudentView(
         attempt_id=row["_id"],
         student_id=row["student_id"],
         full_name=row["student_name"],
         attempt_number=row["attempt_number"],
+        started_at=row["started_at"],
+        last_saved_at=None if last_saved_ms is None else from_ms(last_saved_ms),
         is_connected=presence.devices > 0,
         devices=presence.devices,
         question_id=presence.question_id if presence.devices else None,
@@ -182,6 +201,7 @@ def _student(sitting: Sitting, now_ms: int) -> LiveStudentView:
         remaining_ms=remaining_ms,
         status=row["status"],
         score=row.get("score"),
+        max_score=row.get("max_score"),
         flags=["hidden"] if presence.is_hidden and presence.devices else [],
         revision=row["revision"],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lms_rt.bus.base import Bus
@@ -25,10 +25,10 @@ class Telling:
         except Refused as refused:
             _log.info("%s was not told on %s: %s", name, channel, refused)
 
-    async def poke(self, channel: str) -> None:
-        """A hint to look again."""
+    async def poke(self, channel: str, about: Sequence[str] = ()) -> None:
+        """A hint to look again, at what `about` names in particular."""
         try:
-            await self._bus.fan_out.poke(channel)
+            await self._bus.fan_out.poke(channel, about)
         except Refused as refused:
             _log.info("%s was not poked: %s", channel, refused)
 

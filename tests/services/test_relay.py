@@ -92,8 +92,8 @@ class FailingFanOut(FanOut):
     async def publish_state(self, channel: str, name: str, data: Any) -> None:
         await self._inner.publish_state(channel, name, data)
 
-    async def poke(self, channel: str) -> None:
-        await self._inner.poke(channel)
+    async def poke(self, channel: str, about: Any = ()) -> None:
+        await self._inner.poke(channel, about)
 
     async def listen(self, channel: str, receiver: Any) -> Any:
         return await self._inner.listen(channel, receiver)

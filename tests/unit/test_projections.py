@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -19,6 +19,10 @@ class Picture(Source):
 
     def __init__(self) -> None:
         self.version, self.looks, self.asked, self.is_away = 1, 0, [], False  # type: ignore[var-annotated]
+        self.hints: list[str] = []
+
+    def hint(self, about: Sequence[str]) -> None:
+        self.hints += about
 
     async def refresh(self) -> int:
         self.looks += 1
@@ -111,6 +115,12 @@ async def test_pokes_are_paced_and_silence_is_looked_at_every_five_seconds(room:
     assert room.picture.looks == 2
     await room.passes(0.2)
     assert room.picture.looks == 3
+
+
+async def test_what_a_poke_is_about_is_told_before_the_look(room: Room) -> None:
+    room.projection.poked(["att_1", "att_2"])
+    assert room.picture.hints == ["att_1", "att_2"]
+    assert room.picture.looks == 1
 
 
 async def test_one_that_is_slow_skips_frames_and_loses_nothing(room: Room) -> None:
