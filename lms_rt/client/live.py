@@ -28,6 +28,9 @@ COMMAND_SECONDS = 10.0
 _OPEN_SECONDS = 10.0
 _FINAL_CODES = range(4500, 5000)
 _NOT_SIGNED_IN = 4501
+_UNAUTHENTICATED = 401
+_FINAL_STATUSES = frozenset({_UNAUTHENTICATED, 403, 404})
+_TICKET_TRIES = 3
 _PASSING = frozenset({"unavailable", "busy"})
 _ORPHANS = 200
 """So many frames of a channel are kept that the server subscribed to before the caller could say who listens."""
@@ -50,6 +53,7 @@ class LiveClient:
     ) -> None:
         self._url, self._ticket, self._token, self._on_notice = url, ticket, token, on_notice
         self._backoff = backoff or Backoff()
+        self._refusals = 0
         self._ears: dict[str, Ear] = {}
         self._orphans: dict[str, deque[Frame]] = {}
         self._line: Line | None = None
@@ -155,24 +159,37 @@ class LiveClient:
 
     async def _keep_up(self) -> None:
         while self._ended is None:
-            line: Line | None = None
-            try:
-                line = await self._live_once()
-            except InvalidStatus as refused:
-                if refused.response.status_code in (401, 403, 404):
-                    self._end(ClosedError(refused.response.status_code, "the handshake was refused"))
-                    return
-            except CommandRefusedError as refused:
-                if refused.code not in _PASSING:
-                    self._end(ClosedError(_NOT_SIGNED_IN, refused.code))
-                    return
-            except (OSError, TimeoutError, WebSocketException, LiveError):
-                pass  # the server is away, or the line was lost on its way up: as any lost line
+            line = await self._tried()
             if line is not None and line.close_code in _FINAL_CODES:
                 self._end(ClosedError(line.close_code, line.close_reason))
-                return
-            hint_ms = line.reconnect_after_ms if line is not None else None
-            await asyncio.sleep(hint_ms / 1000 if hint_ms is not None else self._backoff.next_seconds())
+            if self._ended is None:
+                await asyncio.sleep(self._pause_seconds(line))
+
+    async def _tried(self) -> Line | None:
+        """One line, from its opening to its end; None when it did not come up. What is final has ended the client."""
+        try:
+            return await self._live_once()
+        except InvalidStatus as refused:
+            self._take_refusal(refused.response.status_code)
+        except CommandRefusedError as refused:
+            if refused.code not in _PASSING:
+                self._end(ClosedError(_NOT_SIGNED_IN, refused.code))
+        except (OSError, TimeoutError, WebSocketException, LiveError):
+            pass  # the server is away, or the line was lost on its way up: as any lost line
+        except Exception as error:  # noqa: BLE001 - the caller's credential failed: whoever waits hears of it
+            self._end(ClosedError(None, f"{type(error).__name__}: {error}"))
+        return None
+
+    def _take_refusal(self, status: int) -> None:
+        """A refused handshake is the end, but a one-time ticket may have been lost with the server that issued it."""
+        self._refusals += 1
+        is_stale = status == _UNAUTHENTICATED and self._ticket is not None and self._refusals < _TICKET_TRIES
+        if status in _FINAL_STATUSES and not is_stale:
+            self._end(ClosedError(status, "the handshake was refused"))
+
+    def _pause_seconds(self, line: Line | None) -> float:
+        hint_ms = line.reconnect_after_ms if line is not None else None
+        return hint_ms / 1000 if hint_ms is not None else self._backoff.next_seconds()
 
     async def _live_once(self) -> Line:
         """One line, from its opening to its end."""
@@ -211,6 +228,7 @@ class LiveClient:
         self.connections += 1
         self._orphans.clear()
         self._backoff.reset()
+        self._refusals = 0
         self._is_up.set()
         for ear in tuple(self._ears.values()):
             self._spawn(self._resume_by_itself(ear))

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from lms_rt.console.simulate.proof import Proof, prove
 from lms_rt.console.simulate.room import Room
 from lms_rt.console.simulate.school import School, SchoolRefusedError
+from lms_rt.console.simulate.student import Manner
 from lms_rt.console.simulate.watcher import Latencies
 from lms_rt.console.store import run_command, settings_for
 from lms_rt.services.demo import DEMO_PASSWORD, TEACHER_EMAIL
@@ -74,7 +75,7 @@ async def play(plan: Plan, email: str, password: str) -> tuple[Proof, Latencies]
     async with School.open(plan.address, students=plan.students) as school:
         reader = await school.sign_in(email, password)
         quiz = await reader.get(f"/quizzes/{plan.quiz_id}")
-        room = Room(school, quiz, reader, seed=plan.seed, drop_rate=plan.drop_rate)
+        room = Room(school, quiz, reader, seed=plan.seed, manner=Manner(drop_rate=plan.drop_rate))
         async with asyncio.timeout(3 * 3600):
             await room.sit(plan.students, say=_say_progress)
         return await prove(room), room.latencies

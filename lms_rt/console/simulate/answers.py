@@ -24,8 +24,10 @@ def _choice(question: Question, draw: random.Random) -> str:
 
 
 def _select(question: Question, draw: random.Random) -> list[str]:
+    """In the order of the options, as the server keeps it."""
     ids = [str(option["id"]) for option in question["options"]]
-    return draw.sample(ids, draw.randint(1, len(ids)))
+    chosen = draw.sample(ids, draw.randint(1, len(ids)))
+    return [one for one in ids if one in chosen]
 
 
 def _true_false(_: Question, draw: random.Random) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from lms_rt.client.live import LiveClient
 from lms_rt.console.simulate.room import Room
-from lms_rt.console.simulate.student import Diary
+from lms_rt.console.simulate.student import Diary, Operation
 
 _OPEN = ("in_progress", "paused")
 _PATIENCE_SECONDS = 60
@@ -55,20 +55,33 @@ async def prove(room: Room) -> Proof:
 
 def ledger_faults(diary: Diary, attempt: dict[str, Any]) -> list[str]:
     """Where what is stored is not the newest acknowledged operation of a question, nor one whose ack was lost."""
-    faults = []
-    by_question: dict[str, list[tuple[int, str, Any]]] = {}
-    for op_id, (operation, revision, is_superseded) in diary.acknowledged.items():
-        if not is_superseded:
-            by_question.setdefault(operation.question_id, []).append((revision, op_id, operation.value))
-    unanswered = {operation.op_id for operation in diary.unanswered}
-    for question_id, found in by_question.items():
-        revision, op_id = max((revision, op_id) for revision, op_id, _ in found)
-        stored = attempt["answers"].get(question_id)
-        if stored is None or stored["revision"] < revision:
-            faults.append(f"{diary.attempt_id} {question_id}: revision {revision} was acknowledged and is not stored")
-        elif stored["op_id"] != op_id and stored["op_id"] not in unanswered:
-            faults.append(f"{diary.attempt_id} {question_id}: {stored['op_id']} is stored, {op_id} was the newest")
-    return faults
+    newest: dict[str, tuple[int, Operation]] = {}
+    for operation, revision, is_superseded in diary.acknowledged.values():
+        known = newest.get(operation.question_id)
+        if not is_superseded and (known is None or known[0] < revision):
+            newest[operation.question_id] = revision, operation
+    unanswered = {operation.op_id: operation for operation in diary.unanswered}
+    return [
+        f"{diary.attempt_id} {question_id}: {fault}"
+        for question_id, (revision, operation) in newest.items()
+        if (fault := _answer_fault(attempt["answers"].get(question_id), revision, operation, unanswered))
+    ]
+
+
+def _answer_fault(
+    stored: dict[str, Any] | None, revision: int, newest: Operation, unanswered: dict[str, Operation]
+) -> str:
+    """What is wrong with one stored answer; "" when it is the newest one, or a later one whose ack was lost."""
+    if stored is None or stored["revision"] < revision:
+        return f"revision {revision} was acknowledged and is not stored"
+    operation = newest if stored["op_id"] == newest.op_id else unanswered.get(stored["op_id"])
+    if operation is None:
+        return f"{stored['op_id']} is stored, {newest.op_id} was the newest"
+    if operation is newest and stored["revision"] != revision:
+        return f"{newest.op_id} was acknowledged as revision {revision} and is stored as {stored['revision']}"
+    if stored["value"] != operation.value:
+        return f"{stored['value']!r} is stored, {operation.value!r} was sent"
+    return ""
 
 
 def _grading_faults(closed: list[dict[str, Any]]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from lms_rt.client.ear import Ear
 from lms_rt.client.live import LiveClient
 from lms_rt.console.simulate.school import Person, School
-from lms_rt.console.simulate.student import Student
+from lms_rt.console.simulate.student import Manner, Student
 from lms_rt.console.simulate.watcher import Latencies
 
 _TELL_SECONDS = 1.0
@@ -21,12 +21,12 @@ _TELL_SECONDS = 1.0
 class Room:
     """One simulation."""
 
-    def __init__(self, school: School, quiz: dict[str, Any], reader: Person, *, seed: int, drop_rate: float) -> None:
+    def __init__(self, school: School, quiz: dict[str, Any], reader: Person, *, seed: int, manner: Manner) -> None:
         self.school, self.quiz, self.reader = school, quiz, reader
         self.latencies = Latencies()
         self.students: list[Student] = []
         self.faults: list[str] = []
-        self._seed, self._drop_rate = seed, drop_rate
+        self._seed, self._manner = seed, manner
         self._counts: Counter[str] = Counter()
 
     async def sit(self, number: int, *, say: Callable[[str], None]) -> None:
@@ -70,7 +70,7 @@ class Room:
             self.school,
             person,
             draw=random.Random(f"{self._seed}:{place}"),  # noqa: S311 - a play, no secret
-            drop_rate=self._drop_rate,
+            manner=self._manner,
             latencies=self.latencies,
         )
         self.students.append(student)

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 
+from lms_rt.client.pacing import Backoff
+
 SIGN_INS_IN_FLIGHT = 16
-_TRIES = 8
+PATIENCE_SECONDS = 90.0
+"""So long a server may be away or busy before a person gives up."""
 _TIMEOUT_SECONDS = 60.0
 _PASSING = frozenset({429, 503})
 
 
 class SchoolRefusedError(Exception):
-    """The server said no to something without which there is no simulation."""
+    """The server said no to something without which there is no simulation; `code` is the problem's, if it has one."""
+
+    def __init__(self, words: str, code: str = "") -> None:
+        super().__init__(words)
+        self.code = code
 
 
 class Person:
@@ -37,23 +45,16 @@ class Person:
 
     async def call(self, method: str, path: str, *, also: tuple[int, ...] = (), **options: Any) -> Any:
         """The JSON of a success (or of a status in `also`). Raises `SchoolRefusedError`."""
-        for turn in range(_TRIES):
+        while True:
             token = self._tokens["access_token"]
             headers = {"Authorization": f"Bearer {token}"}
-            try:
-                response = await self._http.request(method, path, headers=headers, **options)
-            except httpx.TransportError:
-                await asyncio.sleep(0.2 * 2**turn)
-                continue
+            response = await _answered(self._http, method, path, headers=headers, **options)
             if response.status_code == 401 and response.json().get("code") == "token_expired":
                 await self._refresh(token)
-            elif response.status_code in _PASSING:
-                await asyncio.sleep(float(response.headers.get("Retry-After", 1)))
             elif response.is_success or response.status_code in also:
                 return response.json() if response.content else None
             else:
-                raise SchoolRefusedError(_words(method, path, response))
-        raise SchoolRefusedError(f"{method} {path}: no answer after {_TRIES} tries")
+                raise _refused(method, path, response)
 
     async def ticket(self) -> str:
         """A one-time ticket for the socket."""
@@ -64,9 +65,9 @@ class Person:
             if self._tokens["access_token"] != expired:
                 return
             body = {"refresh_token": self._tokens["refresh_token"]}
-            response = await self._http.post("/auth/refresh", json=body)
+            response = await _answered(self._http, "POST", "/auth/refresh", json=body)
             if not response.is_success:
-                raise SchoolRefusedError(_words("POST", "/auth/refresh", response))
+                raise _refused("POST", "/auth/refresh", response)
             self._tokens = response.json()
 
 
@@ -96,31 +97,45 @@ class School:
         return await self._enter("/auth/login", {"email": email, "password": password})
 
     async def register(self, email: str, password: str, full_name: str) -> Person:
-        """Somebody new."""
-        return await self._enter("/auth/register", {"email": email, "password": password, "full_name": full_name})
+        """Somebody new, with an address that nobody else uses."""
+        try:
+            return await self._enter("/auth/register", {"email": email, "password": password, "full_name": full_name})
+        except SchoolRefusedError as refused:
+            if refused.code != "email_taken":
+                raise
+            return await self.sign_in(email, password)  # the reply to our own registration was lost
 
     async def _enter(self, path: str, body: dict[str, str]) -> Person:
         async with self._sign_ins:
-            for turn in range(_TRIES):
-                try:
-                    response = await self._http.post(path, json=body)
-                except httpx.TransportError as error:
-                    if turn == _TRIES - 1:
-                        raise SchoolRefusedError(f"no answer from {self.address}: {error}") from error
-                    await asyncio.sleep(0.2 * 2**turn)
-                    continue
-                if response.is_success:
-                    return Person(self._http, response.json())
-                if response.status_code not in _PASSING:
-                    raise SchoolRefusedError(_words("POST", path, response))
-                await asyncio.sleep(float(response.headers.get("Retry-After", 1)))
-        raise SchoolRefusedError(f"POST {path}: no answer after {_TRIES} tries")
+            response = await _answered(self._http, "POST", path, json=body)
+        if not response.is_success:
+            raise _refused("POST", path, response)
+        return Person(self._http, response.json())
 
 
-def _words(method: str, path: str, response: httpx.Response) -> str:
+async def _answered(http: httpx.AsyncClient, method: str, path: str, **options: Any) -> httpx.Response:
+    """The first answer that says more than "come back later", asked for until then."""
+    backoff, give_up_at = Backoff(first_seconds=0.2, most_seconds=1.0), time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            response = await http.request(method, path, **options)
+        except httpx.TransportError as error:
+            pause, reason = backoff.next_seconds(), f"{type(error).__name__} {error}"
+        else:
+            if response.status_code not in _PASSING:
+                return response
+            pause, reason = float(response.headers.get("Retry-After", 1)), f"status {response.status_code}"
+        if time.monotonic() + pause > give_up_at:
+            raise SchoolRefusedError(f"{method} {path}: no answer within {PATIENCE_SECONDS:.0f} s ({reason})")
+        await asyncio.sleep(pause)
+
+
+def _refused(method: str, path: str, response: httpx.Response) -> SchoolRefusedError:
     try:
         problem = response.json()
-        reason = f"{problem.get('code')}: {problem.get('detail')}"
     except ValueError:
-        reason = response.text[:200]
-    return f"{method} {path} was refused: {response.status_code} {reason}"
+        code, reason = "", response.text[:200]
+    else:
+        code = str(problem.get("code"))
+        reason = f"{code}: {problem.get('detail')}"
+    return SchoolRefusedError(f"{method} {path} was refused: {response.status_code} {reason}", code)

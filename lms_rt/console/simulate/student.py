@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,9 @@ from lms_rt.console.simulate.school import Person, School
 from lms_rt.console.simulate.watcher import Latencies
 
 _SAVE_TRIES = 30
+_PAUSE_SECONDS = 0.2
 _ENDS = frozenset({"attempt_closed"})
+_PASSING = frozenset({"busy", "unavailable"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,15 @@ class Operation:
     op_id: str
     seq: int
     base_revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How students behave. While `goes_on` says so, they change their minds instead of handing in."""
+
+    drop_rate: float = 0.2
+    think_seconds: tuple[float, float] = (0.05, 0.6)
+    goes_on: Callable[[], bool] = lambda: False
 
 
 @dataclass(slots=True)
@@ -51,10 +62,10 @@ class Student:
     """Plays one attempt."""
 
     def __init__(
-        self, school: School, person: Person, *, draw: random.Random, drop_rate: float, latencies: Latencies
+        self, school: School, person: Person, *, draw: random.Random, manner: Manner, latencies: Latencies
     ) -> None:
         self.person, self.diary = person, Diary()
-        self._school, self._draw, self._drop_rate, self._latencies = school, draw, drop_rate, latencies
+        self._school, self._draw, self._manner, self._latencies = school, draw, manner, latencies
         self._device_id = f"sim-{uuid.uuid4().hex[:12]}"
         self._lease: str | None = None
         self._revisions: dict[str, int] = {}
@@ -76,11 +87,14 @@ class Student:
             await self._come_back(live)
             await self._hand_in(live)
 
-    def _path(self, questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _path(self, questions: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """All questions in their order, then some again: minds are changed."""
         answerable = [question for question in questions if can_be_answered(question)]
-        again = self._draw.sample(answerable, max(1, len(answerable) // 3)) if answerable else []
-        return answerable + again
+        yield from answerable
+        if answerable:
+            yield from self._draw.sample(answerable, max(1, len(answerable) // 3))
+            while self._manner.goes_on():
+                yield self._draw.choice(answerable)
 
     def _is_sleepy(self, attempt: dict[str, Any]) -> bool:
         """Some wait for the deadline instead of handing in, where it is near."""
@@ -88,7 +102,7 @@ class Student:
         return left is not None and left < 120_000 and self._draw.random() < 0.3
 
     async def _step(self, live: LiveClient, question: dict[str, Any]) -> None:
-        await asyncio.sleep(self._draw.uniform(0.05, 0.6))
+        await asyncio.sleep(self._draw.uniform(*self._manner.think_seconds))
         self._seq += 1
         operation = Operation(
             question["id"],
@@ -98,7 +112,7 @@ class Student:
             self._revisions.get(question["id"], 0),
         )
         self.diary.unanswered.append(operation)
-        is_dropping = self._draw.random() < self._drop_rate
+        is_dropping = self._draw.random() < self._manner.drop_rate
         if is_dropping and self._draw.random() < 0.5:
             live.drop()  # before it was sent
             self.diary.drops += 1
@@ -124,7 +138,7 @@ class Student:
             await self._come_back(live)
             if self.diary.is_over or operation.op_id in self.diary.acknowledged:
                 return
-            sent = time.monotonic()
+            sent, line = time.monotonic(), live.connections
             try:
                 reply = await live.command("answer.save", **self._fields(operation), lease=self._lease)
             except (LineLostError, CommandTimeoutError):
@@ -133,7 +147,7 @@ class Student:
                 if not await self._heed(live, refused.code):
                     return
                 continue
-            self._acknowledge(operation, reply, sent)
+            self._acknowledge(operation, reply, sent if live.connections == line else None)
             return
 
     def _fields(self, operation: Operation) -> dict[str, Any]:
@@ -158,7 +172,8 @@ class Student:
             )
             self._take(live, taken)
             return True
-        return code in {"busy", "unavailable"}
+        await asyncio.sleep(_PAUSE_SECONDS)
+        return code in _PASSING
 
     async def _save_by_rest(self, operation: Operation) -> None:
         """The way for clients whose socket is away."""
@@ -175,12 +190,13 @@ class Student:
         if reply.get("code") in _ENDS:
             self.diary.is_over = True
 
-    def _acknowledge(self, operation: Operation, reply: dict[str, Any], sent: float) -> None:
+    def _acknowledge(self, operation: Operation, reply: dict[str, Any], sent: float | None) -> None:
+        """Write it down. `sent` is None when the way to a new line is in the time, which says nothing of the server."""
         is_superseded = bool(reply.get("superseded"))
         self.diary.acknowledged[operation.op_id] = (operation, reply["revision"], is_superseded)
         self.diary.unanswered = [one for one in self.diary.unanswered if one.op_id != operation.op_id]
         self._revisions[operation.question_id] = max(reply["revision"], self._revisions.get(operation.question_id, 0))
-        if not is_superseded:
+        if sent is not None and not is_superseded:
             self._latencies.acknowledged(self.diary.attempt_id, reply["revision"], sent)
 
     async def _come_back(self, live: LiveClient) -> None:
@@ -201,9 +217,9 @@ class Student:
             try:
                 await self._insist(live, "attempt.submit", attempt_id=self.diary.attempt_id)
             except CommandRefusedError as refused:
-                if refused.code not in {"busy", "unavailable"}:
+                if refused.code not in _PASSING:
                     raise
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(_PAUSE_SECONDS)
             else:
                 self.diary.is_over = True
                 return
@@ -221,9 +237,9 @@ class Student:
             try:
                 reply: dict[str, Any] = await live.insist(command, **fields)
             except CommandRefusedError as refused:
-                if refused.code not in {"busy", "unavailable"} or turn == _SAVE_TRIES - 1:
+                if refused.code not in _PASSING or turn == _SAVE_TRIES - 1:
                     raise
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(_PAUSE_SECONDS)
             else:
                 return reply
         raise AssertionError("unreachable")

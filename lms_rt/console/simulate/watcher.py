@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class Latencies:
-    """Milliseconds, as the clients measured them on one steady clock."""
+    """Milliseconds, as the clients measured them on one steady clock, of answers whose line held."""
 
     save_ms: list[float] = field(default_factory=list)
     dashboard_ms: list[float] = field(default_factory=list)
