@@ -45,6 +45,11 @@ class ServerProcess:
             self._process.kill()
         return self._ended()
 
+    def wait(self, *, seconds: float = READY_SECONDS) -> int:
+        """Its exit status, once it has ended by itself."""
+        self._process.wait(seconds)
+        return self._ended()
+
     def kill(self) -> None:
         """End it at once, as a crash would."""
         self._process.kill()
