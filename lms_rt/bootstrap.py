@@ -151,27 +151,16 @@ async def _reached_redis(settings: Settings, stack: AsyncExitStack) -> Redis | N
 
 def _wired(settings: Settings, clock: Clock, clients: _Clients, stack: AsyncExitStack) -> Services:
     bus = memory_bus(clock)
-    aggregates = [document for document in DOCUMENTS if issubclass(document, Aggregate)]
-    relay = Relay(fan_out=bus.fan_out, clock=clock, aggregates=aggregates)
-    hashing = HashingPool()
-    stack.callback(hashing.close)
-    passwords = PasswordHasher(
-        pepper=settings.password_pepper.get_secret_value(), cost=settings.password_hash_cost, pool=hashing
-    )
+    relay, passwords = _relay(bus, clock), _hasher(settings, stack)
     sessions = Sessions(settings=settings, clock=clock, bus=bus)
-    enrollments = Enrollments(clock=clock, relay=relay, bus=bus)
-    progress = Progress(clock=clock, relay=relay, bus=bus)
-    for name, handler in (enrollments.effects() | progress.effects()).items():
-        relay.register_effect(name, handler)
+    enrollments, progress = _learning(bus, clock, relay)
     questions = Questions(clock=clock)
     attempt_clock = AttemptClock(settings=settings, clock=clock, relay=relay)
     attempts = Attempts(settings=settings, clock=clock, bus=bus, relay=relay, attempt_clock=attempt_clock)
     dashboards = Dashboards(bus=bus, clock=clock)
     subscriptions = Subscriptions(clock=clock)
-    registry = CollectorRegistry()
-    metrics = LiveMetrics(registry)
-    hub = Hub(bus=bus, clock=clock, metrics=metrics)
-    _project(hub, clock, dashboards, attempts)
+    metrics = LiveMetrics(registry := CollectorRegistry())
+    hub = _hub(bus, clock, metrics, dashboards=dashboards, attempts=attempts)
     node = Node(bus=bus, clock=clock, hub=hub, metrics=metrics, may_listen=subscriptions.may_listen)
     node.presence.listen(dashboards.presence_changed)
     return Services(
@@ -203,8 +192,31 @@ def _wired(settings: Settings, clock: Clock, clients: _Clients, stack: AsyncExit
     )
 
 
-def _project(hub: Hub, clock: Clock, dashboards: Dashboards, attempts: Attempts) -> None:
-    """What the channels of this process show while somebody watches."""
+def _relay(bus: Bus, clock: Clock) -> Relay:
+    """The relay over every aggregate there is."""
+    aggregates = [document for document in DOCUMENTS if issubclass(document, Aggregate)]
+    return Relay(fan_out=bus.fan_out, clock=clock, aggregates=aggregates)
+
+
+def _hasher(settings: Settings, stack: AsyncExitStack) -> PasswordHasher:
+    """The hasher, with a pool of its own that ends with the services."""
+    pool = HashingPool()
+    stack.callback(pool.close)
+    pepper = settings.password_pepper.get_secret_value()
+    return PasswordHasher(pepper=pepper, cost=settings.password_hash_cost, pool=pool)
+
+
+def _learning(bus: Bus, clock: Clock, relay: Relay) -> tuple[Enrollments, Progress]:
+    """Enrolments and progress, with what the relay carries out in their name."""
+    enrollments = Enrollments(clock=clock, relay=relay, bus=bus)
+    progress = Progress(clock=clock, relay=relay, bus=bus)
+    for name, handler in (enrollments.effects() | progress.effects()).items():
+        relay.register_effect(name, handler)
+    return enrollments, progress
+
+
+def _hub(bus: Bus, clock: Clock, metrics: LiveMetrics, *, dashboards: Dashboards, attempts: Attempts) -> Hub:
+    """The channels of this process, with what they show while somebody watches."""
 
     def dashboard(quiz_id: str) -> Projection:
         return DifferingProjection("dashboard", dashboards.source_of(quiz_id), clock)
@@ -212,8 +224,10 @@ def _project(hub: Hub, clock: Clock, dashboards: Dashboards, attempts: Attempts)
     def timer(attempt_id: str) -> Projection:
         return QuizTimer(attempt_id, attempts.find_timer, clock)
 
+    hub = Hub(bus=bus, clock=clock, metrics=metrics)
     hub.register_projection(ChannelKind.QUIZ_LIVE, dashboard)
     hub.register_projection(ChannelKind.ATTEMPT, timer)
+    return hub
 
 
 def _health(clock: Clock, clients: _Clients) -> Health:
