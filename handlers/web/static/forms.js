@@ -89,7 +89,7 @@ export function showProblem(form, problem) {
   const rows = (problem.errors ?? []).map((error) => ({ words: wordsOf(error), id: markField(form, error), field: error.field }));
   const missing = (problem.data?.missing ?? []).map((item) => ({ words: hasWords(`errors.missing_${item}`) ? t(`errors.missing_${item}`) : item }));
   const list = [...rows, ...missing].map((row) =>
-    row.id ? html`<li><a href="#${row.id}">${row.words}</a></li>` : html`<li>${row.field ? `${row.field}: ` : ""}${row.words}</li>`,
+    row.id ? html`<li><a href="#${row.id}">${row.words}</a></li>` : html`<li>${row.words}</li>`,
   );
   const box = document.createElement("div");
   box.className = "error-summary";

@@ -48,6 +48,7 @@ function draw() {
         ${stored ? html`<button type="button" class="button button-danger" id="remove">${icon("remove")}${t("question.remove")}</button>` : ""}</p>`,
   );
   part.draw(form.querySelector("#part"), stored);
+  form.dataset.drawn = "yes";
 }
 
 function control(name) {

@@ -1,6 +1,7 @@
 // What differs by type in the editor of a question: rows of options, accepted answers, pairs. Each part can `draw` the
 // stored question, `read` {options, correct_answer, partial_credit}, and say what is `shown` in the preview.
 
+import { Problem } from "./api.js";
 import { westernDigits } from "./forms.js";
 import { fill, html, icon, make } from "./html.js";
 import { letter, t } from "./i18n.js";
@@ -83,10 +84,14 @@ function optionsOf(place) {
 const nothing = { list: [], left: [], right: [] };
 const texts = (place) => ({ ...nothing, list: rowsOf(place).map((row) => valueOf(row, "text")) });
 
+function noKey() {
+  return new Problem({ code: "validation_failed", errors: [{ field: "correct_answer", code: "no_right_option", message: "" }] }, 422);
+}
+
 // ----------------------------------------------------------------- parts
 
 const MARKS = {
-  multiple_choice: { input: "radio", isRight: (key, id) => key?.option_id === id },
+  multiple_choice: { input: "radio", isRight: (key, id) => id !== undefined && key?.option_id === id },
   multiple_select: { input: "checkbox", isRight: (key, id) => key?.option_ids?.includes(id) ?? false },
 };
 
@@ -106,6 +111,8 @@ function choicePart(type) {
     read(place) {
       const options = optionsOf(place);
       const right = rowsOf(place).flatMap((row, index) => (row.querySelector("[data-right]").checked ? [options[index].id] : []));
+      const hasShares = options.some((option) => Number(option.weight) > 0);
+      if (!right.length && !hasShares) throw noKey();
       if (type === "multiple_choice") return { options, correct_answer: right.length ? { option_id: right[0] } : null };
       return { options, correct_answer: { option_ids: right }, partial_credit: place.querySelector("#partial").checked };
     },

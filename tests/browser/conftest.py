@@ -1,0 +1,64 @@
+"""A real browser before a real server: the demo school in a process of its own, and windows that note what goes wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.window import DemoSchool, Window
+from tests.servers.absence import require_program
+from tests.servers.processes import ServerProcess
+
+ROOT = Path(__file__).parents[2]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, one for the whole run."""
+    program = require_program("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def demo_school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoSchool]:
+    """The product as a newcomer starts it, on a port of its own. Only warnings are logged: nobody reads its output."""
+    data = tmp_path_factory.mktemp("school") / "data"
+    command = [sys.executable, str(ROOT / "run.py"), "serve", "--port", "0", "--data", str(data)]
+    env = {**os.environ, "LOG_LEVEL": "WARNING", "PASSWORD_HASH_COST": "4"}
+    with ServerProcess(command, env=env) as server:
+        address = server.line_with("lms_rt ready on http").rpartition(" ")[2].strip()
+        yield DemoSchool(address)
+
+
+@pytest.fixture
+def open_window(chromium: Browser, demo_school: DemoSchool) -> Iterator[Callable[..., Window]]:
+    """Open windows; at the end each of them must have seen nothing go wrong."""
+    windows: list[Window] = []
+
+    def opened(**wishes: Any) -> Window:
+        windows.append(Window(chromium, demo_school, **wishes))
+        return windows[-1]
+
+    yield opened
+    faults = [fault for window in windows for fault in window.faults]
+    for window in windows:
+        window.close()
+    assert not faults

@@ -1,0 +1,126 @@
+"""Every page with a shell, in both languages and themes, wide and narrow: nothing for axe, the policy or the eye."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from lms_rt.services.demo import STUDENT_EMAILS, TEACHER_EMAIL
+from tests.browser.window import DemoSchool, Window
+
+pytestmark = pytest.mark.browser
+
+Opener = Callable[..., Window]
+# Language, theme, width, and whether axe looks too: it is slow, and sees each language and each theme once.
+LOOKS = (
+    ("en", "light", 1280, True),
+    ("ar", "dark", 320, True),
+    ("ar", "light", 1280, False),
+    ("en", "dark", 320, False),
+    ("ar", "dark", 640, False),
+)
+MAX_FIRST_PAGE_BYTES = 100_000
+
+OPEN = {
+    "catalogue": "/",
+    "nothing found": "/?q=zzzzzz",
+    "course": "/courses/{slug}",
+    "sign in": "/signin?next=/home",
+    "register": "/register",
+    "no page": "/nothing/here",
+}
+OF_STUDENTS = {
+    "home": "/home",
+    "course": "/courses/{slug}",
+    "lesson": "/learn/{slug}/{lesson_slug}",
+    "quiz": "/quizzes/{quiz}",
+    "results": "/attempts/{attempt}/results",
+}
+OF_TEACHERS = {
+    "teach": "/teach",
+    "details": "/teach/courses/{course}/details",
+    "lessons": "/teach/courses/{course}/lessons",
+    "lesson": "/teach/courses/{course}/lessons?lesson={lesson}",
+    "quizzes": "/teach/courses/{course}/quizzes",
+    "students": "/teach/courses/{course}/students",
+    "quiz": "/teach/quizzes/{quiz}",
+    "import": "/teach/quizzes/{quiz}/import",
+}
+TYPES = (
+    "multiple_choice",
+    "multiple_select",
+    "true_false",
+    "short_answer",
+    "numeric",
+    "matching",
+    "ordering",
+    "essay",
+    "description",
+)
+
+
+def looked_at(window: Window, path: str) -> list[str]:
+    """What is wrong with a page in all its looks."""
+    wrong: list[str] = []
+    for language, theme, width, has_axe in LOOKS:
+        window.page.set_viewport_size({"width": width, "height": 800})
+        mark = "&" if "?" in path else "?"
+        window.page.goto(f"{path}{mark}lang={language}&theme={theme}")
+        if has_axe:
+            window.page.wait_for_load_state("networkidle")
+        assert window.page.locator("html").get_attribute("dir") == ("rtl" if language == "ar" else "ltr")
+        assert window.page.locator("h1").count() == 1
+        wrong += [f"{path} {language} {theme} {width}: {what}" for what in window.look_over(has_axe=has_axe)]
+    return wrong
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_pages_for_everybody(name: str, open_window: Opener, demo_school: DemoSchool) -> None:
+    assert not looked_at(open_window(), demo_school.path(OPEN[name]))
+
+
+@pytest.mark.parametrize("name", OF_STUDENTS)
+def test_pages_of_students(name: str, open_window: Opener, demo_school: DemoSchool) -> None:
+    assert not looked_at(open_window(who=STUDENT_EMAILS[2]), demo_school.path(OF_STUDENTS[name]))
+
+
+@pytest.mark.parametrize("name", OF_TEACHERS)
+def test_pages_of_teachers(name: str, open_window: Opener, demo_school: DemoSchool) -> None:
+    assert not looked_at(open_window(who=TEACHER_EMAIL), demo_school.path(OF_TEACHERS[name]))
+
+
+def test_the_editor_of_every_type(open_window: Opener, demo_school: DemoSchool) -> None:
+    window = open_window(who=TEACHER_EMAIL)
+    wrong = []
+    for place, kind in enumerate(TYPES):
+        language, theme, width, _ = LOOKS[place % len(LOOKS)]
+        window.page.set_viewport_size({"width": width, "height": 800})
+        path = f"/teach/quizzes/{demo_school.quiz['id']}?question=new&type={kind}&lang={language}&theme={theme}"
+        window.page.goto(path)
+        window.page.wait_for_selector("#question-form [type=submit]")
+        wrong += [f"{kind}: {what}" for what in window.look_over(has_axe=True)]
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", ["/", "/signin"])
+def test_the_first_page_is_small(path: str, open_window: Opener) -> None:
+    """Everything that comes over the wire for a browser that was never here."""
+    window = open_window()
+    sizes: list[int] = []
+    wire = window.page.context.new_cdp_session(window.page)
+    wire.send("Network.enable")
+    wire.on("Network.loadingFinished", lambda event: sizes.append(int(event["encodedDataLength"])))
+    window.page.goto(path)
+    window.page.wait_for_load_state("networkidle")
+    assert 10_000 < sum(sizes) <= MAX_FIRST_PAGE_BYTES
+
+
+def test_what_is_kept_for_ever_has_a_release_in_its_address(open_window: Opener) -> None:
+    page = open_window().page
+    with page.expect_response(lambda reply: "/app.css" in reply.url) as found:
+        page.goto("/")
+    assert found.value.headers["cache-control"] == "public, max-age=31536000, immutable"
+    old = page.request.get("/static/000000000000/app.css")
+    assert (old.status, old.headers["cache-control"]) == (200, "no-cache")
+    assert page.request.get("/static/000000000000/../app.py").status == 404
