@@ -161,9 +161,8 @@ async def _questions(quiz_id: str) -> list[dict[str, Any]]:
 
 
 async def _presences(bus: Bus, sittings: Iterable[Sitting]) -> dict[str, Presence]:
-    """Where the students of open attempts are, and of those that were seen here last."""
-    watched = [sitting for sitting in sittings if sitting.is_open or sitting.presence.devices]
-    channels = {attempt_channel(sitting.row["_id"]): sitting for sitting in watched}
+    """Where the students of these attempts are; one that is closed may still be open on a screen."""
+    channels = {attempt_channel(sitting.row["_id"]): sitting for sitting in sittings}
     members = await bus.presence.members_of(channels)
     return {
         sitting.row["_id"]: _presence(members.get(channel, []), sitting.row["student_id"])
