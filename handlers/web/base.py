@@ -27,6 +27,7 @@ from handlers.web.presentation import Reader, csrf_input, environment
 from handlers.web.translation import DIRECTIONS, LANGUAGES, Language, Translator, chosen_language
 from lms_rt.contracts.actor import STRANGER, Actor
 from lms_rt.errors import Code, Refused
+from lms_rt.security.csrf import STRANGERS
 
 if TYPE_CHECKING:
     from lms_rt.bootstrap import Services
@@ -97,7 +98,7 @@ class PageHandler(RequestHandler):
 
     async def prepare(self) -> None:
         """Language, theme, reader, right to be here, and where a form came from; a stranger is sent to sign in."""
-        self._choose_looks()
+        self.choose_looks()
         self.actor = await self.find_actor()
         if self.actor.is_stranger and not self.access.is_public:
             self.redirect(sign_in_path(self.request.uri or "/"), status=303)
@@ -123,7 +124,8 @@ class PageHandler(RequestHandler):
         """The name of a session cookie, which over HTTPS carries a prefix that pins it to this host."""
         return f"__Host-{name}" if self.services.settings.cookie_secure else name
 
-    def _choose_looks(self) -> None:
+    def choose_looks(self) -> None:
+        """Language and theme, by the query, else the cookie, else the browser."""
         wish, theme = self.get_query_argument("lang", ""), self.get_query_argument("theme", "")
         self.language = chosen_language(
             wish, self.get_cookie("lms_lang", "") or "", self.request.headers.get("Accept-Language", "")
@@ -171,7 +173,7 @@ class PageHandler(RequestHandler):
 
     @property
     def _form_session(self) -> str:
-        return self.actor.session_id or "-"
+        return self.actor.session_id or STRANGERS
 
     def check_form(self) -> None:
         """Refuse a form that did not come from a page of this session."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from handlers.rest.access import SIGNED_IN
@@ -41,7 +42,7 @@ class QuizStart(PageHandler):
             course=shape(course),
             attempts=attempts,
             is_teacher=is_teacher,
-            minutes=_your_minutes(quiz),
+            time=_your_time(quiz, self.services.clock.now()),
             open_attempt_id=quiz.open_attempt_id or _open_one(attempts),
             state=self._state_of(quiz, attempts, is_teacher=is_teacher),
         )
@@ -71,8 +72,14 @@ def _open_one(attempts: list[dict[str, Any]]) -> str | None:
     return next((row["id"] for row in attempts if row["status"] in {"in_progress", "paused"}), None)
 
 
-def _your_minutes(quiz: QuizView) -> int | None:
-    return quiz.time_limit_minutes
+def _your_time(quiz: QuizView, now: datetime) -> dict[str, Any]:
+    """What somebody who started now would have, in seconds (None: no limit), and why: limit or close."""
+    limit = None if quiz.time_limit_minutes is None else quiz.time_limit_minutes * 60
+    begins = max(now, quiz.opens_at) if quiz.opens_at else now
+    left = None if quiz.closes_at is None else max(0, int((quiz.closes_at - begins).total_seconds()))
+    if left is not None and (limit is None or left < limit):
+        return {"seconds": left, "why": "close"}
+    return {"seconds": limit, "why": "limit"}
 
 
 class ResultsPage(PageHandler):

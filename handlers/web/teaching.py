@@ -60,7 +60,7 @@ class CourseEditor(PageHandler):
             title=(self.t(f"teach.tab_{tab}"), course.title),
             data={"course_id": course.id, "version": course.version, **values.pop("data", {})},
             groups=("errors", "teach"),
-            scripts=("shell.js", "teach.js"),
+            scripts=("shell.js", "teach.js", *(("roster.js",) if tab == "students" else ())),
             sheets=_SHEETS,
         )
         self.show(screen, course=shape(course), tab=tab, tabs=TABS, **values)

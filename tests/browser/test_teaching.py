@@ -62,12 +62,15 @@ def test_a_course_from_nothing_to_its_first_student(open_window: Opener) -> None
     page.get_by_role("button", name="Publish").click()
     expect(page.get_by_text("Students can find this course.")).to_be_visible()
 
+    page.get_by_role("link", name="Students", exact=True).click()
+    expect(page.locator("#connection")).to_have_attribute("data-line", "live")
     student = open_window(who=STUDENT_EMAILS[7]).page
     student.goto("/?q=knots")
     student.get_by_role("link", name="Knots").click()
     student.get_by_role("button", name="Enrol for free").click()
     expect(student.locator("h1")).to_have_text("Reef knot")
-    page.get_by_role("link", name="Students", exact=True).click()
+    expect(page.locator("#new-students")).to_contain_text("1 new student")
+    page.get_by_role("link", name="Show").click()
     expect(page.locator("tbody tr")).to_have_count(1)
 
 
@@ -93,24 +96,7 @@ def test_a_quiz_with_questions_of_every_kind(open_window: Opener, demo_school: D
     page.get_by_role("button", name="Create").click()
     expect(page.locator("h1")).to_have_text("Everything")
 
-    answers: dict[str, Callable[[], None]] = {
-        "multiple_choice": lambda: fill_rows(page, "text", ["Red", "Green", "Blue", "Grey"], right=[2]),
-        "multiple_select": lambda: fill_rows(page, "text", ["2", "4", "7", "9"], right=[0, 2]),
-        "true_false": lambda: page.get_by_label("False", exact=True).check(),
-        "short_answer": lambda: fill_rows(page, "text", ["Amman"]),
-        "numeric": lambda: fill_rows(page, "value", ["٣٫١٤"]),
-        "matching": lambda: fill_pairs(page),
-        "ordering": lambda: fill_rows(page, "text", ["One", "Two", "Three"]),
-        "essay": lambda: None,
-        "description": lambda: None,
-    }
-    for kind, answer in answers.items():
-        add_question(page, kind)
-        page.fill("#question_text", f"Question of the kind {kind}")
-        answer()
-        expect(page.locator("#preview section[dir=rtl]")).to_contain_text(f"Question of the kind {kind}")
-        page.get_by_role("button", name="Save").click()
-        expect(page.locator("#question-order")).to_contain_text(f"Question of the kind {kind}")
+    add_one_of_each(page)
     page.get_by_role("button", name="Publish").click()
     expect(page.get_by_text("Students can find this quiz.")).to_be_visible()
 
@@ -132,6 +118,28 @@ def test_a_quiz_with_questions_of_every_kind(open_window: Opener, demo_school: D
     with demo_school.at_rest() as teacher:
         again = teacher.get(f"/questions/{stored[0]['id']}").json()
     assert again["correct_answer"] == stored[0]["correct_answer"]
+
+
+def add_one_of_each(page: Page) -> None:
+    """A question of every type by the editor, each seen in the list afterwards."""
+    fills: dict[str, Callable[[], None]] = {
+        "multiple_choice": lambda: fill_rows(page, "text", ["Red", "Green", "Blue", "Grey"], right=[2]),
+        "multiple_select": lambda: fill_rows(page, "text", ["2", "4", "7", "9"], right=[0, 2]),
+        "true_false": lambda: page.get_by_label("False", exact=True).check(),
+        "short_answer": lambda: fill_rows(page, "text", ["Amman"]),
+        "numeric": lambda: fill_rows(page, "value", ["٣٫١٤"]),
+        "matching": lambda: fill_pairs(page),
+        "ordering": lambda: fill_rows(page, "text", ["One", "Two", "Three"]),
+        "essay": lambda: None,
+        "description": lambda: None,
+    }
+    for kind, answer in fills.items():
+        add_question(page, kind)
+        page.fill("#question_text", f"Question of the kind {kind}")
+        answer()
+        expect(page.locator("#preview section[dir=rtl]")).to_contain_text(f"Question of the kind {kind}")
+        page.get_by_role("button", name="Save").click()
+        expect(page.locator("#question-order")).to_contain_text(f"Question of the kind {kind}")
 
 
 def fill_rows(page: Page, name: str, texts: list[str], right: list[int] | None = None) -> None:
