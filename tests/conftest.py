@@ -1,4 +1,7 @@
-"""The lanes: what a test needs of a database, on the embedded store and again on a real server. No factories."""
+"""The lanes: what a test needs, a database or the whole product, on the embedded store and again on a real server.
+
+No factories.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +17,9 @@ from config.settings import Settings
 from lms_rt.storage.mongo import OpenDatabase, open_database
 from tests.servers.mongo_server import running_mongo
 from tests.servers.redis_server import running_redis
+
+if TYPE_CHECKING:
+    from tests.house import House
 
 _KEY = "0123456789abcdefghijklmnopqrstuv"  # of no use outside the tests
 _ENGINES = ("embedded", pytest.param("real", marks=pytest.mark.real))
@@ -91,3 +97,12 @@ async def database(settings: Settings) -> AsyncIterator[OpenDatabase]:
         yield opened
         if not opened.is_embedded:
             await opened.motor.client.drop_database(settings.mongodb_database)
+
+
+@pytest.fixture(scope="module", params=_ENGINES)
+async def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """The whole product on a real socket; one for a module and lane, since documents are bound to one database."""
+    from tests.house import open_house  # all of the product: only tests of the whole shall wait for its import
+
+    async with open_house(settings_on(str(request.param), request, tmp_path_factory.mktemp("house"))) as opened:
+        yield opened

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import subprocess
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -15,12 +17,16 @@ _END_SECONDS = 10.0
 
 
 class ServerProcess:
-    """A process whose input stays open (a server may end with it, should we be killed) and whose output is read here."""
+    """A process whose input stays open (a server may end with it, should we be killed) and whose output is read here.
 
-    def __init__(self, command: Sequence[str], *, env: dict[str, str] | None = None) -> None:
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0, env=env
-        )
+    With `log`, what it writes to standard error is added to that file: output that nobody reads would stop it.
+    """
+
+    def __init__(self, command: Sequence[str], *, env: dict[str, str] | None = None, log: Path | None = None) -> None:
+        with log.open("ab") if log is not None else contextlib.nullcontext(subprocess.STDOUT) as errors:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0, env=env
+            )
         self._unread = b""
         self.printed: list[str] = []
 

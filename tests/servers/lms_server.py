@@ -1,0 +1,81 @@
+"""`run.py serve` as a process of its own: killed as a crash would, started again with the same data on the same port."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pydantic import SecretStr
+
+from config.settings import Settings
+from tests.servers.processes import ServerProcess
+
+_RUN = Path(__file__).resolve().parents[2] / "run.py"
+_PORTS = range(20_000, 30_000)
+"""Below those that outgoing connections take: while the server is away, none of them may sit on its port."""
+
+
+class LmsServer:
+    """A server with these settings; `options` are further words of the command."""
+
+    def __init__(self, settings: Settings, *options: str, log: Path) -> None:
+        self.log, self.port = log, _free_port()
+        self._options = options
+        self._env = {"PATH": os.environ["PATH"], "HTTP_PORT": str(self.port), "LOG_LEVEL": "WARNING", **_lane(settings)}
+        self._process: ServerProcess | None = None
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> Self:
+        """Start it; returns when it answers."""
+        command = [sys.executable, str(_RUN), "serve", *self._options]
+        self._process = ServerProcess(command, env=self._env, log=self.log)
+        try:
+            self._process.line_with("lms_rt ready on")
+        except RuntimeError as error:
+            raise RuntimeError(f"{error}\n{self.log.read_text()[-5000:]}") from None
+        return self
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+        self._process = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self._process.stop()
+
+
+def _lane(settings: Settings) -> dict[str, str]:
+    """What was set for the lane, as the environment of the process."""
+    given: dict[str, Any] = {name: getattr(settings, name) for name in settings.model_fields_set - {"http_port"}}
+    return {
+        name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in given.items()
+    }
+
+
+def _free_port() -> int:
+    while True:
+        port = random.choice(_PORTS)  # noqa: S311 - no secret
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
