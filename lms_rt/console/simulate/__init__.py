@@ -75,7 +75,8 @@ async def play(plan: Plan, email: str, password: str) -> tuple[Proof, Latencies]
     async with School.open(plan.address, students=plan.students) as school:
         reader = await school.sign_in(email, password)
         quiz = await reader.get(f"/quizzes/{plan.quiz_id}")
-        room = Room(school, quiz, reader, seed=plan.seed, manner=Manner(drop_rate=plan.drop_rate))
+        manner = Manner(drop_rate=plan.drop_rate)
+        room = Room(school, quiz, reader, seed=plan.seed, manner_of=lambda _: manner)
         async with asyncio.timeout(3 * 3600):
             await room.sit(plan.students, say=_say_progress)
         return await prove(room), room.latencies

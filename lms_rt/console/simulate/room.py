@@ -21,12 +21,16 @@ _TELL_SECONDS = 1.0
 class Room:
     """One simulation."""
 
-    def __init__(self, school: School, quiz: dict[str, Any], reader: Person, *, seed: int, manner: Manner) -> None:
+    def __init__(
+        self, school: School, quiz: dict[str, Any], reader: Person, *, seed: int, manner_of: Callable[[int], Manner]
+    ) -> None:
+        """`manner_of` says how the student at a place, counted from 0, behaves."""
         self.school, self.quiz, self.reader = school, quiz, reader
         self.latencies = Latencies()
         self.students: list[Student] = []
         self.faults: list[str] = []
-        self._seed, self._manner = seed, manner
+        self._seed, self._manner_of = seed, manner_of
+        self.begun = asyncio.Event()
         self._counts: Counter[str] = Counter()
 
     async def sit(self, number: int, *, say: Callable[[str], None]) -> None:
@@ -55,6 +59,7 @@ class Room:
             await everybody.wait()
             return
         await everybody.wait()
+        self.begun.set()
         try:
             await student.sit(self.quiz["id"], self._stepped)
             self._counts["done"] += 1
@@ -70,7 +75,7 @@ class Room:
             self.school,
             person,
             draw=random.Random(f"{self._seed}:{place}"),  # noqa: S311 - a play, no secret
-            manner=self._manner,
+            manner=self._manner_of(place),
             latencies=self.latencies,
         )
         self.students.append(student)
