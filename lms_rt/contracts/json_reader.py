@@ -13,7 +13,9 @@ from typing import Any, NoReturn
 from lms_rt.errors import Code, FieldError, Refused
 
 MAX_DEPTH = 100
-_NESTING = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
+_NESTING = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+"""Strings, to be passed over, and brackets. One without its end runs to the body's: tried anew from each of its quotes
+it would take the square of its length."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 

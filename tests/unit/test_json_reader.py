@@ -1,0 +1,62 @@
+"""The strict reader of JSON: what it refuses, where it says so, and that no body costs more than its length."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from lms_rt.contracts import json_reader
+from lms_rt.contracts.json_reader import MAX_DEPTH, parse_json
+from lms_rt.errors import Code, Refused
+
+
+def _refused(raw: bytes) -> Refused:
+    with pytest.raises(Refused) as caught:
+        parse_json(raw)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"{", b'{"a":1,"a":2}', b'{"a":NaN}', b"[-Infinity]", b"\xff", b"\xef\xbb\xbf{}", b"1 2", b"[" * 10_000],
+)
+def test_what_is_no_json_or_ambiguous_is_malformed(raw: bytes) -> None:
+    """Also names given twice, numbers that are none, a byte order mark, and what is nested too deep."""
+    assert _refused(raw).code is Code.MALFORMED_JSON
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (b'["a\\u0000"]', "nul_character"),
+        (b'{"a\\u0000": 1}', "nul_character"),
+        (b'["\\ud800"]', "lone_surrogate"),
+        (b"[9223372036854775808]", "integer_range"),
+        (b"[" + b"9" * 100_000 + b"]", "integer_range"),
+        (b"[1e999]", "number_range"),
+    ],
+)
+def test_what_no_engine_keeps_is_not_valid(raw: bytes, code: str) -> None:
+    """It is JSON, so it is 422 and names the place."""
+    assert [fault.code for fault in _refused(raw).fields] == [code]
+
+
+def test_depth_counts_brackets_outside_of_texts_alone() -> None:
+    """A text may hold any number of them, escaped quotes before them or not."""
+    deepest: Any = json.loads("[" * MAX_DEPTH + "]" * MAX_DEPTH)
+    assert parse_json(json.dumps(deepest).encode()) == deepest
+    assert parse_json(json.dumps(["[{" * 500, '\\"[' * 500]).encode()) == ["[{" * 500, '\\"[' * 500]
+    assert _refused(b'["\\"",' + b"[" * MAX_DEPTH + b"]" * (MAX_DEPTH + 1)).data["position"] == 105
+
+
+@pytest.mark.parametrize("unit", [b'\\"', b'"', b"\\\\"])
+def test_an_unterminated_text_is_looked_at_once(unit: bytes) -> None:
+    """Each of its escaped quotes would else begin a text of its own: 1 MiB of them once took more than an hour."""
+    body = b'"' + unit * 20_000 + b"[" * (MAX_DEPTH + 1)
+    pattern: re.Pattern[bytes] = json_reader._NESTING
+    covered = sum(found.end() - found.start() for found in pattern.finditer(body))
+    assert covered >= len(body) - 1
+    assert _refused(body).code is Code.MALFORMED_JSON
