@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from tornado.web import RequestHandler
 
 from handlers.rest.access import Access
-from handlers.web import accounts, assets, catalogue, home, learning, quiz_editor, quizzes, teaching
+from handlers.web import accounts, assets, catalogue, home, learning, quiz_editor, quizzes, room, teaching
 from handlers.web.base import MissingPage, PageHandler
 
 Row = tuple[str, type[RequestHandler]]
@@ -34,6 +34,7 @@ PAGES: list[Row] = checked(
         *home.PAGES,
         *learning.PAGES,
         *quizzes.PAGES,
+        *room.PAGES,
         *teaching.PAGES,
         *quiz_editor.PAGES,
         (r"/.*", MissingPage),

@@ -2,8 +2,14 @@
 // Not for text alone: use textContent.
 
 const policy = globalThis.trustedTypes
-  ? globalThis.trustedTypes.createPolicy("lms", { createHTML: (text) => text })
-  : { createHTML: (text) => text };
+  ? globalThis.trustedTypes.createPolicy("lms", { createHTML: (text) => text, createScriptURL: ownWorker })
+  : { createHTML: (text) => text, createScriptURL: ownWorker };
+
+/** The one script that a page may start by its address. */
+function ownWorker(address) {
+  if (address !== "/sw.js") throw new TypeError("only our own service worker");
+  return address;
+}
 
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;", "`": "&#96;" };
 
@@ -50,4 +56,9 @@ export function make(markup) {
 export function icon(name, { mirrored = false } = {}) {
   const names = mirrored ? "icon icon-mirrored" : "icon";
   return html`<svg class="${names}" aria-hidden="true" focusable="false"><use href="#i-${name}"></use></svg>`;
+}
+
+/** Register the site's service worker. */
+export function registerWorker() {
+  return navigator.serviceWorker.register(policy.createScriptURL("/sw.js"));
 }

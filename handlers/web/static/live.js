@@ -7,9 +7,11 @@ import { post, Problem, refreshSession } from "./api.js";
 const FIRST_DELAY_MS = 500;
 const LAST_DELAY_MS = 15_000;
 const COMMAND_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 8_000;
 const PING_EVERY_MS = 15_000;
 const SYNC_EVERY_MS = 300_000;
 const SYNC_SAMPLES = 5;
+const CLOSE_SILENT = 4000;
 const CLOSE_SESSION_EXPIRED = 4005;
 const FIRST_FINAL_CODE = 4500;
 
@@ -34,6 +36,7 @@ export class ServerClock {
   constructor() {
     this.offsetMs = 0;
     this.errorMs = Infinity;
+    this.nodeErrorMs = 0;
     this.confirmedAtMs = -Infinity;
   }
 
@@ -52,7 +55,20 @@ export class ServerClock {
     const best = measured.reduce((a, b) => (b.roundTripMs < a.roundTripMs ? b : a));
     this.offsetMs = best.offsetMs;
     this.errorMs = best.roundTripMs / 2 + best.nodeErrorMs;
+    this.nodeErrorMs = best.nodeErrorMs;
     this.confirmedAtMs = monotonicMs();
+  }
+
+  /** A word of the server with its time, sent just now at the latest: our clock is never behind it. */
+  confirm(serverMs) {
+    if (!Number.isFinite(serverMs)) return;
+    if (serverMs > this.nowMs()) this.offsetMs += serverMs - this.nowMs();
+    if (Number.isFinite(this.errorMs)) this.confirmedAtMs = monotonicMs();
+  }
+
+  /** Nothing is known of late: the machine slept, or its own clock was changed. */
+  doubt() {
+    this.confirmedAtMs = -Infinity;
   }
 }
 
@@ -88,6 +104,7 @@ export class LiveClient extends EventTarget {
     this.isOpen = false;
     this.isStopped = true;
     this.wake = null;
+    this.leave = null;
     addEventListener("online", () => this.hurry());
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState !== "visible") return;
@@ -107,6 +124,7 @@ export class LiveClient extends EventTarget {
   stop() {
     this.isStopped = true;
     this.socket?.close(1000);
+    this.leave?.({ code: 1000 });
     this.hurry();
   }
 
@@ -129,14 +147,19 @@ export class LiveClient extends EventTarget {
   /**
    * Follow a channel. `onEvent(frame)` and `onState(frame)` are called in order; `onSnapshot()` whenever the events since
    * the last position cannot be had: it fetches the snapshot, and the position counts only once its promise resolves.
-   * `since` is the `as_of` of a snapshot that the page already shows. `adopted` means that a command has subscribed.
+   * `onRefused(refusal)` when the server does not let us. `since` is the `as_of` of a snapshot that the page already shows. `adopted` means that a command has subscribed.
    */
-  subscribe(channel, { onEvent = null, onState = null, onSnapshot = null, since = null, adopted = null } = {}) {
-    const subscription = new Subscription(this, channel, { onEvent, onState, onSnapshot });
+  subscribe(channel, { onEvent = null, onState = null, onSnapshot = null, onRefused = null, since = null, adopted = null } = {}) {
+    const subscription = new Subscription(this, channel, { onEvent, onState, onSnapshot, onRefused });
     subscription.position = adopted ?? since;
     this.subscriptions.set(channel, subscription);
     if (this.isOpen && !adopted) this.#follow(subscription);
     return subscription;
+  }
+
+  /** Forget a channel without a word: a command will subscribe to it again when the line is back. */
+  forget(channel) {
+    this.subscriptions.delete(channel);
   }
 
   /** Measure the server's clock: several round trips, the smallest counts. */
@@ -192,19 +215,34 @@ export class LiveClient extends EventTarget {
       const isFinal = error instanceof Problem && error.status === 401;
       return { isFinal, code: error.code ?? "offline", afterMs: null };
     }
+    if (this.isStopped) return { isFinal: false, code: 1000, afterMs: null };
     return new Promise((resolve) => {
       const scheme = location.protocol === "https:" ? "wss:" : "ws:";
       const address = `${scheme}//${location.host}${this.path}?ticket=${encodeURIComponent(ticket)}`;
-      this.socket = new WebSocket(address, "lms.v1.json");
+      const socket = new WebSocket(address, "lms.v1.json");
+      this.socket = socket;
       this.comeBackAfterMs = null;
-      this.socket.onmessage = (message) => this.#receive(JSON.parse(message.data));
-      this.socket.onclose = (event) => resolve(this.#closed(event));
+      this.leave = (event) => {
+        socket.onmessage = socket.onclose = null;
+        clearTimeout(this.connecting);
+        resolve(this.#closed(event));
+      };
+      this.connecting = setTimeout(() => this.drop(), CONNECT_TIMEOUT_MS);
+      socket.onmessage = (message) => this.#receive(JSON.parse(message.data));
+      socket.onclose = this.leave;
     });
+  }
+
+  /** Give the line up at once: a silent one would take its time to close. It is tried again. */
+  drop() {
+    this.socket?.close(CLOSE_SILENT);
+    this.leave?.({ code: CLOSE_SILENT });
   }
 
   #closed(event) {
     const wasOpen = this.isOpen;
     this.isOpen = false;
+    this.leave = null;
     clearInterval(this.pinging);
     clearInterval(this.syncing);
     for (const id of [...this.pending.keys()]) this.#settle(id, { ok: false, error: { code: "offline" } });
@@ -224,6 +262,7 @@ export class LiveClient extends EventTarget {
   }
 
   #welcomed(frame) {
+    clearTimeout(this.connecting);
     this.isOpen = true;
     this.failures = 0;
     this.welcome = frame;
@@ -237,6 +276,7 @@ export class LiveClient extends EventTarget {
   #notice(frame) {
     if (frame.type === "reconnect") this.comeBackAfterMs = frame.after_ms;
     if (frame.type === "session_expiring") this.#refreshSession();
+    if (frame.type === "unsubscribed") this.subscriptions.delete(frame.channel);
     this.dispatchEvent(new CustomEvent("notice", { detail: frame }));
   }
 
@@ -251,10 +291,12 @@ export class LiveClient extends EventTarget {
   }
 
   async #ping() {
+    const socket = this.socket;
     try {
-      await this.command("ping", {}, { timeoutMs: 5000 });
+      const { server_time: serverTime } = await this.command("ping", {}, { timeoutMs: 5000 });
+      this.clock.confirm(Date.parse(serverTime));
     } catch (error) {
-      if (error.code === "offline") this.socket?.close(4000);
+      if (error.code === "offline" && socket === this.socket && this.isOpen) this.drop();
     }
   }
 

@@ -5,6 +5,7 @@ import { fill, html, icon } from "./html.js";
 import { countdown, hasWords, t } from "./i18n.js";
 import { live } from "./line.js";
 import { page } from "./page.js";
+import { leaseKey } from "./room-line.js";
 import { say } from "./say.js";
 import { banner } from "./states.js";
 
@@ -60,6 +61,15 @@ function unlockInTime() {
   }, 1000);
 }
 
+/** The lease goes along to the room, in this tab alone; without it the room would ask to take over. */
+function keepLease(attempt) {
+  try {
+    if (attempt.lease) sessionStorage.setItem(leaseKey(attempt.id), attempt.lease);
+  } catch {
+    // A blocked store costs one press of "Continue here".
+  }
+}
+
 const key = crypto.randomUUID ? crypto.randomUUID() : String(Math.random()).slice(2);
 let isStarting = false;
 
@@ -73,6 +83,7 @@ async function begin() {
   document.getElementById("start-error").replaceChildren();
   try {
     const attempt = await post("/attempts", { quiz_id: page.data.quiz_id }, { idempotencyKey: key });
+    keepLease(attempt);
     location.assign(`/attempts/${encodeURIComponent(attempt.id)}`);
   } catch (problem) {
     const words = hasWords(`errors.${problem.code}`) ? t(`errors.${problem.code}`) : problem.message;

@@ -1,0 +1,51 @@
+// What the quiz room does when the server speaks: time, pause, end, another writer, announcements. Each needs no more than
+// its event; who sends them does not matter here.
+
+import { t } from "./i18n.js";
+
+const SEEN = new Set(["quiz_extended", "quiz_paused", "quiz_resumed", "quiz_ended", "exam_announcement"]);
+
+/** Handlers of `attempt:{id}`: events in order, states, and what to do when events were missed for good. */
+export function channelHandlers(room, presence) {
+  const acts = {
+    quiz_extended: (data) => room.setTime(data, { reason: data.reason }),
+    quiz_paused: (data) => {
+      room.pause(true, data);
+      if (data.reason) room.messages.add(t("room.reason", { reason: data.reason }));
+    },
+    quiz_resumed: (data) => room.pause(false, data),
+    quiz_ended: () => presence.ask().catch(() => {}),
+    attempt_graded: () => room.isClosed || presence.ask().catch(() => {}),
+    exam_announcement: (data) => room.announce(data.text ?? data.message ?? ""),
+    writer_changed: (data) => {
+      if (data.device_id !== room.line.deviceId) presence.setReadOnly(true, "taken_over");
+    },
+    answer_saved: (data) => {
+      if (data.device_id !== room.line.deviceId) presence.lookSoon();
+    },
+  };
+  return {
+    onEvent: (frame) => {
+      acts[frame.event]?.(frame.data);
+      if (SEEN.has(frame.event)) room.line.tell("attempt.seen", { event_id: frame.id });
+    },
+    onState: (frame) => frame.event === "quiz_timer" && timer(room, frame.data),
+    onSnapshot: () => presence.ask(),
+    onRefused: () => {},
+  };
+}
+
+function timer(room, data) {
+  if (room.isClosed) return;
+  room.live.clock.confirm(Date.parse(data.server_time));
+  room.setTime(data);
+  if (data.announce && data.remaining_ms !== null) room.clock.announce(data.remaining_ms);
+}
+
+/** Handler of the reader's own channel and of `system`. */
+export function ownHandlers(room, presence) {
+  return ({ event, data }) => {
+    if (event === "announcement" || event === "maintenance") room.announce(data.text ?? data.message ?? "");
+    if (event === "attempt_graded" && data.attempt_id === room.attempt.id && !room.isClosed) presence.ask().catch(() => {});
+  };
+}

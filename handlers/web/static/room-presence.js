@@ -1,0 +1,256 @@
+// Being in the attempt: coming back over the socket or by REST, being the writer or only reading, being offline, and asking
+// until it is known how the attempt ended. What an answer's fate is, the ledger knows.
+
+import { read } from "./api.js";
+import { t } from "./i18n.js";
+import { page } from "./page.js";
+import { channelHandlers, ownHandlers } from "./room-events.js";
+import { isUnreached } from "./room-line.js";
+import { say, sayNow } from "./say.js";
+
+const OFFLINE_AFTER_MS = 2000;
+const ASK_OFFLINE_MS = 3000;
+const ASK_BY_REST_MS = 10_000;
+const ASK_CLOSED_MS = 1000;
+const RESUME_AGAIN_MS = 1500;
+const OPEN = new Set(["in_progress", "paused"]);
+
+/** The presence of this page in its attempt. `isInStep`: what the server holds is known, sending may go on. */
+export class Presence {
+  constructor(room) {
+    Object.assign(this, { room, live: room.live, line: room.line, isInStep: false, isStopped: false });
+    Object.assign(this, { generation: 0, askTimer: 0, wasOffline: false, resumedAt: -Infinity });
+    this.channel = `attempt:${room.attempt.id}`;
+    this.handlers = channelHandlers(room, this);
+  }
+
+  /** Go on line. */
+  begin() {
+    const { live, room } = this;
+    live.addEventListener("open", () => this.resume());
+    live.addEventListener("offline", () => this.#lost());
+    live.addEventListener("ended", (event) => this.#ended(event.detail));
+    room.ledger.addEventListener("refused", (event) => this.#refused(event.detail));
+    room.ledger.addEventListener("change", () => this.#tellRecovery());
+    if (page.user) live.subscribe(`user:${page.user.id}`, { onEvent: ownHandlers(room, this), onSnapshot: async () => {} });
+    live.subscribe("system", { onEvent: ownHandlers(room, this), onSnapshot: async () => {} });
+    addEventListener("offline", () => this.live.isOpen || this.#lost());
+    this.#askSoon(OFFLINE_AFTER_MS + 500);
+    live.start();
+  }
+
+  /** The attempt is closed: nothing more is asked. */
+  stop() {
+    this.isStopped = true;
+    clearTimeout(this.askTimer);
+  }
+
+  // --- in step ---
+
+  /** Come back over the socket. */
+  async resume() {
+    if (this.isStopped) return;
+    const generation = ++this.generation;
+    this.resumedAt = performance.now();
+    let attempt;
+    try {
+      attempt = await this.line.resume();
+      this.#listen(attempt.subscription);
+    } catch {
+      setTimeout(() => generation === this.generation && this.live.isOpen && this.resume(), RESUME_AGAIN_MS);
+      return;
+    }
+    if (generation === this.generation) await this.#inStep(attempt).catch(() => this.live.drop());
+  }
+
+  #listen(adopted) {
+    this.live.subscribe(this.channel, { ...this.handlers, adopted: adopted ?? null });
+  }
+
+  async #inStep(attempt) {
+    const { room } = this;
+    clearTimeout(this.askTimer);
+    if (!OPEN.has(attempt.status)) {
+      await this.ask();
+      return;
+    }
+    room.ledger.take(attempt);
+    if (room.ledger.waiting.length) room.ledger.take(await this.line.sync(room.ledger.waitingIds));
+    this.#isReached(attempt, attempt.lease !== null);
+    const { question } = room.view;
+    if (question && !room.isInReview) this.line.tell("attempt.look", { question_id: question.id });
+  }
+
+  /** The server has spoken: on line, in step, the writer or not. */
+  #isReached(times, isWriter) {
+    const { room } = this;
+    this.isInStep = true;
+    this.setOffline(false);
+    if (room.isPaused !== (times.status === "paused")) room.pause(times.status === "paused", times);
+    else room.setTime(times);
+    this.setReadOnly(!isWriter, "elsewhere");
+    room.ledger.isHeld = room.isPaused || room.isReadOnly;
+    room.ledger.sendAll();
+    this.#tellRecovery();
+    room.keepSoon();
+  }
+
+  /** Ask what the server holds and how the attempt stands. */
+  async ask() {
+    const { room } = this;
+    const reply = await this.line.sync(room.ledger.waitingIds);
+    if (room.isClosed) return;
+    if (OPEN.has(reply.status)) {
+      room.ledger.take(reply);
+      this.#isReached(reply, reply.writer.is_me);
+      return;
+    }
+    const attempt = await read(this.line.path, { isQuiet: true }).catch(() => reply);
+    this.setOffline(false);
+    room.closed({ ...attempt, missing: reply.missing }, attempt.submitted_by ?? "deadline");
+  }
+
+  // --- the line ---
+
+  #lost() {
+    this.isInStep = false;
+    this.live.forget(this.channel);
+    this.#askSoon(OFFLINE_AFTER_MS);
+  }
+
+  #askSoon(ms) {
+    if (this.isStopped) return;
+    clearTimeout(this.askTimer);
+    this.askTimer = setTimeout(() => this.#askByRest(), ms);
+  }
+
+  /** Without a socket: by REST, which may still be open; else we are offline. */
+  async #askByRest() {
+    if (this.isStopped || (this.live.isOpen && this.isInStep)) return;
+    try {
+      await this.ask();
+      if (!this.live.isOpen) this.live.hurry();
+      this.#askSoon(ASK_BY_REST_MS);
+    } catch (error) {
+      if (isUnreached(error)) this.setOffline(true);
+      this.#askSoon(ASK_OFFLINE_MS);
+    }
+  }
+
+  setOffline(isOffline) {
+    const { room } = this;
+    if (room.isOffline === isOffline) return;
+    room.isOffline = isOffline;
+    room.clock.isOffline = isOffline;
+    if (isOffline) {
+      this.isInStep = false;
+      this.wasOffline = true;
+      room.status.set("offline", t("room.offline"));
+      if (!room.isTimeUp) say(t("room.offline"));
+    } else room.status.clear("offline");
+    if (room.isTimeUp && !room.isClosed) room.tellTimeUp(isOffline);
+    room.review.refresh();
+  }
+
+  /** Recovery is spoken once all that waited is saved. */
+  #tellRecovery() {
+    const { room } = this;
+    if (!this.wasOffline || room.isOffline || !this.isInStep || room.isClosed || room.ledger.waiting.length) return;
+    this.wasOffline = false;
+    const { saved } = room.ledger.counts;
+    const words = saved ? t("room.reconnected", { count: saved }) : t("room.reconnected_plain");
+    room.status.set("announcement", words, { forMs: 8000, look: ["ok", "saved"] });
+    say(words);
+  }
+
+  #ended({ code }) {
+    const { room } = this;
+    if (room.isClosed) return;
+    if (typeof code === "string" || code === 4501) {
+      room.status.set("offline", t("room.session_ended"), {
+        action: t("room.sign_in"),
+        act: () => location.assign(`/signin?next=${encodeURIComponent(location.pathname)}`),
+      });
+      say(t("room.session_ended"));
+    }
+    setTimeout(() => this.live.start(), 15_000);
+    this.#askSoon(OFFLINE_AFTER_MS);
+  }
+
+  // --- what was refused ---
+
+  #refused({ code, error }) {
+    if (this.isStopped) return;
+    if (code === "offline") {
+      if (this.live.isOpen && error.status !== 401) this.live.drop();
+      this.#askSoon(0);
+    } else if (code === "not_writer" && this.live.isOpen) {
+      if (performance.now() - this.resumedAt > RESUME_AGAIN_MS) this.resume();
+      else this.setReadOnly(true, "taken_over");
+    } else {
+      this.ask().catch(() => this.#askSoon(ASK_OFFLINE_MS));
+    }
+  }
+
+  /** The time is over: ask until the server says that it is closed, or that there is more time. */
+  askUntilClosed() {
+    const again = () => {
+      const { room } = this;
+      if (room.isClosed || !room.isTimeUp || this.isStopped) return;
+      this.ask().then(
+        () => setTimeout(again, ASK_CLOSED_MS),
+        (error) => {
+          if (isUnreached(error)) this.setOffline(true);
+          setTimeout(again, ASK_CLOSED_MS * 2);
+        },
+      );
+    };
+    setTimeout(again, ASK_CLOSED_MS);
+  }
+
+  // --- one writer ---
+
+  /** Read-only, or writing again; `why`: taken_over or elsewhere. */
+  setReadOnly(isReadOnly, why) {
+    const { room } = this;
+    if (room.isReadOnly === isReadOnly) return;
+    if (isReadOnly) room.drafts.flushAll();
+    room.isReadOnly = isReadOnly;
+    room.ledger.isHeld = isReadOnly || room.isPaused;
+    if (isReadOnly) {
+      const words = t(`room.${why}`);
+      room.status.set("readonly", words, { action: t("room.continue_here"), act: () => this.takeOver() });
+      sayNow(words);
+      room.status.focus();
+    } else room.status.clear("readonly");
+    document.body.dataset.readonly = String(isReadOnly);
+    room.view.refresh();
+    room.review.refresh();
+  }
+
+  /** Continue here: this page becomes the writer at once, and sends what it still holds. */
+  async takeOver() {
+    const { room } = this;
+    try {
+      const attempt = await this.line.takeOver();
+      if (attempt.subscription) this.#listen(attempt.subscription);
+      await this.#inStep(attempt);
+    } catch (error) {
+      room.announce(error.message || t("client.failed"));
+      return;
+    }
+    if (room.isReadOnly || room.isClosed) return;
+    say(t("room.continuing"));
+    room.go(true);
+  }
+
+  /** Another screen has saved something: show what is stored now. */
+  lookSoon() {
+    clearTimeout(this.lookTimer);
+    this.lookTimer = setTimeout(async () => {
+      if (this.isStopped) return;
+      const reply = await this.line.sync([]).catch(() => null);
+      if (reply) this.room.ledger.take({ revision: reply.revision, answers: reply.answers });
+    }, 250);
+  }
+}
