@@ -73,6 +73,8 @@ class Line:
         finally:
             self._waiting.pop(command_id, None)
             self._on_reply.pop(command_id, None)
+            if not reply.cancel() and not reply.cancelled():
+                reply.exception()  # the line went while it was being sent: that is told already
 
     async def close(self) -> None:
         """End it politely."""

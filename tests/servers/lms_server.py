@@ -45,6 +45,7 @@ class LmsServer:
         try:
             self._process.line_with("lms_rt ready on")
         except RuntimeError as error:
+            self.kill()
             raise RuntimeError(f"{error}\n{self.log.read_text()[-5000:]}") from None
         return self
 
