@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from tornado.web import RequestHandler
 
 from handlers.rest.access import Access
-from handlers.web import accounts, assets, catalogue, home, learning, quiz_editor, quizzes, room, teaching
+from handlers.web import accounts, assets, catalogue, dashboard, home, learning, quiz_editor, quizzes, room, teaching
 from handlers.web.base import MissingPage, PageHandler
 
 Row = tuple[str, type[RequestHandler]]
@@ -37,6 +37,7 @@ PAGES: list[Row] = checked(
         *room.PAGES,
         *teaching.PAGES,
         *quiz_editor.PAGES,
+        *dashboard.PAGES,
         (r"/.*", MissingPage),
     ]
 )

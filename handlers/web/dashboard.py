@@ -1,0 +1,96 @@
+"""The live dashboard's page: the first view in the HTML, the rest by its scripts. What it shows is the services' to say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handlers.web.base import PageHandler, Screen, shape
+from handlers.web.teaching import STAFF
+from lms_rt.contracts.quizzes import QuestionQuery, QuizView
+
+ROWS = 50
+_OPEN = ("in_progress", "paused")
+_ALL_AT_ONCE = 100
+
+
+class DashboardPage(PageHandler):
+    """/teach/quizzes/{id}/live."""
+
+    access = STAFF
+
+    async def get(self, quiz_id: str) -> None:
+        """Figures, who needs attention, students, questions."""
+        live = await self.services.dashboards.show(self.actor, quiz_id)
+        quiz = await self.services.quizzes.show(self.actor, quiz_id)
+        course = await self.services.courses.show(self.actor, quiz.course_id)
+        questions = await self._questions(quiz_id)
+        shown = shape(live)
+        total = _answered_at_most(quiz, len(shown["questions"]))
+        screen = Screen(
+            "dashboard.html",
+            title=(self.t("dashboard.title"), quiz.title, course.title),
+            data={"quiz_id": quiz_id, "rows": ROWS, "total": total, "options": _options(questions)},
+            groups=("dashboard",),
+            scripts=("shell.js", "dashboard.js"),
+            sheets=("pages.css", "dashboard.css"),
+        )
+        self.show(
+            screen,
+            quiz=shape(quiz),
+            course=shape(course),
+            live=shown,
+            rows=shown["students"][:ROWS],
+            counts=_counts(shown["students"]),
+            ends_at=_end_of(shown["students"]),
+            numbers={row["question_id"]: row["order"] for row in shown["questions"]},
+            options=_options(questions),
+            total=total,
+        )
+
+    async def _questions(self, quiz_id: str) -> list[dict[str, Any]]:
+        """All questions, as their author sees them."""
+        found: list[dict[str, Any]] = []
+        for page in range(1, _ALL_AT_ONCE):
+            query = QuestionQuery(page=page, page_size=_ALL_AT_ONCE)
+            listed = shape(await self.services.questions.list(self.actor, quiz_id, query))
+            found += listed["items"]
+            if page >= listed["pages"]:
+                break
+        return found
+
+
+def _answered_at_most(quiz: QuizView, questions: int) -> int:
+    """How many questions a student has: those drawn, where some are drawn."""
+    drawn = sum(rule.count for rule in quiz.draw)
+    return min(drawn, questions) if drawn else questions
+
+
+def _options(questions: list[dict[str, Any]]) -> dict[str, list[dict[str, str]]]:
+    """What may be chosen, in the author's order: what the bars are of. No keys: they are fetched when asked for."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for question in questions:
+        kind = question["question_type"]
+        if kind == "true_false":
+            found[question["id"]] = [{"id": "true", "text": ""}, {"id": "false", "text": ""}]
+        elif kind in {"multiple_choice", "multiple_select"}:
+            found[question["id"]] = [{"id": option["id"], "text": option["text"]} for option in question["options"]]
+    return found
+
+
+def _counts(students: list[dict[str, Any]]) -> dict[str, int]:
+    """The numbers on the filters, as far as they are known before anything was watched."""
+    return {
+        "all": len(students),
+        "away": sum(row["status"] in _OPEN and not row["is_connected"] for row in students),
+        "flagged": sum(row["status"] in _OPEN and bool(row["flags"]) for row in students),
+        "in": sum(row["status"] not in _OPEN for row in students),
+    }
+
+
+def _end_of(students: list[dict[str, Any]]) -> str | None:
+    """When the last open attempt ends; None: none is open, or one has no end."""
+    ends = [row["deadline_at"] for row in students if row["status"] in _OPEN]
+    return None if not ends or None in ends else max(ends)
+
+
+PAGES = [(r"/teach/quizzes/([^/]+)/live", DashboardPage)]

@@ -1,0 +1,107 @@
+// What the rows mean: who is away, stuck or short of time, who matches a filter, and in which order they stand.
+// Not for drawing.
+
+export const LONG_AWAY_MS = 30_000;
+export const STUCK_MS = 300_000;
+export const SHORT_MS = 300_000;
+export const MARKS = ["urgent", "long_away", "stuck"];
+const CLOSED = new Set(["submitted", "graded", "abandoned"]);
+
+/** Whether a student may still answer. */
+export function isOpen(row) {
+  return !CLOSED.has(row.status);
+}
+
+/** The marks of one row at a time: {isOpen, isAway, away, urgent, long_away, stuck, isHidden, leftMs}. */
+export function marksOf(row, picture, nowMs) {
+  const isRunning = row.status === "in_progress";
+  const away = isRunning && !row.is_connected ? picture.awayOf(row, nowMs) : null;
+  const leftMs = isRunning && row.deadlineMs !== null ? Math.max(0, row.deadlineMs - nowMs) : null;
+  return {
+    isOpen: isOpen(row),
+    away,
+    leftMs,
+    isShort: leftMs !== null && leftMs < SHORT_MS,
+    isHidden: isRunning && row.flags.includes("hidden"),
+    long_away: away !== null && away.ms >= LONG_AWAY_MS,
+    urgent: away !== null && leftMs !== null && leftMs < SHORT_MS,
+    stuck: isRunning && row.is_connected && nowMs - row.progressMs >= STUCK_MS,
+  };
+}
+
+const MATCHES = {
+  all: () => true,
+  away: (marks) => marks.away !== null,
+  flagged: (marks) => marks.isHidden || marks.long_away || marks.stuck || marks.urgent,
+  in: (marks) => !marks.isOpen,
+  urgent: (marks) => marks.urgent,
+  long_away: (marks) => marks.long_away,
+  stuck: (marks) => marks.stuck,
+};
+export const FILTERS = Object.keys(MATCHES);
+
+/** How many match each filter, over all students. */
+export function countAll(picture, nowMs) {
+  const counts = Object.fromEntries(FILTERS.map((name) => [name, 0]));
+  let endMs = 0;
+  for (const row of picture.students.values()) {
+    const marks = marksOf(row, picture, nowMs);
+    for (const name of FILTERS) if (MATCHES[name](marks)) counts[name] += 1;
+    if (marks.isOpen) endMs = Math.max(endMs, row.deadlineMs ?? Infinity);
+  }
+  return { counts, endMs: Number.isFinite(endMs) && endMs > 0 ? endMs : null };
+}
+
+const FOLDS = [
+  [/[\u0640\u064B-\u065F\u0670\u0300-\u036F]/g, ""],
+  [/[أإآٱ]/g, "ا"],
+  [/ى/g, "ي"],
+  [/ة/g, "ه"],
+];
+
+/** A name as it is searched: without case, accents and Arabic letter variants. */
+export function folded(text) {
+  return FOLDS.reduce((all, [what, by]) => all.replace(what, by), text.normalize("NFD").toLowerCase()).normalize("NFC");
+}
+
+const collator = new Intl.Collator(document.documentElement.lang || "en", { sensitivity: "base", numeric: true });
+const names = new Map();
+
+function nameOf(row) {
+  if (!names.has(row.full_name)) names.set(row.full_name, folded(row.full_name));
+  return names.get(row.full_name);
+}
+
+/** The place of a row by a column; smaller first. Where they stand now, the away come first. */
+const PLACES = {
+  began: () => 0,
+  where: (row) => (!isOpen(row) ? 3 : row.is_connected ? (row.flags.length ? 1 : 2) : 0),
+  question: (row, orders) => orders.get(row.question_id) ?? Infinity,
+  answered: (row) => row.answered_count,
+  left: (row) => (isOpen(row) ? (row.deadlineMs ?? Infinity) : Infinity),
+  score: (row) => (row.score === null ? -1 : Number(row.score)),
+};
+export const SORTS = ["began", "name", ...Object.keys(PLACES).filter((name) => name !== "began")];
+
+function comparer(sort, picture) {
+  const isDown = sort.startsWith("-");
+  const name = sort.replace(/^-/, "");
+  const orders = new Map([...picture.questions.values()].map((row) => [row.question_id, row.order]));
+  const began = (a, b) => (a.started_at < b.started_at ? -1 : a.started_at > b.started_at ? 1 : a.attempt_id < b.attempt_id ? -1 : 1);
+  const place = PLACES[name];
+  const compare = name === "name" ? (a, b) => collator.compare(a.full_name, b.full_name) : (a, b) => {
+    const [one, two] = [place(a, orders), place(b, orders)];
+    return one === two ? 0 : one - two;
+  };
+  return (a, b) => (isDown ? -compare(a, b) : compare(a, b)) || began(a, b);
+}
+
+/** The attempts that match, in order. */
+export function arranged(picture, { filter, sort, find }, nowMs) {
+  const words = folded(find).trim();
+  const matches = MATCHES[filter];
+  const rows = [...picture.students.values()].filter(
+    (row) => matches(marksOf(row, picture, nowMs)) && (!words || nameOf(row).includes(words)),
+  );
+  return rows.sort(comparer(sort, picture)).map((row) => row.attempt_id);
+}

@@ -1,0 +1,110 @@
+// What the dashboard knows of a running quiz: the snapshot, then the frames that change it, as the server sends them.
+// Not for drawing, nor for what the figures mean (dashboard-marks.js).
+
+import { read } from "./api.js";
+import { live } from "./line.js";
+import { page } from "./page.js";
+
+const AGAIN_MS = 1000;
+
+/** The server's time: measured by the line once it stands, until then as it was when the page was made. */
+export function serverNowMs() {
+  return Number.isFinite(live.clock.errorMs) ? live.clock.nowMs() : page.server_time_ms + performance.now();
+}
+
+/** Students and questions by id, totals, and since when somebody is away as far as this page has seen it. */
+export class Picture {
+  constructor() {
+    Object.assign(this, { version: 0, students: new Map(), questions: new Map(), totals: null, isKnown: false });
+    this.awaySince = new Map();
+    this.asOfMs = 0;
+  }
+
+  /** Everything anew. */
+  takeSnapshot(view) {
+    const known = this.students;
+    this.students = new Map();
+    const nowMs = serverNowMs();
+    for (const row of view.students) this.#take(row, nowMs, known.get(row.attempt_id));
+    for (const attemptId of known.keys()) if (!this.students.has(attemptId)) this.awaySince.delete(attemptId);
+    this.questions = new Map(view.questions.map((row) => [row.question_id, row]));
+    this.#settle(view.version, view.totals);
+    this.isKnown = true;
+  }
+
+  /** What changed. False: something before it is missing, the snapshot is needed. */
+  takeFrame(data) {
+    if (!this.isKnown || data.follows > this.version) return false;
+    const nowMs = serverNowMs();
+    for (const row of data.students) {
+      const known = this.students.get(row.attempt_id);
+      if (!known || row.revision >= known.revision) this.#take(row, nowMs, known);
+    }
+    for (const row of data.questions) this.questions.set(row.question_id, row);
+    for (const attemptId of data.removed) this.students.delete(attemptId);
+    this.#settle(data.version, data.totals);
+    return true;
+  }
+
+  /** Milliseconds that a student has been away; `isExact` when this page saw the leave. */
+  awayOf(row, nowMs) {
+    const since = this.awaySince.get(row.attempt_id);
+    return since ? { ms: Math.max(0, nowMs - since.ms), isExact: since.isExact } : null;
+  }
+
+  #take(row, nowMs, known) {
+    row.deadlineMs = row.deadline_at ? Date.parse(row.deadline_at) : null;
+    row.progressMs = Date.parse(row.last_saved_at ?? row.started_at);
+    this.students.set(row.attempt_id, row);
+    if (row.is_connected) this.awaySince.delete(row.attempt_id);
+    else if (!this.awaySince.has(row.attempt_id)) {
+      this.awaySince.set(row.attempt_id, { ms: nowMs, isExact: known?.is_connected === true });
+    }
+  }
+
+  #settle(version, totals) {
+    this.version = version;
+    this.totals = totals;
+    this.asOfMs = serverNowMs();
+  }
+}
+
+/** Keep the picture as the quiz is; `onNews()` after each change, `onRefused()` when we may not watch. */
+export function followQuiz(picture, quizId, { onNews, onRefused }) {
+  let held = null;
+  let fetching = null;
+
+  async function fetchSnapshot() {
+    held = [];
+    try {
+      picture.takeSnapshot(await read(`/quizzes/${encodeURIComponent(quizId)}/live`));
+    } finally {
+      fetching = null;
+    }
+    const waiting = held;
+    held = null;
+    onNews();
+    for (const data of waiting) take(data);
+  }
+
+  function snapshot() {
+    fetching ??= fetchSnapshot();
+    return fetching;
+  }
+
+  function take(data) {
+    if (fetching) held.push(data);
+    else if (picture.takeFrame(data)) onNews();
+    else snapshot().catch(() => setTimeout(() => live.isOpen && snapshot().catch(() => {}), AGAIN_MS));
+  }
+
+  const subscription = live.subscribe(`quiz:${quizId}:live`, {
+    onState: (frame) => frame.event === "dashboard" && take(frame.data),
+    onSnapshot: snapshot,
+    onRefused: (refusal) => refusal.code === "not_found" && onRefused(),
+  });
+  // frames are states: what was missed is not sent again, so every new line begins with the snapshot
+  live.addEventListener("offline", () => {
+    subscription.position = null;
+  });
+}
