@@ -27,16 +27,14 @@ from lms_rt.services.attempts import device_of
 
 async def list_attempts(call: Call) -> Reply:
     """The caller's own attempts, or those at a quiz or course of theirs."""
-    query: AttemptQuery = call.query
-    if (quiz_id := call.path.get("quiz_id")) is not None:
-        query = query.model_copy(update={"quiz_id": quiz_id})
-    return Reply(await call.services.attempts.list(call.actor, query))
+    quiz_id = call.path.get("quiz_id")
+    return Reply(await call.services.attempts.list(call.actor, call.query, quiz_id=quiz_id))
 
 
 async def start_attempt(call: Call) -> Reply:
     """Start an attempt, or come back to the open one."""
     device = device_of(call.body.device_id)
-    attempt, is_new = await call.services.attempts.start(call.actor, call.named("quiz_id"), device)
+    attempt, is_new = await call.services.attempts.start(call.actor, call.agreed("quiz_id"), device)
     return Reply(attempt, status=201 if is_new else 200, location=f"/attempts/{attempt.id}" if is_new else None)
 
 

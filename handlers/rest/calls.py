@@ -69,6 +69,13 @@ class Call:
                 return str(place)
         raise invalid(name, "This is needed.", "missing")
 
+    def agreed(self, name: str) -> str:
+        """The same for an id that has one spelling: a body that names another than the path is refused."""
+        said, sent = self.named(name), getattr(self.body, name, None)
+        if sent not in (None, said):
+            raise invalid(name, "The path names another.", "mismatch")
+        return said
+
     @property
     def address(self) -> str:
         """The caller's address, behind trusted proxies the one that they saw."""

@@ -55,9 +55,14 @@ async def remove_lesson(call: Call) -> Reply:
 
 async def reorder_lessons(call: Call) -> Reply:
     """Put the lessons of a course into another order."""
-    lessons, course_id = call.services.lessons, call.named("course_id")
-    lesson_ids, expected_version = call.body.lesson_ids, call.expected_version
-    return Reply(await lessons.reorder(call.actor, course_id, lesson_ids, expected_version=expected_version))
+    view = await call.services.lessons.reorder(
+        call.actor,
+        call.named("course_id"),
+        call.body.lesson_ids,
+        named_course=call.body.course_id,
+        expected_version=call.expected_version,
+    )
+    return Reply(view)
 
 
 async def complete_lesson(call: Call) -> Reply:

@@ -14,12 +14,13 @@ from lms_rt.errors import Code
 
 async def list_questions(call: Call) -> Reply:
     """The questions of a quiz, keys included."""
-    return Reply(await call.services.questions.list(call.actor, call.named("quiz_id"), call.query))
+    is_filter, quiz_id = "quiz_id" not in call.path, call.named("quiz_id")
+    return Reply(await call.services.questions.list(call.actor, quiz_id, call.query, is_filter=is_filter))
 
 
 async def create_question(call: Call) -> Reply:
     """Add a question to a quiz."""
-    question = await call.services.questions.add(call.actor, call.named("quiz_id"), call.body)
+    question = await call.services.questions.add(call.actor, call.agreed("quiz_id"), call.body)
     return Reply(question, location=f"/questions/{question.id}")
 
 
@@ -51,7 +52,8 @@ async def import_questions(call: Call) -> Reply:
         source_format=call.query.format,
         is_dry_run=call.query.dry_run,
     )
-    return Reply(report, status=200 if report.dry_run else 201)
+    is_idle = report.dry_run or not report.questions
+    return Reply(report, status=200 if is_idle else 201)
 
 
 async def export_questions(call: Call) -> Reply:
@@ -129,7 +131,7 @@ ROUTES: tuple[Operation, ...] = (
         codes=(Code.TOO_LARGE, Code.QUIZ_NOT_READY, Code.BUSY),
         is_idempotent=True,
         summary="Add the questions of a file",
-        description="All that can be read or none at all. With `dry_run=true` (200) nothing is written.",
+        description="All that can be read or none at all. With `dry_run=true`, or without a question (200), nothing is written.",
     ),
     Operation(
         "GET",

@@ -53,7 +53,8 @@ async def _run_first(keys: Idempotency, begun: Begun, call: Call, run: Run) -> A
 
 def _fingerprint(call: Call) -> str:
     """What must be the same in a repeat: the path, the query and the body."""
-    digest = hashlib.sha256(str(call.request.uri).encode("utf-8", "surrogatepass"))
+    place = f"{call.request.path.removesuffix('/')}?{call.request.query}"  # a trailing slash changes nothing
+    digest = hashlib.sha256(place.encode("utf-8", "surrogatepass"))
     if call.upload is None:
         digest.update(b"\x00" + call.request.body)
     else:  # the boundary of a form may differ from try to try

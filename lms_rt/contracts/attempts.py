@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from documents.enums import AttemptStatus, Grading, QuestionType, SubmittedBy
-from lms_rt.contracts.base import CursorQuery, Draft, Hundredths, Identifier, Instant, Key, PageQuery, View
+from lms_rt.contracts.base import CursorQuery, Draft, Hundredths, Identifier, IdFilter, Instant, Key, PageQuery, View
 from lms_rt.contracts.questions import AttemptQuestionView, ShownOption, ShownPairs
 
 MAX_ROWS = 500
@@ -103,9 +103,9 @@ class SignalsDraft(Draft):
 class AttemptQuery(PageQuery, CursorQuery):
     """Which attempts to list: in pages, or by cursor when `after` or `limit` is given."""
 
-    quiz_id: Identifier | None = None
-    course_id: Identifier | None = None
-    student_id: Identifier | None = None
+    quiz_id: IdFilter | None = None
+    course_id: IdFilter | None = None
+    student_id: IdFilter | None = None
     status: AttemptStatus | None = None
     is_preview: bool | None = None
     sort: Literal["started_at", "-started_at", "submitted_at", "-submitted_at", "percentage", "-percentage"] = (

@@ -104,6 +104,8 @@ Key = Annotated[str, StringConstraints(pattern=f"^{_KEY.pattern}$")]
 """A key that a client chose and that becomes part of a path in a document."""
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 """An id that came from a client; whether there is such a thing is for the look-up to say."""
+IdFilter = str
+"""An id by which a list is asked for: whatever is none, the empty text too, is nobody's, and the list is empty."""
 
 
 def check_key(text: str, field: str) -> str:

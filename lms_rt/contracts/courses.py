@@ -11,7 +11,7 @@ from lms_rt.contracts.base import (
     Change,
     Draft,
     Hundredths,
-    Identifier,
+    IdFilter,
     Instant,
     Line,
     Metadata,
@@ -93,7 +93,7 @@ class CourseQuery(PageQuery):
     category: Annotated[str, StringConstraints(max_length=200)] | None = None
     difficulty_level: DifficultyLevel | None = None
     tag: Annotated[str, StringConstraints(max_length=200)] | None = None
-    instructor_id: Identifier | None = None
+    instructor_id: IdFilter | None = None
     is_free: bool | None = None
     price_min: Price | None = None
     price_max: Price | None = None

@@ -7,7 +7,17 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from documents.enums import AttemptStatus, EnrollmentStatus, ProgressStatus
-from lms_rt.contracts.base import Change, Draft, Hundredths, HundredthsIn, Identifier, Instant, PageQuery, View
+from lms_rt.contracts.base import (
+    Change,
+    Draft,
+    Hundredths,
+    HundredthsIn,
+    Identifier,
+    IdFilter,
+    Instant,
+    PageQuery,
+    View,
+)
 
 MAX_RANGES = 100
 """How many watched ranges one report may name."""
@@ -43,8 +53,8 @@ class EnrollmentChange(Change):
 class EnrollmentQuery(PageQuery):
     """One's own enrolments, or those that staff look for."""
 
-    course_id: Identifier | None = None
-    student_id: Identifier | None = None
+    course_id: IdFilter | None = None
+    student_id: IdFilter | None = None
     status: EnrollmentStatus | None = None
     sort: Literal["enrolled_at", "-enrolled_at", "last_accessed_at", "-last_accessed_at"] = "-enrolled_at"
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from documents.enums import ContentType
-from lms_rt.contracts.base import Change, Draft, Identifier, Instant, Metadata, PageQuery, Prose, Title, View
+from lms_rt.contracts.base import Change, Draft, Identifier, IdFilter, Instant, Metadata, PageQuery, Prose, Title, View
 
 MAX_LESSONS = 500
 
@@ -74,7 +74,7 @@ class LessonOrder(Draft):
 class LessonQuery(PageQuery):
     """Which course's lessons, and in which order."""
 
-    course_id: Identifier | None = None
+    course_id: IdFilter | None = None
     sort: Literal["order", "-order", "title", "-title", "created_at", "-created_at"] = "order"
 
 

@@ -14,6 +14,7 @@ from lms_rt.contracts.base import (
     Hundredths,
     HundredthsIn,
     Identifier,
+    IdFilter,
     Instant,
     Metadata,
     PageQuery,
@@ -156,8 +157,8 @@ class QuizView(View):
 class QuizQuery(PageQuery):
     """Which quizzes to list."""
 
-    course_id: Identifier | None = None
-    lesson_id: Identifier | None = None
+    course_id: IdFilter | None = None
+    lesson_id: IdFilter | None = None
     quiz_type: QuizType | None = None
     is_published: bool | None = None
     is_archived: bool = False
@@ -173,7 +174,7 @@ class PlacedQuestionDraft(QuestionDraft):
 class QuestionQuery(PageQuery):
     """Which questions of a quiz to list."""
 
-    quiz_id: Identifier | None = None
+    quiz_id: IdFilter | None = None
     question_type: str | None = None
     category: str | None = None
     tag: str | None = None

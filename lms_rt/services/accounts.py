@@ -73,15 +73,16 @@ class Accounts:
     async def update_me(self, actor: Actor, change: ProfileChange, *, expected_version: int | None = None) -> UserView:
         """Change one's own profile; without an expected version the last write wins."""
         present = await self._require_user(actor.user_id)
+        if expected_version not in {None, present.version}:
+            raise Refused(Code.VERSION_MISMATCH, current_version=present.version)
         refuse_changed_read_only(change, user_view(present))
         fields = change.given()
         if fields.get("avatar_file_id") not in {None, present.avatar_file_id}:
             raise invalid("avatar_file_id", "There is no such file of yours.", "not_found")
-        is_expected = expected_version in {None, present.version}
-        if not fields and is_expected:
+        if not any(getattr(present, name) != value for name, value in fields.items()):
             return user_view(present)
         at = self._clock.now()
-        if not is_expected or not await User.change(actor.user_id, fields, at, expected_version=expected_version):
+        if not await User.change(actor.user_id, fields, at, expected_version=expected_version):
             newest = await self._require_user(actor.user_id)
             raise Refused(Code.VERSION_MISMATCH, current_version=newest.version)
         await self._sessions.forget(actor.user_id)

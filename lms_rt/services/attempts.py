@@ -12,6 +12,7 @@ from datetime import datetime
 from config.settings import Settings
 from documents.attempt import Attempt
 from documents.base import Row
+from documents.course import Course
 from documents.enums import AttemptStatus
 from lms_rt import ids
 from lms_rt.bus.base import Bus
@@ -40,6 +41,7 @@ from lms_rt.security.access.quizzes import (
     own,
     require_attempt,
     require_own_attempt,
+    require_quiz,
     require_taught_quiz,
     teaches_course,
 )
@@ -175,8 +177,18 @@ class Attempts:
         attempt = await require_attempt(actor, attempt_id)
         return attempt_view(attempt, await self._papers.require(attempt_id), self._clock.now_ms())
 
-    async def list(self, actor: Actor, query: AttemptQuery) -> Page[AttemptRowView] | CursorPage[AttemptRowView]:
-        """The actor's own attempts; those of a quiz or a course that they teach, when it is named."""
+    async def list(
+        self, actor: Actor, query: AttemptQuery, *, quiz_id: str | None = None
+    ) -> Page[AttemptRowView] | CursorPage[AttemptRowView]:
+        """The actor's own attempts; those of a quiz or a course that they teach, when it is named.
+
+        `quiz_id` is the one that a path names: unlike a filter it has to be there.
+        """
+        if quiz_id is not None:
+            await self._require_known_quiz(actor, quiz_id)
+            query = query.model_copy(update={"quiz_id": quiz_id})
+        if query.course_id is not None and (course := await Course.find_head(query.course_id)) is not None:
+            query = query.model_copy(update={"course_id": course.id})
         wanted = await self._scope(actor, query)
         for name in ("quiz_id", "course_id", "status", "is_preview"):
             if (value := getattr(query, name)) is not None:
@@ -207,6 +219,12 @@ class Attempts:
         paper = await self._papers.require(attempt["_id"])
         return handed_out_view(attempt, paper, self._clock.now_ms(), lease=lease)
 
+    async def _require_known_quiz(self, actor: Actor, quiz_id: str) -> None:
+        """Who has sat it may go on asking, also when it was taken back from view."""
+        highest, _ = await Attempt.find_numbers(actor.user_id, quiz_id)
+        if not highest:
+            await require_quiz(actor, quiz_id, now_ms=self._clock.now_ms())
+
     async def _scope(self, actor: Actor, query: AttemptQuery) -> Row:
         """Whose attempts: by a quiz or course of their own a teacher sees all that count, everybody else their own."""
         is_taught = False
@@ -220,7 +238,8 @@ class Attempts:
         elif query.course_id is not None:
             is_taught = await teaches_course(actor, query.course_id)
         if not is_taught and not (actor.is_admin and query.student_id is not None):
-            return {"student_id": actor.user_id}
+            is_own = query.student_id in (None, actor.user_id)
+            return {"student_id": actor.user_id} if is_own else {"_id": {"$in": []}}
         wanted: Row = {"is_preview": False}
         return wanted if query.student_id is None else wanted | {"student_id": query.student_id}
 

@@ -94,6 +94,8 @@ class Enrollments:
 
     async def list(self, actor: Actor, query: EnrollmentQuery) -> Page[EnrollmentView]:
         """The actor's own enrolments; staff may ask for those of a course or a student of theirs."""
+        if query.course_id is not None and (course := await Course.find_head(query.course_id)) is not None:
+            query = query.model_copy(update={"course_id": course.id})
         filter_ = await _list_filter(actor, query)
         found, total = await Enrollment.page(filter_, sorting(query.sort), skip=query.skip, limit=query.page_size)
         present = [await self._edits.current(one) for one in found]

@@ -67,8 +67,7 @@ class Lessons:
         lesson_id, fields = new_id("les"), draft.model_dump(exclude={"course_id", "order"})
 
         async def decide(course: Course) -> CourseEdit | None:
-            if draft.course_id not in (None, course.id, course.slug):
-                raise invalid("course_id", "The path names another course.")
+            _refuse_other_course(course, draft.course_id)
             if len(course.lesson_ids) >= MAX_LESSONS:
                 raise Refused(Code.CONFLICT, f"A course has {MAX_LESSONS} lessons at most.")
             now = self._clock.now()
@@ -116,12 +115,22 @@ class Lessons:
         await self._edits.apply(_holding(actor, lesson_id, course_id), decide)
 
     async def reorder(
-        self, actor: Actor, course_id: str, lesson_ids: Sequence[str], *, expected_version: int | None = None
+        self,
+        actor: Actor,
+        course_id: str,
+        lesson_ids: Sequence[str],
+        *,
+        named_course: str | None = None,
+        expected_version: int | None = None,
     ) -> Page[LessonView]:
-        """Put all lessons of a course into another order, or nothing: each id has to be named once. All of them."""
+        """Put all lessons of a course into another order, or nothing: each id has to be named once. All of them.
+
+        `named_course` is what the body calls the course, if it does.
+        """
         wanted = list(lesson_ids)
 
         async def decide(course: Course) -> CourseEdit | None:
+            _refuse_other_course(course, named_course)
             refuse_other_version(course.version, expected_version)
             if faults := _order_faults(course, wanted):
                 raise Refused(Code.VALIDATION_FAILED, fields=faults)
@@ -146,6 +155,12 @@ class Lessons:
             return False
         lesson.version, lesson.updated_at = lesson.version + 1, self._clock.now()
         return True
+
+
+def _refuse_other_course(course: Course, named: str | None) -> None:
+    """A body may name the course again, by id or slug, but no other."""
+    if named not in (None, course.id, course.slug, *course.old_slugs):
+        raise invalid("course_id", "The path names another course.", "mismatch")
 
 
 def _taught(actor: Actor, course_id: str) -> Load:

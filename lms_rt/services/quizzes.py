@@ -20,6 +20,7 @@ from lms_rt.errors import Code, Refused, invalid
 from lms_rt.security.access.courses import is_visible, require_taught_course, teaches
 from lms_rt.security.access.quizzes import require_quiz, require_taught_quiz
 from lms_rt.services.contended import until_written
+from lms_rt.services.course_edits import refuse_other_version
 from lms_rt.services.quiz_views import counted_fields, missing_for_publishing, quiz_view, stored_fields
 from lms_rt.services.relay import Relay
 
@@ -84,6 +85,7 @@ class Quizzes:
     ) -> QuizView:
         """Change what was sent. What would leave a published quiz unfit is refused."""
         access = await require_taught_quiz(actor, quiz_id)
+        refuse_other_version(access.quiz["version"], expected_version)
         refuse_changed_read_only(change, quiz_view(access.quiz))
         fields = stored_fields(change.given())
         if "lesson_id" in fields:
@@ -150,8 +152,7 @@ class Quizzes:
         row = await Quiz.find_whole(quiz_id)
         if row is None:
             raise Refused(Code.NOT_FOUND)
-        if expected_version not in (None, row["version"]):
-            raise Refused(Code.VERSION_MISMATCH, current_version=row["version"])
+        refuse_other_version(row["version"], expected_version)
         changed = {name: value for name, value in fields.items() if row.get(name) != value}
         if not changed:
             return row

@@ -164,5 +164,8 @@ async def test_reordering_by_both_paths(http: httpx.AsyncClient, school: School)
     for wrong in ([a, b], [a, b, c, a], [a, b, "les_foreign"]):
         refused = await http.patch(path, json={"lesson_ids": wrong}, headers=as_(TEACHER))
         assert problem(refused) == (422, "validation_failed")
+    elsewhere = await http.patch(path, json={"course_id": "nope", "lesson_ids": [a, b, c]}, headers=as_(TEACHER))
+    assert faults(elsewhere) == [("course_id", "mismatch")]
     assert [one["id"] for one in items(await http.get(f"/courses/{course.id}/lessons"))] == [c, b, a]
-    assert (await http.patch(path, json={"lesson_ids": [a, b, c]}, headers=as_(TEACHER))).status_code == 200
+    again = {"course_id": course.slug, "lesson_ids": [a, b, c]}
+    assert (await http.patch(path, json=again, headers=as_(TEACHER))).status_code == 200

@@ -13,6 +13,8 @@ from lms_rt.storage.mongo import OpenDatabase
 from tests.rest.people import bearer, problem, registered, serving
 from tests.services.people import People, open_people
 
+JSON = {"Content-Type": "application/json"}
+
 
 @pytest.fixture
 async def people(settings: Settings, database: OpenDatabase) -> AsyncIterator[People]:
@@ -38,6 +40,10 @@ async def test_a_profile_changes_with_its_tag(http: httpx.AsyncClient, method: s
     stale = await http.request(method, "/users/me", json={"timezone": "UTC"}, headers=headers)
     assert problem(stale) == (412, "version_mismatch")
     assert stale.json()["current_version"] == 2
+    whole = await http.request(method, "/users/me", content=seen.content, headers=headers | JSON)
+    assert problem(whole) == (412, "version_mismatch")  # before any word about its `version`
+    same = await http.request(method, "/users/me", json={"timezone": "Africa/Cairo"}, headers=bearer(tokens))
+    assert same.headers["ETag"] == '"2"'
 
 
 async def test_what_was_read_may_be_sent_back_over_http(http: httpx.AsyncClient) -> None:
