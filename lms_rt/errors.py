@@ -33,7 +33,8 @@ class Code(Enum):
 
     MALFORMED_JSON = ("malformed_json", Situation.MALFORMED, "The body is not well-formed JSON.")
     MALFORMED_REQUEST = ("malformed_request", Situation.MALFORMED, "The request is malformed.")
-    INVALID_GRANT = ("invalid_grant", Situation.MALFORMED, "The user name or the password is wrong.")
+    # OAuth2's form wants 400 and `error: invalid_grant` beside it; the code is that of every other sign-in.
+    INVALID_GRANT = ("invalid_credentials", Situation.MALFORMED, "The user name or the password is wrong.")
 
     UNAUTHENTICATED = ("unauthenticated", Situation.UNAUTHENTICATED, "Sign in first.")
     TOKEN_EXPIRED = ("token_expired", Situation.UNAUTHENTICATED, "The access token has expired.")

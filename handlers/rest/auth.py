@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handlers.origins import Origins
 from handlers.rest.access import ANONYMOUS, SIGNED_IN
 from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import FORM, Operation
@@ -82,6 +83,8 @@ async def refresh_cookie(call: Call) -> Reply:
 async def logout_cookie(call: Call) -> Reply:
     """End a browser's session, which its refresh cookie names: the access cookie may have run out by now."""
     _require_mode(call, "cookie")
+    if not Origins(call.services.settings).is_allowed(call.request):  # else any site's form could clear the cookies
+        raise Refused(Code.ORIGIN_REFUSED)
     refresh_token = call.find_cookie(cookie_names(call.services.settings).refresh)
     if refresh_token and _is_ours(call, refresh_token):
         _require_csrf_proof(call, refresh_token)
@@ -214,7 +217,7 @@ ROUTES: tuple[Operation, ...] = (
         body=SignOutDraft,
         reply=None,
         status=204,
-        codes=(Code.CSRF_FAILED,),
+        codes=(Code.CSRF_FAILED, Code.ORIGIN_REFUSED),
         summary="Sign out as a browser",
     ),
     Operation(

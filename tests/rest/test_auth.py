@@ -106,7 +106,7 @@ async def test_a_standard_client_gets_tokens(http: httpx.AsyncClient) -> None:
     assert reply.json()["token_type"] == "bearer"
     assert (await http.get("/auth/me", headers=bearer(reply.json()))).status_code == 200
     refused = await http.post("/auth/token", data=form | {"password": "wrong"})
-    assert problem(refused) == (400, "invalid_grant")
+    assert problem(refused) == (400, "invalid_credentials")
     assert refused.json()["error"] == "invalid_grant"
 
 

@@ -120,6 +120,13 @@ async def test_a_browser_signs_out_and_keeps_nothing(http: httpx.AsyncClient, pe
     assert (await http.post("/auth/logout-cookie")).status_code == 204  # nobody is signed in: nothing to do
 
 
+async def test_another_site_signs_nobody_out(http: httpx.AsyncClient) -> None:
+    """Its form is sent without the strict cookie; an answer that clears the cookies would sign out all the same."""
+    refused = await http.post("/auth/logout-cookie", headers={"Origin": "https://elsewhere.example"})
+    assert problem(refused) == (403, "origin_refused")
+    assert "Set-Cookie" not in refused.headers
+
+
 async def test_a_browser_signs_out_everywhere(http: httpx.AsyncClient) -> None:
     tokens = await registered(http)
     await http.post("/auth/login-cookie", json=MONA)
