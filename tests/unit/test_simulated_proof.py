@@ -48,6 +48,13 @@ def test_a_later_operation_whose_ack_was_lost_may_be_stored() -> None:
     assert faults(diary((FIRST, 1, False), unanswered=(SECOND,)), stored(SECOND, 2)) == ""
 
 
+@pytest.mark.parametrize(("kind", "is_fault"), [("multiple_select", False), ("ordering", True)])
+def test_a_set_has_no_order(kind: str, is_fault: bool) -> None:
+    sent = Operation("q1", ["b", "a"], "op-1", seq=1, base_revision=0)
+    attempt = {**stored(sent, 1, value=["a", "b"]), "questions": [{"id": "q1", "question_type": kind}]}
+    assert bool(faults(diary((sent, 1, False)), attempt)) is is_fault
+
+
 @pytest.mark.parametrize(
     ("attempt", "words"),
     [

@@ -24,10 +24,8 @@ def _choice(question: Question, draw: random.Random) -> str:
 
 
 def _select(question: Question, draw: random.Random) -> list[str]:
-    """In the order of the options, as the server keeps it."""
     ids = [str(option["id"]) for option in question["options"]]
-    chosen = draw.sample(ids, draw.randint(1, len(ids)))
-    return [one for one in ids if one in chosen]
+    return draw.sample(ids, draw.randint(1, len(ids)))
 
 
 def _true_false(_: Question, draw: random.Random) -> bool:

@@ -62,10 +62,13 @@ def ledger_faults(diary: Diary, attempt: dict[str, Any]) -> list[str]:
         if not is_superseded and (known is None or known[0] < revision):
             newest[operation.question_id] = revision, operation
     unanswered = {operation.op_id: operation for operation in diary.unanswered}
+    # Options may be shown in another order than that in which a set is kept.
+    sets = {one["id"] for one in attempt.get("questions", ()) if one["question_type"] == "multiple_select"}
     return [
         f"{diary.attempt_id} {question_id}: {fault}"
         for question_id, (revision, operation) in newest.items()
         if (fault := _answer_fault(attempt["answers"].get(question_id), revision, operation, unanswered))
+        or (fault := _value_fault(attempt["answers"][question_id], operation, unanswered, is_set=question_id in sets))
     ]
 
 
@@ -80,9 +83,16 @@ def _answer_fault(
         return f"{stored['op_id']} is stored, {newest.op_id} was the newest"
     if operation is newest and stored["revision"] != revision:
         return f"{newest.op_id} was acknowledged as revision {revision} and is stored as {stored['revision']}"
-    if stored["value"] != operation.value:
-        return f"{stored['value']!r} is stored, {operation.value!r} was sent"
     return ""
+
+
+def _value_fault(stored: dict[str, Any], newest: Operation, unanswered: dict[str, Operation], *, is_set: bool) -> str:
+    """What is wrong with the value of the operation that is stored."""
+    operation = newest if stored["op_id"] == newest.op_id else unanswered[stored["op_id"]]
+    kept, sent = stored["value"], operation.value
+    if is_set and kept is not None and sent is not None:
+        kept, sent = sorted(kept), sorted(sent)
+    return "" if kept == sent else f"{stored['value']!r} is stored, {operation.value!r} was sent"
 
 
 def _grading_faults(closed: list[dict[str, Any]]) -> list[str]:
