@@ -1,0 +1,235 @@
+"""Every row of the route table on the whole product: other spellings, HEAD and OPTIONS, other verbs, and who is kept out.
+
+The rows are those of the table itself; that it holds what the design promises is a list of its own here. On both lanes.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from handlers.rest.dispatch import RouteTable, full_patterns
+from handlers.rest.operations import Operation
+from handlers.routes import ROUTES
+from tests import factories
+from tests.clients import Visitor
+from tests.house import House
+
+DESIGN = """
+POST /auth/register | POST /auth/login | POST /auth/token | POST /auth/refresh | POST /auth/logout | GET /auth/me
+POST /auth/login-cookie | POST /auth/refresh-cookie | POST /auth/logout-cookie | POST /auth/ws-ticket
+GET,PUT,PATCH /users/me
+GET,POST /courses | GET /courses/me | GET,PUT,PATCH,DELETE /courses/{id} | GET /categories
+POST /courses/{id}/publish | POST /courses/{id}/unpublish | GET /courses/{id}/students
+GET,POST /courses/{id}/lessons = /lessons
+GET,PUT,PATCH,DELETE /lessons/{id} = /courses/{id}/lessons/{lesson_id}
+PATCH /lessons/reorder = /courses/{id}/lessons/reorder | POST /lessons/{id}/complete
+GET /enrollments = /enrollments/my-courses | POST /enrollments | GET,PUT,DELETE /enrollments/{id}
+POST,PUT /enrollments/{id}/progress | POST /enrollments/{id}/lessons/{lesson_id}/complete
+POST /enrollments/{id}/complete
+GET,POST /quizzes | GET,PUT,PATCH,DELETE /quizzes/{id} | POST /quizzes/{id}/publish | POST /quizzes/{id}/unpublish
+GET,POST /questions = /quizzes/{id}/questions | GET,PUT,PATCH,DELETE /questions/{id}
+POST /quizzes/{id}/questions/import | GET /quizzes/{id}/questions/export
+GET,POST /attempts = /quizzes/{id}/attempts | GET /attempts/{id} | PATCH /attempts/{id}/answers
+POST /attempts/{id}/sync | POST /attempts/{id}/take-over | POST /attempts/{id}/signals
+PUT,POST /attempts/{id}/submit = /quizzes/{id}/attempts/{attempt_id}/submit
+GET /attempts/{id}/results | GET /quizzes/{id}/live | GET /health | GET /ready
+"""
+PROMISED = [
+    (method, paths.split(" = "))
+    for row in re.split(r"[|\n]", DESIGN)
+    if row.strip()
+    for methods, _, paths in [row.strip().partition(" ")]
+    for method in methods.split(",")
+]
+BODIES: dict[str, Any] = {
+    "POST /courses": {"title": "Mine"},
+    "POST /courses/{course_id}/lessons": {"title": "Mine", "content_type": "text"},
+    "POST /quizzes": {"course_id": "{course_id}", "title": "Mine"},
+    "POST /questions": {**factories.TRUE_FALSE, "quiz_id": "{quiz_id}"},
+    "PATCH /lessons/reorder": {"course_id": "{course_id}", "lesson_ids": ["{lesson_id}"]},
+    "PATCH /attempts/{attempt_id}/answers": {
+        "answers": [{"question_id": "q", "value": True, "op_id": "o", "seq": 1, "base_revision": 0}],
+        "device_id": "laptop",
+        "lease": "key",
+    },
+    "POST /attempts/{attempt_id}/sync": {"have": []},
+    "POST /attempts/{attempt_id}/take-over": {"device_id": "laptop"},
+    "POST /attempts/{attempt_id}/signals": {"signals": [{"kind": "page", "state": "shown"}]},
+    "PUT /enrollments/{enrollment_id}": {"status": "dropped"},
+    "POST /enrollments/{enrollment_id}/progress": {"lesson_id": "{lesson_id}", "status": "in_progress"},
+    "POST /attempts": {"quiz_id": "{quiz_id}"},
+}
+ROWS = [(method, row) for row in ROUTES for method in row.methods]
+NAMES = [f"{method} {row.path}" for method, row in ROWS]
+GETS = [row for row in ROUTES if "GET" in row.methods]
+ALIASED = [(method, row) for method, row in ROWS if row.also]
+OWNED = [(method, row) for method, row in ROWS if "{" in row.path and not row.access.is_public]
+QUERIES = {"/lessons": "course_id", "/questions": "quiz_id"}
+TABLE = RouteTable(ROUTES)
+
+
+@dataclass
+class Place:
+    """A draft course of a teacher, with all that a path can name, and a student's attempt; and people who are strangers to it."""
+
+    ids: dict[str, str]
+    teacher: Visitor
+    student: Visitor
+    other_teacher: Visitor
+    other_student: Visitor
+    stranger: Visitor
+
+    def path(self, pattern: str) -> str:
+        return pattern.format_map(self.ids)
+
+    def filled(self, value: Any) -> Any:
+        """A body with the ids of this place."""
+        if isinstance(value, dict):
+            return {name: self.filled(member) for name, member in value.items()}
+        if isinstance(value, list):
+            return [self.filled(member) for member in value]
+        return self.path(value) if isinstance(value, str) else value
+
+    async def ask(self, who: Visitor, method: str, row: Operation, pattern: str) -> httpx.Response:
+        """A request with a body that the operation takes."""
+        options: dict[str, Any] = {"params": {name: self.ids[name] for name in _query_of(pattern)}}
+        if row.is_upload:
+            options |= {"content": "::A::B?{T}", "headers": {"Content-Type": "text/plain"}}
+        elif row.body is not None:
+            body = BODIES.get(f"{method} {row.path}", BODIES.get(f"{row.methods[0]} {row.path}", {}))
+            options["json"] = self.filled(body)
+        return await who.call(method, self.path(pattern), **options)
+
+
+def _query_of(pattern: str) -> list[str]:
+    return [QUERIES[pattern]] if pattern in QUERIES else []
+
+
+@pytest.fixture(scope="module")
+async def place(house: House) -> Place:
+    teacher, student = await house.teacher(), await house.student()
+    course = await factories.course(teacher)
+    quiz = await factories.quiz(teacher, course["id"])
+    enrollment = await factories.enrolled(student, course["id"])
+    attempt = await student.ok("POST", "/attempts", json={"quiz_id": quiz["id"]})
+    lessons = await teacher.ok("GET", f"/courses/{course['id']}/lessons")
+    await teacher.ok("POST", f"/courses/{course['id']}/unpublish")  # hidden, so that nobody else may know of it
+    questions = await teacher.ok("GET", "/questions", params={"quiz_id": quiz["id"]})
+    ids = {
+        "course_id": course["id"],
+        "lesson_id": lessons["items"][0]["id"],
+        "quiz_id": quiz["id"],
+        "question_id": questions["items"][0]["id"],
+        "enrollment_id": enrollment["id"],
+        "attempt_id": attempt["id"],
+    }
+    others = await house.teacher(), await house.student(), await house.visitor()
+    return Place(ids, teacher, student, *others)
+
+
+@pytest.mark.parametrize(("method", "paths"), PROMISED, ids=[f"{method} {paths[0]}" for method, paths in PROMISED])
+def test_what_the_design_promises_is_in_the_table_as_one_operation(method: str, paths: list[str]) -> None:
+    found = [TABLE.find(method, f"/api/v1{path.replace('{', 'x').replace('}', '')}") for path in paths]
+    operations = {id(match.operation) if match else None for match in found}
+    assert len(operations) == 1, f"{paths} are different operations"
+    assert found[0] is not None
+    assert found[0].operation is not None
+
+
+def test_the_table_promises_nothing_beyond_the_design() -> None:
+    promised = {(method, re.sub(r"\{\w+\}", "{}", path)) for method, paths in PROMISED for path in paths}
+    patch_twins = {("PATCH", path) for method, path in promised if method == "PUT"}
+    served = {(method, re.sub(r"\{\w+\}", "{}", pattern)) for method, row in ROWS for pattern in row.patterns}
+    assert served - promised - patch_twins == set()
+
+
+@pytest.mark.parametrize(("method", "row"), ALIASED, ids=[f"{method} {row.path}" for method, row in ALIASED])
+async def test_other_spellings_answer_the_same(place: Place, method: str, row: Operation) -> None:
+    """Outsiders get the same refusal from each; where an id is only a filter, nothing is found."""
+    for who in (place.stranger, place.other_teacher, place.other_student):
+        answers = [await place.ask(who, method, row, pattern) for pattern in row.patterns]
+        told = {(one.status_code, _code(one)) for one in answers if not _is_empty_list(one)}
+        assert len(told) <= 1, [one.text for one in answers]
+
+
+@pytest.mark.parametrize("row", [row for row in GETS if row.also], ids=[row.path for row in GETS if row.also])
+async def test_other_spellings_show_the_same(place: Place, row: Operation) -> None:
+    for who in (place.teacher, place.student):
+        shown = [await place.ask(who, "GET", row, pattern) for pattern in row.patterns]
+        views = [_steady(response) for response in shown if not _is_empty_list(response)]
+        if row.path == "/attempts" and who is place.teacher:  # by itself it lists one's own
+            views.append(_steady(await who.call("GET", "/attempts", params={"quiz_id": place.ids["quiz_id"]})))
+        assert len(set(views)) <= 1
+
+
+def _is_empty_list(response: httpx.Response) -> bool:
+    return response.status_code == 200 and response.json().get("items") == []
+
+
+def _code(response: httpx.Response) -> str:
+    return str(response.json().get("code")) if response.content else ""
+
+
+def _steady(response: httpx.Response) -> Any:
+    """The view without what the passing of time changes."""
+    return response.status_code, re.sub(r'"(server_time|remaining_ms|request_id|instance)":[^,}]*', "", response.text)
+
+
+@pytest.mark.parametrize("row", GETS, ids=[row.path for row in GETS])
+async def test_head_is_get_without_a_body(place: Place, row: Operation) -> None:
+    for who in (place.teacher, place.student, place.stranger):
+        for pattern in row.patterns:
+            for slash in ("", "/"):
+                get = await place.ask(who, "GET", row, pattern + slash)
+                head = await place.ask(who, "HEAD", row, pattern + slash)
+                assert (head.status_code, head.content) == (get.status_code, b"")
+                assert head.headers["Content-Type"] == get.headers["Content-Type"]
+                assert head.headers.get("ETag") == get.headers.get("ETag")
+
+
+@pytest.mark.parametrize("pattern", sorted({pattern for row in ROUTES for pattern in full_patterns(row)}))
+async def test_options_and_other_verbs_name_what_is_allowed(place: Place, house: House, pattern: str) -> None:
+    allowed = {method for method, row in ROWS if pattern in full_patterns(row)} | {"OPTIONS"}
+    allowed |= {"HEAD"} if "GET" in allowed else set()
+    url = house.address + place.path(pattern)
+    told = await place.stranger.http.request("OPTIONS", url)
+    assert told.status_code in (200, 204)
+    assert set(told.headers["Allow"].split(", ")) == allowed
+    for verb in {"GET", "POST", "PUT", "PATCH", "DELETE"} - allowed:
+        refused = await place.stranger.http.request(verb, url)
+        assert (refused.status_code, refused.json()["code"]) == (405, "method_not_allowed")
+        assert refused.headers["Allow"] == told.headers["Allow"]
+
+
+@pytest.mark.parametrize(("method", "row"), OWNED, ids=[f"{method} {row.path}" for method, row in OWNED])
+async def test_what_is_not_yours_is_not_there(place: Place, method: str, row: Operation) -> None:
+    for pattern in row.patterns:
+        stranger = await place.ask(place.stranger, method, row, pattern)
+        assert (stranger.status_code, "WWW-Authenticate" in stranger.headers) == (401, True)
+        owner = await place.ask(place.other_teacher, method, row, pattern)
+        assert (owner.status_code, _code(owner)) == _expected(row, pattern, is_student=False), f"{method} {pattern}"
+        student = await place.ask(place.other_student, method, row, pattern)
+        assert (student.status_code, _code(student)) == _expected(row, pattern, is_student=True), f"{method} {pattern}"
+
+
+def _expected(row: Operation, pattern: str, *, is_student: bool) -> tuple[int, str]:
+    if is_student and row.access.can_forbid:
+        return 403, "forbidden"
+    if pattern == "/quizzes/{quiz_id}/attempts" and row.methods == ("GET",):
+        return 200, "None"  # one's own attempts at it: none
+    return 404, "not_found"
+
+
+async def test_what_nobody_has_is_not_there_either(place: Place) -> None:
+    for method, row in OWNED:
+        for unknown in (f"{place.ids['course_id'][:4]}{uuid.uuid4().hex}", "no-id-at-all", "%00", "%FF"):
+            ids = dict.fromkeys(place.ids, unknown)
+            nowhere = Place(ids, place.teacher, place.student, place.other_teacher, place.other_student, place.stranger)
+            response = await nowhere.ask(place.teacher, method, row, row.path)
+            assert response.status_code == 404, f"{method} {row.path} {unknown}: {response.text}"
