@@ -203,10 +203,12 @@ class _FileSource(PydanticBaseSettingsSource):
     """Secrets from files: NAME_FILE holds the path of a file that holds NAME."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        """The content of the file that is named for this field, if one is."""
-        path = os.environ.get(f"{field_name.upper()}_FILE", "")
-        is_secret = field.annotation is SecretStr
-        return (Path(path).read_text().strip() if path and is_secret else None), field_name, False
+        """The content of the file that is named for this field, if one is; `_file_faults` tells of one that is none."""
+        path = _path_of_secret(field_name, field)
+        try:
+            return (Path(path).read_text().strip() if path else None), field_name, False
+        except (OSError, UnicodeDecodeError):
+            return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         """All fields that come from files."""
@@ -214,18 +216,40 @@ class _FileSource(PydanticBaseSettingsSource):
         return {name: value for name, value in found.items() if value is not None}
 
 
+def _path_of_secret(name: str, field: Any) -> str:
+    return os.environ.get(f"{name.upper()}_FILE", "") if field.annotation is SecretStr else ""
+
+
 def load_settings(**overrides: Any) -> Settings:
     """The settings of this process. Raises `SettingsError` with every fault at once."""
+    faults = _file_faults()
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors()]
-        raise SettingsError(faults) from None
-    except OSError as error:
-        raise SettingsError([f"a *_FILE setting cannot be read: {error}"]) from None
-    if faults := [*_store_faults(settings), *(_production_faults(settings) if settings.is_production else [])]:
+        faults += [f"{'.'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors()]
+        wrong = {str(fault["loc"][0]) for fault in error.errors()} & set(Settings.model_fields)
+        # The defaults stand in for them, so that what else is wrong is told in the same breath.
+        settings = Settings(**overrides | {name: Settings.model_fields[name].default for name in wrong})
+    faults += _store_faults(settings)
+    if settings.is_production:
+        faults += _production_faults(settings)
+    if faults:
         raise SettingsError(faults)
     return settings
+
+
+def _file_faults() -> list[str]:
+    """The files that settings name and that cannot be read."""
+    faults = []
+    for name, field in Settings.model_fields.items():
+        if path := _path_of_secret(name, field):
+            try:
+                Path(path).read_text()
+            except OSError as error:
+                faults.append(f"{name.upper()}_FILE cannot be read: {error}")
+            except UnicodeDecodeError:
+                faults.append(f"{name.upper()}_FILE is not UTF-8: {path}")
+    return faults
 
 
 def _store_faults(settings: Settings) -> list[str]:

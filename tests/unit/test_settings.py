@@ -1,0 +1,90 @@
+"""The settings: every fault at once, secrets from files, warnings for what is read no more. Nothing is guessed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.settings import SettingsError, load_settings, retired_settings
+
+SECRET = "k9UJgXWtf5QXWKwFQ7wRVNKA44QnMpDgeJgTUz"
+SOUND: dict[str, Any] = {
+    "ENVIRONMENT": "production",
+    "MONGODB_URL": "mongodb://db",
+    "REDIS_URL": "redis://bus",
+    "SECRET_KEY": SECRET,
+    "PASSWORD_PEPPER": SECRET[::-1],
+    "COOKIE_SECURE": "true",
+}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """An environment without any setting, and no `.env` beside."""
+    monkeypatch.chdir(tmp_path)
+    for name in (*SOUND, "PASSWORD_HASH_COST", "LMS_DATA_DIR", "HTTP_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+def _faults(environment: pytest.MonkeyPatch, **values: str) -> list[str]:
+    for name, value in values.items():
+        environment.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    return caught.value.faults
+
+
+def test_a_sound_production_starts(environment: pytest.MonkeyPatch) -> None:
+    for name, value in SOUND.items():
+        environment.setenv(name, value)
+    assert load_settings().is_production
+
+
+def test_production_names_every_fault_at_once_also_beside_a_value_that_is_none(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    unsafe = {
+        "ENVIRONMENT": "production", "DEBUG": "1", "SECRET_KEY": "changeme", "PASSWORD_PEPPER": "", "REDIS_URL": "",
+        "MONGODB_URL": "", "ENABLE_API_DOCS": "1", "TASKS_FORCE_INLINE": "1", "CORS_ORIGINS": "*",
+        "ACCESS_TOKEN_BLACKLIST_FAIL_CLOSED": "0", "PASSWORD_HASH_COST": "4", "COOKIE_SECURE": "0",
+        "HTTP_PORT": "99999", "TRUSTED_PROXIES": "nonsense",
+    }  # fmt: skip
+    named = {fault.split(" ")[0].rstrip(":") for fault in _faults(environment, **unsafe)}
+    assert named == {
+        "HTTP_PORT", "TRUSTED_PROXIES", "DEBUG", "SECRET_KEY", "PASSWORD_PEPPER", "MONGODB_URL", "ENABLE_API_DOCS",
+        "TASKS_FORCE_INLINE", "CORS_ORIGINS", "ACCESS_TOKEN_BLACKLIST_FAIL_CLOSED", "PASSWORD_HASH_COST",
+        "COOKIE_SECURE",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("given", ["MONGODB_URL", "REDIS_URL"])
+def test_a_database_and_its_bus_go_together(environment: pytest.MonkeyPatch, given: str) -> None:
+    other = "REDIS_URL" if given == "MONGODB_URL" else "MONGODB_URL"
+    keys = {"SECRET_KEY": SECRET, "PASSWORD_PEPPER": SECRET}
+    assert _faults(environment, **{given: "mongodb://x", **keys}) == [f"{given} is set without {other}"]
+
+
+def test_secrets_come_from_files(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    kept = tmp_path / "key"
+    kept.write_text(f"{SECRET}\n")
+    environment.setenv("SECRET_KEY_FILE", str(kept))
+    settings = load_settings()
+    assert settings.secret_key.get_secret_value() == SECRET
+    assert settings.masked()["SECRET_KEY"] == "********"
+    assert SECRET not in repr(settings)
+
+
+def test_every_file_that_cannot_be_read_is_named(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    files = {"SECRET_KEY_FILE": "binary", "PASSWORD_PEPPER_FILE": "missing", "METRICS_TOKEN_FILE": "."}
+    named = {fault.split(" ")[0] for fault in _faults(environment, **files, HTTP_PORT="x")}
+    assert named == {*files, "HTTP_PORT:"}
+
+
+def test_a_retired_setting_names_its_successor() -> None:
+    assert retired_settings({"CELERY_BROKER_URL": "x", "DATABASE_URL": "", "REDIS_URL": "y"}) == [
+        "CELERY_BROKER_URL is not read any more: use TASKS_REDIS_URL"
+    ]
