@@ -23,6 +23,7 @@ from lms_rt.ids import new_id
 from lms_rt.security.password_rules import check_password
 from lms_rt.security.passwords import PasswordHasher
 from lms_rt.security.sessions import UNKNOWN_DEVICE, Device
+from lms_rt.services import figures
 from lms_rt.services.sessions import Sessions
 from lms_rt.services.user_views import user_view
 
@@ -53,6 +54,7 @@ class Accounts:
             raise Refused(Code.FORBIDDEN, "An account with this role cannot be registered by oneself.")
         proved_ms = self._clock.now_ms()
         user = await self._create(draft.email, draft.password, draft.full_name, role)
+        figures.USERS_REGISTERED.inc()
         return await self._sign_in(user, device, proved_ms)
 
     async def login(self, draft: SignInDraft, device: Device = UNKNOWN_DEVICE) -> TokensView:

@@ -18,7 +18,7 @@ from lms_rt.clock import Clock, from_ms, rfc3339
 from lms_rt.contracts.base import hundredths_text
 from lms_rt.contracts.channels import attempt_channel, quiz_live_channel, user_channel
 from lms_rt.contracts.outbox import Intent, Write, effect, event
-from lms_rt.services import deadlines
+from lms_rt.services import deadlines, figures
 from lms_rt.services.grading import Graded, Total, counted_percentage, grade_answer, round_half_up, total
 from lms_rt.services.papers import Papers
 from lms_rt.services.relay import Relay
@@ -90,10 +90,14 @@ class AttemptGrading:
         write = Write(attempt["version"] + 1, self._clock.now())
         fields = _grade_fields(attempt, graded, result, write)
         after = {**attempt, **fields}
-        intents = _events(after, write, is_first="graded_key_version" not in attempt)
+        is_first = "graded_key_version" not in attempt
+        intents = _events(after, write, is_first=is_first)
         if not attempt["is_preview"]:
             intents.append(await self._effect(after, paper, write))
-        return await Attempt.grade(attempt, fields, intents=intents, now_ms=self._clock.now_ms())
+        is_graded = await Attempt.grade(attempt, fields, intents=intents, now_ms=self._clock.now_ms())
+        if is_graded and is_first and not attempt["is_preview"]:
+            figures.ATTEMPTS_FINISHED.labels(attempt["submitted_by"]).inc()
+        return is_graded
 
     async def _effect(self, attempt: Row, paper: Row, write: Write) -> Intent:
         """What the enrolment is told: the attempt, and what all attempts come to under the quiz's policy."""

@@ -12,7 +12,7 @@ from lms_rt.clock import Clock, from_ms, to_ms
 from lms_rt.contracts.actor import Actor
 from lms_rt.errors import Code, Refused
 from lms_rt.security.access.quizzes import QuizAccess, require_quiz
-from lms_rt.services import deadlines
+from lms_rt.services import deadlines, figures
 from lms_rt.services.attempt_grading import AttemptGrading, started_intents
 from lms_rt.services.leases import Device, Leases, new_writer
 from lms_rt.services.papers import Papers, paper_row
@@ -84,6 +84,8 @@ class AttemptStart:
         if not await Attempt.add(attempt | outbox):
             await self._papers.withdraw(attempt_id)
             return None
+        if not attempt["is_preview"]:
+            figures.ATTEMPTS_STARTED.inc()
         await self._relay.hand_over(Attempt, attempt_id)
         return Started(attempt, attempt["writer"]["lease"], is_new=True)
 

@@ -28,6 +28,7 @@ from lms_rt.contracts.enrollments import (
 )
 from lms_rt.errors import Code, Refused, invalid
 from lms_rt.security.access.courses import require_course, require_enrollment, require_taught_course, teaches
+from lms_rt.services import figures
 from lms_rt.services.contended import until_written
 from lms_rt.services.course_edits import refuse_other_version
 from lms_rt.services.course_search import sorting
@@ -187,6 +188,7 @@ class Enrollments:
         )
         if not await self._edits.insert(enrollment, [_new_enrollment(enrollment, wish)]):
             return None
+        figures.ENROLLMENTS.inc()
         return Enrolled(enrollment_view(enrollment, wish.course), is_new=True)
 
     async def _come_back(

@@ -19,6 +19,7 @@ from documents.enums import AttemptStatus
 from lms_rt.clock import Clock
 from lms_rt.contracts.base import encode
 from lms_rt.errors import Code
+from lms_rt.services import figures
 from lms_rt.services.deadlines import is_late
 
 TRIES = 5
@@ -207,6 +208,7 @@ class Ledger:
             after = applied(row, op, decision)
             write = write_of(row, after, [op], now_ms=self._clock.now_ms())
             if write is not None and await Attempt.record(row["_id"], write):
+                figures.ANSWERS_SAVED.inc()
                 return decision, after
             row = await reread(row["_id"], scope) or row
         return Decision(Verdict.BUSY, decision.is_me), row

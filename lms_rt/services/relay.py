@@ -14,6 +14,7 @@ from documents.base import Aggregate, Row
 from lms_rt.bus.base import FanOut
 from lms_rt.clock import Clock, from_ms, to_ms
 from lms_rt.contracts.events import LiveEvent
+from lms_rt.services import figures
 
 EffectHandler = Callable[[str, dict[str, Any]], Awaitable[None]]
 """Given the intent's id and data; idempotent by that id."""
@@ -46,14 +47,17 @@ class Relay:
     async def sweep(self, *, minimum_age_ms: int = MINIMUM_AGE_MS) -> int:
         """Carry out what is older than that, oldest first; how many aggregates were looked at."""
         until = from_ms(self._clock.now_ms() - minimum_age_ms)
-        seen = 0
+        seen, oldest = 0, until
         for document in self._aggregates:
             after = None
             while page := await document.find_pending(until=until, after=after, limit=SWEEP_PAGE):
+                oldest = min(oldest, page[0]["outbox_at"])
                 for row in page:
                     await self.hand_over(document, row["_id"])
                 seen += len(page)
                 after = (page[-1]["outbox_at"], page[-1]["_id"])
+        figures.OUTBOX_PENDING.set(seen)
+        figures.OUTBOX_OLDEST_SECONDS.set((self._clock.now_ms() - to_ms(oldest)) / 1000 if seen else 0)
         return seen
 
     async def run(self, *, interval_seconds: float) -> None:

@@ -16,6 +16,7 @@ from lms_rt.contracts.attempts import IsWriter, SubmitDraft, SubmitRow
 from lms_rt.contracts.base import encode
 from lms_rt.errors import Code, Refused
 from lms_rt.security.access.quizzes import own
+from lms_rt.services import figures
 from lms_rt.services.answers import Answers, checked_all, refused_rows
 from lms_rt.services.attempt_grading import AttemptGrading
 from lms_rt.services.attempt_views import answer_views, is_closed
@@ -69,6 +70,7 @@ class Submissions:
             write=write,
         )
         if is_done and write is not None:
+            figures.ANSWERS_SAVED.inc(len(write.marks))
             await self._answers.tell(row, decided)
         return is_done
 
