@@ -253,9 +253,11 @@ class LiveSocket(WebSocketHandler):
             return await self._services.sessions.authenticate(token)
 
     def _count_bad_frame(self, bad: BadFrame) -> None:
-        """Say what is wrong with it; the tenth in a minute is the last."""
+        """Say what is wrong with it; the tenth in a minute is the last. What somebody typed is no fault of the client."""
         now_ms = self._services.clock.now_ms()
         self._say(error_frame(bad.command_id, bad.refused))
+        if self._connection is not None and bad.refused.code is not Code.BAD_FRAME:
+            return
         self._bad_frames.append(now_ms)
         if len(self._bad_frames) < BAD_FRAMES or now_ms - self._bad_frames[0] >= BAD_FRAMES_MS:
             return

@@ -10,7 +10,7 @@ from typing import Any
 from lms_rt.clock import from_ms, rfc3339
 from lms_rt.contracts.base import encode
 from lms_rt.contracts.events import LiveEvent
-from lms_rt.contracts.json_reader import parse_json
+from lms_rt.contracts.json_reader import decode_json, refuse_unstorable
 from lms_rt.errors import Code, FieldError, Refused
 
 SUBPROTOCOL = "lms.v1.json"
@@ -42,7 +42,11 @@ class CommandFrame:
 
 
 class BadFrame(Exception):
-    """What came is no command frame; `refused` is the reply, and `command_id` its id as far as it could be read."""
+    """What came is no command frame; `refused` is the reply, and `command_id` its id as far as it could be read.
+
+    `bad_frame` is the client's fault; `invalid_command` says that a well-formed command holds what no store keeps,
+    which may be what somebody typed.
+    """
 
     def __init__(self, refused: Refused, command_id: CommandId = None) -> None:
         super().__init__(refused.detail)
@@ -52,20 +56,29 @@ class BadFrame(Exception):
 def read_command(raw: bytes) -> CommandFrame:
     """The command in a text frame; raises `BadFrame`."""
     try:
-        value = parse_json(raw)
+        value = decode_json(raw)
     except Refused as refused:
         raise BadFrame(_as_frame_fault(refused)) from None
     if not isinstance(value, dict):
         raise BadFrame(Refused(Code.BAD_FRAME, "The frame is not a JSON object.", position=0))
-    command_id, command_type = value.pop("id", None), value.pop("type", None)
+    command_id = value.pop("id", None)
     if not _is_command_id(command_id):
-        raise _bad_member("id", "The id of a command is an integer or a text of 1 to 100 characters.")
+        raise _bad_member("id", "The id of a command is an integer of 64 bits or a text of 1 to 100 characters.")
+    try:
+        refuse_unstorable(value)
+    except Refused as refused:
+        raise BadFrame(Refused(Code.INVALID_COMMAND, fields=refused.fields), command_id) from None
+    command_type = value.pop("type", None)
     if not isinstance(command_type, str) or not command_type:
         raise _bad_member("type", "The type of a command is a text.", command_id)
     return CommandFrame(command_id, command_type, value)
 
 
 def _is_command_id(value: Any) -> bool:
+    try:
+        refuse_unstorable(value)
+    except Refused:
+        return False
     if isinstance(value, str):
         return 1 <= len(value) <= _MAX_ID
     return isinstance(value, int) and not isinstance(value, bool)
@@ -77,10 +90,8 @@ def _bad_member(field: str, message: str, command_id: CommandId = None) -> BadFr
 
 
 def _as_frame_fault(refused: Refused) -> Refused:
-    """The strict reader's refusal in the words of frames: malformed is `bad_frame`, unstorable `invalid_command`."""
-    if refused.code is Code.MALFORMED_JSON:
-        return Refused(Code.BAD_FRAME, refused.detail.replace("The body", "The frame", 1), **refused.data)
-    return Refused(Code.INVALID_COMMAND, fields=refused.fields)
+    """The strict reader's refusal in the words of frames."""
+    return Refused(Code.BAD_FRAME, refused.detail.replace("The body", "The frame", 1), **refused.data)
 
 
 def reply_frame(command_id: CommandId, result: Any) -> bytes:

@@ -19,21 +19,23 @@ it would take the square of its length."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+_PARTS = re.compile(rb'("(?:[^"\\]|\\.)*+")(\s*:)?|([\[{])|([\]}])|(NaN|-?Infinity)', re.DOTALL)
+"""Strings and whether they are names, opening brackets, closing brackets, numbers that are none."""
+
+
 class _Malformed(ValueError):
-    """Raised inside the decoder's hooks."""
+    """Raised inside the decoder's hooks, which are not told where they are."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise _Malformed(f"the name {json.dumps(twice)} is given twice")
+        raise _Malformed
     return made
 
 
 def _constant(word: str) -> NoReturn:
-    raise _Malformed(f"{word} is not a JSON value")
+    raise _Malformed(word)
 
 
 def _integer(digits: str) -> int:
@@ -64,8 +66,34 @@ def _malformed(why: str, position: int | None = None) -> Refused:
     return refused
 
 
+def _ambiguous(raw: bytes) -> Refused:
+    """The first name given twice, or number that is none; up to there the text is well-formed."""
+    names: list[set[str]] = []
+    for part in _PARTS.finditer(raw):
+        text, colon, opening, closing, word = part.groups()
+        if word is not None:
+            return _malformed(f"{word.decode()} is not a JSON value", part.start())
+        if opening is not None:
+            names.append(set())
+        elif closing is not None:
+            names.pop()
+        elif colon is not None:
+            name: str = json.loads(text)
+            if name in names[-1]:
+                return _malformed(f"the name {json.dumps(name)} is given twice", part.start())
+            names[-1].add(name)
+    return _malformed("it is ambiguous")
+
+
 def parse_json(raw: bytes) -> Any:
     """The value of a JSON text in UTF-8. Raises `Refused` as the module says."""
+    value = decode_json(raw)
+    refuse_unstorable(value)
+    return value
+
+
+def decode_json(raw: bytes) -> Any:
+    """The same before the look at what cannot be stored: for a border that must know of whom to refuse it."""
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH:
         _refuse_depth(raw)
     try:
@@ -75,9 +103,8 @@ def parse_json(raw: bytes) -> Any:
         raise _malformed("it is not UTF-8", error.start) from None
     except json.JSONDecodeError as error:
         raise _malformed(error.msg, len(text[: error.pos].encode("utf-8", "replace"))) from None
-    except _Malformed as error:
-        raise _malformed(str(error)) from None
-    refuse_unstorable(value)
+    except _Malformed:
+        raise _ambiguous(raw) from None
     return value
 
 

@@ -29,6 +29,23 @@ def test_what_is_no_json_or_ambiguous_is_malformed(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("raw", "position"),
+    [
+        (b'{"a":1,"a":2}', 7),
+        (b'{"a":{"a":1},"b":[{"c":"\\"a\\":","\\u0063" : 2}]}', 32),
+        (b'{"text":"NaN","a":[1, NaN]}', 22),
+        (b"[-Infinity]", 1),
+        (b'{"a":NaN,"a":1', 5),
+    ],
+)
+def test_ambiguity_is_named_with_its_place(raw: bytes, position: int) -> None:
+    """The first of them, although the decoder's hooks are not told where they are."""
+    refused = _refused(raw)
+    assert (refused.code, refused.data.get("position")) == (Code.MALFORMED_JSON, position)
+    assert f"at byte {position}:" in refused.detail
+
+
+@pytest.mark.parametrize(
     ("raw", "code"),
     [
         (b'["a\\u0000"]', "nul_character"),
