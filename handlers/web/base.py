@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
-from tornado.web import RequestHandler
+from tornado.web import HTTPError, RequestHandler
 
 from handlers.exchange import this_exchange
 from handlers.rest.access import Access
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 YEAR_DAYS = 365
 THEMES = ("system", "light", "dark")
+_VERBS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _SHEETS = ("app.css", "components.css")
 _log = logging.getLogger("lms_rt.web")
 
@@ -99,6 +100,10 @@ class PageHandler(RequestHandler):
     async def prepare(self) -> None:
         """Language, theme, reader, right to be here, and where a form came from; a stranger is sent to sign in."""
         self.choose_looks()
+        if self.request.method not in self.allowed:
+            raise HTTPError(405)
+        if self.request.method == "OPTIONS":
+            return
         self.actor = await self.find_actor()
         if self.actor.is_stranger and not self.access.is_public:
             self.redirect(sign_in_path(self.request.uri or "/"), status=303)
@@ -267,6 +272,8 @@ class PageHandler(RequestHandler):
         kind = _kind_of(error, status_code)
         status = status_of(error.code) if isinstance(error, Refused) else status_code
         self.set_status(status)
+        if status == 405:
+            self.set_header("Allow", ", ".join(self.allowed))
         screen = Screen("error.html", title=(self.t(f"fault.{kind}_title"),))
         self.show(screen, kind=kind, request_id=self.request_id, can_retry=self.request.method in {"GET", "HEAD"})
 
@@ -274,6 +281,17 @@ class PageHandler(RequestHandler):
     def request_id(self) -> str:
         """The id under which the log knows this request."""
         return this_exchange().request_id
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """The verbs that this page takes: those that it has a method for, HEAD with GET, and OPTIONS."""
+        has = {verb: getattr(type(self), verb.lower()) is not getattr(RequestHandler, verb.lower()) for verb in _VERBS}
+        return tuple(verb for verb in _VERBS if has["GET" if verb == "HEAD" else verb])
+
+    def options(self, *_: str) -> None:
+        """Which verbs there are."""
+        self.set_header("Allow", ", ".join(self.allowed))
+        self.set_status(204)
 
     def head(self, *arguments: str) -> Awaitable[None] | None:
         """As GET; Tornado leaves the body out."""
