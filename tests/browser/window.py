@@ -158,6 +158,24 @@ class Window:
         page.on("request", self._asked)
         return page
 
+    def before_pages(self, script: str) -> None:
+        """Run a script before those of every page that comes."""
+        self._context.add_init_script(script)
+
+    def cut_off(self) -> None:
+        """No call of the API gets out, hence no ticket and no socket either."""
+        self._context.route("**/api/**", lambda route: route.abort())
+
+    def let_through(self) -> None:
+        """The way is open again."""
+        self._context.unroute("**/api/**")
+
+    def as_somebody(self, email: str) -> Window:
+        """The same browser, after somebody else has signed in."""
+        self._context.clear_cookies()
+        self.sign_in(email)
+        return self
+
     def sign_in(self, email: str, password: str = DEMO_PASSWORD) -> None:
         """By the form, as people do."""
         self.page.goto("/signin")

@@ -21,7 +21,8 @@ const byId = (id) => document.getElementById(id);
 /** The attempt of this page with all its parts. */
 export class Room {
   constructor(copy, store, live) {
-    const { attempt, course_title: courseTitle } = copy;
+    const { attempt, course_title: courseTitle, isCopy = false } = copy;
+    this.isCopy = isCopy;
     Object.assign(this, { attempt, courseTitle, store, live, isReadOnly: false, isOffline: false, isClosed: false, isTimeUp: false });
     Object.assign(this, { isPaused: attempt.status === "paused", isBegun: false, lastPlace: 1, marked: new Set(copy.marked ?? []) });
     this.questions = attempt.questions.map((question, i) => ({ ...question, place: i + 1 }));
@@ -77,6 +78,7 @@ export class Room {
     this.pause(this.isPaused, this.attempt);
     this.presence = new Presence(this);
     this.presence.begin();
+    if (this.isCopy) this.presence.setOffline(true);
     if (this.store.isBlocked) this.announce(t("room.blocked_store"));
     this.store.onBlocked = () => this.announce(t("room.blocked_store"));
     await this.keepCopy();
@@ -116,7 +118,7 @@ export class Room {
 
   /** What the status line says of the answers. */
   showLine() {
-    const { saved, saving, waiting, conflict } = this.ledger.counts;
+    const { saved, saving, waiting, conflict, refused } = this.ledger.counts;
     const find = (kind) => this.questions.find((question) => this.ledger.state(question.id).kind === kind);
     if (conflict) {
       const { place } = find("conflict");
@@ -124,6 +126,11 @@ export class Room {
     } else this.status.clear("conflict");
     if (waiting && !this.isTimeUp) {
       this.status.set("notsent", waiting === 1 ? t("room.not_sent", { number: find("waiting").place }) : t("room.not_sent_many", { count: waiting }));
+    } else if (refused && !this.isTimeUp) {
+      const { place } = find("refused");
+      const here = { action: t("room.conflict_show"), act: () => this.to(place) };
+      const isHere = this.view.question?.place === place && !this.isInReview;
+      this.status.set("notsent", t("room.not_accepted", { number: place }), { ...(isHere ? {} : here), look: ["bad", "refused"] });
     } else this.status.clear("notsent");
     if (saving) this.status.set("saving", t("room.saving"));
     else this.status.clear("saving");
@@ -174,6 +181,7 @@ export class Room {
     this.navigator.refresh();
     this.#showMoves(question.place);
     this.showView();
+    this.showLine();
     if (this.isClosed || this.isTimeUp) return;
     if (isReview) this.review.show(isFocused);
     else this.view.show(question, isFocused && !this.isPaused);

@@ -60,6 +60,11 @@ export class Ledger extends EventTarget {
     return this.entries.get(questionId).value;
   }
 
+  /** What waits to be sent, or null. */
+  unsent(questionId) {
+    return this.entries.get(questionId).pending?.value ?? null;
+  }
+
   /** Something is being typed that is no operation yet: nothing claims to be saved meanwhile. */
   typing(questionId) {
     const entry = this.entries.get(questionId);

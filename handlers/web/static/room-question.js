@@ -41,6 +41,9 @@ export class QuestionView {
     const total = this.room.questions.length;
     const isText = type === "description";
     const heading = byId("question-heading");
+    // another question is another page: nothing of the one before moves to a new place
+    const section = byId("question-view");
+    section.replaceChildren(...section.childNodes);
     const name = t(isText ? "room.text_of" : "room.question_of", { number: place, total });
     fill(heading, html`${name}${isText ? "" : html` <span class="question-points">${t("room.points", { count: Number(points) })}</span>`}`);
     fill(byId("question-text"), belowHeading(question.question_html));
@@ -102,7 +105,12 @@ export class QuestionView {
 
   #showConflict(state) {
     const place = byId("answer-conflict");
-    place.hidden = state.kind !== "conflict";
+    const unsent = this.room.isReadOnly && isTyped(this.question) ? this.room.ledger.unsent(this.question.id) : null;
+    place.hidden = state.kind !== "conflict" && unsent === null;
+    if (unsent !== null) {
+      this.#offerCopy(place, unsent);
+      return;
+    }
     if (place.hidden) {
       place.dataset.shown = "";
       return;
@@ -161,13 +169,12 @@ export class QuestionView {
     byId("mark").setAttribute("aria-pressed", String(this.room.marked.has(this.question.id)));
   }
 
-  /** What is typed here and can no longer be sent from this page: shown with Copy. */
-  offerCopy(value) {
-    const place = byId("answer-conflict");
+  /** What was typed here and can no longer be sent from this page: shown with Copy. */
+  #offerCopy(place, value) {
     const words = String(value);
-    place.hidden = false;
-    place.dataset.shown = words;
-    fill(place, html`<p dir="auto">${t("room.unsent_here", { words })}</p><button type="button" class="button" data-copy>${t("room.copy")}</button>`);
+    if (place.dataset.shown === `unsent ${words}`) return;
+    place.dataset.shown = `unsent ${words}`;
+    fill(place, html`<p dir="auto">${t("room.unsent_here", { words })}</p><div class="button-group"><button type="button" class="button" data-copy>${icon("copy")}${t("room.copy")}</button></div>`);
     place.querySelector("[data-copy]").addEventListener("click", async () => {
       await navigator.clipboard.writeText(words);
       toast(t("room.copied"));

@@ -45,7 +45,7 @@ async function open() {
   byId("quiz-title").textContent = copy.attempt.quiz_title;
   byId("course-title").textContent = copy.course_title;
   for (const link of document.querySelectorAll("[data-leave]")) link.href = `/quizzes/${copy.attempt.quiz_id}`;
-  await new Room(copy, store, live).begin();
+  await new Room({ ...copy, isCopy: true }, store, live).begin();
 }
 
 /** Without a line and without a copy: say so, and open as soon as there is a line. */
