@@ -15,7 +15,10 @@ class AsOf(View):
 
 
 class LiveStudentView(View):
-    """One student's row. `is_connected`, `devices` and `question_id` are presence: best effort; the rest is stored."""
+    """One student's row. `is_connected`, `devices` and `question_id` are presence: best effort; the rest is stored.
+
+    `away_since` is when this node saw the last screen go; None: somebody is there, or nobody saw it.
+    """
 
     attempt_id: str
     student_id: str
@@ -24,6 +27,7 @@ class LiveStudentView(View):
     started_at: Instant
     last_saved_at: Instant | None
     is_connected: bool
+    away_since: Instant | None
     devices: int
     question_id: str | None
     answered_count: int

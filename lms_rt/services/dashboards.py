@@ -29,15 +29,16 @@ OVERLAP_MS = 5_000
 WHOLE_LOOK_MS = 5_000
 """So often everybody's presence is asked for; in between, only that of those who were hinted at or whose row changed."""
 _KEPT_MARKS = 10_000
-_KEPT_QUIZZES = 20_000
+_KEPT_ATTEMPTS = 20_000
 _log = logging.getLogger(__name__)
 
 
 class QuizSource(Source):
     """What the dashboard of one quiz shows, on this node."""
 
-    def __init__(self, quiz_id: str, *, bus: Bus, clock: Clock) -> None:
-        self._quiz_id, self._bus, self._clock = quiz_id, bus, clock
+    def __init__(self, quiz_id: str, *, bus: Bus, clock: Clock, left: Mapping[str, int]) -> None:
+        """`left` says when somebody was seen to go, by attempt."""
+        self._quiz_id, self._bus, self._clock, self._left = quiz_id, bus, clock, left
         self._picture: LivePicture | None = None
         self._marks: dict[int, int] = {}
         self._hinted: set[str] = set()
@@ -57,7 +58,7 @@ class QuizSource(Source):
             watched = list(picture.sittings.values())
         else:
             watched = [picture.sittings[id_] for id_ in hinted.union(changed) if id_ in picture.sittings]
-        picture.see(await _presences(self._bus, watched))
+        picture.see(await _presences(self._bus, watched, self._left))
         self._picture = picture
         self._marks.setdefault(picture.step, picture.newest_ms or now_ms)
         if len(self._marks) > _KEPT_MARKS:
@@ -95,6 +96,7 @@ class Dashboards:
         self._moved: set[str] = set()
         self._has_moved = asyncio.Event()
         self._quiz_of: dict[str, str] = {}
+        self._left: dict[str, int] = {}
 
     def presence_changed(self, channel: str) -> None:
         """Somebody came to a channel, or left it; `run` lets the quiz of an attempt look."""
@@ -117,17 +119,27 @@ class Dashboards:
     async def _poke(self, attempt_ids: set[str]) -> None:
         unknown = attempt_ids - self._quiz_of.keys()
         self._quiz_of |= await Attempt.find_quizzes_of(unknown)
+        await self._note_who_left(attempt_ids & self._quiz_of.keys())
         about: dict[str, list[str]] = {}
         for attempt_id in attempt_ids & self._quiz_of.keys():
             about.setdefault(self._quiz_of[attempt_id], []).append(attempt_id)
         for quiz_id, moved in about.items():
             await self._bus.fan_out.poke(quiz_live_channel(quiz_id), moved)
-        while len(self._quiz_of) > _KEPT_QUIZZES:
-            del self._quiz_of[next(iter(self._quiz_of))]
+        for kept in (self._quiz_of, self._left):
+            while len(kept) > _KEPT_ATTEMPTS:
+                del kept[next(iter(kept))]
+
+    async def _note_who_left(self, attempt_ids: set[str]) -> None:
+        channels = {attempt_channel(attempt_id): attempt_id for attempt_id in attempt_ids}
+        for channel, members in (await self._bus.presence.members_of(channels)).items():
+            if any(not member.is_staff for member in members):
+                self._left.pop(channels[channel], None)
+            else:
+                self._left.setdefault(channels[channel], self._clock.now_ms())
 
     def source_of(self, quiz_id: str) -> QuizSource:
         """A source of frames, for the actor of the quiz's channel."""
-        return QuizSource(quiz_id, bus=self._bus, clock=self._clock)
+        return QuizSource(quiz_id, bus=self._bus, clock=self._clock, left=self._left)
 
     async def show(self, actor: Actor, quiz_id: str) -> LiveView:
         """The whole picture as it is now, with the place of its channel read before the data."""
@@ -136,7 +148,7 @@ class Dashboards:
         top = await self._bus.history.top(channel)
         picture = LivePicture(await _questions(quiz_id))
         picture.take(await Attempt.find_changed(quiz_id, 0))
-        picture.see(await _presences(self._bus, picture.sittings.values()))
+        picture.see(await _presences(self._bus, picture.sittings.values(), self._left))
         now_ms = self._clock.now_ms()
         return LiveView(
             quiz_id=quiz_id,
@@ -160,17 +172,18 @@ async def _questions(quiz_id: str) -> list[dict[str, Any]]:
     return [question for question in ordered if question["question_type"] != QuestionType.DESCRIPTION]
 
 
-async def _presences(bus: Bus, sittings: Iterable[Sitting]) -> dict[str, Presence]:
+async def _presences(bus: Bus, sittings: Iterable[Sitting], left: Mapping[str, int]) -> dict[str, Presence]:
     """Where the students of these attempts are; one that is closed may still be open on a screen."""
     channels = {attempt_channel(sitting.row["_id"]): sitting for sitting in sittings}
     members = await bus.presence.members_of(channels)
     return {
-        sitting.row["_id"]: _presence(members.get(channel, []), sitting.row["student_id"])
+        sitting.row["_id"]: _presence(members[channel], sitting.row["student_id"], left.get(sitting.row["_id"]))
         for channel, sitting in channels.items()
     }
 
 
-def _presence(members: list[Member], student_id: str) -> Presence:
+def _presence(members: list[Member], student_id: str, left_ms: int | None) -> Presence:
     own = [member for member in members if member.user_id == student_id]
-    notes = own[-1].note if own else {}
-    return Presence(len(own), notes.get("question_id"), notes.get("state") == "hidden")
+    if not own:
+        return Presence(left_ms=left_ms)
+    return Presence(len(own), own[-1].note.get("question_id"), own[-1].note.get("state") == "hidden")

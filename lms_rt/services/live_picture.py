@@ -7,6 +7,7 @@ students as among 20.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,8 @@ Row = Mapping[str, Any]
 _CHOICES = frozenset({QuestionType.MULTIPLE_CHOICE, QuestionType.MULTIPLE_SELECT, QuestionType.TRUE_FALSE})
 _CLOSED = (AttemptStatus.GRADED.value, AttemptStatus.ABANDONED.value)
 _TITLE_LENGTH = 120
+_MARKDOWN = re.compile(r"`+|\*\*|^\s*(?:#{1,6}|>)\s+", re.MULTILINE)
+"""What a title does without: code marks, bold, headings and quotations."""
 
 
 @dataclass(slots=True)
@@ -31,6 +34,7 @@ class Presence:
     devices: int = 0
     question_id: str | None = None
     is_hidden: bool = False
+    left_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -194,6 +198,7 @@ def _student(sitting: Sitting, now_ms: int) -> LiveStudentView:
         started_at=row["started_at"],
         last_saved_at=None if last_saved_ms is None else from_ms(last_saved_ms),
         is_connected=presence.devices > 0,
+        away_since=None if presence.left_ms is None or presence.devices else from_ms(presence.left_ms),
         devices=presence.devices,
         question_id=presence.question_id if presence.devices else None,
         answered_count=len(sitting.values),
@@ -211,7 +216,7 @@ def _question(tally: _Tally) -> LiveQuestionView:
     return LiveQuestionView(
         question_id=tally.question["id"],
         order=tally.order,
-        title=tally.question["question_text"][:_TITLE_LENGTH],
+        title=" ".join(_MARKDOWN.sub("", tally.question["question_text"]).split())[:_TITLE_LENGTH],
         question_type=tally.question["question_type"],
         viewing=tally.viewing,
         answered=tally.answered,

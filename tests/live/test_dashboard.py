@@ -20,7 +20,7 @@ from tests.clients import Visitor
 from tests.house import House, open_house
 
 PATIENCE_SECONDS = 15
-PRESENCE_FIELDS = {"is_connected", "devices", "question_id", "remaining_ms"}
+PRESENCE_FIELDS = {"is_connected", "away_since", "devices", "question_id", "remaining_ms"}
 
 
 @dataclass
@@ -270,9 +270,16 @@ async def test_a_clean_leave_is_told_before_the_look_that_comes_anyway(
     monkeypatch.setattr("lms_rt.services.dashboards.WHOLE_LOOK_MS", 3_600_000)
     async with AsyncExitStack() as stack:
         screen = await stack.enter_async_context(watching(exam))
-        async with sitting(exam, await exam.student()):
+        student = await exam.student()
+        async with sitting(exam, student) as one:
             await screen.shows(lambda shown: shown.totals["connected"] == 1)
-        await screen.shows(lambda shown: shown.totals["connected"] == 0)
+            assert screen.students[one.id]["away_since"] is None
+        await screen.shows(lambda shown: shown.students[one.id]["away_since"] is not None)
+        (row,) = (await exam.snapshot())["students"]
+        assert row["away_since"] == screen.students[one.id]["away_since"]
+        assert screen.totals["connected"] == 0
+        async with sitting(exam, student):
+            await screen.shows(lambda shown: shown.students[one.id]["away_since"] is None)
 
 
 async def test_only_those_who_teach_the_course_may_watch(exam: Exam) -> None:

@@ -72,28 +72,29 @@ function nameOf(row) {
   return names.get(row.full_name);
 }
 
-/** The place of a row by a column; smaller first. Where they stand now, the away come first. */
+/** The place of a row by a column; smaller first, null last in both directions. By "now" the away come first. */
 const PLACES = {
-  began: () => 0,
   where: (row) => (!isOpen(row) ? 3 : row.is_connected ? (row.flags.length ? 1 : 2) : 0),
-  question: (row, orders) => orders.get(row.question_id) ?? Infinity,
+  question: (row, orders) => (isOpen(row) ? (orders.get(row.question_id) ?? null) : null),
   answered: (row) => row.answered_count,
-  left: (row) => (isOpen(row) ? (row.deadlineMs ?? Infinity) : Infinity),
-  score: (row) => (row.score === null ? -1 : Number(row.score)),
+  left: (row) => (isOpen(row) ? row.deadlineMs : null),
+  score: (row) => (row.score === null ? null : Number(row.score)),
 };
-export const SORTS = ["began", "name", ...Object.keys(PLACES).filter((name) => name !== "began")];
+export const SORTS = ["began", "name", ...Object.keys(PLACES)];
 
 function comparer(sort, picture) {
-  const isDown = sort.startsWith("-");
   const name = sort.replace(/^-/, "");
+  const sign = sort === name ? 1 : -1;
   const orders = new Map([...picture.questions.values()].map((row) => [row.question_id, row.order]));
   const began = (a, b) => (a.started_at < b.started_at ? -1 : a.started_at > b.started_at ? 1 : a.attempt_id < b.attempt_id ? -1 : 1);
   const place = PLACES[name];
-  const compare = name === "name" ? (a, b) => collator.compare(a.full_name, b.full_name) : (a, b) => {
+  if (name === "began") return (a, b) => sign * began(a, b);
+  if (name === "name") return (a, b) => sign * collator.compare(a.full_name, b.full_name) || began(a, b);
+  return (a, b) => {
     const [one, two] = [place(a, orders), place(b, orders)];
-    return one === two ? 0 : one - two;
+    if (one === null || two === null) return (one === null) - (two === null) || began(a, b);
+    return sign * (one - two) || began(a, b);
   };
-  return (a, b) => (isDown ? -compare(a, b) : compare(a, b)) || began(a, b);
 }
 
 /** The attempts that match, in order. */

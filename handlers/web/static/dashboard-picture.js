@@ -55,8 +55,10 @@ export class Picture {
   #take(row, nowMs, known) {
     row.deadlineMs = row.deadline_at ? Date.parse(row.deadline_at) : null;
     row.progressMs = Date.parse(row.last_saved_at ?? row.started_at);
+    const leftMs = row.away_since ? Date.parse(row.away_since) : null;
     this.students.set(row.attempt_id, row);
     if (row.is_connected) this.awaySince.delete(row.attempt_id);
+    else if (leftMs !== null) this.awaySince.set(row.attempt_id, { ms: leftMs, isExact: true });
     else if (!this.awaySince.has(row.attempt_id)) {
       this.awaySince.set(row.attempt_id, { ms: nowMs, isExact: known?.is_connected === true });
     }
