@@ -74,7 +74,8 @@ def _make(root: Path, home: Path, python: Path, wanted: dict[str, str]) -> None:
         if not has_product:
             venv.create(home, with_pip=True, clear=True)
         (home / _STAMP).unlink(missing_ok=True)
-        subprocess.run([str(python), "-m", "pip", "install", *_OPTIONS, *files], check=True)  # noqa: S603
+        pip = [str(python), "-m", "pip", "install", *_OPTIONS, *files]
+        subprocess.run(pip, check=True, stdout=sys.stderr)  # noqa: S603
         (home / _STAMP).write_text(json.dumps(wanted))
     except subprocess.CalledProcessError:
         sys.exit(f"lms_rt could not set up {home}: the reason is above (is the package index reachable?)")
@@ -84,4 +85,5 @@ def _make(root: Path, home: Path, python: Path, wanted: dict[str, str]) -> None:
 
 
 def _say(words: str) -> None:
-    print(words, flush=True)  # noqa: T201
+    """On standard error: the other one belongs to the command (`run.py openapi > file`)."""
+    print(words, file=sys.stderr, flush=True)  # noqa: T201

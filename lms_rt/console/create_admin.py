@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import getpass
-import os
 import sys
 
 from lms_rt.bootstrap import Services
-from lms_rt.console.store import ask_or_do, run_command, settings_for
+from lms_rt.console.store import ask_or_do, password_of, run_command, settings_for
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +24,7 @@ def main(args: argparse.Namespace) -> int:
 
 async def _create(args: argparse.Namespace) -> int:
     settings = settings_for(args.data)
-    password = os.environ.get("LMS_PASSWORD") or getpass.getpass(f"Password for {args.email}: ")
-    arguments = {"email": args.email, "password": password, "full_name": args.name}
+    arguments = {"email": args.email, "password": password_of(args.email), "full_name": args.name}
 
     async def work(services: Services) -> object:
         return await create_admin(services, **arguments)

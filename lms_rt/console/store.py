@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
+import os
 import sys
+import warnings
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +36,18 @@ async def ask_or_do(settings: Settings, operation: str, arguments: dict[str, Any
             pass
     async with open_services(settings) as services:
         return await work(services)
+
+
+def password_of(email: str) -> str:
+    """The password in LMS_PASSWORD, else asked for. Raises `EOFError` where there is no terminal to ask at."""
+    if given := os.environ.get("LMS_PASSWORD"):
+        return given
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)  # it would show what is typed
+        try:
+            return getpass.getpass(f"Password of {email}: ")
+        except getpass.GetPassWarning:
+            raise EOFError from None
 
 
 def run_command(work: Callable[[], Awaitable[int]]) -> int:

@@ -15,7 +15,7 @@ import pytest
 
 import run
 from config import venv as set_up
-from lms_rt.console.store import run_command
+from lms_rt.console.store import password_of, run_command
 from lms_rt.errors import Code, Refused
 from lms_rt.storage.control import NotRunning
 from lms_rt.storage.embedded import StoreError
@@ -46,8 +46,9 @@ class Installer:
         (home / "bin").mkdir(parents=True, exist_ok=True)
         (home / "bin" / "python").touch()
 
-    def _run(self, words: list[str], *, check: bool) -> None:
+    def _run(self, words: list[str], *, check: bool, stdout: object) -> None:
         assert check
+        assert stdout is sys.stderr
         if not self.is_index_there:
             raise subprocess.CalledProcessError(1, words)
         self.installed.append([Path(word).name for word in words if word.endswith(".lock")])
@@ -75,6 +76,15 @@ def test_the_environment_is_made_once(installer: Installer) -> None:
     installer.start()
     assert installer.made == 1
     assert installer.installed == [["requirements.lock"]]
+
+
+def test_what_the_set_up_says_does_not_mix_with_the_command(
+    installer: Installer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    installer.start()
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "Setting up .venv from requirements.lock" in told.err
 
 
 def test_test_tools_are_added_to_the_environment_that_is_there(installer: Installer) -> None:
@@ -171,6 +181,29 @@ def test_who_reads_only_the_beginning_sees_no_traceback() -> None:
     ended = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
     os.close(writing)
     assert (ended.returncode, ended.stderr) == (141, "")
+
+
+def test_a_password_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LMS_PASSWORD", "given")
+    assert password_of("a@example.org") == "given"
+
+
+def test_a_password_is_never_asked_where_it_would_be_shown() -> None:
+    code = "from lms_rt.console.store import password_of; password_of('a@example.org')"
+    env = {name: value for name, value in os.environ.items() if name != "LMS_PASSWORD"}
+    asked = subprocess.run(
+        [sys.executable, "-c", code],
+        check=False,
+        input="typed\n",
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=env,
+        timeout=60,
+        start_new_session=True,  # without a terminal
+    )
+    assert asked.stderr.splitlines()[-1] == "EOFError"
+    assert "Password of" not in asked.stdout + asked.stderr
 
 
 _FAULTS: dict[str, tuple[BaseException, str]] = {
