@@ -6,23 +6,27 @@ documents is taken one document after another, as servers do it.
 
 from __future__ import annotations
 
+import asyncio
 import types
-from collections.abc import AsyncIterator, Coroutine, Generator
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from config.settings import Settings
 from documents.attempt import Attempt
 from documents.paper import AttemptPaper
 from lms_rt.errors import Refused
+from lms_rt.storage.mongo import open_database
 
 _STEPS = ("find_one", "insert_one", "update_one", "delete_one", "count_documents")
 
 
 @types.coroutine
-def pause() -> Generator[str, None, None]:
-    """Stop here, until the next step."""
-    yield "step"
+def pause(step: str = "step") -> Generator[str, None, None]:
+    """Stop here, before this step."""
+    yield step
 
 
 class _Cursor:
@@ -62,7 +66,7 @@ class _Collection:
             return plain
 
         async def step(*args: Any, **options: Any) -> Any:
-            await pause()
+            await pause(name if name != "insert_one" else f"insert_one {self._collection.name}")
             return await plain(*args, **options)
 
         return step
@@ -88,19 +92,33 @@ def stop_before_every_step(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(document, "rows", lambda collection=collection: collection)
 
 
+@contextmanager
+def open_stepping(settings: Settings) -> Iterator[None]:
+    """An open store of its own, where every handler stops before every step."""
+    with asyncio.Runner() as runner, pytest.MonkeyPatch.context() as patch:
+        store = open_database(settings)
+        runner.run(store.__aenter__())
+        stop_before_every_step(patch)
+        try:
+            yield
+        finally:
+            runner.run(store.__aexit__(None, None, None))
+
+
 class Handler:
     """A request on its way: run step by step, to its end, or cut off."""
 
     def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
         self._work = work
         self.is_over = False
+        self.next_step = ""
         self.result: Any = None
         self.refused: Refused | None = None
 
     def step(self) -> None:
         """Do one atomic step, and go on until the next."""
         try:
-            self._work.send(None)
+            self.next_step = self._work.send(None)
         except StopIteration as end:
             self.is_over, self.result = True, end.value
         except Refused as refused:

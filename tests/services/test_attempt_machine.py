@@ -7,9 +7,7 @@ engine's design; the moves here are its moves, over the real services.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,10 +30,9 @@ from lms_rt.errors import Code
 from lms_rt.services.attempt_clock import AttemptClock
 from lms_rt.services.attempts import Attempts
 from lms_rt.services.leases import Device
-from lms_rt.storage.mongo import open_database
 from tests.conftest import settings_on
 from tests.services.exam import QUESTIONS, Exam
-from tests.services.stepping import Handler, done, pause, stop_before_every_step
+from tests.services.stepping import Handler, done, open_stepping, pause
 
 VALUES: tuple[tuple[Any, ...], ...] = (("a", "b", "c", None), (True, False, None))
 SAVED = (Code.ATTEMPT_PAUSED, Code.ATTEMPT_CLOSED, Code.NOT_WRITER, Code.CONFLICT, Code.BUSY)
@@ -386,8 +383,9 @@ class ExamMachine(RuleBasedStateMachine):
             if new["ops"][op_id][3]:
                 assert stored is not None
                 assert stored["seq"] > op.seq or stored["op_id"] in new["ops"], "overtaken by nothing"
-            elif stored is not None and stored["device_id"] != running.tab.device_id:
-                assert stored["revision"] <= op.base_revision, "overwritten unseen"
+            elif stored is not None and stored["revision"] > op.base_revision:
+                assert stored["device_id"] == running.tab.device_id, "overwritten unseen"
+                assert stored["seq"] < op.seq, "what was typed later was overwritten by what was typed before"
         if running.claimed is not None and new["status"] != old["status"] == "in_progress":
             assert running.claimed == old["revision"], "closed with an outdated revision"
 
@@ -438,19 +436,6 @@ class ExamMachine(RuleBasedStateMachine):
         return [published.event.data["attempt_id"] for published in events if published.event.name == name]
 
 
-@contextmanager
-def machine_on(settings: Settings) -> Iterator[type[ExamMachine]]:
-    """The machine over an open store of its own, every handler stopping before every step."""
-    with asyncio.Runner() as runner, pytest.MonkeyPatch.context() as patch:
-        store = open_database(settings)
-        runner.run(store.__aenter__())
-        stop_before_every_step(patch)
-        try:
-            yield type("Exam", (ExamMachine,), {"settings": settings})
-        finally:
-            runner.run(store.__aexit__(None, None, None))
-
-
 def run(request: pytest.FixtureRequest, path: Path, *, examples: int, steps: int) -> None:
     quick = profile(
         max_examples=examples,
@@ -458,8 +443,9 @@ def run(request: pytest.FixtureRequest, path: Path, *, examples: int, steps: int
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    with machine_on(settings_on("embedded", request, path)) as machine:
-        run_machine(machine, settings=quick)
+    settings = settings_on("embedded", request, path)
+    with open_stepping(settings):
+        run_machine(type("Exam", (ExamMachine,), {"settings": settings}), settings=quick)
 
 
 def test_random_lives_of_an_exam(request: pytest.FixtureRequest, tmp_path: Path) -> None:
