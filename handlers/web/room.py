@@ -5,6 +5,8 @@ What the room does lives in `static/room*.js`; whether an answer counts, the ser
 
 from __future__ import annotations
 
+import gzip
+from asyncio import Future
 from typing import Any
 
 from tornado.web import RequestHandler
@@ -41,6 +43,14 @@ class RoomPage(PageHandler):
             sheets=_SHEETS,
         )
         self.show(screen, attempt=shown, course_title=course_title)
+
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Future[None]:
+        """Compressed, as a long paper needs; there is no secret in this page that its size could give away."""
+        if isinstance(chunk, str) and "gzip" in self.request.headers.get("Accept-Encoding", ""):
+            self.set_header("Content-Encoding", "gzip")
+            self.set_header("Vary", "Cookie, Accept-Language, Accept-Encoding")
+            chunk = gzip.compress(chunk.encode(), 6, mtime=0)
+        return super().finish(chunk)
 
     async def _course_title(self, course_id: str) -> str:
         """The course's title; an attempt goes on also where its course can no longer be seen."""

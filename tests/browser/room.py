@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from tests.browser.window import DemoSchool, Window
 from tests.servers.processes import ServerProcess
@@ -220,3 +221,48 @@ class RoomPage:
                 self.page.get_by_role("button", name=f"Move up: {wanted}").click()
         self.expect_state("saved")
         return ["s1", "s2", "s3"]
+
+
+class Interjector:
+    """Stands in the live line of a window and says what no service says yet: time, pause, announcements."""
+
+    def __init__(self, window: Window) -> None:
+        self._place: dict[str, Any] = {}
+        self._socket: WebSocketRoute | None = None
+        self._deadline_at = ""
+        window.page.route_web_socket(re.compile("/ws\\?"), self._connected)
+
+    def _connected(self, socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        self._socket = socket
+        server.on_message(lambda message: self._passed(socket, message))
+
+    def _passed(self, socket: WebSocketRoute, message: str | bytes) -> None:
+        frame = json.loads(message)
+        result = frame.get("result") or {}
+        if "subscription" in result:
+            self._place, self._deadline_at = dict(result["subscription"]), result["deadline_at"]
+        elif frame.get("type") == "event" and frame["channel"] == self._place.get("channel"):
+            self._place["offset"] = frame["offset"]
+        if frame.get("type") != "state":  # the true time would contradict
+            socket.send(message)
+
+    def deadline(self) -> datetime:
+        """When the attempt ends, as the server has said."""
+        return datetime.fromisoformat(self._deadline_at)
+
+    def times(self, deadline: datetime, *, reason: str) -> dict[str, Any]:
+        """What events about time carry."""
+        now = datetime.now(UTC)
+        left_ms = int((deadline - now).total_seconds() * 1000)
+        return {"deadline_at": deadline.isoformat(), "server_time": now.isoformat(), "remaining_ms": left_ms} | {
+            "reason": reason
+        }
+
+    def say(self, name: str, data: Mapping[str, Any]) -> None:
+        """One event on the attempt's channel, in its order."""
+        assert self._socket is not None
+        self._place["offset"] += 1
+        at = datetime.now(UTC).isoformat()
+        frame = {"type": "event", **self._place, "event": name, "id": f"evt_{name}", "at": at, "data": data}
+        self._socket.send(json.dumps(frame))

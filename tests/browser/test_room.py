@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from lms_rt.services.demo import STUDENT_EMAILS
-from tests.browser.room import OwnSchool, RoomPage, make_quiz
+from tests.browser.room import Interjector, OwnSchool, RoomPage, make_quiz
 from tests.browser.window import DemoSchool, Window
 
 pytestmark = pytest.mark.browser
 
 Opener = Callable[..., Window]
-SITTER, OFFLINE, READER, LATE, PHONE, SHIFTED, KEYS, SLOW = STUDENT_EMAILS[10:18]
+SITTER, OFFLINE, READER, LATE, PHONE, SHIFTED, KEYS, SLOW, TOLD = STUDENT_EMAILS[10:19]
 CLOCK_AHEAD = """
 const ahead = 600000;
 const now = Date.now.bind(Date);
@@ -216,6 +217,45 @@ def test_what_arrived_late_stays_late(own_school: OwnSchool, own_window: Window)
     expect(room.page.locator(".outcome").nth(2)).to_contain_text("Late, not counted", timeout=30_000)
     expect(room.page.locator(".outcome").nth(0)).to_contain_text("Counted, saved")
     assert room.stored() == {1: "b"}
+
+
+def test_what_was_typed_just_before_leaving_is_stored(open_window: Opener, quiz_id: str) -> None:
+    room = RoomPage.start(open_window(who=SLOW), SLOW, quiz_id)
+    room.to(8)
+    room.write("the last words")
+    room.page.reload()
+    expect(room.page.locator("#answer-text")).to_have_value("the last words")
+    room.expect_state("saved")
+    assert room.stored() == {8: "the last words"}
+
+
+def test_what_the_teacher_does_is_shown_at_once(open_window: Opener, quiz_id: str) -> None:
+    window = open_window(who=TOLD)
+    teacher = Interjector(window)
+    room = RoomPage.start(window, TOLD, quiz_id)
+    room.choose("y = 3")
+    room.expect_state("saved")
+    page = room.page
+    deadline = teacher.deadline()
+    teacher.say("quiz_extended", teacher.times(deadline + timedelta(minutes=5), reason="The bell was late"))
+    expect(room.line).to_contain_text("5 more minutes. New end: ")
+    page.locator("#messages").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Reason: The bell was late")
+    page.keyboard.press("Escape")
+    expect(page.locator("#messages")).to_be_focused()
+    teacher.say("quiz_paused", teacher.times(deadline, reason=""))
+    expect(room.line).to_contain_text(re.compile("^Paused by your teacher. .* left; your answers are safe."))
+    expect(page.locator("#cover-heading")).to_be_focused()
+    expect(page.locator("#question-view")).to_be_hidden()
+    assert window.look_over() == []
+    teacher.say("quiz_resumed", teacher.times(deadline + timedelta(minutes=9), reason=""))
+    expect(page.locator("#question-heading")).to_be_focused()
+    expect(room.page.get_by_role("radio", checked=True)).to_have_value("c")
+    teacher.say("exam_announcement", {"text": "Read question 4 twice."})
+    expect(page.locator("#say")).to_contain_text("Read question 4 twice.")
+    page.get_by_role("button", name=re.compile("^Messages, . new")).click()
+    expect(page.get_by_role("dialog")).to_contain_text("Read question 4 twice.")
+    assert window.look_over() == []
 
 
 def test_the_clock_is_the_servers_whatever_the_devices_says(open_window: Opener, quiz_id: str) -> None:

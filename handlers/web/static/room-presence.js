@@ -43,6 +43,7 @@ export class Presence {
   stop() {
     this.isStopped = true;
     clearTimeout(this.askTimer);
+    clearTimeout(this.refusedTimer);
   }
 
   // --- in step ---
@@ -187,8 +188,10 @@ export class Presence {
     } else if (code === "not_writer" && this.live.isOpen) {
       if (performance.now() - this.resumedAt > RESUME_AGAIN_MS) this.resume();
       else this.setReadOnly(true, "taken_over");
-    } else {
-      this.ask().catch(() => this.#askSoon(ASK_OFFLINE_MS));
+    } else if (!this.room.isTimeUp) {
+      // paused or closed: how it stands is asked, but not as fast as it is refused
+      clearTimeout(this.refusedTimer);
+      this.refusedTimer = setTimeout(() => this.ask().catch(() => this.#askSoon(ASK_OFFLINE_MS)), ASK_CLOSED_MS);
     }
   }
 
