@@ -28,7 +28,7 @@ _REPLIES = {
     "subscribe": "`{channel, epoch, offset, recovered, events}`",
     "unsubscribe": "`{}`",
     "history": "`{epoch, events, first_offset, last_offset}`",
-    "presence": "`{count, users: [{user_id, full_name, devices}]}`; `users` is empty but for staff",
+    "presence": "`{count, users: [{user_id, full_name, devices}]}`; `users` is empty but for those who teach there",
     "ping": "`{server_time}`",
     "time.sync": "`{t0, t1, t2, clock_error_ms}`",
     "auth.refresh": "`{session_expires_at}`",
