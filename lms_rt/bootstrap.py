@@ -24,7 +24,7 @@ from lms_rt.contracts.channels import ChannelKind
 from lms_rt.ids import new_id
 from lms_rt.realtime.hub import Hub
 from lms_rt.realtime.metrics import LiveMetrics
-from lms_rt.realtime.node import Node
+from lms_rt.realtime.node import Authority, Node
 from lms_rt.realtime.projections import DifferingProjection, Projection
 from lms_rt.realtime.timers import QuizTimer
 from lms_rt.security.passwords import HashingPool, PasswordHasher
@@ -161,7 +161,13 @@ def _wired(settings: Settings, clock: Clock, clients: _Clients, stack: AsyncExit
     subscriptions = Subscriptions(clock=clock)
     metrics = LiveMetrics(registry := CollectorRegistry())
     hub = _hub(bus, clock, metrics, dashboards=dashboards, attempts=attempts)
-    node = Node(bus=bus, clock=clock, hub=hub, metrics=metrics, may_listen=subscriptions.may_listen)
+    node = Node(
+        bus=bus,
+        clock=clock,
+        hub=hub,
+        metrics=metrics,
+        authority=Authority(may_listen=subscriptions.may_listen, actor_now=sessions.actor_now),
+    )
     node.presence.listen(dashboards.presence_changed)
     return Services(
         settings=settings,

@@ -30,6 +30,10 @@ from lms_rt.services.attempts import device_of
 async def start(session: LiveSession, command: AttemptStart) -> dict[str, Any]:
     """Start an attempt, or come back to the open one."""
     attempts = session.services.attempts
+    if not session.has_room_for(None):
+        open_id = await attempts.find_open(session.actor, command.quiz_id)
+        if open_id is None or not session.has_room_for(attempt_channel(open_id)):
+            raise Refused(Code.TOO_MANY_SUBSCRIPTIONS)  # before anything begins: its time would run unseen
     device = device_of(command.device_id, connection_id=session.connection.id)
     attempt, is_new = await attempts.start(session.actor, command.quiz_id, device)
     subscription = await _listen(session, attempt.id)
@@ -59,7 +63,12 @@ async def take_over(session: LiveSession, command: AttemptTakeOver) -> dict[str,
 async def save(session: LiveSession, command: AnswerSave) -> SavedView:
     """Save one answer."""
     return await session.services.attempts.save(
-        session.actor, command.attempt_id, command, device_id=command.device_id, lease=command.lease
+        session.actor,
+        command.attempt_id,
+        command,
+        device_id=command.device_id,
+        lease=command.lease,
+        received_ms=session.received_ms,
     )
 
 

@@ -46,6 +46,8 @@ class LiveSession:
     def __init__(self, services: Services, connection: Connection) -> None:
         self.services = services
         self.connection = connection
+        self.received_ms = connection.last_heard_ms
+        """When the running command arrived: answers count by that, however long it waits for what ran before."""
         self._fresh: list[Subscription] = []
 
     @property
@@ -58,6 +60,10 @@ class LiveSession:
         subscription = await self.services.node.subscribe(self.connection, channel, since)
         self._fresh.append(subscription)
         return subscription
+
+    def has_room_for(self, channel: str | None) -> bool:
+        """Can this connection listen to the channel (None: to one more)?"""
+        return self.services.node.has_room_for(self.connection, channel)
 
     def release(self) -> None:
         """Let go what was held: the reply is on its way, events may follow it."""

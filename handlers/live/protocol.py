@@ -15,6 +15,8 @@ from tornado.websocket import WebSocketProtocol13
 
 _TEXT, _BINARY, _CLOSE, _PONG = 0x1, 0x2, 0x8, 0xA
 _KNOWN = frozenset({0x0, _TEXT, _BINARY, _CLOSE, 0x9, _PONG})
+_CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
+"""What a client may send: the others are reserved, or only stand for closes without a number."""
 _DRAIN_BYTES = 64 * 1024
 _MAX_DRAINED_BYTES = 16 * 1024 * 1024
 
@@ -84,6 +86,10 @@ class LiveProtocol(WebSocketProtocol13):
 
     def _handle_message(self, opcode: int, data: bytes) -> Any:
         handler: Any = self.handler
+        if opcode == _CLOSE and not self.client_terminated and (fault := _close_fault(data)):
+            self.client_terminated = True  # it has closed, however badly: our answer is the last frame
+            self.close(fault, "not a close frame")
+            return None
         if opcode not in (_TEXT, _BINARY):
             return super()._handle_message(opcode, data)
         if self.client_terminated or self.server_terminated:
@@ -109,3 +115,16 @@ class LiveProtocol(WebSocketProtocol13):
             return
         while length > 0 and not self.client_terminated:
             length -= len(await self.stream.read_bytes(min(length, _DRAIN_BYTES), partial=True))
+
+
+def _close_fault(data: bytes) -> int:
+    """What RFC 6455 says of a close frame's body: empty, or a number that may be sent and words in UTF-8. 0: in order."""
+    if not data:
+        return 0
+    if len(data) == 1 or int.from_bytes(data[:2], "big") not in _CLOSE_CODES:
+        return 1002
+    try:
+        data[2:].decode()
+    except UnicodeDecodeError:
+        return 1007
+    return 0

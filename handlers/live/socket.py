@@ -72,6 +72,7 @@ class LiveSocket(WebSocketHandler):
         self._auth_timer: asyncio.TimerHandle | None = None
         self._bad_frames: deque[int] = deque(maxlen=BAD_FRAMES)
         self._arrivals: TokenBucket | None = None
+        self._control_frames = self._bucket()
 
     # --- before the upgrade ---
 
@@ -150,11 +151,15 @@ class LiveSocket(WebSocketHandler):
             return False
         self._transport.on_drained = connection.drained
         self._connection, self._session = connection, LiveSession(self._services, connection)
-        self._arrivals = TokenBucket(
-            per_second=COMMANDS_PER_SECOND, burst=COMMANDS_BURST, now_ms=self._services.clock.now_ms()
-        )
+        self._arrivals = self._bucket()
+        if connection.is_closed:
+            return False
         await self._welcome(self._session)
         return True
+
+    def _bucket(self) -> TokenBucket:
+        now_ms = self._services.clock.now_ms()
+        return TokenBucket(per_second=COMMANDS_PER_SECOND, burst=COMMANDS_BURST, now_ms=now_ms)
 
     async def _welcome(self, session: LiveSession) -> None:
         subscriptions = []
@@ -174,6 +179,13 @@ class LiveSocket(WebSocketHandler):
         if self._connection is None and self._transport is not None:
             self._transport.close(close.code, close.reason)
 
+    def _close(self, close: Close) -> None:
+        """End the line, whether it was taken in already or not."""
+        if self._connection is not None:
+            self._connection.close(close)
+        else:
+            self._refuse_entry(close)
+
     # --- what comes in; Tornado reads no further before what is returned here is done: commands run one by one ---
 
     def on_text(self, raw: bytes) -> Awaitable[None] | None:
@@ -192,7 +204,7 @@ class LiveSocket(WebSocketHandler):
         except BadFrame as bad:
             self._count_bad_frame(bad)
             return None
-        return self._run(frame)
+        return self._run(frame, now_ms)
 
     def on_binary(self) -> None:
         """Our protocol has only text."""
@@ -202,9 +214,12 @@ class LiveSocket(WebSocketHandler):
         """Not called: `LiveProtocol` hands over bytes."""
 
     def on_pong(self, data: bytes) -> None:  # noqa: ARG002 - Tornado's signature
-        """The peer is alive."""
+        """The peer is alive. Control frames cost as much as commands, and no client needs as many."""
+        now_ms = self._services.clock.now_ms()
         if self._connection is not None:
-            self._connection.last_heard_ms = self._services.clock.now_ms()
+            self._connection.last_heard_ms = now_ms
+        if not self._control_frames.take(now_ms):
+            self._close(Close.FLOODING)
 
     on_ping = on_pong
 
@@ -215,9 +230,10 @@ class LiveSocket(WebSocketHandler):
         if self._connection is not None:
             self._connection.lost(self.close_code)
 
-    async def _run(self, frame: CommandFrame) -> None:
+    async def _run(self, frame: CommandFrame, received_ms: int) -> None:
         session = self._session
         assert session is not None  # noqa: S101 - set with the connection
+        session.received_ms = received_ms
         session.connection.is_busy = True
         try:
             await run_command(session, self._commands, frame)
@@ -235,12 +251,21 @@ class LiveSocket(WebSocketHandler):
             actor = await self._authenticated(frame)
         except Refused as refused:
             self._say(error_frame(frame.id, refused))
-            self._refuse_entry(Close.NOT_SIGNED_IN)
+            self._refuse_credentials(refused)
             return
         if self._auth_timer is not None:
             self._auth_timer.cancel()
         if await self._enter(actor):
             self._say(reply_frame(frame.id, None))
+
+    def _refuse_credentials(self, refused: Refused) -> None:
+        """Only what is wrong for good is a final close: a token runs out, and a database comes back."""
+        if refused.code is Code.UNAVAILABLE:
+            self._say(notice_frame(Notice.RECONNECT, after_ms=self._services.node.spread_ms()))
+            self._refuse_entry(Close.OVERLOADED)
+        else:
+            is_over = refused.code is Code.TOKEN_EXPIRED
+            self._refuse_entry(Close.SESSION_EXPIRED if is_over else Close.NOT_SIGNED_IN)
 
     async def _authenticated(self, frame: CommandFrame) -> Actor:
         if frame.type != "auth":
@@ -261,10 +286,7 @@ class LiveSocket(WebSocketHandler):
         self._bad_frames.append(now_ms)
         if len(self._bad_frames) < BAD_FRAMES or now_ms - self._bad_frames[0] >= BAD_FRAMES_MS:
             return
-        if self._connection is not None:
-            self._connection.close(Close.TOO_MANY_BAD_FRAMES)
-        else:
-            self._refuse_entry(Close.TOO_MANY_BAD_FRAMES)
+        self._close(Close.TOO_MANY_BAD_FRAMES)
 
 
 def live_rules(services: Services, commands: Mapping[str, Command] = COMMANDS) -> list[Any]:

@@ -13,9 +13,14 @@ from lms_rt.errors import Code, Refused
 
 async def subscribe(session: LiveSession, command: SubscribeCommand) -> dict[str, Any]:
     """Listen to a channel from now on; the reply holds what was missed since `since`."""
-    channel = await session.services.subscriptions.require_channel(session.actor, command.channel)
+    node, subscriptions = session.services.node, session.services.subscriptions
+    words = node.access_words
+    channel = await subscriptions.require_channel(session.actor, command.channel)
     since = Position(command.since.epoch, command.since.offset) if command.since is not None else None
     subscription = await session.subscribe(channel, since)
+    if words != node.access_words and not await subscriptions.may_listen(session.actor, channel):
+        await node.unsubscribe(session.connection, channel)  # access ended between the question and the listening
+        raise Refused(Code.NOT_FOUND)
     epoch, offset = subscription.position
     return {
         "channel": channel,
@@ -46,14 +51,15 @@ async def history(session: LiveSession, command: HistoryCommand) -> dict[str, An
 
 
 async def presence(session: LiveSession, command: PresenceCommand) -> dict[str, Any]:
-    """How many are there; who, for staff alone."""
+    """How many are there; who, for those alone who teach there."""
     _require_subscribed(session, command.channel)
+    may_see_names = await session.services.subscriptions.may_see_names(session.actor, command.channel)
     there = (await session.services.bus.presence.members_of([command.channel]))[command.channel]
     users: dict[str, dict[str, Any]] = {}
     for member in there:
         row = {"user_id": member.user_id, "full_name": member.full_name, "devices": 0}
         users.setdefault(member.user_id, row)["devices"] += 1
-    return {"count": len(users), "users": list(users.values()) if session.actor.is_staff else []}
+    return {"count": len(users), "users": list(users.values()) if may_see_names else []}
 
 
 def _require_subscribed(session: LiveSession, channel: str) -> None:

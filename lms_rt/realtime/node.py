@@ -30,6 +30,9 @@ from lms_rt.realtime.subscription import Subscription
 MayListen = Callable[[Actor, str], Awaitable[bool]]
 """May this actor listen to this channel, as things stand now?"""
 
+ActorNow = Callable[[Actor], Awaitable[Actor]]
+"""Who a session stands for, as things stand now; refused when it has ended."""
+
 _BEAT_SECONDS = 1.0
 _SLOTS = HEARTBEAT_MS // 1000
 _log = logging.getLogger(__name__)
@@ -48,6 +51,14 @@ class NodeLimits:
     told_before_expiry_ms: int = 60_000
     compare_tops_seconds: int = 40
     reconnect_spread_ms: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """What the node asks others about people, who may have lost something since they came."""
+
+    may_listen: MayListen
+    actor_now: ActorNow
 
 
 class Overloaded(Exception):
@@ -72,13 +83,16 @@ class Node(Receiver[Control]):
         clock: Clock,
         hub: Hub,
         metrics: LiveMetrics,
-        may_listen: MayListen,
+        authority: Authority,
         limits: NodeLimits | None = None,
     ) -> None:
         self.hub, self.metrics, self.limits = hub, metrics, limits or NodeLimits()
         self.presence = PresenceKeeper(bus, clock)
         self.is_draining = False
-        self._bus, self._clock, self._may_listen = bus, clock, may_listen
+        self.access_words = 0
+        """How many words have come after which somebody may have lost access."""
+        self._bus, self._clock = bus, clock
+        self._may_listen, self._actor_now = authority.may_listen, authority.actor_now
         self._flusher = Flusher()
         self._connections: dict[str, Connection] = {}
         self._by_user: dict[str, set[Connection]] = {}
@@ -98,11 +112,14 @@ class Node(Receiver[Control]):
         return tuple(self._connections.values())
 
     async def admit(self, actor: Actor, transport: Transport) -> Connection:
-        """Take in a signed-in connection; raises `Overloaded` or `TooManyConnections`."""
+        """Take in a signed-in connection; raises `Overloaded` or `TooManyConnections`.
+
+        It comes back closed when its session ended on the way: the word of that found nobody to close.
+        """
         if self.is_draining or len(self._connections) >= self.limits.connections:
-            raise Overloaded(self._spread_ms())
+            raise Overloaded(self.spread_ms())
         if not self._admissions.take(self._clock.now_ms()):
-            raise Overloaded(self._spread_ms())
+            raise Overloaded(self.spread_ms())
         connection = Connection(
             new_id("con"),
             actor,
@@ -119,6 +136,7 @@ class Node(Receiver[Control]):
         self._by_user.setdefault(actor.user_id, set()).add(connection)
         random.choice(self._slots).add(connection)  # noqa: S311 - spreads pings, no secret
         self.metrics.connections.inc()
+        await self._bring_up_to_date(connection)
         return connection
 
     async def _count_in(self, connection: Connection) -> None:
@@ -156,7 +174,7 @@ class Node(Receiver[Control]):
 
     async def subscribe(self, connection: Connection, channel: str, since: Position | None = None) -> Subscription:
         """Let a connection listen to a channel that a service has allowed; again replaces the old subscription."""
-        if channel not in connection.subscriptions and len(connection.subscriptions) >= self.limits.subscriptions:
+        if not self.has_room_for(connection, channel):
             raise Refused(Code.TOO_MANY_SUBSCRIPTIONS)
         subscription = await self.hub.subscribe(connection, channel, since)
         if connection.is_closed:
@@ -166,6 +184,10 @@ class Node(Receiver[Control]):
         if connection.id not in self._connections:  # it left while presence was told
             self.presence.leave(channel, connection.id)
         return subscription
+
+    def has_room_for(self, connection: Connection, channel: str | None) -> bool:
+        """Can the connection listen to the channel (None: to one more)?"""
+        return channel in connection.subscriptions or len(connection.subscriptions) < self.limits.subscriptions
 
     async def unsubscribe(self, connection: Connection, channel: str) -> None:
         """End a subscription; none is fine."""
@@ -179,6 +201,7 @@ class Node(Receiver[Control]):
 
     def receive(self, message: Control) -> None:
         """A word to the nodes; handled in order by `run`."""
+        self.access_words += message.name == ACCESS_CHANGED
         self._controls.put_nowait(message)
 
     async def handle(self, control: Control) -> None:
@@ -197,6 +220,7 @@ class Node(Receiver[Control]):
     async def _check_access(self, data: Any) -> None:
         for connection in self._of_user(data.get("user_id")):
             try:
+                await self._bring_up_to_date(connection)
                 await self._check_subscriptions(connection)
             except Exception:  # noqa: BLE001 - what cannot be checked is not left open
                 _log.exception("the subscriptions of %s could not be checked", connection.id)
@@ -207,6 +231,14 @@ class Node(Receiver[Control]):
             if not await self._may_listen(connection.actor, channel):
                 await self.unsubscribe(connection, channel)
                 connection.send_text(notice_frame(Notice.UNSUBSCRIBED, channel=channel, code=Code.NOT_FOUND.code))
+
+    async def _bring_up_to_date(self, connection: Connection) -> None:
+        """Let it act as who its session stands for now, or end it; while nobody can say, it stays who it was."""
+        try:
+            connection.actor = await self._actor_now(connection.actor)
+        except Refused as refused:
+            if refused.code is not Code.UNAVAILABLE:
+                connection.close(Close.NOT_SIGNED_IN)
 
     def _of_user(self, user_id: str | None) -> Iterable[Connection]:
         return self.connections if user_id is None else tuple(self._by_user.get(user_id, ()))
@@ -252,14 +284,15 @@ class Node(Receiver[Control]):
         while any(c.is_busy for c in self.connections) and self._clock.now_ms() < deadline_ms:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         for connection in self.connections:
-            connection.send_text(notice_frame(Notice.RECONNECT, after_ms=self._spread_ms()))
+            connection.send_text(notice_frame(Notice.RECONNECT, after_ms=self.spread_ms()))
             connection.close(Close.RESTARTING)
         await self.presence.leave_all()
         await self.hub.close()
         if self._listening is not None:
             await self._listening.stop()
 
-    def _spread_ms(self) -> int:
+    def spread_ms(self) -> int:
+        """When one of a herd should come back."""
         return random.randrange(self.limits.reconnect_spread_ms)  # noqa: S311 - spreads a herd, no secret
 
     def _watch_expiry(self, connection: Connection, now_ms: int) -> None:

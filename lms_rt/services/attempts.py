@@ -88,6 +88,11 @@ class Attempts:
         started = await self._starting.start(actor, quiz_id, device)
         return await self._handed_out(started.attempt, started.lease), started.is_new
 
+    async def find_open(self, actor: Actor, quiz_id: str) -> str | None:
+        """The id of the actor's open attempt at a quiz, if there is one."""
+        attempt = await Attempt.find_open(actor.user_id, quiz_id)
+        return None if attempt is None else str(attempt["_id"])
+
     async def require_own(self, actor: Actor, attempt_id: str) -> None:
         """Not found, unless the actor sits this attempt: asked before its channel is listened to."""
         await require_own_attempt(actor, attempt_id)

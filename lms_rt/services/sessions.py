@@ -117,6 +117,12 @@ class Sessions(Receiver[Control]):
             person = await self._require_unrevoked(claims, refused)
         return _actor(person, claims.session_id, claims.expires_at_ms)
 
+    async def actor_now(self, actor: Actor) -> Actor:
+        """The actor of the same session with the name, role and permissions of now; refused when it has ended."""
+        with faults_translated():
+            person = await self._signed_in.require_person(actor.user_id, actor.session_id)
+        return _actor(person, actor.session_id, actor.expires_at_ms)
+
     # --- ends ---
 
     async def sign_out(self, actor: Actor, *, everywhere: bool = False) -> None:

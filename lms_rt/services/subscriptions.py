@@ -9,7 +9,7 @@ from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.channels import ChannelKind, find_channel
 from lms_rt.errors import Code, Refused
 from lms_rt.security.access.courses import require_course, require_learner, require_taught_course
-from lms_rt.security.access.quizzes import require_attempt_state, require_taught_quiz
+from lms_rt.security.access.quizzes import require_attempt_state, require_taught_quiz, teaches_course
 
 Rule = Callable[[Actor, str], Awaitable[None]]
 """Given the actor and the channel's subject; raises when the actor may not listen."""
@@ -51,6 +51,22 @@ class Subscriptions:
                 return False
             raise
         return True
+
+    async def may_see_names(self, actor: Actor, name: str) -> bool:
+        """May the actor, who listens to the channel, know who else does? Those who teach there, not all who teach."""
+        channel = find_channel(name)
+        if channel is None:
+            return False
+        match channel.kind:
+            case ChannelKind.COURSE_STAFF | ChannelKind.QUIZ_LIVE:
+                return True
+            case ChannelKind.COURSE:
+                return await teaches_course(actor, channel.subject_id)
+            case ChannelKind.ATTEMPT:
+                attempt = await require_attempt_state(actor, channel.subject_id)
+                return await teaches_course(actor, attempt["course_id"])
+            case ChannelKind.USER | ChannelKind.SYSTEM:
+                return actor.is_admin
 
     async def _in_the_course(self, actor: Actor, course_id: str) -> None:
         course = await require_course(actor, course_id)

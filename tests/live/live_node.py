@@ -27,7 +27,7 @@ from lms_rt.contracts.actor import Actor
 from lms_rt.errors import Code, Refused
 from lms_rt.realtime.hub import Hub
 from lms_rt.realtime.metrics import LiveMetrics
-from lms_rt.realtime.node import Node, NodeLimits
+from lms_rt.realtime.node import Authority, Node, NodeLimits
 
 ORIGIN = "https://school.example"
 SESSION_MS = 900_000
@@ -48,6 +48,9 @@ class MadeUpSessions:
         expires_at_ms = self._clock.now_ms() + self.lifetime_ms
         return Actor(user_id, role, session_id=f"fam_{session}", full_name=user_id, expires_at_ms=expires_at_ms)
 
+    async def actor_now(self, actor: Actor) -> Actor:
+        return actor
+
     consume_ticket = authenticate
 
 
@@ -65,6 +68,9 @@ class MadeUpSubscriptions:
     async def may_listen(self, _: Actor, name: str) -> bool:
         return name not in self.closed
 
+    async def may_see_names(self, actor: Actor, _: str) -> bool:
+        return actor.is_staff
+
 
 class LiveNode:
     """The node, what it stands on, and clients for it."""
@@ -79,7 +85,7 @@ class LiveNode:
             clock=clock,
             hub=self.hub,
             metrics=self.metrics,
-            may_listen=self.subscriptions.may_listen,
+            authority=Authority(may_listen=self.subscriptions.may_listen, actor_now=self.sessions.actor_now),
             limits=limits,
         )
         self.port = 0

@@ -130,3 +130,22 @@ async def test_a_fault_is_no_answer(house: House, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(Refused) as refused:
         await house.subscriptions.may_listen(house.people["student"], house.channels["course"])
     assert refused.value.code is Code.UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("kind", "who"),
+    [
+        ("course", {"teacher", "admin"}),
+        ("attempt", {"teacher", "admin"}),
+        ("staff", {"teacher", "admin"}),
+        ("live", {"teacher", "admin"}),
+        ("system", {"admin"}),
+        ("user", set()),
+    ],
+)
+async def test_names_are_for_those_who_teach_there(house: House, kind: str, who: set[str]) -> None:
+    """A teacher who only listens, be it to `system` or in a colleague's course, is told the number like others."""
+    may, name = house.subscriptions.may_see_names, house.channels[kind]
+    listeners = [house.people[one] for one in await house.listeners(kind)]
+    seeing = {actor.user_id for actor in listeners if await may(actor, name)}
+    assert seeing == {house.people[one].user_id for one in who}
