@@ -97,12 +97,28 @@ function comparer(sort, picture) {
   };
 }
 
-/** The attempts that match, in order. */
-export function arranged(picture, { filter, sort, find }, nowMs) {
+function matcher(picture, { filter, find }, nowMs) {
   const words = folded(find).trim();
-  const matches = MATCHES[filter];
-  const rows = [...picture.students.values()].filter(
-    (row) => matches(marksOf(row, picture, nowMs)) && (!words || nameOf(row).includes(words)),
-  );
-  return rows.sort(comparer(sort, picture)).map((row) => row.attempt_id);
+  if (filter === "all" && !words) return () => true;
+  return (row) => MATCHES[filter](marksOf(row, picture, nowMs)) && (!words || nameOf(row).includes(words));
+}
+
+/** The attempts that match, in order. */
+export function arranged(picture, chosen, nowMs) {
+  const rows = [...picture.students.values()].filter(matcher(picture, chosen, nowMs));
+  return rows.sort(comparer(chosen.sort, picture)).map((row) => row.attempt_id);
+}
+
+/** How an order that was made before stands now: which attempts are new, and whether the others are still in order. */
+export function comparedTo(order, picture, chosen, nowMs) {
+  const matches = matcher(picture, chosen, nowMs);
+  const compare = comparer(chosen.sort, picture);
+  const rows = order.map((attemptId) => picture.students.get(attemptId));
+  const isKept = rows.every((row, n) => row && matches(row) && (n === 0 || compare(rows[n - 1], row) < 0));
+  const known = new Set(order);
+  const added = [];
+  for (const row of picture.students.values()) if (!known.has(row.attempt_id) && matches(row)) added.push(row);
+  added.sort(compare);
+  const isAtEnd = isKept && (!rows.length || !added.length || compare(rows.at(-1), added[0]) < 0);
+  return { isKept, isAtEnd, added: added.map((row) => row.attempt_id) };
 }

@@ -3,7 +3,7 @@
 
 import { Attention } from "./dashboard-attention.js";
 import { Drawer } from "./dashboard-drawer.js";
-import { arranged, countAll, FILTERS, SORTS } from "./dashboard-marks.js";
+import { arranged, comparedTo, countAll, FILTERS, SORTS } from "./dashboard-marks.js";
 import { followQuiz, Picture, serverNowMs } from "./dashboard-picture.js";
 import { Questions } from "./dashboard-questions.js";
 import { StudentTable } from "./dashboard-table.js";
@@ -103,14 +103,13 @@ function showPage() {
 
 /** Who came since the order was made. By the time they began, they stand at the end and move nobody. */
 function takeNewcomers(now) {
-  const wanted = arranged(picture, chosen, now);
-  const isSame = wanted.length === order.length && wanted.every((id, n) => id === order[n]);
-  if (!isSame && order.every((id, n) => id === wanted[n])) {
-    order = wanted;
+  const { isKept, isAtEnd, added } = comparedTo(order, picture, chosen, now);
+  if (!isAtEnd) return added.length || -1;
+  if (added.length) {
+    order = order.concat(added);
     showPage();
-    return 0;
   }
-  return isSame ? 0 : Math.max(0, wanted.length - order.length) || -1;
+  return isKept ? 0 : -1;
 }
 
 function paintRefresh(change) {
