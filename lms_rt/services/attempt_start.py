@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from documents.attempt import OPEN, Attempt, open_key
 from documents.base import Row
+from documents.enums import AttemptStatus
 from documents.quiz import Quiz
 from lms_rt import ids
 from lms_rt.clock import Clock, from_ms, to_ms
@@ -118,7 +119,7 @@ def _attempt_row(actor: Actor, access: QuizAccess, *, now_ms: int, number: int) 
         "attempt_number": number,
         "is_preview": access.is_taught,
         "metadata": {},
-        "status": "in_progress",
+        "status": AttemptStatus.IN_PROGRESS.value,
         "open_key": open_key(actor.user_id, quiz["_id"]),
         "started_at": from_ms(now_ms),
         **{name: value for name, value in known.items() if value is not None},
