@@ -7,8 +7,6 @@ engine's design; the moves here are its moves, over the real services.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,91 +30,23 @@ from lms_rt.services.attempts import Attempts
 from lms_rt.services.leases import Device
 from tests.conftest import settings_on
 from tests.services.exam import QUESTIONS, Exam
+from tests.services.exam_moves import (
+    ACTIONS,
+    MOST_ATTEMPTS,
+    MOST_TABS,
+    SENDING,
+    VALUES,
+    Action,
+    Op,
+    Running,
+    Tab,
+    Work,
+)
 from tests.services.stepping import Handler, done, open_stepping, pause
 
-VALUES: tuple[tuple[Any, ...], ...] = (("a", "b", "c", None), (True, False, None))
 SAVED = (Code.ATTEMPT_PAUSED, Code.ATTEMPT_CLOSED, Code.NOT_WRITER, Code.CONFLICT, Code.BUSY)
-MOST_TABS, MOST_ATTEMPTS = 4, 4
-TABS = st.integers(0, MOST_TABS - 1)
-SENDING = ("type_and_send", "send_again", "send_together", "submit")
-Work = Coroutine[Any, Any, Any]
 CLOSING_MS = 3_000
 """The grace of 2 s and the slack of 1 s."""
-
-
-@dataclass(frozen=True)
-class Op:
-    """One operation as a tab made it."""
-
-    op_id: str
-    question: int
-    value: Any
-    seq: int
-    base_revision: int
-
-
-@dataclass
-class Tab:
-    """One page load: what it believes."""
-
-    device_id: str
-    attempt_id: str | None = None
-    lease: str | None = None
-    seq: int = 0
-    seen: dict[int, int] = field(default_factory=dict)
-    revision: int = 0
-    made: list[Op] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Action:
-    """What somebody does: which tab, over which node, and what becomes of the reply."""
-
-    kind: str
-    which: int
-    node: int
-    choice: int
-    fate: str
-
-
-@dataclass
-class Running:
-    """A handler with the tab that waits for its reply, and what it was sent with."""
-
-    handler: Handler
-    action: Action
-    tab: Tab
-    lease: str | None
-    op: Op | None = None
-    claimed: int | None = None
-
-    @property
-    def kind(self) -> str:
-        """What was asked."""
-        return self.action.kind
-
-    @property
-    def fate(self) -> str:
-        """What becomes of the reply."""
-        return self.action.fate
-
-
-ACTIONS = st.builds(
-    Action,
-    kind=st.sampled_from(
-        [
-            *["type_and_send"] * 12,
-            *["send_again"] * 8,
-            *["send_together", "resume", "take_over", "start"] * 3,
-            *["open_another_screen", "sweep", "resume_the_quiz"] * 2,
-            *["submit", "let_time_pass", "come_to_the_deadline", "extend", "pause_the_quiz"],
-        ]
-    ),
-    which=TABS,
-    node=st.integers(0, 1),
-    choice=st.integers(0, 3),
-    fate=st.sampled_from(["reply", "reply", "reply", "lost", "crash"]),
-)
 
 
 class ExamMachine(RuleBasedStateMachine):
