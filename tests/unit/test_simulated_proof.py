@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -90,3 +91,14 @@ def test_a_frame_shows_every_answer_up_to_its_revision() -> None:
     assert (len(waits.save_ms), len(waits.dashboard_ms)) == (3, 2)
     waits.shown({"data": {"students": [{"attempt_id": "att_1", "revision": 3}]}})
     assert len(waits.dashboard_ms) == 3
+
+
+def test_a_frame_that_overtook_the_ack_counts_when_it_came() -> None:
+    waits = Latencies()
+    waits.shown({"data": {"students": [{"attempt_id": "att_1", "revision": 2}]}})
+    sent = time.monotonic()
+    waits.shown({"data": {"students": [{"attempt_id": "att_1", "revision": 5}]}})
+    waits.acknowledged("att_1", 2, sent)
+    assert waits.dashboard_ms[0] <= 0  # an answer of before is not measured by a later frame
+    waits.acknowledged("att_1", 5, sent)
+    assert waits.dashboard_ms[1] >= 0

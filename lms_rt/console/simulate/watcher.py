@@ -8,25 +8,42 @@ from typing import Any
 
 
 @dataclass(slots=True)
+class _Seen:
+    """One attempt: saves that no frame has shown yet, and the frames, by revision. Ack and frame come in any order."""
+
+    sent: dict[int, float] = field(default_factory=dict)
+    frames: list[tuple[int, float]] = field(default_factory=list)
+
+    def shown_at(self, revision: int) -> float | None:
+        """When the first frame with this revision or a later one came."""
+        return next((at for shown, at in self.frames if shown >= revision), None)
+
+
+@dataclass(slots=True)
 class Latencies:
     """Milliseconds, as the clients measured them on one steady clock, of answers whose line held."""
 
     save_ms: list[float] = field(default_factory=list)
     dashboard_ms: list[float] = field(default_factory=list)
-    _sent: dict[str, dict[int, float]] = field(default_factory=dict)
+    _attempts: dict[str, _Seen] = field(default_factory=dict)
 
     def acknowledged(self, attempt_id: str, revision: int, sent: float) -> None:
         """A save that was sent at `sent` (`time.monotonic`) was acknowledged just now."""
         self.save_ms.append((time.monotonic() - sent) * 1000)
-        self._sent.setdefault(attempt_id, {})[revision] = sent
+        attempt = self._attempts.setdefault(attempt_id, _Seen())
+        if (shown_at := attempt.shown_at(revision)) is None:
+            attempt.sent[revision] = sent
+        else:
+            self.dashboard_ms.append((shown_at - sent) * 1000)
 
     def shown(self, frame: dict[str, Any]) -> None:
         """A `dashboard` frame came: every save up to a row's revision is on the screen."""
         now = time.monotonic()
         for row in frame["data"]["students"]:
-            waiting = self._sent.get(row["attempt_id"], {})
-            for revision in [one for one in waiting if one <= row["revision"]]:
-                self.dashboard_ms.append((now - waiting.pop(revision)) * 1000)
+            attempt = self._attempts.setdefault(row["attempt_id"], _Seen())
+            attempt.frames.append((row["revision"], now))
+            for revision in [one for one in attempt.sent if one <= row["revision"]]:
+                self.dashboard_ms.append((now - attempt.sent.pop(revision)) * 1000)
 
     def lines(self) -> list[str]:
         """A line for each kind of wait."""
