@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+
+import pytest
 
 from config.settings import Settings
 from documents.attempt import Attempt
@@ -20,11 +23,12 @@ from lms_rt.bus.base import Bus, Message, Published, Receiver
 from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.actor import Actor
-from lms_rt.contracts.attempts import AnswerRow, HandedOutView, SavedView
+from lms_rt.contracts.attempts import AnswerRow, HandedOutView, SavedView, SubmitDraft, SubmitRow
 from lms_rt.contracts.base import read_model
 from lms_rt.contracts.channels import attempt_channel, quiz_live_channel
 from lms_rt.contracts.questions import QuestionDraft
 from lms_rt.contracts.quizzes import QuizDraft
+from lms_rt.errors import Code, Refused
 from lms_rt.security.permissions import permissions_of
 from lms_rt.services.attempt_clock import AttemptClock
 from lms_rt.services.attempts import Attempts
@@ -192,3 +196,26 @@ class _Heard(Receiver[Message]):
 def person(role: Role, name: str) -> Actor:
     """Somebody signed in."""
     return Actor(ids.new_id("usr"), role, permissions_of(role), full_name=name)
+
+
+async def refused(awaitable: Awaitable[Any]) -> Refused:
+    """The refusal that it ends in."""
+    with pytest.raises(Refused) as caught:
+        await awaitable
+    return caught.value
+
+
+async def code_of(awaitable: Awaitable[Any]) -> Code:
+    """The code of the refusal that it ends in."""
+    return (await refused(awaitable)).code
+
+
+def submitted(**fields: Any) -> SubmitDraft:
+    """A submission as it comes in."""
+    return read_model(SubmitDraft, fields)
+
+
+def answering(exam: Exam, attempt: HandedOutView, *values: Any, **fields: Any) -> SubmitDraft:
+    """A submission that brings answers to the first questions."""
+    answers = [SubmitRow(question_id=one, value=value) for one, value in zip(exam.question_ids, values, strict=False)]
+    return SubmitDraft(answers=answers, **{"lease": attempt.lease, **fields})

@@ -7,29 +7,14 @@ from typing import Any
 
 import pytest
 
-from config.settings import Settings
 from documents.enums import Role
 from documents.quiz import Quiz
 from lms_rt.contracts.base import read_model
 from lms_rt.contracts.questions import QuestionChange, QuestionDraft
 from lms_rt.contracts.quizzes import QuestionQuery, QuizChange, QuizDraft, QuizQuery, QuizView
-from lms_rt.errors import Code, Refused
+from lms_rt.errors import Code
 from lms_rt.services import questions as questions_service
-from lms_rt.storage.mongo import OpenDatabase
-from tests.services.exam import QUESTIONS, Exam, person
-
-
-@pytest.fixture
-async def exam(database: OpenDatabase, settings: Settings) -> Exam:
-    made = Exam(settings)
-    await made.open_course()
-    return made
-
-
-async def refused(awaitable: Any) -> Refused:
-    with pytest.raises(Refused) as caught:
-        await awaitable
-    return caught.value
+from tests.services.exam import QUESTIONS, Exam, person, refused
 
 
 def change(**fields: Any) -> QuizChange:
