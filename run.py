@@ -31,7 +31,6 @@ COMMANDS = {
     "restore": ("lms_rt.console.restore", "restore a backup into an empty data directory"),
     "openapi": ("handlers.describe", "print the OpenAPI document of the REST API"),
 }
-_WITH_TEST_TOOLS = ("test", "check-code")
 
 
 def parsers():  # type: () -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]
@@ -57,7 +56,7 @@ def main(arguments):  # type: (list[str]) -> int
         main_parser.error("there is no command '%s'; try --help" % arguments[0])
     from config.venv import enter
 
-    enter(ROOT, has_test_tools=arguments[0] in _WITH_TEST_TOOLS)
+    enter(ROOT, has_test_tools=arguments[0] in ("test", "check-code"))
     command = importlib.import_module(COMMANDS[arguments[0]][0])
     command.add_arguments(by_name[arguments[0]])
     return int(command.main(main_parser.parse_args(arguments)))

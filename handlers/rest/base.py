@@ -16,7 +16,7 @@ from handlers.exchange import this_exchange
 from handlers.origins import Origins
 from handlers.rest.answers import Answer, answer_of, answer_of_problem, compressed
 from handlers.rest.bodies import read_body, read_query
-from handlers.rest.calls import Call, Cookie
+from handlers.rest.calls import Call
 from handlers.rest.conditions import expected_version, refuse_unacceptable
 from handlers.rest.credentials import Credentials
 from handlers.rest.dispatch import Match
@@ -147,24 +147,12 @@ class RestHandler(RequestHandler):
         for name, value in headers.items():
             self.set_header(name, value)
         for cookie in answer.cookies:
-            self._write_cookie(cookie)
+            self.set_cookie(**cookie.arguments())
         if answer.body:
             self.set_header("Content-Type", answer.content_type)
             self.finish(answer.body)
         else:
             self.finish()
-
-    def _write_cookie(self, cookie: Cookie) -> None:
-        self.set_cookie(
-            cookie.name,
-            cookie.value,
-            path=cookie.path,
-            expires=cookie.expires,
-            max_age=cookie.max_age_seconds,
-            httponly=cookie.is_http_only,
-            secure=cookie.is_secure,
-            samesite=cookie.same_site,
-        )
 
     def data_received(self, chunk: bytes) -> NoReturn:
         """Never called: bodies arrive whole, within the bounds of `handlers/edge.py`."""

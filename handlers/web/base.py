@@ -150,16 +150,7 @@ class PageHandler(RequestHandler):
 
     def write_cookie(self, cookie: Cookie) -> None:
         """Set a cookie as REST describes it."""
-        self.set_cookie(
-            cookie.name,
-            cookie.value,
-            path=cookie.path,
-            expires=cookie.expires,
-            max_age=cookie.max_age_seconds,
-            httponly=cookie.is_http_only,
-            secure=cookie.is_secure,
-            samesite=cookie.same_site,
-        )
+        self.set_cookie(**cookie.arguments())
 
     # --- forms without scripts ---
 
