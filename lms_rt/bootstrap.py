@@ -159,16 +159,7 @@ def _wired(settings: Settings, clock: Clock, clients: _Clients, stack: AsyncExit
     attempts = Attempts(settings=settings, clock=clock, bus=bus, relay=relay, attempt_clock=attempt_clock)
     dashboards = Dashboards(bus=bus, clock=clock)
     subscriptions = Subscriptions(clock=clock)
-    metrics = LiveMetrics(registry := CollectorRegistry())
-    hub = _hub(bus, clock, metrics, dashboards=dashboards, attempts=attempts)
-    node = Node(
-        bus=bus,
-        clock=clock,
-        hub=hub,
-        metrics=metrics,
-        authority=Authority(may_listen=subscriptions.may_listen, actor_now=sessions.actor_now),
-    )
-    node.presence.listen(dashboards.presence_changed)
+    node = _node(bus, clock, sessions=sessions, subscriptions=subscriptions, dashboards=dashboards, attempts=attempts)
     return Services(
         settings=settings,
         clock=clock,
@@ -194,7 +185,7 @@ def _wired(settings: Settings, clock: Clock, clients: _Clients, stack: AsyncExit
         attempt_clock=attempt_clock,
         health=_health(clock, clients),
         database=clients.database,
-        registry=registry,
+        registry=node.metrics.registry,
     )
 
 
@@ -221,8 +212,16 @@ def _learning(bus: Bus, clock: Clock, relay: Relay) -> tuple[Enrollments, Progre
     return enrollments, progress
 
 
-def _hub(bus: Bus, clock: Clock, metrics: LiveMetrics, *, dashboards: Dashboards, attempts: Attempts) -> Hub:
-    """The channels of this process, with what they show while somebody watches."""
+def _node(
+    bus: Bus,
+    clock: Clock,
+    *,
+    sessions: Sessions,
+    subscriptions: Subscriptions,
+    dashboards: Dashboards,
+    attempts: Attempts,
+) -> Node:
+    """The live side of this process: its channels, what they show while somebody watches, and who may listen."""
 
     def dashboard(quiz_id: str) -> Projection:
         return DifferingProjection("dashboard", dashboards.source_of(quiz_id), clock)
@@ -230,10 +229,14 @@ def _hub(bus: Bus, clock: Clock, metrics: LiveMetrics, *, dashboards: Dashboards
     def timer(attempt_id: str) -> Projection:
         return QuizTimer(attempt_id, attempts.find_timer, clock)
 
+    metrics = LiveMetrics(CollectorRegistry())
     hub = Hub(bus=bus, clock=clock, metrics=metrics)
     hub.register_projection(ChannelKind.QUIZ_LIVE, dashboard)
     hub.register_projection(ChannelKind.ATTEMPT, timer)
-    return hub
+    authority = Authority(may_listen=subscriptions.may_listen, actor_now=sessions.actor_now)
+    node = Node(bus=bus, clock=clock, hub=hub, metrics=metrics, authority=authority)
+    node.presence.listen(dashboards.presence_changed)
+    return node
 
 
 def _health(clock: Clock, clients: _Clients) -> Health:

@@ -233,7 +233,7 @@ class Node(Receiver[Control]):
                 connection.send_text(notice_frame(Notice.UNSUBSCRIBED, channel=channel, code=Code.NOT_FOUND.code))
 
     async def _bring_up_to_date(self, connection: Connection) -> None:
-        """Let it act as who its session stands for now, or end it; while nobody can say, it stays who it was."""
+        """Let it act as who its session stands for by now, or end it; while nobody can say, it stays who it was."""
         try:
             connection.actor = await self._actor_now(connection.actor)
         except Refused as refused:
