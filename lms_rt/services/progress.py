@@ -304,13 +304,14 @@ async def _apply_attempt(study: _Study, data: dict[str, Any]) -> bool:
         enrollment.attempts = [fresh, *enrollment.attempts][:KEPT_ATTEMPTS]
     else:
         enrollment.attempts = [fresh if one is known else one for one in enrollment.attempts]
-    if fresh.is_passed and fresh.quiz_id not in enrollment.passed_quiz_ids:
+    is_quiz_passed = bool(data.get("is_quiz_passed", fresh.is_passed))  # by the quiz's policy over all attempts
+    if is_quiz_passed and fresh.quiz_id not in enrollment.passed_quiz_ids:
         enrollment.passed_quiz_ids = [*enrollment.passed_quiz_ids, fresh.quiz_id]
     lesson_id = data.get("lesson_id")
     if lesson_id is not None and lesson_id in study.course.lesson_ids:
         row = study.begin(lesson_id)
         row.attempts_count = max(row.attempts_count, fresh.attempt_number)
-        if fresh.is_passed:
+        if is_quiz_passed:
             study.complete(lesson_id)
     return True
 

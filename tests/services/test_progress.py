@@ -224,6 +224,17 @@ async def test_a_graded_quiz_has_to_be_passed(school: School) -> None:
     assert names.count("lesson_completed") == 2
 
 
+async def test_the_quiz_s_policy_says_whether_its_lesson_is_passed(school: School) -> None:
+    enrollment = await start(school, 2)
+    lesson_id = ids(enrollment)[0]
+    await add_quiz(school, enrollment, lesson_id)
+    once = attempt(enrollment, lesson_id, is_quiz_passed=False)  # passed, but the average over all attempts is not
+    await school.progress.apply_attempt("evt_1", once)
+    assert (await school.enrollments.show(STUDENT, enrollment.id)).progress[0].status == "in_progress"
+    await school.progress.apply_attempt("evt_2", attempt(enrollment, lesson_id, 2, is_quiz_passed=True))
+    assert (await school.enrollments.show(STUDENT, enrollment.id)).progress[0].status == "completed"
+
+
 async def test_an_effect_that_is_repeated_or_late_changes_nothing(school: School) -> None:
     enrollment = await start(school, 2)
     lesson_id = ids(enrollment)[0]
