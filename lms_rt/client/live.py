@@ -30,7 +30,8 @@ _FINAL_CODES = range(4500, 5000)
 _NOT_SIGNED_IN = 4501
 _UNAUTHENTICATED = 401
 _FINAL_STATUSES = frozenset({_UNAUTHENTICATED, 403, 404})
-_TICKET_TRIES = 3
+_CREDENTIAL_TRIES = 3
+_RUN_OUT = "token_expired"
 _PASSING = frozenset({"unavailable", "busy"})
 _ORPHANS = 200
 """So many frames of a channel are kept that the server subscribed to before the caller could say who listens."""
@@ -172,7 +173,8 @@ class LiveClient:
         except InvalidStatus as refused:
             self._take_refusal(refused.response.status_code)
         except CommandRefusedError as refused:
-            if refused.code not in _PASSING:
+            is_stale = refused.code == _RUN_OUT and self._may_ask_again()
+            if refused.code not in _PASSING and not is_stale:
                 self._end(ClosedError(_NOT_SIGNED_IN, refused.code))
         except (OSError, TimeoutError, WebSocketException, LiveError):
             pass  # the server is away, or the line was lost on its way up: as any lost line
@@ -182,10 +184,14 @@ class LiveClient:
 
     def _take_refusal(self, status: int) -> None:
         """A refused handshake is the end, but a one-time ticket may have been lost with the server that issued it."""
-        self._refusals += 1
-        is_stale = status == _UNAUTHENTICATED and self._ticket is not None and self._refusals < _TICKET_TRIES
+        is_stale = status == _UNAUTHENTICATED and self._ticket is not None and self._may_ask_again()
         if status in _FINAL_STATUSES and not is_stale:
             self._end(ClosedError(status, "the handshake was refused"))
+
+    def _may_ask_again(self) -> bool:
+        """Is another credential worth a try? Not after some in a row were refused."""
+        self._refusals += 1
+        return self._refusals < _CREDENTIAL_TRIES
 
     def _pause_seconds(self, line: Line | None) -> float:
         hint_ms = line.reconnect_after_ms if line is not None else None

@@ -6,7 +6,7 @@ And ends that must not be final, because what is wrong passes by itself.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +18,9 @@ from documents.enums import Role
 from handlers.live import attempts
 from handlers.live.commands import Command, LiveSession
 from handlers.live.table import COMMANDS
+from lms_rt.client.faults import ClosedError
+from lms_rt.client.live import LiveClient
+from lms_rt.client.pacing import Backoff
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.attempts import AnswerSave, AttemptStart
@@ -73,6 +76,27 @@ class TestFirstFrame:
     async def test_a_revoked_one_is_final(self, live: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
         _, number = await self.ended(live, monkeypatch, Code.TOKEN_REVOKED)
         assert number == 4501
+
+    @pytest.mark.parametrize(("stale", "comes_up"), [(2, True), (3, False)])
+    async def test_the_client_asks_for_a_newer_token(
+        self, live: LiveNode, monkeypatch: pytest.MonkeyPatch, stale: int, comes_up: bool
+    ) -> None:
+        authenticate = live.sessions.authenticate
+        tokens = iter(["old"] * stale + ["ada"] * 5)
+
+        async def refuse_old(token: str) -> Actor:
+            if token == "old":
+                raise Refused(Code.TOKEN_EXPIRED)
+            return await authenticate(token)
+
+        async def next_token() -> str:
+            return next(tokens)
+
+        monkeypatch.setattr(live.sessions, "authenticate", refuse_old)
+        client = LiveClient(live.url(query=""), token=next_token, backoff=Backoff(first_seconds=0.001))
+        with nullcontext() if comes_up else pytest.raises(ClosedError):
+            async with client:
+                assert client.welcome["user"]["id"] == "ada"
 
 
 class TestAuthorityOnTheWayIn:
