@@ -89,7 +89,14 @@ async def proved(house: House, capsys: pytest.CaptureFixture[str]) -> tuple[int,
     course = await factories.course(teacher)
     quiz = await factories.quiz(teacher, course["id"])
     args = argparse.Namespace(
-        students=2, quiz=quiz["id"], drop_rate=0.0, url=house.address, email=teacher.user["email"], data=None, seed=1
+        students=2,
+        quiz=quiz["id"],
+        drop_rate=0.0,
+        think=0.05,
+        url=house.address,
+        email=teacher.user["email"],
+        data=None,
+        seed=1,
     )
     status = await asyncio.to_thread(simulate.main, args)
     return status, capsys.readouterr().out

@@ -28,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--students", type=int, default=30, help="how many students sit it (default: 30)")
     parser.add_argument("--quiz", metavar="ID", required=True, help="the quiz; its course must be free of charge")
     parser.add_argument("--drop-rate", type=float, default=0.2, help="how often a line drops, per step (default: 0.2)")
+    parser.add_argument(
+        "--think", type=float, default=0.3, metavar="SECONDS", help="between two answers of a student (default: 0.3)"
+    )
     parser.add_argument("--url", help="address of the server (default: asked for at the control socket)")
     parser.add_argument("--as", dest="email", default=TEACHER_EMAIL, help="who reads the results back: staff")
     parser.add_argument("--data", metavar="DIR", help="data directory of the embedded store, to find the server by")
@@ -47,19 +50,20 @@ class Plan:
     address: str
     quiz_id: str
     students: int
-    drop_rate: float
+    manner: Manner
     seed: int
 
 
 async def _simulate(args: argparse.Namespace) -> int:
-    if not 1 <= args.students <= 5000 or not 0 <= args.drop_rate <= 1:
-        sys.stderr.write("--students goes from 1 to 5000, --drop-rate from 0 to 1\n")
+    if not (1 <= args.students <= 5000 and 0 <= args.drop_rate <= 1 and 0 < args.think <= 600):
+        sys.stderr.write("--students goes from 1 to 5000, --drop-rate from 0 to 1, --think above 0 to 600\n")
         return 1
     address = args.url or await _find_address(args.data)
     if urlsplit(address).scheme not in {"http", "https"}:
         sys.stderr.write("--url is an address such as http://127.0.0.1:8000\n")
         return 1
-    plan = Plan(address.rstrip("/"), args.quiz, args.students, args.drop_rate, args.seed)
+    manner = Manner(args.drop_rate, (0.2 * args.think, 1.8 * args.think))
+    plan = Plan(address.rstrip("/"), args.quiz, args.students, manner, args.seed)
     try:
         proof, latencies = await play(plan, args.email, _password(args.email))
     except SchoolRefusedError as refused:
@@ -74,8 +78,7 @@ async def play(plan: Plan, email: str, password: str) -> tuple[Proof, Latencies]
     async with School.open(plan.address, students=plan.students) as school:
         reader = await school.sign_in(email, password)
         quiz = await reader.get(f"/quizzes/{plan.quiz_id}")
-        manner = Manner(drop_rate=plan.drop_rate)
-        room = Room(school, quiz, reader, seed=plan.seed, manner_of=lambda _: manner)
+        room = Room(school, quiz, reader, seed=plan.seed, manner_of=lambda _: plan.manner)
         async with asyncio.timeout(3 * 3600):
             await room.sit(plan.students, say=_say_progress)
         return await prove(room), room.latencies
