@@ -17,6 +17,7 @@ from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 from tests.browser.window import DemoSchool, Window
 from tests.servers.processes import ServerProcess
 
+expect.set_options(timeout=10_000)  # two busy cores: waiting ends as soon as it is so
 ROOT = Path(__file__).parents[2]
 QUESTIONS: tuple[dict[str, Any], ...] = (
     {

@@ -255,6 +255,8 @@ def test_what_the_teacher_does_is_shown_at_once(open_window: Opener, quiz_id: st
     expect(page.locator("#say")).to_contain_text("Read question 4 twice.")
     page.get_by_role("button", name=re.compile("^Messages, . new")).click()
     expect(page.get_by_role("dialog")).to_contain_text("Read question 4 twice.")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     assert window.look_over() == []
 
 

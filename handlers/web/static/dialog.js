@@ -24,8 +24,10 @@ export function openDialog({ title, body, kind = "dialog", onClose = null }) {
     if (event.target === dialog || event.target.closest("[data-close]")) dialog.close();
   });
   dialog.addEventListener("close", () => {
+    // this event comes a little after the closing: what has taken the focus meanwhile keeps it
+    const isFree = document.activeElement === document.body || dialog.contains(document.activeElement);
     dialog.remove();
-    if (opener?.isConnected) opener.focus();
+    if (isFree && opener?.isConnected) opener.focus();
     onClose?.(dialog.returnValue);
   });
   document.body.append(dialog);

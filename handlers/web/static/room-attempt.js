@@ -214,6 +214,7 @@ export class Room {
   /** The page goes: what waits is handed over as far as the browser lets us. */
   leave() {
     this.drafts.flushAll();
+    this.store.leave(this.isClosed ? [] : this.ledger.waiting);
     if (!this.isClosed && !this.isReadOnly) this.line.saveOnLeaving(this.ledger.waiting);
   }
 

@@ -62,9 +62,31 @@ export class RoomStore {
     await this.#write(OPERATIONS, (table) => table.delete(operationId));
   }
 
+  /** The page goes, and a transaction may not end any more: these are written at once, for the page that comes next. */
+  leave(operations) {
+    try {
+      if (operations.length) localStorage.setItem(this.#leftKey, JSON.stringify(operations));
+      else localStorage.removeItem(this.#leftKey);
+    } catch {
+      // Then the transaction and the last call to the server have to do.
+    }
+  }
+
+  get #leftKey() {
+    return `lms_room_left:${this.readerId}:${this.attemptId}`;
+  }
+
+  /** What a page left behind in haste moves to where operations are kept. */
+  async #takeLeft() {
+    const left = JSON.parse(localStorage.getItem(this.#leftKey) ?? "[]");
+    for (const operation of left) await this.put(operation);
+    localStorage.removeItem(this.#leftKey);
+  }
+
   /** All operations that wait, oldest first. */
   async operations() {
     if (this.isBlocked) return [];
+    await this.#takeLeft().catch(() => {});
     try {
       const index = this.database.transaction(OPERATIONS).objectStore(OPERATIONS).index("attempt_id");
       const rows = await done(index.getAll(this.attemptId));
@@ -109,6 +131,7 @@ export class RoomStore {
     try {
       const transaction = this.database.transaction(name, "readwrite");
       act(transaction.objectStore(name));
+      transaction.commit?.();
       await new Promise((resolve, reject) => {
         transaction.oncomplete = resolve;
         transaction.onerror = transaction.onabort = () => reject(transaction.error);
