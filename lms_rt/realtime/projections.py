@@ -80,6 +80,10 @@ class Source(ABC):
     def changes_since(self, version: int) -> Mapping[str, Any] | None:
         """The data of the frame for one who was last sent `version`; None: nothing differs."""
 
+    @abstractmethod
+    def standing(self) -> Mapping[str, Any] | None:
+        """The data of a frame without changes, for one who may hold an older snapshot; None: there is nothing yet."""
+
 
 async def wait_until(clock: Clock, epoch_ms: int | None, event: asyncio.Event) -> bool:
     """Wait for the event, at most until that time (None: for ever). Was it the event?"""
@@ -99,6 +103,7 @@ class DifferingProjection(Projection):
 
     The source is asked when poked, but not before `pace_ms` after the last time, and every `idle_ms` anyway. A new
     listener begins at the version that is known when it comes: the snapshot that it fetches after that is not older.
+    The first of all begins at the first look, and is told where that stands: its snapshot may have been read before it.
     """
 
     def __init__(self, name: str, source: Source, clock: Clock, *, pace_ms: int = 250, idle_ms: int = 5_000) -> None:
@@ -147,6 +152,7 @@ class DifferingProjection(Projection):
         for listener, sent in self._sent.items():
             if sent is None:
                 self._sent[listener] = version
+                audience.offer(listener, self._name, partial(self._encoded, audience.channel, self._source.standing))
             else:
                 audience.offer(listener, self._name, partial(self._make, audience.channel, listener))
 
@@ -156,15 +162,15 @@ class DifferingProjection(Projection):
         if follows is None:
             return None
         if follows not in self._made:
-            self._made[follows] = self._encoded(channel, follows)
+            self._made[follows] = self._encoded(channel, partial(self._source.changes_since, follows))
         frame = self._made[follows]
         if frame is not None:
             self._sent[listener] = self._version
         return frame
 
-    def _encoded(self, channel: str, follows: int) -> bytes | None:
+    def _encoded(self, channel: str, read: Callable[[], Mapping[str, Any] | None]) -> bytes | None:
         try:
-            data = self._source.changes_since(follows)
+            data = read()
             return data and text_frame(state_frame(channel, self._name, data, self._clock.now_ms()))  # type: ignore[return-value]
         except Exception:  # noqa: BLE001 - called from a connection's flush, which serves others too
             _log.exception("a %s frame could not be made", self._name)

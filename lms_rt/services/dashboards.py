@@ -78,11 +78,19 @@ class QuizSource(Source):
         picture = self._picture
         if picture is None or version >= picture.step or version not in self._marks:
             return None
+        return self._frame(picture, version)
+
+    def standing(self) -> Mapping[str, Any] | None:
+        """A frame without rows: who holds an older snapshot learns it by `follows`, and fetches a newer one."""
+        picture = self._picture
+        return self._frame(picture, picture.step) if picture is not None and picture.sittings else None
+
+    def _frame(self, picture: LivePicture, since: int) -> Mapping[str, Any]:
         return {
             "version": self._marks[picture.step],
-            "follows": self._marks[version],
-            "students": picture.students(version, self._clock.now_ms()),
-            "questions": picture.questions(version),
+            "follows": self._marks[since],
+            "students": picture.students(since, self._clock.now_ms()),
+            "questions": picture.questions(since),
             "totals": picture.totals(),
             "removed": [],
         }

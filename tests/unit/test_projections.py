@@ -34,6 +34,9 @@ class Picture(Source):
         self.asked.append(version)
         return None if version == self.version else {"follows": version, "version": self.version}
 
+    def standing(self) -> Mapping[str, Any]:
+        return {"follows": self.version, "version": self.version}
+
 
 class Queues(Audience):
     """What waits for each listener; `leave` is the moment when its socket can take it."""
@@ -90,8 +93,8 @@ async def room() -> AsyncIterator[Room]:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_the_first_listener_begins_at_the_first_look(room: Room) -> None:
-    assert room.queues.waiting == {}
+async def test_the_first_listener_begins_at_the_first_look_and_is_told_where_it_stands(room: Room) -> None:
+    assert room.queues.leave("con_1") == {"follows": 1, "version": 1}
     await room.changes()
     assert room.queues.leave("con_1") == {"follows": 1, "version": 2}
 
@@ -157,6 +160,7 @@ async def test_one_that_left_is_offered_nothing(room: Room) -> None:
 
 
 async def test_a_source_that_is_away_is_asked_again(room: Room, caplog: pytest.LogCaptureFixture) -> None:
+    room.queues.leave("con_1")
     room.picture.is_away = True
     await room.changes()
     assert room.queues.waiting == {}
