@@ -58,7 +58,8 @@ def test_reads_nothing_else(typed: object) -> None:
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**25), max_value=10**25))
 def test_a_number_written_reads_back(number: Decimal) -> None:
-    if number == 0 or abs(number.adjusted()) <= 300:
+    is_readable = len(number.as_tuple().digits) <= 40 and abs(number.adjusted()) <= 300
+    if number == 0 or is_readable:
         assert read_number(decimal_text(number)) == number
 
 
