@@ -30,6 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # Playwright keeps an event loop running in its thread from its first test to the end: nothing async may follow it
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
     if not config.getoption("--soak"):
         for item in items:
             if item.get_closest_marker("soak"):

@@ -18,7 +18,7 @@ from tests.servers.mongo_server import running_mongo
 from tests.servers.redis_server import running_redis
 
 _ROOT = Path(__file__).resolve().parent.parent
-_PARALLEL = ("-n", "2", "--dist", "loadfile")
+_PARALLEL = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
