@@ -11,7 +11,7 @@ from lms_rt.clock import Clock
 from lms_rt.contracts.health import ChecksView, CheckView, ReadyView
 
 PROBE_SECONDS = 2.0
-MAX_CLOCK_ERROR_MS = 1_000
+MAX_CLOCK_ERROR_MS = 250
 
 Probe = Callable[[], Awaitable[object]]
 """Returns when the thing answers, raises when it does not."""

@@ -71,6 +71,17 @@ async def test_without_redis_it_is_degraded() -> None:
     assert (view.status, view.checks.redis.state) == ("degraded", "degraded")
 
 
+async def test_a_clock_that_may_be_a_quarter_of_a_second_off_is_degraded() -> None:
+    clock = FakeClock()
+    made = Health(clock=clock, node="n", version="1", database=_up)
+    made.open()
+    clock.error_ms = 250
+    assert (await made.ready()).status == "ok"
+    clock.error_ms = 251
+    view = await made.ready()
+    assert (view.status, view.checks.clock.state) == ("degraded", "degraded")
+
+
 async def test_what_hangs_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health_module, "PROBE_SECONDS", 0.01)
     assert (await health_of(database=_hangs).ready()).checks.database.state == "down"
