@@ -78,8 +78,7 @@ class DemoSchool:
     def course(self) -> dict[str, Any]:
         """The course in English, with its lessons."""
         with self.at_rest() as teacher:
-            listed = teacher.get("/courses", params={"q": "algebra"}).raise_for_status().json()
-            found: dict[str, Any] = teacher.get(f"/courses/{listed['items'][0]['id']}").raise_for_status().json()
+            found: dict[str, Any] = teacher.get("/courses/algebra-1-straight-lines").raise_for_status().json()
             return found
 
     @property
@@ -91,10 +90,10 @@ class DemoSchool:
 
     @cached_property
     def quiz(self) -> dict[str, Any]:
-        """The quiz of that course."""
+        """The quiz that the demo has in that course, whichever others tests have made there."""
+        quiz_id = next(lesson["quiz_id"] for lesson in self.course["lessons"] if lesson["quiz_id"] is not None)
         with self.at_rest() as teacher:
-            listed = teacher.get("/quizzes", params={"course_id": self.course["id"]}).raise_for_status().json()
-            found: dict[str, Any] = next(quiz for quiz in listed["items"] if quiz["is_published"])
+            found: dict[str, Any] = teacher.get(f"/quizzes/{quiz_id}").raise_for_status().json()
             return found
 
     @cached_property
