@@ -18,6 +18,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from handlers.web.translation import Translator
+from lms_rt.services.rendering import plain_line
 
 TEMPLATES = Path(__file__).parent / "templates"
 COVERS = 6
@@ -60,6 +61,7 @@ def environment() -> Environment:
         "letter": _letter,
         "cover": cover_of,
         "sections": _sections,
+        "plain_line": plain_line,
     }
     return env
 

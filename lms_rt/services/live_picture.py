@@ -7,7 +7,6 @@ students as among 20.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -18,13 +17,12 @@ from typing import Any
 from documents.enums import AttemptStatus, QuestionType
 from lms_rt.clock import from_ms, to_ms
 from lms_rt.contracts.dashboards import LiveQuestionView, LiveStudentView, LiveTotalsView
+from lms_rt.services.rendering import plain_line
 
 Row = Mapping[str, Any]
 _CHOICES = frozenset({QuestionType.MULTIPLE_CHOICE, QuestionType.MULTIPLE_SELECT, QuestionType.TRUE_FALSE})
 _CLOSED = (AttemptStatus.GRADED.value, AttemptStatus.ABANDONED.value)
 _TITLE_LENGTH = 120
-_MARKDOWN = re.compile(r"`+|\*\*|^\s*(?:#{1,6}|>)\s+", re.MULTILINE)
-"""What a title does without: code marks, bold, headings and quotations."""
 
 
 @dataclass(slots=True)
@@ -216,7 +214,7 @@ def _question(tally: _Tally) -> LiveQuestionView:
     return LiveQuestionView(
         question_id=tally.question["id"],
         order=tally.order,
-        title=" ".join(_MARKDOWN.sub("", tally.question["question_text"]).split())[:_TITLE_LENGTH],
+        title=plain_line(tally.question["question_text"], _TITLE_LENGTH),
         question_type=tally.question["question_type"],
         viewing=tally.viewing,
         answered=tally.answered,

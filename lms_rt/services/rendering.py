@@ -5,6 +5,7 @@ Tables and strikethrough beside CommonMark; every block finds its own direction.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 import nh3
@@ -16,6 +17,9 @@ MAX_MARKDOWN = 100_000
 
 _SHORT = 4_000
 """Characters: questions and options, of which many are remembered; of longer texts a few."""
+
+_MARKS = re.compile(r"`+|\*\*|^\s*(?:#{1,6}|>)\s+", re.MULTILINE)
+"""What a line of plain words does without: code marks, bold, headings and quotations."""
 
 _BLOCKS = frozenset(
     {"paragraph_open", "heading_open", "blockquote_open", "bullet_list_open", "ordered_list_open", "th_open", "td_open"}
@@ -94,6 +98,11 @@ def render(markdown: str) -> str:
     if not markdown:
         return ""
     return _short(markdown) if len(markdown) <= _SHORT else _long(markdown)
+
+
+def plain_line(markdown: str, length: int) -> str:
+    """The beginning of a Markdown text as one line without its marks, for lists that name what it says."""
+    return " ".join(_MARKS.sub("", markdown).split())[:length]
 
 
 def _render(markdown: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lms_rt.services.rendering import MAX_MARKDOWN, render
+from lms_rt.services.rendering import MAX_MARKDOWN, plain_line, render
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,21 @@ def test_a_text_beyond_measure_is_shown_plain() -> None:
 
 def test_deep_nesting_ends() -> None:
     assert "deep" in render(">" * 5_000 + "\n\ndeep")
+
+
+@pytest.mark.parametrize(
+    ("markdown", "line"),
+    [
+        ("ما **الوسيط** للأعداد؟", "ما الوسيط للأعداد؟"),
+        ("Which is parallel to `y = 2x`?", "Which is parallel to y = 2x?"),
+        ("Solve for x:\n\n```\n3x + 4 = 19\n```", "Solve for x: 3x + 4 = 19"),
+        ("## Read\n> then\nanswer", "Read then answer"),
+        ("3 * 4 # 5 > 2", "3 * 4 # 5 > 2"),
+    ],
+)
+def test_a_line_for_lists_has_the_words_without_the_marks(markdown: str, line: str) -> None:
+    assert plain_line(markdown, 160) == line
+
+
+def test_a_line_for_lists_has_its_length() -> None:
+    assert plain_line("**" + "a" * 40, 30) == "a" * 30
