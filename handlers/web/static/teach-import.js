@@ -34,10 +34,10 @@ function row(question) {
   const type = hasWords(`question.type_${question.question_type}`) ? t(`question.type_${question.question_type}`) : "";
   return html`<tr>
     <td class="number" data-label="${t("teach.line")}">${question.line}</td>
-    <th scope="row" dir="auto">${question.title ?? t("teach.untitled")}</th>
+    <th scope="row"><bdi>${question.title ?? t("teach.untitled")}</bdi></th>
     <td data-label="${t("teach.kind")}">${type}</td>
     <td data-label="${t("teach.outcome")}">${tag(t(`teach.import_${question.status}`), tone, name)}</td>
-    <td data-label="${t("teach.reason")}" dir="auto">${question.reason ?? ""}</td>
+    <td data-label="${t("teach.reason")}">${question.reason ? html`<bdi>${question.reason}</bdi>` : ""}</td>
   </tr>`;
 }
 
