@@ -47,7 +47,7 @@ _ALGEBRA = DemoCourse(
     lessons=(
         DemoLesson(
             "Letters for numbers",
-            "# Letters for numbers\n\nA letter holds the place of a number that we do not know yet.\n\n"
+            "A letter holds the place of a number that we do not know yet.\n\n"
             "| in words | in letters |\n| --- | --- |\n| three more than a number | `n + 3` |\n"
             "| twice a number | `2n` |\n| half of a number, less one | `n / 2 − 1` |\n\n"
             "> The same letter always stands for the same number, all through one problem.\n\n"
@@ -57,13 +57,13 @@ _ALGEBRA = DemoCourse(
         ),
         DemoLesson(
             "Solving an equation",
-            "# Solving an equation\n\nAn equation is a pair of scales. Whatever you do on one side, do on the other.\n\n"
+            "An equation is a pair of scales. Whatever you do on one side, do on the other.\n\n"
             "1. `3x + 4 = 19`\n2. take 4 from both sides: `3x = 15`\n3. divide both sides by 3: `x = 5`\n\n"
             "Put it back in to check: `3 × 5 + 4 = 19` ✓",
         ),
         DemoLesson(
             "Slope and intercept",
-            "# Slope and intercept\n\nEvery line that is not upright can be written as\n\n```\ny = mx + b\n```\n\n"
+            "Every line that is not upright can be written as\n\n```\ny = mx + b\n```\n\n"
             "- **m**, the slope: how far up for one step to the right;\n- **b**, the intercept: where it meets the y axis.\n\n"
             "Two lines with the same slope are **parallel**. `y = 2x + 1` and `y = 2x − 1` never meet.",
             content_type="video",
@@ -72,7 +72,7 @@ _ALGEBRA = DemoCourse(
         ),
         DemoLesson(
             "Formulas on one page",
-            "# Formulas on one page\n\nPrint it, keep it, take it to the quiz.\n\n"
+            "Print it, keep it, take it to the quiz.\n\n"
             "| what | formula |\n| --- | --- |\n| slope through two points | `m = (y₂ − y₁) / (x₂ − x₁)` |\n"
             "| line from slope and point | `y − y₁ = m(x − x₁)` |\n| where two lines meet | solve `m₁x + b₁ = m₂x + b₂` |",
             content_type="document",
@@ -104,25 +104,25 @@ _WATER = DemoCourse(
     lessons=(
         DemoLesson(
             "Up: evaporation",
-            "# Up: evaporation\n\nThe sun warms the sea, and a little of it rises as vapour that you cannot see.\n\n"
+            "The sun warms the sea, and a little of it rises as vapour that you cannot see.\n\n"
             "**At home:** put two equal glasses of water on a sunny sill, one with a saucer on top. "
             "Mark the level every day for a week. Which one falls, and why?",
             is_free=True,
         ),
         DemoLesson(
             "Together: clouds",
-            "# Together: clouds\n\nHigh up it is cold. Vapour gathers on grains of dust and becomes drops: a **cloud**.\n\n"
+            "High up it is cold. Vapour gathers on grains of dust and becomes drops: a **cloud**.\n\n"
             "- *cirrus*: thin as feathers, made of ice\n- *cumulus*: heaps of cotton, fair weather\n"
             "- *nimbostratus*: grey blanket, take an umbrella",
         ),
         DemoLesson(
             "Down: rain and snow",
-            "# Down: rain and snow\n\nWhen drops grow heavy they fall. In cold air they freeze first, each flake with six arms.\n\n"
+            "When drops grow heavy they fall. In cold air they freeze first, each flake with six arms.\n\n"
             "> A cubic metre of cloud holds about half a gram of water. A summer cloud weighs as much as a hundred elephants.",
         ),
         DemoLesson(
             "Home: rivers and the ground",
-            "# Home: rivers and the ground\n\nSome water runs off in streams, some sinks and rests under our feet for years, "
+            "Some water runs off in streams, some sinks and rests under our feet for years, "
             "and all of it comes back to the sea. Then it begins again.",
         ),
     ),
@@ -144,19 +144,18 @@ _WRITING = DemoCourse(
     lessons=(
         DemoLesson(
             "Begin with the end",
-            "# Begin with the end\n\nSay the most important thing first. If a reader stops after one line, what should they know?\n\n"
+            "Say the most important thing first. If a reader stops after one line, what should they know?\n\n"
             "~~There are many reasons for which it could be argued that…~~ → **Ban cars from the school gate.**",
             is_free=True,
         ),
         DemoLesson(
             "Verbs do the work",
-            "# Verbs do the work\n\n| heavy | light |\n| --- | --- |\n| make a decision | decide |\n| give consideration to | consider |\n"
+            "| heavy | light |\n| --- | --- |\n| make a decision | decide |\n| give consideration to | consider |\n"
             "| is in possession of | has |",
         ),
         DemoLesson(
             "Cut a third",
-            "# Cut a third\n\nRead your page aloud. Strike out every word that you would not say to a friend. "
-            "Then do it once more.",
+            "Read your page aloud. Strike out every word that you would not say to a friend. Then do it once more.",
         ),
     ),
 )
@@ -177,26 +176,26 @@ _STATISTICS = DemoCourse(
     lessons=(
         DemoLesson(
             "المتوسّط والوسيط",
-            "# المتوسّط والوسيط\n\n**المتوسّط** مجموع القيم مقسومًا على عددها، و**الوسيط** القيمة التي تتوسّطها بعد ترتيبها.\n\n"
+            "**المتوسّط** مجموع القيم مقسومًا على عددها، و**الوسيط** القيمة التي تتوسّطها بعد ترتيبها.\n\n"
             "| القيم | المتوسّط | الوسيط |\n| --- | --- | --- |\n| 2، 3، 4 | 3 | 3 |\n| 2، 3، 40 | 15 | 3 |\n\n"
             "> قيمة واحدة شاذّة تجرّ المتوسّط بعيدًا، أمّا الوسيط فيثبت مكانه.",
             is_free=True,
         ),
         DemoLesson(
             "قراءة الرسوم",
-            "# قراءة الرسوم\n\nقبل أن تصدّق رسمًا بيانيًّا اسأل:\n\n1. هل يبدأ المحور من الصفر؟\n2. ما عدد من سُئلوا؟\n3. ماذا لم يُرسم؟",
+            "قبل أن تصدّق رسمًا بيانيًّا اسأل:\n\n1. هل يبدأ المحور من الصفر؟\n2. ما عدد من سُئلوا؟\n3. ماذا لم يُرسم؟",
             content_type="video",
             video_url="https://ar.khanacademy.org/math/statistics-probability",
             duration_minutes=12,
         ),
         DemoLesson(
             "الصدفة والدليل",
-            "# الصدفة والدليل\n\nارمِ قطعة نقد عشر مرّات. هل ظهر وجه واحد سبع مرّات؟ هذا يحدث **مرّة من كلّ ستّ تقريبًا** دون أيّ غشّ.\n\n"
+            "ارمِ قطعة نقد عشر مرّات. هل ظهر وجه واحد سبع مرّات؟ هذا يحدث **مرّة من كلّ ستّ تقريبًا** دون أيّ غشّ.\n\n"
             "لذلك لا تكفي تجربة واحدة، ولا عشر.",
         ),
         DemoLesson(
             "ورقة القوانين",
-            "# ورقة القوانين\n\n| القانون | الصيغة |\n| --- | --- |\n| المتوسّط | `مجموع القيم ÷ عددها` |\n| المدى | `أكبر قيمة − أصغر قيمة` |",
+            "| القانون | الصيغة |\n| --- | --- |\n| المتوسّط | `مجموع القيم ÷ عددها` |\n| المدى | `أكبر قيمة − أصغر قيمة` |",
             content_type="document",
             duration_minutes=5,
         ),
