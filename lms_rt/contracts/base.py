@@ -24,7 +24,7 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from lms_rt.clock import rfc3339
 from lms_rt.errors import Code, FieldError, Refused
@@ -274,11 +274,29 @@ def read_model(model: type[ModelT], value: Any) -> ModelT:
 def field_errors(error: ValidationError) -> list[FieldError]:
     """Pydantic's faults in the house's words: dotted path, message, stable code; at most 100."""
     return [
-        FieldError(_path(fault["loc"]), fault["msg"], _CODES.get(fault["type"], fault["type"]))
-        for fault in error.errors(include_url=False, include_input=False, include_context=False)[:100]
+        FieldError(_path(fault["loc"]), _words(fault), _CODES.get(fault["type"], fault["type"]))
+        for fault in error.errors(include_url=False, include_input=False)[:100]
     ]
 
 
+def _words(fault: ErrorDetails) -> str:
+    """The message; for the commonest faults in our own words, where Pydantic's speak of Python."""
+    template, context = _WORDS.get(fault["type"]), fault.get("ctx", {})
+    if template is None or ("{" in template and not context):  # the latter: a validator of ours has said it
+        return fault["msg"]
+    return template.format(**context)
+
+
+_WORDS = {
+    "extra_forbidden": "There is no such field.",
+    "missing": "This field is needed.",
+    "too_short": "Give {min_length} or more.",
+    "too_long": "Give {max_length} at most.",
+    "string_too_short": "Use {min_length} or more characters.",
+    "string_too_long": "Use {max_length} characters at most.",
+    "model_type": "This should be an object.",
+    "dict_type": "This should be an object.",
+}
 _CODES = {"extra_forbidden": "unknown_field", "missing": "required"}
 
 

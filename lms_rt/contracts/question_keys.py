@@ -150,7 +150,7 @@ def read_options(question_type: str, value: Any) -> Options:
 def _below_options(error: ValidationError) -> ValidationError:
     faults = error.errors(include_url=False)
     return faults_at(
-        (fault["loc"][1:], PydanticCustomError(fault["type"], _literal(fault["msg"])), fault["input"])
+        (fault["loc"][1:], PydanticCustomError(fault["type"], _literal(fault["msg"]), fault.get("ctx")), fault["input"])
         for fault in faults
     )
 
@@ -285,7 +285,7 @@ def read_key(question_type: str, value: Any, options: Options) -> dict[str, Any]
     if value is None:
         if derives_key(question_type, options):
             return None
-        raise PydanticCustomError("required", "Field required")
+        raise PydanticCustomError("required", "This field is needed.")
     key = model.model_validate(value)
     if check := _CHECKS.get(question_type):
         check(key, options)

@@ -97,7 +97,7 @@ def test_ids_of_options_tell_nothing_about_their_order() -> None:
         ("a{~%0%x =%-5%y}", "no answer is worth anything"),
         ("a" * 200_001, "more than 200000 characters"),
         ("{T}", "there is no question text"),
-        (f"a{{{'~x ' * 101}=y}}", "options: List should have at most 100"),
+        (f"a{{{'~x ' * 101}=y}}", "options: Give 100 at most"),
     ],
 )
 def test_why_a_question_is_left_out(text: str, reason: str) -> None:
