@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
@@ -56,6 +57,9 @@ __all__ = ["Services", "StoreError", "open_services"]
 EMBEDDED_SWEEP_SECONDS = 30.0
 SERVER_SWEEP_SECONDS = 2.0
 _REDIS_TIMEOUT_SECONDS = 5.0
+
+Background = Callable[[], Coroutine[Any, Any, None]]
+"""What runs until it is cancelled."""
 
 _log = logging.getLogger(__name__)
 
@@ -255,7 +259,7 @@ def _health(clock: Clock, clients: _Clients) -> Health:
     )
 
 
-def _tasks_of(services: Services) -> dict[str, Callable[[], Awaitable[None]]]:
+def _tasks_of(services: Services) -> dict[str, Background]:
     """The background tasks of this process, by name."""
     interval_seconds = EMBEDDED_SWEEP_SECONDS if services.settings.is_embedded else SERVER_SWEEP_SECONDS
 
@@ -272,13 +276,9 @@ def _tasks_of(services: Services) -> dict[str, Callable[[], Awaitable[None]]]:
 
 
 @asynccontextmanager
-async def _running(tasks: dict[str, Callable[[], Awaitable[None]]]) -> AsyncIterator[None]:
+async def _running(tasks: dict[str, Background]) -> AsyncIterator[None]:
     """Run the tasks while the body runs; cancelled, and waited for, before anything that they use is closed."""
-
-    async def kept(run: Callable[[], Awaitable[None]]) -> None:
-        await run()
-
-    started = [asyncio.create_task(kept(run), name=name) for name, run in tasks.items()]
+    started = [asyncio.create_task(run(), name=name) for name, run in tasks.items()]
     for task in started:
         task.add_done_callback(_report)
     try:

@@ -7,7 +7,7 @@ import getpass
 import os
 import sys
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +50,10 @@ def password_of(email: str) -> str:
             raise EOFError from None
 
 
-def run_command(work: Callable[[], Awaitable[int]]) -> int:
+def run_command(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Run a sub-command; what can go wrong becomes one line each on standard error, and exit status 1."""
     try:
-        return asyncio.run(_as_coroutine(work))
+        return asyncio.run(work())
     except SettingsError as error:
         print(*(f"settings: {fault}" for fault in error.faults), sep="\n", file=sys.stderr)
     except Refused as refused:
@@ -67,10 +67,6 @@ def run_command(work: Callable[[], Awaitable[int]]) -> int:
     except EOFError:
         print("there is no terminal to ask for a password: set LMS_PASSWORD", file=sys.stderr)
     return 1
-
-
-async def _as_coroutine(work: Callable[[], Awaitable[int]]) -> int:
-    return await work()
 
 
 def _words(refused: Refused) -> str:
