@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import threading
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from config.settings import Settings
 from documents.enums import Role
 from documents.quiz import Quiz
 from lms_rt import services
+from lms_rt.console.import_questions import import_questions
 from lms_rt.contracts.base import Page, read_model
 from lms_rt.contracts.imports import MAX_IMPORT_BYTES
 from lms_rt.contracts.questions import QuestionView
@@ -21,6 +24,7 @@ from lms_rt.contracts.quizzes import MAX_QUESTIONS, QuestionQuery, QuizDraft
 from lms_rt.errors import Code, Refused
 from lms_rt.interchange.gift import ReadQuestion
 from lms_rt.interchange.gift.annotations import option_ids, positions, with_ids
+from lms_rt.services.courses import Courses
 from lms_rt.services.imports import Imports
 from lms_rt.storage.mongo import OpenDatabase
 from tests.services.exam import Exam, person
@@ -55,6 +59,27 @@ async def new_quiz(exam: Exam) -> str:
 
 async def questions(exam: Exam, quiz_id: str) -> Page[QuestionView]:
     return await exam.questions.list(exam.teacher, quiz_id, QuestionQuery(page_size=100))
+
+
+async def test_a_preview_needs_no_quiz_and_leaves_none(exam: Exam, imports: Imports) -> None:
+    report = await imports.preview(exam.teacher, exam.course_id, text=FILE)
+    assert (report.dry_run, report.imported, report.degraded, report.skipped) == (True, 1, 1, 1)
+    assert [row.question_id for row in report.questions] == [None] * 3
+    assert await Quiz.rows().count_documents({}) == 0
+    with pytest.raises(Refused) as refused:
+        await imports.preview(person(Role.INSTRUCTOR, "Other"), exam.course_id, text=FILE)
+    assert refused.value.code is Code.NOT_FOUND
+
+
+async def test_a_new_quiz_is_taken_back_when_its_file_cannot_be_read(exam: Exam, imports: Imports) -> None:
+    courses = Courses(clock=exam.clock, relay=exam.relay)
+    services: Any = SimpleNamespace(console_actor=exam.teacher, imports=imports, quizzes=exam.quizzes, courses=courses)
+    text = base64.b64encode(b"caf\xe9{T}").decode()  # neither UTF-8 nor UTF-16
+    with pytest.raises(Refused):
+        await import_questions(
+            services, text=text, quiz_id=None, new_title="New", course_id=exam.course_id, is_dry_run=False
+        )
+    assert await Quiz.rows().count_documents({}) == 0
 
 
 async def test_every_question_of_the_file_has_its_row(exam: Exam, imports: Imports) -> None:
