@@ -360,9 +360,11 @@ export class Room {
     });
   }
 
-  /** Soon, once for many changes. */
+  /** Soon, once for many changes; a change that follows never puts it off, or a busy hand would keep no copy at all. */
   keepSoon() {
-    clearTimeout(this.keepTimer);
-    this.keepTimer = setTimeout(() => this.isClosed || this.keepCopy(), 500);
+    this.keepTimer ??= setTimeout(() => {
+      this.keepTimer = null;
+      if (!this.isClosed) this.keepCopy();
+    }, 50);
   }
 }
