@@ -24,6 +24,8 @@ new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
 }).observe({ type: "layout-shift", buffered: true });
 """
+AT_REST = "document.getAnimations().forEach((animation) => animation.finish())"
+"""A panel that is still fading in is half transparent: its colours are judged as they stay."""
 MAX_SHIFT = 0.05
 SHORT_QUESTIONS: tuple[dict[str, Any], ...] = (
     {
@@ -194,6 +196,7 @@ class Window:
     def look_over(self, *, has_axe: bool = True) -> list[str]:
         """What is wrong with the page as it stands: axe, the policy, sideways scrolling, things that jump."""
         page = self.page
+        page.evaluate(AT_REST)
         wrong = [f"policy: {what}" for what in page.evaluate("window.violations")]
         wrong += self.axe() if has_axe else []
         if (over := page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")) > 0:
