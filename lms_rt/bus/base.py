@@ -55,6 +55,13 @@ class Poke:
 
 
 @dataclass(frozen=True, slots=True)
+class Interrupted:
+    """Messages may have been lost on their way to this process: compare with what the bus, or the database, holds."""
+
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """A word to every node, such as `session_revoked`; not for clients."""
 
@@ -62,8 +69,11 @@ class Control:
     data: Mapping[str, Any]
 
 
-Message = Published | State | Poke
+Message = Published | State | Poke | Interrupted
 """What a listener of a channel is handed."""
+
+Word = Control | Interrupted
+"""What a listener to the words is handed."""
 
 MessageT = TypeVar("MessageT")
 
@@ -143,7 +153,7 @@ class FanOut(ABC):
         """A word to every node, this one included."""
 
     @abstractmethod
-    async def listen_control(self, receiver: Receiver[Control]) -> Listening:
+    async def listen_control(self, receiver: Receiver[Word]) -> Listening:
         """Hand words to the nodes to `receiver` from now on; returns once that is confirmed."""
 
 
@@ -261,6 +271,38 @@ class WakeUps(ABC):
         """A job may be due."""
 
 
+class Reachability(ABC):
+    """Whether the bus answers. While it does not, every other role refuses at once with `Code.UNAVAILABLE`."""
+
+    @property
+    @abstractmethod
+    def is_reachable(self) -> bool:
+        """Does it answer, as far as this process knows?"""
+
+    @abstractmethod
+    def watch(self, receiver: Receiver[bool]) -> Listening:
+        """Hand every change to `receiver`: False when it went away, True when it is back."""
+
+    @abstractmethod
+    async def ping(self) -> float:
+        """Ask now; milliseconds until the answer. Raises `Refused(Code.UNAVAILABLE)`."""
+
+    @abstractmethod
+    async def faults(self) -> list[str]:
+        """What is wrong with how the bus is set up (such as a store that evicts what it should keep); usually nothing."""
+
+
+class SharedTime(ABC):
+    """The one clock that all nodes go by."""
+
+    @abstractmethod
+    async def measure(self) -> tuple[int, float]:
+        """Epoch milliseconds there halfway through the question, and the round trip in milliseconds.
+
+        Raises `Refused(Code.UNAVAILABLE)`.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Bus:
     """All roles together, of one implementation."""
@@ -273,3 +315,10 @@ class Bus:
     rate_limits: RateLimits
     locks: Locks
     wake_ups: WakeUps
+    reachability: Reachability
+    time: SharedTime | None
+    """None: this process is alone, its own clock is the shared one."""
+
+    async def open(self) -> None:
+        """Connect; returns when it answers. Raises `Refused(Code.UNAVAILABLE)` when it does not."""
+        await self.reachability.ping()

@@ -14,10 +14,13 @@ from lms_rt.bus.base import (
     PRESENCE_SECONDS,
     Allowance,
     Bus,
+    Listening,
     Locks,
     Member,
     Presence,
     RateLimits,
+    Reachability,
+    Receiver,
     Revocations,
     Tickets,
     WakeUps,
@@ -196,6 +199,34 @@ class SilentWakeUps(WakeUps):
         """Do nothing."""
 
 
+class _NothingToWatch(Listening):
+    """What never changes needs no watching."""
+
+    async def stop(self) -> None:
+        """Do nothing."""
+
+
+class AlwaysReachable(Reachability):
+    """What is in this process answers."""
+
+    @property
+    def is_reachable(self) -> bool:
+        """Always."""
+        return True
+
+    def watch(self, receiver: Receiver[bool]) -> Listening:  # noqa: ARG002 - there is nothing to hand over
+        """Nothing changes."""
+        return _NothingToWatch()
+
+    async def ping(self) -> float:
+        """At once."""
+        return 0.0
+
+    async def faults(self) -> list[str]:
+        """None."""
+        return []
+
+
 def memory_bus(clock: Clock, *, wake_ups: WakeUps | None = None) -> Bus:
     """The bus of one process."""
     channels = MemoryChannels(clock)
@@ -208,4 +239,6 @@ def memory_bus(clock: Clock, *, wake_ups: WakeUps | None = None) -> Bus:
         rate_limits=MemoryRateLimits(clock),
         locks=MemoryLocks(clock),
         wake_ups=wake_ups or SilentWakeUps(),
+        reachability=AlwaysReachable(),
+        time=None,
     )

@@ -25,6 +25,7 @@ from lms_rt.bus.base import (
     Receiver,
     State,
     Stretch,
+    Word,
 )
 from lms_rt.clock import Clock
 from lms_rt.contracts.events import LiveEvent
@@ -179,7 +180,7 @@ class MemoryFanOut(FanOut):
         """A word to every node: this one."""
         self._channels.hand_out(_CONTROL, Control(name, data))
 
-    async def listen_control(self, receiver: Receiver[Control]) -> Listening:
+    async def listen_control(self, receiver: Receiver[Word]) -> Listening:
         """Confirmed at once."""
         return self._channels.listen(_CONTROL, receiver)
 

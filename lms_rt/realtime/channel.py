@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lms_rt.bus.base import Bus, Listening, Message, Poke, Position, Published, Receiver, State, Stretch
+from lms_rt.bus.base import Bus, Interrupted, Listening, Message, Poke, Position, Published, Receiver, State, Stretch
 from lms_rt.clock import Clock
 from lms_rt.contracts.base import encode
 from lms_rt.contracts.frames import shown_event, state_frame, text_frame
@@ -156,7 +156,7 @@ class ChannelActor(Receiver[Message], Audience):
         if self._projection is not None:
             self._projection.poked(poke.about)
 
-    async def _on_compare(self, _: _CompareTops) -> None:
+    async def _on_compare(self, _: _CompareTops | Interrupted) -> None:
         if self._position is None or not self._subscriptions:
             return
         async with asyncio.timeout(BUS_TIMEOUT_SECONDS):
@@ -330,6 +330,7 @@ _HANDLERS: dict[type, Callable[[ChannelActor, Any], Any]] = {
     State: ChannelActor._on_state,  # noqa: SLF001
     Poke: ChannelActor._on_poke,  # noqa: SLF001
     _CompareTops: ChannelActor._on_compare,  # noqa: SLF001
+    Interrupted: ChannelActor._on_compare,  # noqa: SLF001
     _Leave: ChannelActor._on_leave,  # noqa: SLF001
     _Linger: ChannelActor._on_linger,  # noqa: SLF001
     _Join: ChannelActor._on_join,  # noqa: SLF001

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from lms_rt.bus.base import Bus, Control, Listening, Member, Position, Receiver
+from lms_rt.bus.base import Bus, Control, Interrupted, Listening, Member, Position, Receiver, Word
 from lms_rt.clock import Clock, from_ms, rfc3339
 from lms_rt.contracts.actor import Actor
-from lms_rt.contracts.controls import ACCESS_CHANGED, SESSION_REVOKED
+from lms_rt.contracts.controls import ACCESS_CHANGED, SESSION_REVOKED, access_changed
 from lms_rt.contracts.frames import HEARTBEAT_MS, PING_FRAME, Notice, notice_frame
 from lms_rt.errors import Code, Refused
 from lms_rt.ids import new_id
@@ -73,7 +73,7 @@ class TooManyConnections(Exception):
     """The user has as many connections as one may."""
 
 
-class Node(Receiver[Control]):
+class Node(Receiver[Word]):
     """Holds every connection of this process and lets them listen to channels."""
 
     def __init__(
@@ -199,8 +199,10 @@ class Node(Receiver[Control]):
 
     # --- authority ---
 
-    def receive(self, message: Control) -> None:
-        """A word to the nodes; handled in order by `run`."""
+    def receive(self, message: Word) -> None:
+        """A word to the nodes; handled in order by `run`. When words were lost, everybody is looked at again."""
+        if isinstance(message, Interrupted):
+            message = Control(ACCESS_CHANGED, access_changed(None))
         self.access_words += message.name == ACCESS_CHANGED
         self._controls.put_nowait(message)
 

@@ -101,6 +101,12 @@ class SignedIn:
         if session_id is not None:
             self._sessions.forget(session_id)
 
+    def forget_all(self) -> None:
+        """Words about changes may have been lost: everything is read again."""
+        self._words += 1
+        self._people.forget(None)
+        self._sessions.forget(None)
+
     async def _read_session(self, session_id: str) -> Standing | None:
         words, read_at_ms = self._words, self._clock.now_ms()
         row = await Session.find_row(session_id)

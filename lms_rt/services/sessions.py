@@ -12,7 +12,7 @@ from typing import Any
 
 from config.settings import Settings
 from documents.user import User
-from lms_rt.bus.base import Bus, Control, Listening, Receiver
+from lms_rt.bus.base import Bus, Interrupted, Listening, Receiver, Word
 from lms_rt.clock import Clock
 from lms_rt.contracts.accounts import TicketView, TokensView
 from lms_rt.contracts.actor import Actor
@@ -39,7 +39,7 @@ TICKET_SECONDS = 30
 _log = logging.getLogger(__name__)
 
 
-class Sessions(Receiver[Control]):
+class Sessions(Receiver[Word]):
     """Who is signed in."""
 
     def __init__(self, *, settings: Settings, clock: Clock, bus: Bus) -> None:
@@ -75,9 +75,11 @@ class Sessions(Receiver[Control]):
         if self._listening is not None:
             await self._listening.stop()
 
-    def receive(self, message: Control) -> None:
-        """Forget what was known of the person (and the session) that the word is about."""
-        if message.name in {SESSION_REVOKED, ACCESS_CHANGED, ACCOUNT_CHANGED}:
+    def receive(self, message: Word) -> None:
+        """Forget what was known of the person (and the session) that the word is about; of all, when words were lost."""
+        if isinstance(message, Interrupted):
+            self._signed_in.forget_all()
+        elif message.name in {SESSION_REVOKED, ACCESS_CHANGED, ACCOUNT_CHANGED}:
             self._signed_in.forget(message.data["user_id"], message.data.get("session_id"))
 
     # --- tokens ---

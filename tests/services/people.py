@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from config.settings import Settings
-from lms_rt.bus.base import Bus, Control, Receiver
+from lms_rt.bus.base import Bus, Control, Receiver, Word
 from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.accounts import RegistrationDraft, TokensView
@@ -21,13 +21,14 @@ PASSWORD = "river stone 41"
 
 
 @dataclass
-class Heard(Receiver[Control]):
+class Heard(Receiver[Word]):
     """The words that were said to the nodes."""
 
     words: list[Control] = field(default_factory=list)
 
-    def receive(self, message: Control) -> None:
-        self.words.append(message)
+    def receive(self, message: Word) -> None:
+        if isinstance(message, Control):
+            self.words.append(message)
 
     def named(self, name: str) -> list[dict[str, object]]:
         return [dict(word.data) for word in self.words if word.name == name]

@@ -13,7 +13,7 @@ from documents.course import Course
 from documents.enrollment import Enrollment
 from documents.enums import Role
 from documents.user import User
-from lms_rt.bus.base import Bus, Control, Receiver
+from lms_rt.bus.base import Bus, Control, Receiver, Word
 from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.actor import Actor
@@ -45,13 +45,14 @@ PEOPLE = (ADMIN, TEACHER, OTHER_TEACHER, STUDENT, OTHER_STUDENT)
 
 
 @dataclass
-class Controls(Receiver[Control]):
+class Controls(Receiver[Word]):
     """The words that were said to the nodes."""
 
     heard: list[Control] = field(default_factory=list)
 
-    def receive(self, message: Control) -> None:
-        self.heard.append(message)
+    def receive(self, message: Word) -> None:
+        if isinstance(message, Control):
+            self.heard.append(message)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from pymongo.errors import ServerSelectionTimeoutError
 from config.settings import Settings
 from documents.session import Session
 from documents.user import User
-from lms_rt.bus.base import Control, FanOut, Listening, Receiver, Revocations
+from lms_rt.bus.base import FanOut, Listening, Receiver, Revocations, Word
 from lms_rt.contracts.accounts import SignInDraft, TokensView
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.channels import user_channel
@@ -181,7 +181,7 @@ class _Away(FanOut, Revocations):
     async def listen(self, channel: str, receiver: Receiver[Any]) -> Listening:  # noqa: ARG002
         raise Refused(Code.UNAVAILABLE)
 
-    async def listen_control(self, receiver: Receiver[Control]) -> Listening:  # noqa: ARG002
+    async def listen_control(self, receiver: Receiver[Word]) -> Listening:  # noqa: ARG002
         return _Deaf()
 
 
