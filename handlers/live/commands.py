@@ -87,7 +87,7 @@ async def run_command(session: LiveSession, commands: Mapping[str, Command], fra
     session.connection.send_text(reply)
     session.release()
     # An unknown type is the client's own word: as a label it would grow without bound.
-    session.services.node.metrics.commands.labels(frame.type if frame.type in commands else "unknown", result).inc()
+    session.services.node.metrics.count_command(frame.type if frame.type in commands else "unknown", result)
 
 
 async def _result(session: LiveSession, commands: Mapping[str, Command], frame: CommandFrame) -> Any:

@@ -177,6 +177,7 @@ class LiveSocket(WebSocketHandler):
 
     def _refuse_entry(self, close: Close) -> None:
         if self._connection is None and self._transport is not None:
+            self._services.node.metrics.count_close(close.code)
             self._transport.close(close.code, close.reason)
 
     def _close(self, close: Close) -> None:
@@ -280,6 +281,7 @@ class LiveSocket(WebSocketHandler):
     def _count_bad_frame(self, bad: BadFrame) -> None:
         """Say what is wrong with it; the tenth in a minute is the last. What somebody typed is no fault of the client."""
         now_ms = self._services.clock.now_ms()
+        self._services.node.metrics.bad_frames.inc()
         self._say(error_frame(bad.command_id, bad.refused))
         if self._connection is not None and bad.refused.code is not Code.BAD_FRAME:
             return

@@ -23,6 +23,7 @@ from lms_rt.realtime.close_codes import Close
 from lms_rt.realtime.connection import Connection, Flusher, Transport
 from lms_rt.realtime.hub import Hub
 from lms_rt.realtime.limits import TokenBucket
+from lms_rt.realtime.loop_lag import watch_loop_lag
 from lms_rt.realtime.metrics import LiveMetrics
 from lms_rt.realtime.presence import PresenceKeeper
 from lms_rt.realtime.subscription import Subscription
@@ -160,6 +161,7 @@ class Node(Receiver[Word]):
             self.presence.leave(subscription.channel, connection.id)
         connection.subscriptions.clear()
         self.presence.leave(_count_of(connection), connection.id)
+        self.metrics.count_close(connection.close_code)
         if self._connections.pop(connection.id, None) is None:
             return
         self.metrics.connections.dec()
@@ -255,6 +257,7 @@ class Node(Receiver[Word]):
         """Beat, handle words, keep presence and compare tops, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._beat_loop())
+            tasks.create_task(watch_loop_lag(self.metrics.loop_lag_seconds.observe))
             tasks.create_task(self._control_loop())
             tasks.create_task(self._compare_loop())
             tasks.create_task(self.presence.run())
@@ -307,11 +310,8 @@ class Node(Receiver[Word]):
             connection.send_text(notice_frame(Notice.SESSION_EXPIRING, session_expires_at=expires_at))
 
     async def _beat_loop(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
-            due = loop.time() + _BEAT_SECONDS
             await self._clock.sleep(_BEAT_SECONDS)
-            self.metrics.loop_lag_seconds.set(max(0.0, loop.time() - due))
             self.beat()
 
     async def _control_loop(self) -> None:
