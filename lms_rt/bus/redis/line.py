@@ -1,0 +1,200 @@
+"""The line to Redis that all roles share: commands and scripts, and a breaker that makes an absent Redis cost nothing.
+
+After a fault every call is refused at once; one task tries again, until the server answers and takes writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lms_rt.bus.base import Listening, Receiver
+from lms_rt.bus.redis.keys import Keys
+from lms_rt.bus.redis.wire import Address, Argument, Lost, ReplyError, Wire, connect
+from lms_rt.errors import Code, Refused
+
+_SCRIPTS = Path(__file__).parent / "scripts"
+_AWAY = re.compile(r"(?:^|-)(LOADING|MASTERDOWN|READONLY|CLUSTERDOWN|NOAUTH|WRONGPASS)\b")
+"""The server cannot serve us at all. (Redis before 7 wraps what a script met: "ERR Error running script …: -READONLY")"""
+_NOT_NOW = re.compile(r"(?:^|-)(OOM|MISCONF|BUSY|NOREPLICAS|TRYAGAIN)\b")
+"""This command was refused, others may pass."""
+
+_log = logging.getLogger(__name__)
+
+
+class Script:
+    """A Lua script by its file's name; the parts in `after` come before it, as if they were written there."""
+
+    def __init__(self, name: str, *, after: Sequence[str] = ()) -> None:
+        self.name = name
+        self.source = "\n".join((_SCRIPTS / f"{part}.lua").read_text() for part in (*after, name))
+
+    @cached_property
+    def sha(self) -> str:
+        """The name by which the server knows it."""
+        return hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class LineLimits:
+    """How long the line waits."""
+
+    connect_seconds: float = 1.0
+    reply_seconds: float = 1.0
+    probe_seconds: tuple[float, float] = (0.25, 1.0)
+    """Between two attempts to come back, at random, so that a hundred nodes do not come in step."""
+
+
+class _Watching(Listening):
+    """One who is told of changes."""
+
+    def __init__(self, watchers: list[Receiver[bool]], receiver: Receiver[bool]) -> None:
+        self._watchers, self._receiver = watchers, receiver
+        watchers.append(receiver)
+
+    async def stop(self) -> None:
+        """Tell it nothing more."""
+        self._watchers[:] = [watcher for watcher in self._watchers if watcher is not self._receiver]
+
+
+class RedisLine:
+    """Commands and scripts. Every call raises `Refused(Code.UNAVAILABLE)` while Redis is away, or when it goes away."""
+
+    def __init__(self, url: str, keys: Keys, *, limits: LineLimits | None = None) -> None:
+        self.keys, self.address, self.limits = keys, Address.parse(url), limits or LineLimits()
+        self._wire: Wire | None = None
+        self._is_told_away = False
+        self._watchers: list[Receiver[bool]] = []
+        self._has_fallen = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+
+    # --- life ---
+
+    async def open(self) -> None:
+        """Connect. An absent Redis is no error: calls are refused until it comes."""
+        try:
+            self._wire = await self._connected()
+        except (Lost, ReplyError) as error:
+            self._tell_away(error)
+            self._has_fallen.set()
+        self._keeper = asyncio.create_task(self._keep(), name="line to redis")
+
+    async def close(self) -> None:
+        """End the connection and the attempts to come back."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+
+    # --- calls ---
+
+    async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument] = ()) -> Any:
+        """Run a script in one atomic step; `keys` lie together (they share a hash tag)."""
+        rest = (len(keys), *keys, *args)
+        try:
+            return await self._ask(("EVALSHA", script.sha, *rest))
+        except ReplyError as error:
+            if not str(error).startswith("NOSCRIPT"):
+                self._refuse(error)
+        try:  # a new server, or SCRIPT FLUSH: this time with the text
+            return await self._ask(("EVAL", script.source, *rest))
+        except ReplyError as error:
+            self._refuse(error)
+
+    async def do(self, *words: Argument, key: str | None = None) -> Any:  # noqa: ARG002 - routes it in a cluster
+        """Do one command. `key` says which server has to (None: any will do)."""
+        try:
+            return await self._ask(words)
+        except ReplyError as error:
+            self._refuse(error)
+
+    async def _ask(self, words: Sequence[Argument]) -> Any:
+        wire = self._wire
+        if wire is None:
+            raise Refused(Code.UNAVAILABLE)
+        try:
+            return await wire.send(words)
+        except Lost:
+            self._lost(wire)
+            raise Refused(Code.UNAVAILABLE) from None
+
+    def _refuse(self, error: Exception) -> NoReturn:
+        """What the server's no means to the caller."""
+        if _AWAY.search(str(error)):
+            self._fall()
+        elif not _NOT_NOW.search(str(error)):
+            raise error  # a fault of ours
+        _log.warning("redis refused: %s", error)
+        raise Refused(Code.UNAVAILABLE) from None
+
+    # --- the breaker ---
+
+    @property
+    def is_reachable(self) -> bool:
+        """Is the line up?"""
+        return self._wire is not None
+
+    def watch(self, receiver: Receiver[bool]) -> Listening:
+        """Tell of changes. A line that is back at the first attempt was never away."""
+        return _Watching(self._watchers, receiver)
+
+    def _lost(self, wire: Wire) -> None:
+        if wire is self._wire:
+            self._fall()
+
+    def _fall(self) -> None:
+        """From now on calls are refused; the keeper tries to come back."""
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+            self._has_fallen.set()
+
+    async def _keep(self) -> None:
+        while True:
+            await self._has_fallen.wait()
+            self._has_fallen.clear()
+            self._wire = await self._come_back()
+            if self._is_told_away:
+                self._is_told_away = False
+                _log.warning("redis is back")
+                self._tell(is_reachable=True)
+
+    async def _come_back(self) -> Wire:
+        while True:
+            try:
+                return await self._connected()
+            except (Lost, ReplyError) as error:
+                self._tell_away(error)
+                await asyncio.sleep(random.uniform(*self.limits.probe_seconds))  # noqa: S311 - no secret
+
+    async def _connected(self) -> Wire:
+        """A connection to a server that takes writes; one that is out of memory still counts as there."""
+        make = partial(Wire, self._lost, reply_seconds=self.limits.reply_seconds)
+        wire = await connect(self.address, make, connect_seconds=self.limits.connect_seconds)
+        try:
+            await wire.send(("SET", self.keys.probe, 1, "PX", 1000))
+        except ReplyError as error:
+            if not _NOT_NOW.search(str(error)):
+                wire.close()
+                raise
+        return wire
+
+    def _tell_away(self, error: Exception) -> None:
+        if not self._is_told_away:
+            self._is_told_away = True
+            _log.warning("redis is away: %s", error)
+            self._tell(is_reachable=False)
+
+    def _tell(self, *, is_reachable: bool) -> None:
+        for watcher in tuple(self._watchers):
+            watcher.receive(is_reachable)
