@@ -75,9 +75,17 @@ class MadeUpSubscriptions:
 class LiveNode:
     """The node, what it stands on, and clients for it."""
 
-    def __init__(self, clock: Clock, bus: Bus, limits: NodeLimits | None, linger_seconds: float) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        bus: Bus,
+        limits: NodeLimits | None,
+        *,
+        linger_seconds: float,
+        subscriptions: MadeUpSubscriptions | None = None,
+    ) -> None:
         self.clock, self.bus = clock, bus
-        self.sessions, self.subscriptions = MadeUpSessions(clock), MadeUpSubscriptions()
+        self.sessions, self.subscriptions = MadeUpSessions(clock), subscriptions or MadeUpSubscriptions()
         self.metrics = LiveMetrics()
         self.hub = Hub(bus=self.bus, clock=clock, metrics=self.metrics, linger_seconds=linger_seconds)
         self.node = Node(
@@ -89,6 +97,13 @@ class LiveNode:
             limits=limits,
         )
         self.port = 0
+        self._server: HTTPServer | None = None
+        self._running: asyncio.Task[None] | None = None
+
+    @property
+    def is_alive(self) -> bool:
+        """Has it been opened, and neither closed nor killed?"""
+        return self._running is not None
 
     @property
     def fan_out(self) -> Any:
@@ -100,6 +115,46 @@ class LiveNode:
     def connect(self, user: str | None = "ada", *, path: str = "/ws", **options: Any) -> connect:
         query = f"?token={user}" if user is not None else ""
         return connect(self.url(query, path), compression=None, proxy=None, **options)
+
+    async def open(self, settings: Settings, commands: Mapping[str, Command]) -> None:
+        """Listen on a free port of this machine."""
+        services: Any = SimpleNamespace(
+            settings=settings,
+            clock=self.clock,
+            bus=self.bus,
+            node=self.node,
+            sessions=self.sessions,
+            subscriptions=self.subscriptions,
+        )
+        self._server = HTTPServer(Application(live_rules(services, commands), origins=Origins(settings)))
+        sockets = bind_sockets(0, "127.0.0.1")
+        self.port = sockets[0].getsockname()[1]
+        self._server.add_sockets(sockets)
+        await self.node.open()
+        self._running = asyncio.create_task(self.node.run())
+
+    async def close(self) -> None:
+        """End it gently; again, or after `kill`, does nothing."""
+        if self.is_alive:
+            await self.node.shutdown(patience_seconds=1)
+            await self._end()
+
+    async def kill(self) -> None:
+        """End it as a crash does: nobody is told, nothing is given back."""
+        if self.is_alive:
+            await self._end()
+
+    async def _end(self) -> None:
+        running, self._running = self._running, None
+        assert running is not None
+        assert self._server is not None
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        self._server.stop()
+        for connection in self.node.connections:
+            connection.abort()
+        await self.node.hub.close()
+        await self._server.close_all_connections()
 
     async def beat(self, seconds: float) -> None:
         """Let time pass on a clock that is set by hand, and the node's heart beat once."""
@@ -117,32 +172,14 @@ async def live_node(
     settings: Settings | None = None,
     linger_seconds: float = 0.0,
 ) -> AsyncIterator[LiveNode]:
-    """A node that listens on a free port of this machine."""
+    """A node alone, on a free port of this machine."""
     clock = clock or Clock()
-    live = LiveNode(clock, memory_bus(bus_clock or clock), limits, linger_seconds)
-    settings = settings or Settings(_env_file=None, cors_origins=(ORIGIN,))
-    services: Any = SimpleNamespace(
-        settings=settings,
-        clock=live.clock,
-        bus=live.bus,
-        node=live.node,
-        sessions=live.sessions,
-        subscriptions=live.subscriptions,
-    )
-    server = HTTPServer(Application(live_rules(services, commands), origins=Origins(settings)))
-    sockets = bind_sockets(0, "127.0.0.1")
-    live.port = sockets[0].getsockname()[1]
-    server.add_sockets(sockets)
-    await live.node.open()
-    running = asyncio.create_task(live.node.run())
+    live = LiveNode(clock, memory_bus(bus_clock or clock), limits, linger_seconds=linger_seconds)
+    await live.open(settings or Settings(_env_file=None, cors_origins=(ORIGIN,)), commands)
     try:
         yield live
     finally:
-        await live.node.shutdown(patience_seconds=1)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        server.stop()
-        await server.close_all_connections()
+        await live.close()
 
 
 async def received(socket: ClientConnection) -> dict[str, Any]:
