@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from handlers.live.commands import Command, LiveSession
 from lms_rt.bus.base import Position, Published
-from lms_rt.contracts.frames import shown_event
 from lms_rt.contracts.live import HistoryCommand, PresenceCommand, SubscribeCommand, UnsubscribeCommand
 from lms_rt.errors import Code, Refused
 
@@ -67,8 +68,8 @@ def _require_subscribed(session: LiveSession, channel: str) -> None:
         raise Refused(Code.NOT_SUBSCRIBED)
 
 
-def _shown(events: tuple[Published, ...]) -> list[dict[str, Any]]:
-    return [shown_event(p.channel, p.position.epoch, p.position.offset, p.event) for p in events]
+def _shown(events: tuple[Published, ...]) -> list[orjson.Fragment]:
+    return [orjson.Fragment(published.frame) for published in events]
 
 
 COMMANDS: tuple[Command, ...] = (

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from lms_rt.contracts.events import LiveEvent
+from lms_rt.contracts.frames import event_frame, event_tail, read_event_tail
 
 HISTORY_EVENTS = 1_000
 HISTORY_SECONDS = 24 * 3600
@@ -27,13 +28,45 @@ class Position(NamedTuple):
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
 class Published:
-    """An event with the place that the channel gave it."""
+    """An event with the place that the channel gave it: as an event, and as the end of its frame.
 
-    channel: str
-    position: Position
-    event: LiveEvent
+    Each is made from the other when it is asked for, so that who passes an event on does not read it.
+    """
+
+    __slots__ = ("_aggregate", "_event", "_tail", "at_ms", "channel", "position")
+
+    def __init__(self, channel: str, position: Position, event: LiveEvent) -> None:
+        self.channel, self.position, self.at_ms = channel, position, event.at_ms
+        self._event: LiveEvent | None = event
+        self._tail: bytes | None = None
+        self._aggregate = event.aggregate
+
+    @classmethod
+    def encoded(
+        cls, channel: str, position: Position, at_ms: int, *, tail: bytes, aggregate: str | None = None
+    ) -> Published:
+        """As it comes from another process."""
+        made = cls.__new__(cls)
+        made.channel, made.position, made.at_ms = channel, position, at_ms
+        made._event, made._tail, made._aggregate = None, tail, aggregate  # noqa: SLF001 - its own class
+        return made
+
+    @property
+    def event(self) -> LiveEvent:
+        """What happened."""
+        if self._event is None:
+            assert self._tail is not None  # noqa: S101 - one of the two is there
+            self._event = read_event_tail(self._tail, self.at_ms, self._aggregate)
+        return self._event
+
+    @property
+    def frame(self) -> bytes:
+        """What clients get."""
+        if self._tail is None:
+            assert self._event is not None  # noqa: S101 - one of the two is there
+            self._tail = event_tail(self._event)
+        return event_frame(self.channel, *self.position, self._tail)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ class _Channel:
         place = (event.version or 0, event.n or 0)
         known = self.fence.get(event.aggregate)
         if known is not None and known[2] > now_ms - FENCE_SECONDS * 1000 and known[:2] >= place:
+            self.fence[event.aggregate] = (*known[:2], now_ms)  # a relay that repeats for days does not outlive it
             return True
         self.fence[event.aggregate] = (*place, now_ms)
         return False

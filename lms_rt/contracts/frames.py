@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import orjson
+
 from lms_rt.clock import from_ms, rfc3339
 from lms_rt.contracts.base import encode
 from lms_rt.contracts.events import LiveEvent
@@ -110,18 +112,34 @@ def error_frame(command_id: CommandId, refused: Refused) -> bytes:
     return encode({"id": command_id, "ok": False, "error": error})
 
 
-def shown_event(channel: str, epoch: str, offset: int, event: LiveEvent) -> dict[str, Any]:
-    """An event with its place, as frames, replies of `subscribe` and `history` show it."""
-    return {
-        "type": "event",
-        "channel": channel,
+def event_tail(event: LiveEvent) -> bytes:
+    """The end of an event's frame: all but the channel and the place. Made once, wherever the event goes."""
+    members = {
         "event": event.name,
-        "epoch": epoch,
-        "offset": offset,
         "id": event.event_id,
         "at": rfc3339(from_ms(event.at_ms)),
         "data": event.shown_data(),
     }
+    return encode(members)[1:]
+
+
+def read_event_tail(tail: bytes, at_ms: int, aggregate: str | None) -> LiveEvent:
+    """The event that the end of a frame tells of; what a frame does not tell comes along."""
+    members = orjson.loads(b"{" + tail)
+    data, version, n = members["data"], None, None
+    if aggregate is not None:
+        version, n = data.pop("version"), data.pop("n")
+    return LiveEvent(members["id"], members["event"], data, at_ms, aggregate, version, n)
+
+
+def event_frame(channel: str, epoch: str, offset: int, tail: bytes) -> bytes:
+    """An event with its place, as frames and the replies of `subscribe` and `history` show it."""
+    return b'{"type":"event","channel":"%b","epoch":"%b","offset":%d,%b' % (
+        channel.encode(),
+        epoch.encode(),
+        offset,
+        tail,
+    )
 
 
 def state_frame(channel: str, name: str, data: Any, at_ms: int) -> bytes:

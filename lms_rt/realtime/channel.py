@@ -15,8 +15,7 @@ from typing import Any
 
 from lms_rt.bus.base import Bus, Interrupted, Listening, Message, Poke, Position, Published, Receiver, State, Stretch
 from lms_rt.clock import Clock
-from lms_rt.contracts.base import encode
-from lms_rt.contracts.frames import shown_event, state_frame, text_frame
+from lms_rt.contracts.frames import state_frame, text_frame
 from lms_rt.errors import Code, Refused
 from lms_rt.realtime.close_codes import Close
 from lms_rt.realtime.connection import MakeFrame
@@ -233,17 +232,16 @@ class ChannelActor(Receiver[Message], Audience):
 
     def _deliver(self, published: Published) -> None:
         """One encoding and one frame, however many listen."""
-        epoch, offset = self._position = published.position
-        event = published.event
-        frame = text_frame(encode(shown_event(self.channel, epoch, offset, event)))
+        _, offset = self._position = published.position
+        frame = text_frame(published.frame)
         for subscription in tuple(self._subscriptions.values()):
             if offset > subscription.after_offset:  # what its reply holds is not told again
                 subscription.send(frame)
         self._metrics.events.inc()
         self._metrics.deliveries.inc(len(self._subscriptions))
-        self._metrics.latency_seconds.observe(max(0, self._clock.now_ms() - event.at_ms) / 1000)
+        self._metrics.latency_seconds.observe(max(0, self._clock.now_ms() - published.at_ms) / 1000)
         if self._projection is not None:
-            self._projection.heard(event)
+            self._projection.heard(published.event)
 
     async def _heal(self) -> None:
         """A gap, or another epoch: the bus decides, not the message. Deliver what is missing, or let all start anew."""
@@ -346,5 +344,5 @@ def _fitting(missed: tuple[Published, ...] | None) -> tuple[Published, ...] | No
     """What was missed, unless it is too much for one reply."""
     if not missed:
         return missed
-    size = sum(len(encode(published.event.shown_data())) + 300 for published in missed)
+    size = sum(len(published.frame) for published in missed)
     return missed if size <= MAX_RECOVERY_BYTES else None

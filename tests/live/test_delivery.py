@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from handlers.live.transport import SocketTransport
+from lms_rt.bus import base
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.events import LiveEvent
-from lms_rt.realtime import channel
 from lms_rt.realtime.connection import MAX_QUEUE_BYTES
 from tests.live.live_node import LiveNode, ask, closed, live_node, received, subscribed, until
 
@@ -248,7 +248,7 @@ class TestFanOut:
     async def test_an_event_is_encoded_once_and_a_tick_is_one_write(
         self, live: LiveNode, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        writes, encodings = counted(monkeypatch, SocketTransport, "write"), counted(monkeypatch, channel, "shown_event")
+        writes, encodings = counted(monkeypatch, SocketTransport, "write"), counted(monkeypatch, base, "event_tail")
         async with live.connect("ada") as one, live.connect("bob") as two:
             for socket in (one, two):
                 await subscribed(socket, "course:1")
