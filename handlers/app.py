@@ -54,6 +54,11 @@ class LmsApplication(Application):
             websocket_max_message_size=64 << 10,
         )
 
+    @property
+    def requests_running(self) -> int:
+        """How many requests are being worked on."""
+        return self._observer.running
+
     def find_handler(  # type: ignore[override]  # Tornado declares its own delegate, and takes any
         self, request: HTTPServerRequest, **kwargs: Any
     ) -> HTTPMessageDelegate:

@@ -58,11 +58,14 @@ class Observer:
 
     def __init__(self, figures: HttpFigures) -> None:
         self._figures = figures
+        self.running = 0
+        """Requests being worked on; a socket is none, once it is open."""
 
     def begun(self) -> None:
         """A request goes to its handler."""
         exchange = this_exchange()
         exchange.is_counted = True
+        self.running += 1
         self._figures.in_flight.inc()
 
     def finished(self, handler: RequestHandler) -> None:
@@ -70,6 +73,7 @@ class Observer:
         exchange, status = this_exchange(), handler.get_status()
         if exchange.is_counted:
             exchange.is_counted = False
+            self.running -= 1
             self._figures.in_flight.dec()
         elapsed_ms = exchange.elapsed_ms
         method = str(handler.request.method)

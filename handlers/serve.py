@@ -30,6 +30,9 @@ from lms_rt.console.import_questions import import_questions
 from lms_rt.services.demo import DEMO_PASSWORD
 from lms_rt.storage.control import serve_control
 
+_PATIENCE_SECONDS = 10
+"""So long the last requests may take; the node has given its commands as much before."""
+_HANG_UP_SECONDS = 2
 _log = logging.getLogger(__name__)
 
 
@@ -105,7 +108,8 @@ def _stop_signal() -> asyncio.Event:
 async def serving(services: Services, sockets: list[socket.socket]) -> AsyncIterator[str]:
     """Answer on the sockets while the body runs; gives the address. Ends gently: clients are told before they are cut."""
     host, port = sockets[0].getsockname()[:2]
-    server = HTTPServer(make_app(services, registry=services.node.metrics.registry), **server_options())
+    app = make_app(services, registry=services.node.metrics.registry)
+    server = HTTPServer(app, **server_options())
     server.add_sockets(sockets)
     services.health.open()
     try:
@@ -113,9 +117,16 @@ async def serving(services: Services, sockets: list[socket.socket]) -> AsyncIter
     finally:
         services.health.close()
         server.stop()
+        server.conn_params.no_keep_alive = (
+            True  # whoever asks on an open connection is told that it ends with the answer
+        )
         await services.node.shutdown()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                while app.requests_running:  # noqa: ASYNC110 - one of many ends it, nobody tells
+                    await asyncio.sleep(0.02)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_HANG_UP_SECONDS):
                 await server.close_all_connections()
 
 
