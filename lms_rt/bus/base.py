@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from lms_rt.contracts.events import LiveEvent
@@ -18,7 +19,8 @@ HISTORY_EVENTS = 1_000
 HISTORY_SECONDS = 24 * 3600
 FENCE_SECONDS = 24 * 3600
 TOP_SECONDS = 30 * 24 * 3600
-PRESENCE_SECONDS = 30
+PRESENCE_SECONDS = 25
+"""A member that nobody renews for so long is gone; all are told within 30 s."""
 
 
 class Position(NamedTuple):
@@ -208,6 +210,9 @@ class History(ABC):
         """The channel's newest place, for `as_of` (read it before the data); None: the bus is away."""
 
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """One connection's presence on a channel. `note` holds small facts of its user there, the same for all devices."""
@@ -216,23 +221,27 @@ class Member:
     user_id: str
     full_name: str = ""
     is_staff: bool = False
-    note: Mapping[str, Any] = field(default_factory=dict)
+    note: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+
+
+Membership = tuple[str, str]
+"""A channel, and the id of a connection that is on it."""
 
 
 class Presence(ABC):
-    """Who is on which channel, over all nodes. A member that nobody renews is gone after 30 s."""
+    """Who is on which channel, over all nodes. A member that nobody renews is gone after `PRESENCE_SECONDS`."""
 
     @abstractmethod
-    async def join(self, channel: str, member: Member) -> None:
-        """Be there; again renews. The member's `note` is not looked at."""
+    async def join(self, channel: str, member: Member) -> int:
+        """Be there; again renews. How many connections are there now. The member's `note` is not looked at."""
 
     @abstractmethod
-    async def leave(self, channel: str, connection_id: str) -> None:
+    async def leave(self, memberships: Iterable[Membership]) -> None:
         """Be gone; again does nothing."""
 
     @abstractmethod
-    async def renew(self, memberships: Iterable[tuple[str, str]]) -> None:
-        """Keep these (channel, connection id) alive for another 30 s; unknown ones are passed over."""
+    async def renew(self, memberships: Iterable[Membership]) -> list[Membership]:
+        """Keep these alive for another while; gives back those that are not known (any more), which must join again."""
 
     @abstractmethod
     async def note(self, channel: str, user_id: str, data: Mapping[str, Any]) -> None:
@@ -241,6 +250,10 @@ class Presence(ABC):
     @abstractmethod
     async def members_of(self, channels: Iterable[str]) -> dict[str, list[Member]]:
         """Who is on each of the channels, with their notes; every channel asked for is a key."""
+
+    @abstractmethod
+    async def count_users(self, channels: Iterable[str]) -> dict[str, int]:
+        """How many people are on each of the channels, however many connections they have; every channel is a key."""
 
 
 class Tickets(ABC):

@@ -17,6 +17,7 @@ from lms_rt.bus.base import (
     Listening,
     Locks,
     Member,
+    Membership,
     Presence,
     RateLimits,
     Reachability,
@@ -68,21 +69,30 @@ class MemoryPresence(Presence):
         self._members: dict[str, dict[str, tuple[int, Member]]] = {}
         self._notes: dict[str, dict[str, dict[str, Any]]] = {}
 
-    async def join(self, channel: str, member: Member) -> None:
+    async def join(self, channel: str, member: Member) -> int:
         """Be there; again renews."""
-        self._members.setdefault(channel, {})[member.connection_id] = (self._end(), member)
+        self._present(channel)
+        members = self._members.setdefault(channel, {})
+        members[member.connection_id] = (self._end(), member)
+        return len(members)
 
-    async def leave(self, channel: str, connection_id: str) -> None:
+    async def leave(self, memberships: Iterable[Membership]) -> None:
         """Be gone; again does nothing."""
-        self._remove(channel, [connection_id])
+        for channel, connection_id in memberships:
+            self._remove(channel, [connection_id])
 
-    async def renew(self, memberships: Iterable[tuple[str, str]]) -> None:
+    async def renew(self, memberships: Iterable[Membership]) -> list[Membership]:
         """Keep these alive."""
-        end = self._end()
+        now, end = self._clock.now_ms(), self._end()
+        unknown = []
         for channel, connection_id in memberships:
             members = self._members.get(channel, {})
-            if connection_id in members:
-                members[connection_id] = (end, members[connection_id][1])
+            old_end, member = members.get(connection_id, (0, None))
+            if member is None or old_end <= now:
+                unknown.append((channel, connection_id))
+            else:
+                members[connection_id] = (end, member)
+        return unknown
 
     async def note(self, channel: str, user_id: str, data: Mapping[str, Any]) -> None:
         """Attach facts to a user who is there."""
@@ -92,6 +102,10 @@ class MemoryPresence(Presence):
     async def members_of(self, channels: Iterable[str]) -> dict[str, list[Member]]:
         """Who is on each of the channels, with their notes."""
         return {channel: self._with_notes(channel) for channel in channels}
+
+    async def count_users(self, channels: Iterable[str]) -> dict[str, int]:
+        """How many people are on each of the channels."""
+        return {channel: len({member.user_id for member in self._present(channel)}) for channel in channels}
 
     def _end(self) -> int:
         return self._clock.now_ms() + PRESENCE_SECONDS * 1000

@@ -143,13 +143,11 @@ class Node(Receiver[Word]):
     async def _count_in(self, connection: Connection) -> None:
         """Join a presence that counts the user's connections over all nodes."""
         channel = _count_of(connection)
-        await self.presence.join(channel, _member(connection))
-        try:
-            there = (await self._bus.presence.members_of([channel]))[channel]
-        except Refused:  # the bus is away: what this node knows must do
+        there = await self.presence.join(channel, _member(connection))
+        if there is None:  # the bus is away: what this node knows must do
             here = len(self._by_user.get(connection.actor.user_id, ())) + 1
         else:
-            here = len(there) - self.presence.leaving_from(channel)
+            here = there - self.presence.leaving_from(channel)
         if here > self.limits.connections_per_user:
             self.presence.leave(channel, connection.id)
             raise TooManyConnections

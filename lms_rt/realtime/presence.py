@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
-from lms_rt.bus.base import Bus, Member
+from lms_rt.bus.base import PRESENCE_SECONDS, Bus, Member, Membership
 from lms_rt.clock import Clock
 from lms_rt.contracts.channels import ChannelKind, find_channel
 from lms_rt.errors import Refused
 
 LEAVE_AFTER_MS = 500
 _WORK_EVERY_SECONDS = 0.2
-_RENEW_EVERY_SECONDS = 10
+_RENEWALS_IN_A_LIFE = 5
+"""A member is renewed, and the channels counted again, so often before it would be forgotten."""
+_BATCH = 200
+"""So many memberships are told of at once; the loop turns between two batches."""
 _COUNTED = frozenset({ChannelKind.COURSE})
 """Kinds of channels whose listeners are told the count as a state."""
 
@@ -29,12 +33,14 @@ _log = logging.getLogger(__name__)
 class PresenceKeeper:
     """Joins, leaves and renewals of the connections of this node."""
 
-    def __init__(self, bus: Bus, clock: Clock) -> None:
+    def __init__(self, bus: Bus, clock: Clock, *, presence_seconds: float = PRESENCE_SECONDS) -> None:
         self._bus, self._clock = bus, clock
-        self._joined: set[tuple[str, str]] = set()
-        self._leaving: dict[tuple[str, str], int] = {}
+        self._renew_every_seconds = presence_seconds / _RENEWALS_IN_A_LIFE
+        self._there: dict[str, tuple[Member, list[str]]] = {}
+        self._leaving: dict[str, dict[str, int]] = {}
         self._changed: dict[str, bool] = {}
         self._told: dict[str, int] = {}
+        self._counted: dict[str, int] = {}
         self._has_work = asyncio.Event()
         self._listeners: list[PresenceListener] = []
 
@@ -42,28 +48,35 @@ class PresenceKeeper:
         """Tell `listener` about every channel whose presence changes here."""
         self._listeners.append(listener)
 
-    async def join(self, channel: str, member: Member) -> None:
-        """A connection is on the channel. The bus being away is no reason to refuse it."""
-        key = (channel, member.connection_id)
-        self._leaving.pop(key, None)
-        self._joined.add(key)
+    async def join(self, channel: str, member: Member) -> int | None:
+        """A connection is on the channel; how many are there now. The bus being away (None) is no reason to refuse it."""
+        self._stay(channel, member.connection_id)
+        _, channels = self._there.setdefault(member.connection_id, (member, []))
+        if channel not in channels:
+            channels.append(channel)
+            self._count(channel, 1)
         try:
-            await self._bus.presence.join(channel, member)
+            there = await self._bus.presence.join(channel, member)
         except Refused:
-            _log.warning("presence on %s could not be told", channel)
+            there = None
         self._note_change(channel, is_join=True)
+        return there
 
     def leave(self, channel: str, connection_id: str) -> None:
         """A connection left; it counts as gone in a moment."""
-        key = (channel, connection_id)
-        if key in self._joined:
-            self._joined.discard(key)
-            self._leaving[key] = self._clock.now_ms() + LEAVE_AFTER_MS
-            self._has_work.set()
+        if not self._is_here(channel, connection_id):
+            return
+        _, channels = self._there[connection_id]
+        channels.remove(channel)
+        if not channels:
+            del self._there[connection_id]
+        self._count(channel, -1)
+        self._leaving.setdefault(channel, {})[connection_id] = self._clock.now_ms() + LEAVE_AFTER_MS
+        self._has_work.set()
 
     def leaving_from(self, channel: str) -> int:
         """How many connections have left the channel and only count for a moment more."""
-        return sum(1 for key in self._leaving if key[0] == channel)
+        return len(self._leaving.get(channel, ()))
 
     async def run(self) -> None:
         """Carry out leaves that are due, tell counts, and renew, until cancelled."""
@@ -73,33 +86,96 @@ class PresenceKeeper:
 
     async def work(self) -> None:
         """What is due now."""
-        now_ms = self._clock.now_ms()
-        for key in [key for key, due_ms in self._leaving.items() if due_ms <= now_ms]:
-            del self._leaving[key]
-            await self._bus.presence.leave(*key)
-            self._note_change(key[0], is_join=False)
+        due = self._take_due()
+        for batch in _batches(due):
+            await self._bus.presence.leave(batch)
+        for channel, _ in due:
+            self._note_change(channel, is_join=False)
         changed, self._changed = self._changed, {}
-        counts = await self._bus.presence.members_of(changed)
-        for channel, members in counts.items():
-            count = len({member.user_id for member in members})
-            if changed[channel] or self._told.get(channel) != count:
+        try:
+            await self._tell_counts(changed)
+        except Refused:
+            self._changed = changed | self._changed
+            raise
+
+    async def renew(self) -> None:
+        """Say that everybody is still here, to a bus that may have forgotten them; and count again.
+
+        Those of a node that died are gone without anybody's leaving: only a count finds that.
+        """
+        for batch in _batches(self._memberships()):
+            unknown = await self._bus.presence.renew(batch)
+            await asyncio.gather(*(self._join_again(membership) for membership in unknown))
+        for channel in self._counted:
+            self._changed.setdefault(channel, False)
+        self._has_work.set()
+
+    async def leave_all(self) -> None:
+        """The node goes: so do all its connections, at once. A bus that is away forgets them by itself."""
+        gone = [*self._memberships(), *((channel, one) for channel, some in self._leaving.items() for one in some)]
+        self._there.clear()
+        self._leaving.clear()
+        try:
+            for batch in _batches(gone):
+                await self._bus.presence.leave(batch)
+        except Refused:
+            _log.warning("nobody could be told that the connections of this node are gone")
+
+    # --- steps ---
+
+    def _is_here(self, channel: str, connection_id: str) -> bool:
+        found = self._there.get(connection_id)
+        return found is not None and channel in found[1]
+
+    def _memberships(self) -> list[Membership]:
+        return [(channel, one) for one, (_, channels) in self._there.items() for channel in channels]
+
+    def _stay(self, channel: str, connection_id: str) -> None:
+        """It does not leave after all."""
+        leaving = self._leaving.get(channel, {})
+        if leaving.pop(connection_id, None) is not None and not leaving:
+            del self._leaving[channel]
+
+    def _take_due(self) -> list[Membership]:
+        """Who left long enough ago; they are not leaving any more."""
+        now_ms = self._clock.now_ms()
+        due = [(c, one) for c, leaving in self._leaving.items() for one, due_ms in leaving.items() if due_ms <= now_ms]
+        for membership in due:
+            self._stay(*membership)
+        return due
+
+    def _count(self, channel: str, change: int) -> None:
+        """How many connections of this node are on a channel whose count is told."""
+        if not _is_counted(channel):
+            return
+        here = self._counted.get(channel, 0) + change
+        if here > 0:
+            self._counted[channel] = here
+        else:
+            self._counted.pop(channel, None)
+
+    async def _join_again(self, membership: Membership) -> None:
+        channel, connection_id = membership
+        if not self._is_here(channel, connection_id):
+            return
+        await self._bus.presence.join(channel, self._there[connection_id][0])
+        if not self._is_here(channel, connection_id):  # it left meanwhile
+            await self._bus.presence.leave([membership])
+        for listener in self._listeners:
+            listener(channel)
+
+    async def _tell_counts(self, changed: dict[str, bool]) -> None:
+        counts = await self._bus.presence.count_users(changed)
+        for channel, count in counts.items():
+            if changed[channel] or self._told.get(channel, 0) != count:
                 await self._bus.fan_out.publish_state(channel, "presence", {"count": count})
-            if count:
+            if count and channel in self._counted:
                 self._told[channel] = count
             else:
                 self._told.pop(channel, None)
 
-    async def leave_all(self) -> None:
-        """The node goes: so do all its connections, at once."""
-        gone = {*self._joined, *self._leaving}
-        self._joined.clear()
-        self._leaving.clear()
-        for channel, connection_id in gone:
-            await self._bus.presence.leave(channel, connection_id)
-
     def _note_change(self, channel: str, *, is_join: bool) -> None:
-        parsed = find_channel(channel)
-        if parsed is not None and parsed.kind in _COUNTED:
+        if _is_counted(channel):
             self._changed[channel] = self._changed.get(channel, False) or is_join
             self._has_work.set()
         for listener in self._listeners:
@@ -112,15 +188,27 @@ class PresenceKeeper:
             self._has_work.clear()
             try:
                 await self.work()
-            except Refused:  # the bus is away: its own expiry takes care of who left
-                _log.warning("presence could not be told")
+            except Refused:  # the bus is away: its own expiry takes care of who left, the next renewal of the counts
+                _log.info("presence could not be told")
+                continue
             if self._leaving or self._changed:
                 self._has_work.set()
 
     async def _renew_loop(self) -> None:
         while True:
-            await self._clock.sleep(_RENEW_EVERY_SECONDS)
+            await self._clock.sleep(self._renew_every_seconds)
             try:
-                await self._bus.presence.renew(tuple(self._joined))
+                await self.renew()
             except Refused:
-                _log.warning("presence could not be renewed")
+                _log.info("presence could not be renewed")
+
+
+def _is_counted(channel: str) -> bool:
+    parsed = find_channel(channel)
+    return parsed is not None and parsed.kind in _COUNTED
+
+
+def _batches(memberships: Iterable[Membership]) -> Iterator[list[Membership]]:
+    each = iter(memberships)
+    while batch := list(islice(each, _BATCH)):
+        yield batch

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lms_rt.bus.base import Bus, Control, Member, Message, Poke, Position, Published, Receiver, State
+from lms_rt.bus.base import Bus, Control, Message, Poke, Position, Published, Receiver, State
 from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import Clock, FakeClock
 from lms_rt.contracts.events import LiveEvent
@@ -167,80 +167,3 @@ class TestHistory:
     async def test_two_buses_are_two_epochs(self, clock: FakeClock) -> None:
         tops = [await memory_bus(clock).history.top("course:1") for _ in range(2)]
         assert tops[0] != tops[1]
-
-
-class TestPresence:
-    async def test_join_note_leave(self, bus: Bus) -> None:
-        await bus.presence.join("attempt:1", Member("con_1", "usr_1", "Ada"))
-        await bus.presence.join("attempt:1", Member("con_2", "usr_1", "Ada"))
-        await bus.presence.note("attempt:1", "usr_1", {"question_id": "qst_1"})
-        there = await bus.presence.members_of(["attempt:1", "attempt:2"])
-        assert {m.connection_id for m in there["attempt:1"]} == {"con_1", "con_2"}
-        assert {m.note["question_id"] for m in there["attempt:1"]} == {"qst_1"}
-        assert there["attempt:2"] == []
-        await bus.presence.leave("attempt:1", "con_1")
-        await bus.presence.leave("attempt:1", "con_1")
-        (left,) = (await bus.presence.members_of(["attempt:1"]))["attempt:1"]
-        assert (left.connection_id, left.note) == ("con_2", {"question_id": "qst_1"})
-
-    async def test_notes_end_with_the_last_device_and_need_one(self, bus: Bus) -> None:
-        await bus.presence.note("attempt:1", "usr_1", {"question_id": "qst_1"})
-        await bus.presence.join("attempt:1", Member("con_1", "usr_1"))
-        assert (await bus.presence.members_of(["attempt:1"]))["attempt:1"][0].note == {}
-        await bus.presence.note("attempt:1", "usr_1", {"question_id": "qst_1"})
-        await bus.presence.leave("attempt:1", "con_1")
-        await bus.presence.join("attempt:1", Member("con_2", "usr_1"))
-        assert (await bus.presence.members_of(["attempt:1"]))["attempt:1"][0].note == {}
-
-    async def test_who_is_not_renewed_is_gone_after_thirty_seconds(self, bus: Bus, clock: FakeClock) -> None:
-        await bus.presence.join("course:1", Member("con_1", "usr_1"))
-        await bus.presence.join("course:1", Member("con_2", "usr_2"))
-        clock.advance(20)
-        await bus.presence.renew([("course:1", "con_2"), ("course:1", "con_unknown"), ("course:2", "con_2")])
-        clock.advance(15)
-        there = await bus.presence.members_of(["course:1", "course:2"])
-        assert [m.connection_id for m in there["course:1"]] == ["con_2"]
-        assert there["course:2"] == []
-
-
-class TestSmallRoles:
-    async def test_a_ticket_is_good_once_and_for_its_time(self, bus: Bus, clock: FakeClock) -> None:
-        await bus.tickets.issue("hash", {"user_id": "usr_1"}, ttl_seconds=30)
-        await bus.tickets.issue("late", {"user_id": "usr_1"}, ttl_seconds=30)
-        assert await bus.tickets.consume("hash") == {"user_id": "usr_1"}
-        assert await bus.tickets.consume("hash") is None
-        assert await bus.tickets.consume("unknown") is None
-        clock.advance(30)
-        assert await bus.tickets.consume("late") is None
-
-    async def test_revocations_are_remembered_for_their_time(self, bus: Bus, clock: FakeClock) -> None:
-        await bus.revocations.revoke("fam_1", ttl_seconds=900)
-        assert await bus.revocations.is_revoked("fam_1")
-        assert not await bus.revocations.is_revoked("fam_2")
-        clock.advance(900)
-        assert not await bus.revocations.is_revoked("fam_1")
-
-    async def test_a_bucket_empties_and_refills(self, bus: Bus, clock: FakeClock) -> None:
-        answers = [await bus.rate_limits.take("usr_1", per_second=2, burst=3) for _ in range(4)]
-        assert [a.is_allowed for a in answers] == [True, True, True, False]
-        assert [a.remaining for a in answers] == [2, 1, 0, 0]
-        assert answers[-1].retry_after_ms == 500
-        assert (await bus.rate_limits.take("usr_2", per_second=2, burst=3)).is_allowed
-        clock.advance(0.5)
-        assert (await bus.rate_limits.take("usr_1", per_second=2, burst=3)).is_allowed
-        clock.advance(60)
-        assert (await bus.rate_limits.take("usr_1", per_second=2, burst=3)).remaining == 2
-
-    async def test_a_lock_is_held_by_one_until_released_or_expired(self, bus: Bus, clock: FakeClock) -> None:
-        token = await bus.locks.acquire("sweep", ttl_seconds=10)
-        assert token is not None
-        assert await bus.locks.acquire("sweep", ttl_seconds=10) is None
-        await bus.locks.release("sweep", "another token")
-        assert await bus.locks.acquire("sweep", ttl_seconds=10) is None
-        await bus.locks.release("sweep", token)
-        assert await bus.locks.acquire("sweep", ttl_seconds=10) is not None
-        clock.advance(10)
-        assert await bus.locks.acquire("sweep", ttl_seconds=10) is not None
-
-    async def test_waking_nobody_is_fine(self, bus: Bus) -> None:
-        await bus.wake_ups.wake("emails", "job_1")

@@ -56,7 +56,7 @@ async def test_a_connected_writer_gives_way_only_to_a_take_over(exam: Exam, stud
     await exam.bus.presence.renew([(channel, "con_1")])
     exam.clock.advance(20)
     assert (await exam.attempts.resume(student, attempt.id, Device("phone"))).lease is None
-    await exam.bus.presence.leave(channel, "con_1")
+    await exam.bus.presence.leave([(channel, "con_1")])
     assert (await exam.attempts.resume(student, attempt.id, Device("phone"))).lease is not None
 
 

@@ -41,6 +41,29 @@ class Keys:
         """The epoch and number of the last word to the nodes."""
         return self.top("words")
 
+    # --- presence, and what is a key each ---
+
+    def presence(self, channel: str) -> tuple[str, str, str, str]:
+        """When each connection on a channel is forgotten; its member; the connections of each user; notes on users."""
+        begin = f"{self.prefix}{{{channel}}}:presence"
+        return begin, f"{begin}:members", f"{begin}:users", f"{begin}:notes"
+
+    def ticket(self, ticket_hash: str) -> str:
+        """What a one-time ticket stands for."""
+        return f"{self.prefix}ticket:{ticket_hash}"
+
+    def revoked(self, key: str) -> str:
+        """The copy of an end."""
+        return f"{self.prefix}revoked:{key}"
+
+    def bucket(self, key: str) -> str:
+        """A token bucket."""
+        return f"{self.prefix}bucket:{key}"
+
+    def lock(self, name: str) -> str:
+        """A lease."""
+        return f"{self.prefix}lock:{name}"
+
     # --- the line itself ---
 
     @property

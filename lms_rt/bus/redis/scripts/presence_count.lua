@@ -1,0 +1,2 @@
+-- How many people are there.
+return redis.call('HLEN', users)

@@ -1,0 +1,57 @@
+"""What Redis is as a server: does it answer, is it set up as it must be, and what time is it there."""
+
+from __future__ import annotations
+
+import time
+
+from lms_rt.bus.base import Listening, Reachability, Receiver, SharedTime
+from lms_rt.bus.redis.line import RedisLine
+
+_OLDEST = (6, 2)
+
+
+class RedisReachability(Reachability):
+    """The breaker of the line, and questions to the server."""
+
+    def __init__(self, line: RedisLine) -> None:
+        self._line = line
+
+    @property
+    def is_reachable(self) -> bool:
+        """Is the line up?"""
+        return self._line.is_reachable
+
+    def watch(self, receiver: Receiver[bool]) -> Listening:
+        """Tell of changes."""
+        return self._line.watch(receiver)
+
+    async def ping(self) -> float:
+        """Milliseconds until the answer."""
+        asked = time.perf_counter()
+        await self._line.do("PING")
+        return (time.perf_counter() - asked) * 1000
+
+    async def faults(self) -> list[str]:
+        """A server that is too old, or that drops keys when its memory is full."""
+        text: bytes = await self._line.do("INFO")
+        facts = dict(line.split(":", 1) for line in text.decode().splitlines() if ":" in line)
+        found = []
+        version, policy = facts.get("redis_version", "0"), facts.get("maxmemory_policy", "noeviction")
+        if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
+            found.append(f"Redis {version} is older than {'.'.join(map(str, _OLDEST))}")
+        if policy != "noeviction":
+            found.append(f"maxmemory-policy is {policy}, not noeviction: what must be kept could be dropped")
+        return found
+
+
+class RedisTime(SharedTime):
+    """`TIME` of the server: all nodes ask the same one."""
+
+    def __init__(self, line: RedisLine) -> None:
+        self._line = line
+
+    async def measure(self) -> tuple[int, float]:
+        """Epoch milliseconds there, and the round trip in milliseconds."""
+        asked = time.perf_counter()
+        seconds, micros = await self._line.do("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000, (time.perf_counter() - asked) * 1000

@@ -1,0 +1,89 @@
+"""The roles that are a key each in Redis: tickets, copies of revocations, token buckets, short locks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from lms_rt.bus.base import Allowance, Locks, RateLimits, Revocations, Tickets
+from lms_rt.bus.redis.line import RedisLine, Script
+from lms_rt.errors import Refused
+from lms_rt.ids import random_token
+
+_TAKE_TOKENS = Script("take_tokens")
+_RELEASE_LOCK = Script("release_lock")
+
+
+class RedisTickets(Tickets):
+    """Tickets; what takes one out removes it in the same step."""
+
+    def __init__(self, line: RedisLine) -> None:
+        self._line = line
+
+    async def issue(self, ticket_hash: str, data: Mapping[str, Any], *, ttl_seconds: float) -> None:
+        """Keep a ticket for so long."""
+        key = self._line.keys.ticket(ticket_hash)
+        await self._line.do("SET", key, orjson.dumps(dict(data)), "PX", _ms(ttl_seconds), key=key)
+
+    async def consume(self, ticket_hash: str) -> dict[str, Any] | None:
+        """What was kept, once."""
+        key = self._line.keys.ticket(ticket_hash)
+        found: bytes | None = await self._line.do("GETDEL", key, key=key)
+        data: dict[str, Any] | None = None if found is None else orjson.loads(found)
+        return data
+
+
+class RedisRevocations(Revocations):
+    """Copies of what ended."""
+
+    def __init__(self, line: RedisLine) -> None:
+        self._line = line
+
+    async def revoke(self, key: str, *, ttl_seconds: float) -> None:
+        """Remember that `key` ended."""
+        name = self._line.keys.revoked(key)
+        await self._line.do("SET", name, 1, "PX", _ms(ttl_seconds), key=name)
+
+    async def is_revoked(self, key: str) -> bool:
+        """Is it remembered?"""
+        name = self._line.keys.revoked(key)
+        return bool(await self._line.do("EXISTS", name, key=name))
+
+
+class RedisRateLimits(RateLimits):
+    """Token buckets of all nodes. While Redis is away each node counts for itself: a limit holds, only higher."""
+
+    def __init__(self, line: RedisLine, spare: RateLimits) -> None:
+        self._line, self._spare = line, spare
+
+    async def take(self, key: str, *, per_second: float, burst: int, cost: int = 1) -> Allowance:
+        """Take `cost` tokens."""
+        name = self._line.keys.bucket(key)
+        try:
+            taken, left, wait_ms = await self._line.run(_TAKE_TOKENS, (name,), (repr(1e6 / per_second), burst, cost))
+        except Refused:
+            return await self._spare.take(key, per_second=per_second, burst=burst, cost=cost)
+        return Allowance(bool(taken), left, wait_ms)
+
+
+class RedisLocks(Locks):
+    """Leases by name."""
+
+    def __init__(self, line: RedisLine) -> None:
+        self._line = line
+
+    async def acquire(self, name: str, *, ttl_seconds: float) -> str | None:
+        """A token, or None: somebody has it."""
+        key, token = self._line.keys.lock(name), random_token(8)
+        held = await self._line.do("SET", key, token, "NX", "PX", _ms(ttl_seconds), key=key)
+        return None if held is None else token
+
+    async def release(self, name: str, token: str) -> None:
+        """Give it back, if it is still held with this token."""
+        await self._line.run(_RELEASE_LOCK, (self._line.keys.lock(name),), (token,))
+
+
+def _ms(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
