@@ -5,8 +5,9 @@ Which commands there are stands in `handlers/live/table.py`; each file beside th
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from lms_rt.contracts.frames import CommandFrame, error_frame, reply_frame
 from lms_rt.errors import Code, Refused
 from lms_rt.realtime.connection import Connection
 from lms_rt.realtime.subscription import Subscription
-from lms_rt.storage.faults import faults_translated
+from lms_rt.storage.faults import translated
 
 if TYPE_CHECKING:
     from lms_rt.bootstrap import Services
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-CommandFunction = Callable[["LiveSession", Any], Awaitable[Any]]
-"""Given the session and the validated command; returns a view, a mapping, or None for `{}`."""
+CommandFunction = Callable[["LiveSession", Any], Any]
+"""Given the session and the validated command; returns a view, a mapping, or None for `{}`, or a coroutine of those."""
 
 
 CommandModel = type[Draft]
@@ -42,6 +43,8 @@ class Command:
 
 class LiveSession:
     """One connection's side of the commands: who it is, what it listens to. Commands of one session run one by one."""
+
+    __slots__ = ("_fresh", "connection", "received_ms", "services")
 
     def __init__(self, services: Services, connection: Connection) -> None:
         self.services = services
@@ -72,31 +75,54 @@ class LiveSession:
         self._fresh.clear()
 
 
-async def run_command(session: LiveSession, commands: Mapping[str, Command], frame: CommandFrame) -> None:
-    """Run one command and send its reply; whatever goes wrong becomes an error reply."""
-    result = "refused"
+def begin_command(
+    session: LiveSession, commands: Mapping[str, Command], frame: CommandFrame
+) -> Coroutine[Any, Any, None] | None:
+    """Run a command and send its reply; whatever goes wrong becomes an error reply.
+
+    Most commands wait for something: then nothing has been done yet, and what is returned is to be awaited.
+    """
     try:
-        reply = reply_frame(frame.id, await _result(session, commands, frame))
-        result = "done"
-    except Refused as refused:
-        reply = error_frame(frame.id, refused)
-    except Exception:  # noqa: BLE001 - a fault of ours; the connection goes on
-        _log.exception("command %s failed", frame.type)
-        reply = error_frame(frame.id, Refused(Code.UNAVAILABLE, "Something went wrong on our side."))
-        result = "failed"
-    session.connection.send_text(reply)
-    session.release()
+        outcome = _outcome(session, commands.get(frame.type), frame)
+        if asyncio.iscoroutine(outcome):
+            return _reply_later(session, frame, outcome)
+        reply, result = reply_frame(frame.id, outcome), "done"
+    except Exception as fault:  # noqa: BLE001 - a fault of ours; the connection goes on
+        reply, result = _reply_of_fault(frame, fault)
     # An unknown type is the client's own word: as a label it would grow without bound.
-    session.services.node.metrics.count_command(frame.type if frame.type in commands else "unknown", result)
+    _send_reply(session, frame.type if frame.type in commands else "unknown", reply, result)
+    return None
 
 
-async def _result(session: LiveSession, commands: Mapping[str, Command], frame: CommandFrame) -> Any:
-    command = commands.get(frame.type)
+async def _reply_later(session: LiveSession, frame: CommandFrame, outcome: Coroutine[Any, Any, Any]) -> None:
+    try:
+        reply, result = reply_frame(frame.id, await outcome), "done"
+    except Exception as fault:  # noqa: BLE001 - as above
+        reply, result = _reply_of_fault(frame, fault)
+    _send_reply(session, frame.type, reply, result)
+
+
+def _outcome(session: LiveSession, command: Command | None, frame: CommandFrame) -> Any:
+    """What the command gives, or the coroutine that will."""
     if command is None:
         raise Refused(Code.UNKNOWN_COMMAND, f"There is no command {frame.type[:60]!r}.")
     try:
         asked = read_model(command.model, frame.fields)
     except Refused as refused:
         raise Refused(Code.INVALID_COMMAND, fields=refused.fields) from None
-    with faults_translated():
-        return await command.function(session, asked)
+    return command.function(session, asked)
+
+
+def _reply_of_fault(frame: CommandFrame, fault: Exception) -> tuple[bytes, str]:
+    """The error reply, and how it is counted."""
+    refused = fault if isinstance(fault, Refused) else translated(fault)
+    if refused is not None:
+        return error_frame(frame.id, refused), "refused"
+    _log.error("command %s failed", frame.type, exc_info=fault)
+    return error_frame(frame.id, Refused(Code.UNAVAILABLE, "Something went wrong on our side.")), "failed"
+
+
+def _send_reply(session: LiveSession, command_type: str, reply: bytes, result: str) -> None:
+    session.connection.send_text(reply)
+    session.release()
+    session.services.node.metrics.count_command(command_type, result)

@@ -1,130 +1,244 @@
-"""RFC 6455 on the reading side, as strict as our protocol says: faults end with their numbers (1002, 1007, 1009).
+"""RFC 6455: cuts what arrives into frames, puts the parts of a message together, and makes control frames. No I/O.
 
-Tornado does the handshake, pings, pongs and closes; its own reader cuts the line at faults, so that a client would never
-hear why. What the frames mean is not known here.
+As strict as our protocol says: each fault has its number (1002, 1007, 1009). What messages mean is not known here.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Awaitable
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
 
 from tornado.util import _websocket_mask
-from tornado.websocket import WebSocketProtocol13
 
-_TEXT, _BINARY, _CLOSE, _PONG = 0x1, 0x2, 0x8, 0xA
-_KNOWN = frozenset({0x0, _TEXT, _BINARY, _CLOSE, 0x9, _PONG})
+from lms_rt.contracts.frames import MAX_FRAME_BYTES
+from lms_rt.realtime.close_codes import Close
+
+MAX_FRAGMENTS = 1_024
+"""Of one message: nobody needs more for 64 KiB, and empty ones would cost time without an end."""
+MAX_DISCARDED_BYTES = 16 * 1024 * 1024
+
+_LAST, _RESERVED, _MASKED, _CONTROL = 0x80, 0x70, 0x80, 0x08
+_CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
+_KNOWN = frozenset({_CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG})
+_WHOLE_TEXT = _LAST | _TEXT
 _CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
 """What a client may send: the others are reserved, or only stand for closes without a number."""
-_DRAIN_BYTES = 64 * 1024
-_MAX_DRAINED_BYTES = 16 * 1024 * 1024
 
 
-class FrameReceiver(Protocol):
-    """Who takes whole messages."""
+def pong_frame(data: bytes) -> bytes:
+    """The answer to a ping with this data, which is 125 bytes at most."""
+    return bytes((_LAST | _PONG, len(data))) + data
 
-    def on_text(self, raw: bytes) -> Awaitable[None] | None:
+
+def close_frame(code: int | None, reason: str = "") -> bytes:
+    """The last frame of a side; without a number it has no body."""
+    body = b"" if code is None else code.to_bytes(2) + reason.encode()
+    return bytes((_LAST | _CLOSE, len(body))) + body
+
+
+class FrameReader(ABC):
+    """One connection's reader: `feed` it, and it calls the methods below for every whole message.
+
+    Between two messages it can be paused. After `discard` it only waits for the client's close frame, and keeps
+    nothing of what comes before.
+    """
+
+    __slots__ = (
+        "_discarded_bytes",
+        "_fragments",
+        "_held",
+        "_is_discarding",
+        "_is_text",
+        "_needed_bytes",
+        "_part_count",
+        "_skipped_bytes",
+        "is_paused",
+    )
+
+    def __init__(self) -> None:
+        self.is_paused = False
+        self._held: bytearray | None = None
+        """What came of a frame that is not whole, or behind a pause."""
+        self._needed_bytes = 0
+        self._fragments: bytearray | None = None
+        self._is_text, self._part_count = False, 0
+        self._is_discarding, self._discarded_bytes, self._skipped_bytes = False, 0, 0
+
+    # --- what is read ---
+
+    @abstractmethod
+    def on_text(self, raw: bytes) -> None:
         """A text message, in UTF-8."""
 
-    def on_binary(self) -> Awaitable[None] | None:
+    @abstractmethod
+    def on_binary(self) -> None:
         """A binary message, which our protocol does not have."""
 
+    @abstractmethod
+    def on_ping(self, data: bytes) -> None:
+        """A ping, to be answered with its data."""
 
-class LiveProtocol(WebSocketProtocol13):
-    """One connection's reader."""
+    @abstractmethod
+    def on_pong(self) -> None:
+        """A pong."""
 
-    async def _receive_frame(self) -> None:
-        first, second = await self._read_bytes(2)
-        opcode, length, is_last = first & 0x0F, second & 0x7F, bool(first & 0x80)
-        fault = self._fault(first, second)
-        if length == 126:
-            length = struct.unpack("!H", await self._read_bytes(2))[0]
-        elif length == 127:
-            length = struct.unpack("!Q", await self._read_bytes(8))[0]
-        held = len(self._fragmented_message_buffer or b"")
-        mask = await self._read_bytes(4) if second & 0x80 else b""
-        if fault or (opcode < 8 and length + held > self.params.max_message_size):
-            await self._refuse(1002 if fault else 1009, fault or "message too big", length)
-            return
-        data = _websocket_mask(mask, await self._read_bytes(length)) if length else b""
-        whole = self._assembled(opcode, data, is_last=is_last)
-        if whole is not None and (handled := self._handle_message(*whole)) is not None:
-            await handled
+    @abstractmethod
+    def on_close(self, code: int | None) -> None:
+        """The client's last frame, and the number to answer it with: its own, where that may be sent."""
 
-    def _fault(self, first: int, second: int) -> str:
-        """What RFC 6455 forbids in a head; "" when it is in order."""
-        opcode, is_last = first & 0x0F, first & 0x80
-        is_open = self._fragmented_message_buffer is not None
-        if first & 0x70 or opcode not in _KNOWN:
-            return "reserved bits or opcode"
-        if not second & 0x80:
-            return "frames from clients are masked"
-        if opcode >= 8 and (not is_last or second & 0x7F > 125):
-            return "control frames are short and whole"
-        if opcode == 0 and not is_open:
-            return "nothing to continue"
-        if opcode in (_TEXT, _BINARY) and is_open:
-            return "a fragmented message is not over"
-        return ""
+    @abstractmethod
+    def on_fault(self, close: Close) -> None:
+        """The client broke a rule; from here on everything up to its close frame is dropped. Called once."""
 
-    def _assembled(self, opcode: int, data: bytes, *, is_last: bool) -> tuple[int, bytes] | None:
-        """The whole message that this frame completes, or None."""
-        if opcode >= 8:
-            return opcode, data
-        if opcode == 0 and self._fragmented_message_buffer is not None:
-            self._fragmented_message_buffer.extend(data)
-        elif not is_last:
-            self._fragmented_message_opcode = opcode  # type: ignore[assignment]  # Tornado leaves it untyped
-            self._fragmented_message_buffer = bytearray(data)
-        if not is_last:
-            return None
-        if opcode == 0 and self._fragmented_message_buffer is not None:
-            opcode, data = self._fragmented_message_opcode or _TEXT, bytes(self._fragmented_message_buffer)
-            self._fragmented_message_buffer = None
-        return opcode, data
+    @abstractmethod
+    def on_noise(self) -> None:
+        """More came after a fault than one can wait for."""
 
-    def _handle_message(self, opcode: int, data: bytes) -> Any:
-        handler: Any = self.handler
-        if opcode == _CLOSE and not self.client_terminated and (fault := _close_fault(data)):
-            self.client_terminated = True  # it has closed, however badly: our answer is the last frame
-            self.close(fault, "not a close frame")
-            return None
-        if opcode not in (_TEXT, _BINARY):
-            return super()._handle_message(opcode, data)
-        if self.client_terminated or self.server_terminated:
-            return None
-        if opcode == _BINARY:
-            return self._run_callback(handler.on_binary)
-        try:
-            data.decode()
-        except UnicodeDecodeError:
-            self.close(1007, "not UTF-8")
-            return None
-        return self._run_callback(handler.on_text, data)
+    # --- reading ---
 
-    async def _refuse(self, code: int, reason: str, length: int) -> None:
-        """Say why, and read on to the client's own close: cutting the line now could lose the reason on its way.
+    def feed(self, data: bytes) -> None:
+        """Take what arrived."""
+        if self._held is not None:
+            self._held += data
+            if self.is_paused or len(self._held) < self._needed_bytes:
+                return
+            data, self._held = bytes(self._held), None
+        at, end = self._discarded(data) if self._is_discarding else 0, len(data)
+        while at < end and not self.is_paused:
+            behind = self._read_frame(data, at)
+            if not behind:
+                break
+            at = behind
+        if at < end:
+            self._held = bytearray(data[at:])
 
-        What comes until then is dropped. The close's timer (5 s) ends a client that does not answer it; one that
-        announces more than could be dropped in that time is cut off.
-        """
-        self.close(code, reason)
-        if length > _MAX_DRAINED_BYTES:
-            self._abort()
-            return
-        while length > 0 and not self.client_terminated:
-            length -= len(await self.stream.read_bytes(min(length, _DRAIN_BYTES), partial=True))
+    def resume(self) -> None:
+        """Go on behind a pause."""
+        self.is_paused, self._needed_bytes = False, 0
+        if self._held is not None:
+            self.feed(b"")
 
+    def discard(self) -> None:
+        """Drop everything up to the client's close frame."""
+        self._is_discarding, self._fragments = True, None
 
-def _close_fault(data: bytes) -> int:
-    """What RFC 6455 says of a close frame's body: empty, or a number that may be sent and words in UTF-8. 0: in order."""
-    if not data:
+    def _read_frame(self, data: bytes, at: int) -> int:
+        """Read the frame that begins at `at`; the place behind it, or 0: more has to come first."""
+        body = at + 2
+        if len(data) < body:
+            return self._wait_for(2)
+        first, second = data[at], data[at + 1]
+        length = second & 0x7F
+        if length > 125:
+            size = 2 if length == 126 else 8
+            if len(data) < body + size:
+                return self._wait_for(2 + size)
+            length, body = int.from_bytes(data[body : body + size]), body + size
+        body += 4 * (second >> 7)  # the mask, where there is one
+        if self._is_discarding:
+            return self._discard_frame(first, len(data), body + length)
+        is_plain = first == _WHOLE_TEXT and second & _MASKED and length <= MAX_FRAME_BYTES and self._fragments is None
+        if not is_plain and (fault := self._fault_of(first, second, length)):
+            self._fail(fault)
+            return self._discard_frame(first, len(data), body + length)
+        behind = body + length
+        if len(data) < behind:
+            return self._wait_for(behind - at)
+        payload = _websocket_mask(data[body - 4 : body], data[body:behind])
+        if is_plain:
+            self._text(payload)
+        else:
+            self._take(first, payload)
+        return behind
+
+    def _wait_for(self, count: int) -> int:
+        self._needed_bytes = count
         return 0
-    if len(data) == 1 or int.from_bytes(data[:2], "big") not in _CLOSE_CODES:
-        return 1002
+
+    def _fault_of(self, first: int, second: int, length: int) -> Close | None:
+        """What RFC 6455 forbids in a head; None when it is in order."""
+        opcode, is_last, is_open = first & 0x0F, first & _LAST, self._fragments is not None
+        if first & _RESERVED or opcode not in _KNOWN or not second & _MASKED:
+            return Close.PROTOCOL_ERROR
+        if opcode & _CONTROL:
+            return None if is_last and length <= 125 else Close.PROTOCOL_ERROR
+        if is_open != (opcode == _CONTINUATION):  # a message is continued when one is open, and begun when none is
+            return Close.PROTOCOL_ERROR
+        return Close.TOO_BIG if length + len(self._fragments or b"") > MAX_FRAME_BYTES else None
+
+    def _take(self, first: int, payload: bytes) -> None:
+        """Do what a frame asks that is more than a whole text."""
+        opcode = first & 0x0F
+        if opcode == _PONG:
+            self.on_pong()
+        elif opcode == _PING:
+            self.on_ping(payload)
+        elif opcode == _CLOSE:
+            self._closed(payload)
+        elif opcode == _BINARY and first & _LAST:
+            self.on_binary()
+        else:
+            self._part(opcode, payload, is_last=bool(first & _LAST))
+
+    def _part(self, opcode: int, payload: bytes, *, is_last: bool) -> None:
+        """A part of a fragmented message."""
+        if self._fragments is None:
+            self._fragments, self._is_text, self._part_count = bytearray(), opcode == _TEXT, 0
+        self._part_count += 1
+        if self._part_count > MAX_FRAGMENTS:
+            self._fail(Close.FLOODING)
+        elif not is_last:
+            self._fragments += payload
+        else:
+            whole, self._fragments = bytes(self._fragments + payload), None
+            if self._is_text:
+                self._text(whole)
+            else:
+                self.on_binary()
+
+    def _text(self, payload: bytes) -> None:
+        if not payload.isascii() and not _is_utf8(payload):
+            self._fail(Close.NOT_UTF8)
+        else:
+            self.on_text(payload)
+
+    def _closed(self, payload: bytes) -> None:
+        """RFC 6455 wants a close frame's body empty, or a number that may be sent and words in UTF-8."""
+        code = int.from_bytes(payload[:2])
+        if len(payload) == 1 or (payload and code not in _CLOSE_CODES):
+            code = Close.PROTOCOL_ERROR.code
+        elif not _is_utf8(payload[2:]):
+            code = Close.NOT_UTF8.code
+        self.on_close(code or None)
+
+    def _fail(self, fault: Close) -> None:
+        self.discard()
+        self.on_fault(fault)
+
+    # --- discarding ---
+
+    def _discarded(self, data: bytes) -> int:
+        """How much of what arrived belongs to a frame that is dropped."""
+        self._discarded_bytes += len(data)
+        if self._discarded_bytes > MAX_DISCARDED_BYTES:
+            self.on_noise()
+        dropped = min(self._skipped_bytes, len(data))
+        self._skipped_bytes -= dropped
+        return dropped
+
+    def _discard_frame(self, first: int, end: int, behind: int) -> int:
+        """Drop a frame, unless it is the client's last one; it ends at `behind`, which may be still to come."""
+        if first & 0x0F == _CLOSE:
+            self.on_close(None)
+            return behind
+        self._skipped_bytes = max(0, behind - end)
+        if self._skipped_bytes > MAX_DISCARDED_BYTES:
+            self.on_noise()
+        return min(behind, end)
+
+
+def _is_utf8(text: bytes) -> bool:
     try:
-        data[2:].decode()
+        text.decode()
     except UnicodeDecodeError:
-        return 1007
-    return 0
+        return False
+    return True

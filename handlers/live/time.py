@@ -1,4 +1,7 @@
-"""Commands about time: `ping`, and `time.sync`, by which a client measures its offset from the server's clock."""
+"""Commands about time: `ping`, and `time.sync`, by which a client measures its offset from the server's clock.
+
+They wait for nothing, and are answered in the step of the loop that read them.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,12 @@ from lms_rt.clock import rfc3339
 from lms_rt.contracts.live import PingCommand, TimeSyncCommand
 
 
-async def ping(session: LiveSession, _: PingCommand) -> dict[str, Any]:
+def ping(session: LiveSession, _: PingCommand) -> dict[str, Any]:
     """Answer."""
     return {"server_time": rfc3339(session.services.clock.now())}
 
 
-async def sync(session: LiveSession, command: TimeSyncCommand) -> dict[str, Any]:
+def sync(session: LiveSession, command: TimeSyncCommand) -> dict[str, Any]:
     """`t1` and `t2`: epoch milliseconds when the command was read and when it is answered, here the same moment."""
     clock = session.services.clock
     now_ms = clock.now_ms()

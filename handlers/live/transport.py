@@ -1,66 +1,218 @@
-"""The write side of one socket: straight to an idle plain socket, everything else through Tornado's stream."""
+"""One upgraded socket: reads frames from it and writes frames to it, straight, without a stream or buffers in between.
+
+Tornado has done the handshake and given the socket away. What messages mean is the listener's; what RFC 6455 asks of
+every connection (answered closes, an end in bounded time) is done here.
+"""
 
 from __future__ import annotations
 
-from asyncio import Future
-from collections.abc import Callable
+import asyncio
+import socket
+from abc import ABC, abstractmethod
 
-from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
-
-from handlers.live.protocol import LiveProtocol
+from handlers.live.protocol import FrameReader, close_frame
+from lms_rt.realtime.close_codes import Close
 from lms_rt.realtime.connection import Transport
 
+CLOSE_SECONDS = 5.0
+"""So long a client may take to answer our close frame, and to read what is before it."""
+_READ_BYTES = 64 * 1024
+"""At once; from 128 KiB on, the allocator would ask the kernel for each buffer anew."""
 
-class SocketTransport(Transport):
-    """Writes whole frames. `on_drained` is called when the stream has nothing left."""
 
-    __slots__ = ("_is_plain", "_protocol", "_stream", "on_drained")
+class MessageListener(ABC):
+    """Who is told what came in on one socket."""
 
-    def __init__(self, protocol: LiveProtocol) -> None:
-        self._protocol, self._stream = protocol, protocol.stream
-        self._is_plain = isinstance(self._stream, IOStream) and not isinstance(self._stream, SSLIOStream)
-        self.on_drained: Callable[[], None] = _nobody
+    __slots__ = ()
+
+    @abstractmethod
+    def on_text(self, raw: bytes) -> None:
+        """A text message, in UTF-8."""
+
+    @abstractmethod
+    def on_binary(self) -> None:
+        """A binary message."""
+
+    @abstractmethod
+    def on_ping(self, data: bytes) -> None:
+        """A ping, to be answered with its data."""
+
+    @abstractmethod
+    def on_pong(self) -> None:
+        """A pong."""
+
+    @abstractmethod
+    def on_drained(self) -> None:
+        """What `write` could not send at once has gone."""
+
+    @abstractmethod
+    def on_fault(self, close: Close) -> None:
+        """The client broke a rule of RFC 6455: the line has to be closed with this."""
+
+    @abstractmethod
+    def on_lost(self, code: int | None) -> None:
+        """The line has ended, whatever the path; the client's own code, where it sent one. The last call."""
+
+
+class SocketTransport(FrameReader, Transport):
+    """Reads when the loop says so, and writes at once what the socket takes."""
+
+    __slots__ = (
+        "_deadline",
+        "_is_answered",
+        "_is_closing",
+        "_is_reading",
+        "_listener",
+        "_loop",
+        "_socket",
+        "_unsent",
+        "is_over",
+    )
+
+    def __init__(self, line: socket.socket, listener: MessageListener) -> None:
+        super().__init__()
+        self.is_over = False
+        self._socket, self._loop = line, asyncio.get_running_loop()
+        self._listener: MessageListener | None = listener
+        self._unsent: bytes | memoryview = b""
+        self._is_reading = self._is_closing = self._is_answered = False
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def open(self, data: bytes) -> None:
+        """Begin to read; `data` has come with the handshake."""
+        self.feed(data)
+        if not self.is_over:
+            self._read_on()
+
+    # --- writing ---
 
     def write(self, data: bytes) -> bool:
-        """Send now what the socket takes, and leave the rest to the stream in the same call."""
-        stream, rest = self._stream, memoryview(data)
-        if stream.closed() or self._protocol.server_terminated:
-            return True
-        if self._is_plain and not stream.writing():
-            try:
-                sent = stream.socket.send(data)
-            except (BlockingIOError, InterruptedError):
-                sent = 0
-            except OSError:
-                stream.close()
-                return True
-            if sent == len(data):
-                return True
-            rest = rest[sent:]
-        return self._through_stream(rest)
+        """Send now what the socket takes; the rest follows as soon as it takes more."""
+        return self._is_closing or self._send(data)
 
-    def close(self, code: int, reason: str) -> None:
-        """Send a close frame behind what was written."""
-        self._protocol.close(code, reason)
+    def close(self, code: int | None, reason: str) -> None:
+        """Send a close frame behind what was written, and wait for the client's."""
+        if self._is_closing:
+            return
+        self._is_closing = True
+        self._deadline = self._loop.call_later(CLOSE_SECONDS, self.abort)
+        self._send(close_frame(code, reason))
+        self.discard()
+        self.resume()
 
     def abort(self) -> None:
         """Cut the line at once."""
-        self._stream.close()
+        if self.is_over:
+            return
+        self.is_over = self.is_paused = self._is_closing = True
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._socket.close()
+        self._unsent = b""
+        self._tell_lost(None)
 
-    def _through_stream(self, rest: memoryview) -> bool:
-        try:
-            written = self._stream.write(rest)
-        except StreamClosedError:
+    def _send(self, data: bytes) -> bool:
+        if self._unsent:
+            self._unsent = b"".join((self._unsent, data))
+            return False
+        sent = self._sent(data)
+        if sent == len(data):
             return True
-        if written.done():
-            return True
-        written.add_done_callback(self._written)
+        self._unsent = memoryview(data)[sent:]
+        self._loop.add_writer(self._socket, self._on_writable)
         return False
 
-    def _written(self, written: Future[None]) -> None:
-        if not written.cancelled() and written.exception() is None:
-            self.on_drained()
+    def _sent(self, data: bytes | memoryview) -> int:
+        """How much the socket took; all, where nobody is left to take it."""
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            self._loop.call_soon(self.abort)  # not now: who writes to many goes on undisturbed
+            return len(data)
 
+    def _on_writable(self) -> None:
+        self._unsent = self._unsent[self._sent(self._unsent) :]
+        if self._unsent:
+            return
+        self._unsent = b""
+        self._loop.remove_writer(self._socket)
+        if self._is_answered:
+            self.abort()
+        elif self._listener is not None:
+            self._listener.on_drained()
 
-def _nobody() -> None:
-    """Before there is a connection, nobody waits."""
+    # --- reading ---
+
+    def resume(self) -> None:
+        """Hand over messages again."""
+        if self.is_over:
+            return
+        super().resume()
+        if not (self._is_reading or self.is_paused or self.is_over):
+            self._read_on()
+
+    def _read_on(self) -> None:
+        self._is_reading = True
+        self._loop.add_reader(self._socket, self._on_readable)
+
+    def _on_readable(self) -> None:
+        if self.is_paused:  # what comes now waits in the kernel, and then at the client
+            self._is_reading = False
+            self._loop.remove_reader(self._socket)
+            return
+        try:
+            data = self._socket.recv(_READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            self.feed(data)
+        else:
+            self.abort()
+
+    def on_text(self, raw: bytes) -> None:
+        """Hand it over."""
+        if self._listener is not None:
+            self._listener.on_text(raw)
+
+    def on_binary(self) -> None:
+        """Hand it over."""
+        if self._listener is not None:
+            self._listener.on_binary()
+
+    def on_ping(self, data: bytes) -> None:
+        """Hand it over."""
+        if self._listener is not None:
+            self._listener.on_ping(data)
+
+    def on_pong(self) -> None:
+        """Hand it over."""
+        if self._listener is not None:
+            self._listener.on_pong()
+
+    def on_fault(self, close: Close) -> None:
+        """Hand it over."""
+        if self._listener is not None:
+            self._listener.on_fault(close)
+
+    def on_close(self, code: int | None) -> None:
+        """Answer, if that is still to be done, and end the line as soon as everything has gone."""
+        self.close(code, "")
+        self.is_paused = self._is_answered = True
+        self._tell_lost(code)
+        if not self._unsent:
+            self.abort()
+
+    def on_noise(self) -> None:
+        """Waiting for the client's close frame would cost too much."""
+        self.abort()
+
+    def _tell_lost(self, code: int | None) -> None:
+        listener, self._listener = self._listener, None  # and no circle is left for the collector to find
+        if listener is not None:
+            listener.on_lost(code)

@@ -1,6 +1,6 @@
 """The driver's faults in the house's words: what passes by itself becomes `unavailable`, the rest stays a bug.
 
-Applied once at each border, where errors become replies: `handlers/rest/base.py`, `handlers/live/socket.py`, and the
+Applied once at each border, where errors become replies: `handlers/rest/base.py`, `handlers/live/`, and the
 loops of the relay and of the attempts' clock. Services let driver errors pass.
 """
 

@@ -1,0 +1,68 @@
+"""The open lines of this process, and the work that goes on for them: nothing of it is forgotten when the process ends."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any
+
+from lms_rt.realtime.close_codes import Close
+
+
+class Line(ABC):
+    """One open line."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def close(self, close: Close) -> None:
+        """Say so to the client and end; again does nothing."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Cut it off."""
+
+
+class Lines:
+    """Owns the lines and their tasks."""
+
+    def __init__(self) -> None:
+        self._open: set[Line] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._all_ended = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, line: Line) -> None:
+        """It is open from now on."""
+        self._open.add(line)
+
+    def discard(self, line: Line) -> None:
+        """It has ended."""
+        self._open.discard(line)
+        if not self._open:
+            self._all_ended.set()
+
+    def carry_out(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let something go on beside what reads the line."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self, *, patience_seconds: float = 5) -> None:
+        """End every line, with a word to who does not know yet; cut off those who have not answered in time."""
+        for line in tuple(self._open):
+            line.close(Close.RESTARTING)
+        self._all_ended.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_seconds):
+                while self._open:
+                    await self._all_ended.wait()
+        for line in tuple(self._open):
+            line.abort()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
