@@ -30,9 +30,12 @@ from lms_rt.console.import_questions import import_questions
 from lms_rt.services.demo import DEMO_PASSWORD
 from lms_rt.storage.control import serve_control
 
-_PATIENCE_SECONDS = 10
-"""So long the last requests may take; the node has given its commands as much before."""
-_HANG_UP_SECONDS = 2
+NODE_PATIENCE_SECONDS = 10
+"""So long commands may take that run when the process is told to end …"""
+PATIENCE_SECONDS = 10
+"""… and then the last requests …"""
+HANG_UP_SECONDS = 2
+"""… and then the last bytes."""
 _log = logging.getLogger(__name__)
 
 
@@ -117,16 +120,15 @@ async def serving(services: Services, sockets: list[socket.socket]) -> AsyncIter
     finally:
         services.health.close()
         server.stop()
-        server.conn_params.no_keep_alive = (
-            True  # whoever asks on an open connection is told that it ends with the answer
-        )
-        await services.node.shutdown()
+        # Whoever asks on an open connection is told that it ends with the answer.
+        server.conn_params.no_keep_alive = True
+        await services.node.shutdown(patience_seconds=NODE_PATIENCE_SECONDS)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE_SECONDS):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 while app.requests_running:  # noqa: ASYNC110 - one of many ends it, nobody tells
                     await asyncio.sleep(0.02)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_HANG_UP_SECONDS):
+            async with asyncio.timeout(HANG_UP_SECONDS):
                 await server.close_all_connections()
 
 

@@ -11,6 +11,7 @@ import pytest
 INSTALL = {
     "java": "apt-get install default-jdk-headless",
     "mvn": "apt-get install maven",
+    "nginx": "apt-get install nginx",
     "redis-server": "apt-get install redis-server",
     "chromium": "apt-get install chromium fonts-dejavu-core",
 }

@@ -24,7 +24,7 @@ class LmsServer:
     """A server with these settings; `options` are further words of the command."""
 
     def __init__(self, settings: Settings, *options: str, log: Path) -> None:
-        self.log, self.port = log, _free_port()
+        self.log, self.port = log, free_port()
         self._options = options
         self._env = {"PATH": os.environ["PATH"], "HTTP_PORT": str(self.port), "LOG_LEVEL": "WARNING", **_lane(settings)}
         self._process: ServerProcess | None = None
@@ -38,10 +38,13 @@ class LmsServer:
         assert self._process is not None
         return self._process.pid
 
+    def command(self) -> list[str]:
+        """What is run."""
+        return [sys.executable, str(_RUN), "serve", *self._options]
+
     def start(self) -> Self:
         """Start it; returns when it answers."""
-        command = [sys.executable, str(_RUN), "serve", *self._options]
-        self._process = ServerProcess(command, env=self._env, log=self.log)
+        self._process = ServerProcess(self.command(), env=self._env, log=self.log)
         try:
             self._process.line_with("lms_rt ready on")
         except RuntimeError as error:
@@ -55,26 +58,35 @@ class LmsServer:
             self._process.kill()
         self._process = None
 
+    def stop(self) -> int:
+        """Ask it to end, as an operator does; its exit status (0 when it was not there)."""
+        status = self._process.stop() if self._process is not None else 0
+        self._process = None
+        return status
+
     def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
     ) -> None:
-        if self._process is not None:
-            self._process.stop()
+        self.stop()
 
 
 def _lane(settings: Settings) -> dict[str, str]:
     """What was set for the lane, as the environment of the process."""
     given: dict[str, Any] = {name: getattr(settings, name) for name in settings.model_fields_set - {"http_port"}}
-    return {
-        name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        for name, value in given.items()
-    }
+    return {name.upper(): _word(value) for name, value in given.items()}
 
 
-def _free_port() -> int:
+def _word(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def free_port() -> int:
+    """A port on which nothing listens, and which no outgoing connection will take."""
     while True:
         port = random.choice(_PORTS)  # noqa: S311 - no secret
         with socket.socket() as probe:

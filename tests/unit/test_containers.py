@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from fnmatch import fnmatch
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml  # type: ignore[import-untyped]
@@ -18,6 +20,7 @@ from handlers.routes import ROUTES
 
 ROOT = Path(run.__file__).parent
 _STEP = re.compile(r"^([A-Z]+)\s+((?:.*\\\n)*.*)$", re.MULTILINE)
+_TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 _OF_PYTHON = {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
 
 
@@ -37,9 +40,25 @@ def _environment() -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in _step("ENV").split())
 
 
+def _file() -> dict[str, Any]:
+    whole: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return whole
+
+
 def _compose() -> dict[str, Any]:
-    services: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    services: dict[str, Any] = _file()["services"]
     return services
+
+
+def _nodes() -> dict[str, Any]:
+    """The services that are made from our image."""
+    return {name: service for name, service in _compose().items() if service.get("build") == "."}
+
+
+def _directives(name: str) -> list[str]:
+    """What nginx is told by directives of this name."""
+    text = re.sub(r"#.*", "", (ROOT / "config" / "nginx.conf").read_text())
+    return [words.strip() for words in re.findall(rf"^\s*{name}\s([^;{{]*);", text, re.MULTILINE)]
 
 
 def _copied() -> set[str]:
@@ -68,7 +87,76 @@ def test_every_variable_of_the_image_is_a_setting() -> None:
 def test_the_port_is_the_one_that_is_listened_on() -> None:
     port = str(Settings.model_fields["http_port"].default)
     assert _environment()["HTTP_PORT"] == _step("EXPOSE") == port
-    assert [mapping.split(":")[-1] for mapping in _compose()["app"]["ports"]] == [port]
+    assert [node["expose"] for node in _nodes().values()] == [[port]] * 2
+    assert [server.split()[0] for server in _directives("server")] == [f"{name}:{port}" for name in _nodes()]
+
+
+def test_only_nginx_is_reached_from_outside_and_only_from_this_machine() -> None:
+    published = {name: service["ports"] for name, service in _compose().items() if "ports" in service}
+    (mapping,) = published.pop("nginx")
+    assert published == {}
+    address, outside, inside = mapping.split(":")
+    assert address == "127.0.0.1"
+    assert _directives("listen") == [inside]
+    for node in _nodes().values():
+        assert _default(node["environment"]["PUBLIC_URL"]) == f"http://localhost:{outside}"
+
+
+def _default(value: str) -> str:
+    return re.sub(r"\$\{\w+:-(.*?)\}", r"\1", value)
+
+
+def test_the_nodes_believe_nginx_and_nobody_else() -> None:
+    nginx = _compose()["nginx"]["networks"]["front"]["ipv4_address"]
+    (pool,) = _file()["networks"]["front"]["ipam"]["config"]
+    addresses = [nginx, *(node["networks"]["front"]["ipv4_address"] for node in _nodes().values())]
+    assert len(set(addresses)) == 3
+    assert all(ip_address(address) in ip_network(pool["subnet"]) for address in addresses)
+    assert {node["environment"]["TRUSTED_PROXIES"] for node in _nodes().values()} == {f"{nginx}/32"}
+
+
+def test_what_is_mounted_exists() -> None:
+    mounts = [mount.split(":") for service in _compose().values() for mount in service.get("volumes", ())]
+    named = {source for source, *_ in mounts if not source.startswith(".")}
+    assert named == set(_file()["volumes"])
+    assert [source for source, *_ in mounts if source.startswith(".")] == ["./config/nginx.conf"]
+    assert (ROOT / "config" / "nginx.conf").is_file()
+
+
+def test_networks_are_declared_and_the_databases_are_shut_in() -> None:
+    networks = _file()["networks"]
+    for name, service in _compose().items():
+        assert set(service["networks"]) <= set(networks)
+        if name not in {"nginx", *_nodes()}:
+            assert service["networks"] == ["back"]
+    assert networks["back"] == {"internal": True}
+
+
+@pytest.mark.parametrize("name", ["nginx", "node1", "node2"])
+def test_what_faces_the_world_may_little(name: str) -> None:
+    service = _compose()[name]
+    assert service["read_only"] is True
+    assert service["tmpfs"] == ["/tmp"]  # noqa: S108 - the container's own
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_nginx_writes_where_it_may() -> None:
+    written = [*_directives("pid"), *(path for kind in _TEMPORARY for path in _directives(f"{kind}_temp_path"))]
+    assert len(written) == 1 + len(_TEMPORARY)
+    assert all(path.startswith("/tmp/") for path in written)  # noqa: S108
+    assert {words.split()[0] for words in _directives("(?:access|error)_log")} == {"/dev/stdout", "/dev/stderr"}
+
+
+def test_everybody_is_given_the_time_to_end_gently() -> None:
+    (for_sockets,) = _directives("worker_shutdown_timeout")
+    assert _seconds(_compose()["nginx"]["stop_grace_period"]) > _seconds(for_sockets)
+    needed = serve.NODE_PATIENCE_SECONDS + serve.PATIENCE_SECONDS + serve.HANG_UP_SECONDS
+    assert all(_seconds(node["stop_grace_period"]) > needed for node in _nodes().values())
+
+
+def _seconds(words: str) -> int:
+    return int(words.removesuffix("s"))
 
 
 def test_the_image_runs_as_somebody_without_rights_and_writes_in_one_place() -> None:
@@ -112,29 +200,46 @@ def _parsed(words: list[str]) -> None:
 
 def test_the_commands_are_those_of_run_py() -> None:
     _parsed(json.loads(_step("CMD")))
-    _parsed(_compose()["app"]["command"])
+    commands = [node["command"] for node in _nodes().values()]
+    for command in commands:
+        _parsed(command)
+    assert sum("--demo" in command for command in commands) == 1  # one shows the passwords, once
 
 
 def test_the_settings_of_compose_start_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    environment = {
-        name: re.sub(r"\$\{\w+:-(.*?)\}", r"\1", value) for name, value in _compose()["app"]["environment"].items()
-    }
+    first, second = (node["environment"] for node in _nodes().values())
+    assert first == second
+    environment = {name: _default(value) for name, value in first.items()}
     assert {name.lower() for name in environment} <= Settings.model_fields.keys()
     for name, value in (_environment() | environment).items():
         monkeypatch.setenv(name, value)
     settings = load_settings(_env_file=None)
     assert not settings.is_embedded
     assert "localhost" in settings.own_hosts
+    assert {"127.0.0.1"} <= settings.own_hosts  # nginx's own health check asks for it
 
 
 def test_compose_knows_the_servers_that_it_names() -> None:
     services = _compose()
-    environment = services["app"]["environment"]
-    for name in ("MONGODB_URL", "REDIS_URL"):
-        host = environment[name].split("//")[1].split(":")[0]
-        assert host in services
-        assert services["app"]["depends_on"][host] == {"condition": "service_healthy"}
-        assert "healthcheck" in services[host]
+    for node in _nodes().values():
+        for name in ("MONGODB_URL", "REDIS_URL"):
+            hosts = [host.split(":")[0] for host in urlsplit(node["environment"][name]).netloc.split(",")]
+            assert set(hosts) <= services.keys()
+            assert node["depends_on"][hosts[0]] == {"condition": "service_healthy"}
+            assert "healthcheck" in services[hosts[0]]
     assert "noeviction" in services["redis"]["command"]
-    replica_set = services["mongodb"]["command"][2]
-    assert environment["MONGODB_URL"].endswith(f"replicaSet={replica_set}")
+    assert services["nginx"]["depends_on"] == {name: {"condition": "service_healthy"} for name in _nodes()}
+
+
+def test_the_replica_set_is_the_one_that_the_nodes_ask_for() -> None:
+    services = _compose()
+    members = [name for name, service in services.items() if service.get("image", "").startswith("mongo:")]
+    url = urlsplit(_nodes()["node1"]["environment"]["MONGODB_URL"])
+    assert url.netloc.split(",") == [f"{name}:27017" for name in members]
+    for name in members:
+        command = services[name]["command"]
+        assert parse_qs(url.query)["replicaSet"] == [command[command.index("--replSet") + 1]]
+    made = services["mongodb1"]["healthcheck"]["test"][-1]
+    assert re.findall(r'host: "([^"]+)"', made) == url.netloc.split(",")
+    assert f'_id: "{parse_qs(url.query)["replicaSet"][0]}"' in made
+    assert set(services["mongodb1"]["depends_on"]) == set(members) - {"mongodb1"}

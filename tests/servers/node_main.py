@@ -1,0 +1,50 @@
+"""A real node as a process, with limits and a wall clock that a test has chosen: `python -m tests.servers.node_main JSON`.
+
+The JSON may hold `limits` (fields of `NodeLimits`) and `clock_skew_ms`. Settings come from the environment, as always.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from typing import Any
+
+from tornado.netutil import bind_sockets
+
+from config.logging import set_up_logging
+from config.settings import Settings, load_settings
+from handlers.serve import serving
+from lms_rt.bootstrap import open_services
+from lms_rt.realtime.node import NodeLimits
+
+
+def main(given: dict[str, Any]) -> None:
+    """Serve until SIGTERM."""
+    _skew_wall_clock(given.get("clock_skew_ms", 0))
+    settings = load_settings(_env_file=None)
+    set_up_logging(settings)
+    options = {"limits": NodeLimits(**given["limits"])} if "limits" in given else {}
+    asyncio.run(_serve(settings, options))
+
+
+def _skew_wall_clock(skew_ms: int) -> None:
+    """Make this machine's clock wrong by so much, for whoever asks it."""
+    told_ns = time.time_ns
+    time.time_ns = lambda: told_ns() + skew_ms * 1_000_000
+    time.time = lambda: time.time_ns() / 1e9
+
+
+async def _serve(settings: Settings, options: dict[str, Any]) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    sockets = bind_sockets(settings.http_port, settings.http_host)
+    async with open_services(settings, **options) as services, serving(services, sockets) as address:
+        print(f"lms_rt ready on {address}", flush=True)  # noqa: T201 - what the test waits for
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
