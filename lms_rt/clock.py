@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = 1_000_000
+"""In nanoseconds."""
+_DRIFT_PPM = 500
+"""So much faster or slower than the shared clock may this one go: more than quartz does, as much as NTP ever corrects."""
 
 
 def from_ms(epoch_ms: int) -> datetime:
@@ -25,17 +30,53 @@ def rfc3339(at: datetime) -> str:
 
 
 class Clock:
-    """The clock of this machine, anchored once: it never goes back, whatever is done to the wall clock meanwhile."""
+    """The clock of this machine, or the shared one of all nodes once it was told of it. It never goes back.
 
-    error_ms: int = 0
-    """How far this clock may be from the shared one. One node alone is the shared clock."""
+    Told that it is ahead, it goes at half its speed until that is made up for; told that it is behind, it jumps.
+    """
 
-    def __init__(self) -> None:
-        self._anchor_ns = time.time_ns() - time.monotonic_ns()
+    def __init__(self, *, monotonic_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._monotonic_ns = monotonic_ns
+        self._offset_ns = time.time_ns() - monotonic_ns()
+        self._told_ns: int | None = None
+        self._error_ns = 0
+        self._ahead_ns = 0
+
+    @property
+    def error_ms(self) -> int:
+        """How far this clock may be from the shared one, rounded up. One node alone is the shared clock."""
+        if self._told_ns is None:
+            return 0
+        at_ns = self._monotonic_ns()
+        return -(-(self._doubt_ns(at_ns) + self._excess_ns(at_ns)) // _MS)
 
     def now_ms(self) -> int:
         """Epoch milliseconds."""
-        return (self._anchor_ns + time.monotonic_ns()) // 1_000_000
+        at_ns = self._monotonic_ns()
+        return (at_ns + self._offset_ns + self._excess_ns(at_ns)) // _MS
+
+    def anchor(self, shared_ms: float, *, error_ms: float) -> None:
+        """It is `shared_ms` on the shared clock, give or take `error_ms`. What is known better already stays."""
+        at_ns = self._monotonic_ns()
+        offset_ns, error_ns = round(shared_ms * _MS) - at_ns, round(error_ms * _MS)
+        if self._told_ns is not None:
+            doubt_ns = self._doubt_ns(at_ns)
+            if doubt_ns <= error_ns and abs(offset_ns - self._offset_ns) <= doubt_ns + error_ns:
+                return
+        shown_ns = at_ns + self._offset_ns + self._excess_ns(at_ns)
+        self._offset_ns, self._error_ns, self._told_ns = offset_ns, error_ns, at_ns
+        self._ahead_ns = max(0, shown_ns - at_ns - offset_ns)
+
+    def _doubt_ns(self, at_ns: int) -> int:
+        """The error it was told with, and what two clocks may have drifted apart since."""
+        since_ns = at_ns - (self._told_ns or at_ns)
+        return self._error_ns + since_ns * _DRIFT_PPM // 1_000_000
+
+    def _excess_ns(self, at_ns: int) -> int:
+        """How much is still shown too much."""
+        if not self._ahead_ns or self._told_ns is None:
+            return 0
+        return max(0, self._ahead_ns - (at_ns - self._told_ns) // 2)
 
     def now(self) -> datetime:
         """Aware UTC time, cut to milliseconds."""
@@ -58,6 +99,19 @@ class FakeClock(Clock):
         super().__init__()
         self._now_ms = to_ms(start)
         self._moved = asyncio.Event()
+        self._stated_error_ms = 0
+
+    @property
+    def error_ms(self) -> int:
+        """The error that was set."""
+        return self._stated_error_ms
+
+    @error_ms.setter
+    def error_ms(self, error_ms: int) -> None:
+        self._stated_error_ms = error_ms
+
+    def anchor(self, shared_ms: float, *, error_ms: float) -> None:
+        """Nobody else sets it."""
 
     def now_ms(self) -> int:
         """The time that was set."""
