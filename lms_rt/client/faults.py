@@ -25,7 +25,7 @@ class LineLostError(LiveError):
 
 
 class CommandTimeoutError(LiveError):
-    """No reply in time."""
+    """No reply in time, or no line to send it on: whether the command was done is not known."""
 
 
 class ClosedError(LiveError):
@@ -34,3 +34,15 @@ class ClosedError(LiveError):
     def __init__(self, code: int | None, reason: str) -> None:
         super().__init__(f"closed for good: {code} {reason}")
         self.code, self.reason = code, reason
+
+
+PASSING = frozenset({"unavailable", "busy"})
+"""Refusals that pass by themselves: the same command may be done a little later."""
+
+_LAST_OF_RFC_6455 = frozenset({1002, 1007, 1009})
+_FINAL = range(4500, 5000)
+
+
+def is_final(code: int | None) -> bool:
+    """Does a close with this number say not to come back?"""
+    return code in _FINAL or code in _LAST_OF_RFC_6455

@@ -1,13 +1,14 @@
 """The Python client of the live protocol: comes back with full jitter, recovers its channels, resends what was not answered.
 
-It speaks the protocol of `docs/realtime-protocol.md` and knows none of the server's rules.
+It speaks the protocol of `docs/realtime-protocol.md` and knows none of the server's rules. `live.js` is the same for browsers.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,10 +16,19 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
+from lms_rt.client.channels import Channels
 from lms_rt.client.ear import Ear
-from lms_rt.client.faults import ClosedError, CommandRefusedError, CommandTimeoutError, LineLostError, LiveError
+from lms_rt.client.faults import (
+    PASSING,
+    ClosedError,
+    CommandRefusedError,
+    CommandTimeoutError,
+    LineLostError,
+    LiveError,
+    is_final,
+)
 from lms_rt.client.line import Frame, Line
-from lms_rt.client.pacing import Backoff, ClockOffset, local_ms, measured
+from lms_rt.client.pacing import SYNC_EVERY_SECONDS, SYNC_ROUNDS, Backoff, ClockOffset, ServerClock, local_ms, measured
 from lms_rt.contracts.frames import SUBPROTOCOL
 
 Credential = Callable[[], Awaitable[str]]
@@ -26,21 +36,21 @@ Credential = Callable[[], Awaitable[str]]
 
 COMMAND_SECONDS = 10.0
 _OPEN_SECONDS = 10.0
-_FINAL_CODES = range(4500, 5000)
-_NOT_SIGNED_IN = 4501
+_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+_NOT_SIGNED_IN, _SESSION_EXPIRED, _INSUFFICIENT_STATE = 4501, 4005, 4010
 _UNAUTHENTICATED = 401
 _FINAL_STATUSES = frozenset({_UNAUTHENTICATED, 403, 404})
 _CREDENTIAL_TRIES = 3
 _RUN_OUT = "token_expired"
-_PASSING = frozenset({"unavailable", "busy"})
-_ORPHANS = 200
-"""So many frames of a channel are kept that the server subscribed to before the caller could say who listens."""
+
+_log = logging.getLogger(__name__)
 
 
 class LiveClient:
     """A live connection that lasts: `async with LiveClient(url, ticket=…) as live`.
 
-    Give one of `ticket` (goes into the URL, holds once) and `token` (goes into the first frame).
+    Give one of `ticket` (goes into the URL, holds once) and `token` (goes into the first frame). `refresh` makes the session
+    last longer, where the credentials do not see to that themselves. `on_notice` hears the notices of the server.
     """
 
     def __init__(
@@ -49,24 +59,28 @@ class LiveClient:
         *,
         ticket: Credential | None = None,
         token: Credential | None = None,
+        refresh: Callable[[], Awaitable[object]] | None = None,
         on_notice: Callable[[Frame], None] | None = None,
         backoff: Backoff | None = None,
     ) -> None:
-        self._url, self._ticket, self._token, self._on_notice = url, ticket, token, on_notice
+        self._url, self._ticket, self._token = url, ticket, token
+        self._refresh, self._on_notice = refresh, on_notice
         self._backoff = backoff or Backoff()
         self._refusals = 0
-        self._ears: dict[str, Ear] = {}
-        self._orphans: dict[str, deque[Frame]] = {}
+        self._channels = Channels(require_line=self._require_line, notify=self._notify, spawn=self._spawn)
         self._line: Line | None = None
         self._is_up = asyncio.Event()
         self._ended: ClosedError | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._keeps_clock, self._renewed_for = False, ""
+        self.clock = ServerClock()
         self.welcome: Frame = {}
         self.connections = 0
+        self.is_degraded = False
 
     async def __aenter__(self) -> Self:
         """Connect; raises `ClosedError` when the server refuses for good."""
-        self._spawn(self._keep_up())
+        self.start()
         await self.connected()
         return self
 
@@ -76,8 +90,12 @@ class LiveClient:
         """Close."""
         await self.close()
 
+    def start(self) -> None:
+        """Connect, and stay connected until `close` or a final close."""
+        self._spawn(self._keep_up())
+
     async def connected(self) -> None:
-        """Return once the line is up and the channels are recovered; raises when it never will be."""
+        """Return once the line is up and the channels are on their way; raises when it never will be."""
         await self._is_up.wait()
         if self._ended is not None:
             raise self._ended
@@ -87,10 +105,18 @@ class LiveClient:
         """Is there a line right now?"""
         return self._is_up.is_set() and self._ended is None
 
+    # --- commands ---
+
     async def command(self, command_type: str, *, timeout_seconds: float = COMMAND_SECONDS, **fields: Any) -> Any:
         """Send once. Raises `CommandRefusedError`, `LineLostError` (done or not is unknown), `CommandTimeoutError`."""
-        line = await self._require_line()
-        return await line.command(command_type, fields, timeout_seconds=timeout_seconds)
+        begun_ms = local_ms()
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                line = await self._require_line()
+        except TimeoutError:
+            raise CommandTimeoutError(f"{command_type}: no line within {timeout_seconds} s") from None
+        left_seconds = timeout_seconds - (local_ms() - begun_ms) / 1000
+        return await line.command(command_type, fields, timeout_seconds=left_seconds)
 
     async def insist(self, command_type: str, *, timeout_seconds: float = COMMAND_SECONDS, **fields: Any) -> Any:
         """Send until it is answered, over as many lines as it takes: for commands with an `op_id`, or idempotent ones."""
@@ -100,31 +126,56 @@ class LiveClient:
             except (LineLostError, CommandTimeoutError):
                 await asyncio.sleep(0)  # the line is being replaced; `connected` waits for the next
 
+    # --- channels ---
+
     async def subscribe(self, ear: Ear) -> None:
-        """Listen to a channel, now and after every reconnect."""
-        self._ears[ear.channel] = ear
-        await self._resume(ear)
+        """Listen to a channel, now and after every reconnect. Returns when it stands; raises `CommandRefusedError`."""
+        await self._channels.subscribe(ear)
 
     def adopt(self, ear: Ear, subscription: Frame) -> None:
         """Listen to a channel that a command has subscribed to; its reply's snapshot belongs to `subscription`."""
-        ear.begin_at(subscription["epoch"], subscription["offset"])
-        self._ears[ear.channel] = ear
-        for frame in self._orphans.pop(ear.channel, ()):
-            self._hear(frame)
+        self._channels.adopt(ear, subscription)
+
+    def forget(self, channel: str) -> None:
+        """Stop listening without a word: a command will subscribe to it again."""
+        self._channels.forget(channel)
 
     async def unsubscribe(self, channel: str) -> None:
         """Listen no more."""
-        self._ears.pop(channel, None)
+        self.forget(channel)
         await self.insist("unsubscribe", channel=channel)
 
-    async def measure_clock(self, *, rounds: int = 5) -> ClockOffset:
+    # --- time ---
+
+    async def measure_clock(self, *, rounds: int = SYNC_ROUNDS) -> ClockOffset:
         """The server's clock by several exchanges; the one with the smallest error counts."""
         found = []
         for _ in range(rounds):
             sent_ms = local_ms()
             reply = await self.insist("time.sync", t0=sent_ms)
             found.append(measured(sent_ms, local_ms(), reply))
+        self.clock.take(found)
         return min(found, key=lambda offset: offset.error_ms)
+
+    async def keep_clock(self) -> None:
+        """Measure `clock` now, after every reconnect, and every few minutes."""
+        if not self._keeps_clock:
+            self._keeps_clock = True
+            self._spawn(self._measure_often())
+        await self.measure_clock()
+
+    async def _measure_often(self) -> None:
+        while self._ended is None:
+            await asyncio.sleep(SYNC_EVERY_SECONDS)
+            await self._measure_by_itself()
+
+    async def _measure_by_itself(self) -> None:
+        try:
+            await self.measure_clock()
+        except LiveError:
+            return  # the last measure stands; its error grows
+
+    # --- the end of it ---
 
     def drop(self) -> None:
         """Lose the line without a word, as a dead network does; the client comes back by itself."""
@@ -161,8 +212,8 @@ class LiveClient:
     async def _keep_up(self) -> None:
         while self._ended is None:
             line = await self._tried()
-            if line is not None and line.close_code in _FINAL_CODES:
-                self._end(ClosedError(line.close_code, line.close_reason))
+            if line is not None:
+                self._heed_close(line)
             if self._ended is None:
                 await asyncio.sleep(self._pause_seconds(line))
 
@@ -174,7 +225,7 @@ class LiveClient:
             self._take_refusal(refused.response.status_code)
         except CommandRefusedError as refused:
             is_stale = refused.code == _RUN_OUT and self._may_ask_again()
-            if refused.code not in _PASSING and not is_stale:
+            if refused.code not in PASSING and not is_stale:
                 self._end(ClosedError(_NOT_SIGNED_IN, refused.code))
         except (OSError, TimeoutError, WebSocketException, LiveError):
             pass  # the server is away, or the line was lost on its way up: as any lost line
@@ -193,8 +244,20 @@ class LiveClient:
         self._refusals += 1
         return self._refusals < _CREDENTIAL_TRIES
 
+    def _heed_close(self, line: Line) -> None:
+        """What its close code asks for. A line that stood, or was cut by no word of the server, ends a row of failures."""
+        if is_final(line.close_code):
+            self._end(ClosedError(line.close_code, line.close_reason))
+        if line.close_code == _INSUFFICIENT_STATE:
+            self._channels.forget_positions()
+        is_cut = line.close_code in (None, 1006)
+        if line.was_up and (is_cut or line.has_lasted):
+            self._backoff.reset()
+
     def _pause_seconds(self, line: Line | None) -> float:
         hint_ms = line.reconnect_after_ms if line is not None else None
+        if line is not None and line.close_code == _SESSION_EXPIRED and line.has_lasted:
+            hint_ms = 0
         return hint_ms / 1000 if hint_ms is not None else self._backoff.next_seconds()
 
     async def _live_once(self) -> Line:
@@ -206,22 +269,25 @@ class LiveClient:
             compression=None,
             open_timeout=_OPEN_SECONDS,
             close_timeout=2,
-            max_size=None,
+            ping_interval=None,  # `Line.watch` asks
+            max_size=_MAX_MESSAGE_BYTES,
             proxy=None,
         ) as socket:
             line = Line(socket, self._take)
-            reading = asyncio.create_task(line.run())
+            work = [asyncio.create_task(line.run())]
             try:
                 await self._come_up(line)
-                await reading
+                work.append(asyncio.create_task(line.watch(self._confirm_time)))
+                await work[0]
             except LineLostError:
-                await reading  # it ended before it was up; its close code says why
+                await work[0]  # it ended before it was up; its close code says why
             finally:
                 self._line = None
                 if self._ended is None:
                     self._is_up.clear()
-                reading.cancel()
-                await asyncio.gather(reading, return_exceptions=True)
+                for task in work:
+                    task.cancel()
+                await asyncio.gather(*work, return_exceptions=True)
         return line
 
     async def _come_up(self, line: Line) -> None:
@@ -232,51 +298,50 @@ class LiveClient:
             self.welcome = await line.welcome
         self._line = line
         self.connections += 1
-        self._orphans.clear()
-        self._backoff.reset()
         self._refusals = 0
+        self.is_degraded = False
         self._is_up.set()
-        for ear in tuple(self._ears.values()):
-            self._spawn(self._resume_by_itself(ear))
+        self._channels.follow_all()
+        if self._keeps_clock:
+            self._spawn(self._measure_by_itself())
 
-    async def _resume(self, ear: Ear) -> None:
-        """Subscribe from where the ear stands, until a line carries it; then fetch the snapshot, if it takes one."""
-        async with ear.subscribing:
-            while True:
-                try:
-                    line = await self._require_line()
-                    fields = {"channel": ear.channel, "since": ear.since}
-                    await line.command("subscribe", fields, timeout_seconds=COMMAND_SECONDS, on_reply=ear.take_reply)
-                    break
-                except (LineLostError, CommandTimeoutError):
-                    await asyncio.sleep(0)
-        await ear.settle()
+    def _confirm_time(self, server_time: str) -> None:
+        self.clock.confirm(datetime.fromisoformat(server_time).timestamp() * 1000)
 
-    async def _resume_by_itself(self, ear: Ear) -> None:
-        """After a reconnect or a gap, when nobody waits for it: a channel that is refused now is told as a notice."""
+    async def _renew_session(self, line: Line, expires_at: str) -> None:
+        """The same session, longer, on the same line; once for each end of it that the server tells of."""
+        self._renewed_for = expires_at
         try:
-            await self._resume(ear)
-        except CommandRefusedError as refused:
-            self._ears.pop(ear.channel, None)
-            if self._on_notice is not None:
-                self._on_notice({"type": "unsubscribed", "channel": ear.channel, "code": refused.code})
-        except ClosedError:
-            return
+            if self._refresh is not None:
+                await self._refresh()
+            if self._ticket is not None:
+                fields = {"ticket": await self._ticket()}
+            elif self._token is not None:
+                fields = {"token": await self._token()}
+            else:
+                return
+            await line.command("auth.refresh", fields, timeout_seconds=_OPEN_SECONDS)
+        except Exception:  # noqa: BLE001 - the line will be closed with 4005, and comes back if the session can
+            _log.warning("the session could not be prolonged in place", exc_info=True)
 
     # --- what comes in ---
 
     def _take(self, frame: Frame) -> None:
-        if frame["type"] not in ("event", "state"):
-            if self._on_notice is not None:
-                self._on_notice(frame)
-        elif frame["channel"] in self._ears:
-            self._hear(frame)
+        if frame["type"] in ("event", "state"):
+            self._channels.take(frame)
         else:
-            self._orphans.setdefault(frame["channel"], deque(maxlen=_ORPHANS)).append(frame)
+            self._heed_notice(frame)
 
-    def _hear(self, frame: Frame) -> None:
-        ear = self._ears[frame["channel"]]
-        if frame["type"] == "state":
-            ear.hear_state(frame)
-        elif not ear.hear(frame) and not ear.subscribing.locked():
-            self._spawn(self._resume_by_itself(ear))
+    def _heed_notice(self, frame: Frame) -> None:
+        kind = frame["type"]
+        if kind in ("degraded", "restored"):
+            self.is_degraded = kind == "degraded"
+        elif kind == "unsubscribed":
+            self._channels.lose(frame["channel"], CommandRefusedError(frame))
+        elif kind == "session_expiring" and self._line is not None and self._renewed_for != frame["session_expires_at"]:
+            self._spawn(self._renew_session(self._line, frame["session_expires_at"]))
+        self._notify(frame)
+
+    def _notify(self, frame: Frame) -> None:
+        if self._on_notice is not None:
+            self._on_notice(frame)

@@ -167,6 +167,10 @@ class Dashboard(EventData):
     removed: list[str]
 
 
+AGGREGATE_FIELDS = ("attempt_id", "enrollment_id", "course_id")
+"""The first of these in the data of an event of record is the aggregate that its `version` and `n` belong to."""
+
+
 @dataclass(frozen=True, slots=True)
 class EventKind:
     """One row of the catalogue."""
@@ -181,6 +185,13 @@ class EventKind:
     def is_of_record(self) -> bool:
         """Does it go through an outbox?"""
         return issubclass(self.model, OfRecord)
+
+    @property
+    def aggregate_field(self) -> str | None:
+        """Which member of the data names the aggregate; None: it is not of record."""
+        return next(
+            (field for field in AGGREGATE_FIELDS if field in self.model.model_fields and self.is_of_record), None
+        )
 
 
 _USER, _COURSE, _STAFF = ChannelKind.USER, ChannelKind.COURSE, ChannelKind.COURSE_STAFF
