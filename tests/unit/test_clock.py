@@ -152,7 +152,8 @@ async def test_a_node_that_finds_nobody_says_that_its_clock_is_its_own(clock: Cl
     told = Told(clock)
     keeper = ClockKeeper(clock=clock, time=told)
     await keeper.open()
-    assert (clock.now_ms(), clock.error_ms) == (start, UNKNOWN_ERROR_MS)
+    assert clock.now_ms() == start
+    assert UNKNOWN_ERROR_MS <= clock.error_ms <= UNKNOWN_ERROR_MS + 1
     told.answers = [(-10, 2), None]
     await keeper.measure()
     assert 11 <= clock.error_ms <= 14
