@@ -157,7 +157,7 @@ class FrameReader(ABC):
     def _fault_of(self, first: int, second: int, length: int) -> Close | None:
         """What RFC 6455 forbids in a head; None when it is in order."""
         opcode, is_last, is_open = first & 0x0F, first & _LAST, self._fragments is not None
-        if first & _RESERVED or opcode not in _KNOWN or not second & _MASKED:
+        if first & _RESERVED or opcode not in _KNOWN or not second & _MASKED or length >> 63:
             return Close.PROTOCOL_ERROR
         if opcode & _CONTROL:
             return None if is_last and length <= 125 else Close.PROTOCOL_ERROR
