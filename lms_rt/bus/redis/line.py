@@ -73,7 +73,7 @@ class RedisLine:
         self._wire: Wire | None = None
         self._is_told_away = False
         self._watchers: list[Receiver[bool]] = []
-        self._has_fallen = asyncio.Event()
+        self._has_fallen, self._is_up = asyncio.Event(), asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
 
     # --- life ---
@@ -82,6 +82,7 @@ class RedisLine:
         """Connect. An absent Redis is no error: calls are refused until it comes."""
         try:
             self._wire = await self._connected()
+            self._is_up.set()
         except (Lost, ReplyError) as error:
             self._tell_away(error)
             self._has_fallen.set()
@@ -152,11 +153,16 @@ class RedisLine:
         if wire is self._wire:
             self._fall()
 
+    async def reached(self) -> None:
+        """Return once the line is up."""
+        await self._is_up.wait()
+
     def _fall(self) -> None:
         """From now on calls are refused; the keeper tries to come back."""
         if self._wire is not None:
             self._wire.close()
             self._wire = None
+            self._is_up.clear()
             self._has_fallen.set()
 
     async def _keep(self) -> None:
@@ -164,6 +170,7 @@ class RedisLine:
             await self._has_fallen.wait()
             self._has_fallen.clear()
             self._wire = await self._come_back()
+            self._is_up.set()
             if self._is_told_away:
                 self._is_told_away = False
                 _log.warning("redis is back")

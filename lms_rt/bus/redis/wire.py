@@ -27,7 +27,8 @@ ReplyError = hiredis.ReplyError
 MAX_PENDING: Final = 20_000
 """Commands under way on one connection; more than this, and the server is not keeping up."""
 
-_INCOMPLETE: Final = object()
+INCOMPLETE: Final = object()
+"""What the reader says when the next reply is not whole yet."""
 
 
 class Lost(Exception):
@@ -87,7 +88,7 @@ class Wire(asyncio.Protocol):
         """What the server said of itself: version, mode, role …"""
         self._on_lost, self._reply_seconds = on_lost, reply_seconds
         self._loop = asyncio.get_running_loop()
-        self._reader = hiredis.Reader(notEnoughData=_INCOMPLETE)
+        self._reader = hiredis.Reader(notEnoughData=INCOMPLETE)
         self._pending: deque[tuple[float, asyncio.Future[Any]]] = deque()
         self._unsent: list[bytes] = []
         self._transport: asyncio.Transport | None = None
@@ -130,17 +131,11 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand each whole reply to who waits for it."""
-        reader, pending = self._reader, self._pending
+        reader = self._reader
         try:
             reader.feed(data)
-            while (reply := reader.gets()) is not _INCOMPLETE:
-                _, future = pending.popleft()
-                if future.done():  # nobody waits any more
-                    continue
-                if isinstance(reply, ReplyError):
-                    future.set_exception(reply)
-                else:
-                    future.set_result(reply)
+            while (reply := reader.gets()) is not INCOMPLETE:
+                self._take_reply(reply)
         except (hiredis.ProtocolError, IndexError):
             self._lose("what came is no reply")
 
@@ -149,6 +144,15 @@ class Wire(asyncio.Protocol):
         self._lose(str(exc or "closed by the server"))
 
     # --- steps ---
+
+    def _take_reply(self, reply: Any) -> None:
+        _, future = self._pending.popleft()
+        if future.done():  # nobody waits any more
+            return
+        if isinstance(reply, ReplyError):
+            future.set_exception(reply)
+        else:
+            future.set_result(reply)
 
     def _flush(self) -> None:
         if self._transport is not None and not self.is_closed:
