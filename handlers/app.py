@@ -11,6 +11,7 @@ from tornado.web import Application
 
 from handlers.edge import BoundedBody, Edge
 from handlers.headers import CommonHeaders
+from handlers.live.lines import Lines
 from handlers.live.socket import live_rules
 from handlers.observing import HttpFigures, Observer
 from handlers.origins import Origins
@@ -40,8 +41,9 @@ MAX_BUFFER_BYTES = 2 << 20
 class LmsApplication(Application):
     """Settles each request at the edge, finds REST operations in their table, and leaves the rest to Tornado's rules."""
 
-    def __init__(self, spine: Spine, table: RouteTable, rules: Rules, observer: Observer) -> None:
+    def __init__(self, spine: Spine, table: RouteTable, rules: Rules, *, observer: Observer, lines: Lines) -> None:
         self.spine, self.table = spine, table
+        self.lines = lines
         self._edge, self._observer = Edge(spine.settings), observer
         super().__init__(
             list(rules),
@@ -51,7 +53,6 @@ class LmsApplication(Application):
             log_function=observer.finished,
             services=spine.services,
             origins=spine.origins,
-            websocket_max_message_size=64 << 10,
         )
 
     @property
@@ -97,13 +98,14 @@ def make_app(
     settings = services.settings
     registry = registry or CollectorRegistry()
     served = (*operations, *(metrics_routes(registry) if settings.metrics_enabled else ()))
-    rules = [*(live_rules(services) if live is None else live), *pages]
+    lines = Lines()
+    rules = [*(live_rules(services, lines=lines) if live is None else live), *pages]
     if settings.are_docs_open:
         served += (*document_routes(operations, settings), *docs.ROUTES)
     origins = Origins(settings)
     credentials = Credentials(services=services, settings=settings, origins=origins)
     spine = Spine(services=services, settings=settings, credentials=credentials, origins=origins)
-    return LmsApplication(spine, RouteTable(served), rules, Observer(HttpFigures(registry)))
+    return LmsApplication(spine, RouteTable(served), rules, observer=Observer(HttpFigures(registry)), lines=lines)
 
 
 def server_options() -> dict[str, Any]:

@@ -123,6 +123,7 @@ async def serving(services: Services, sockets: list[socket.socket]) -> AsyncIter
         # Whoever asks on an open connection is told that it ends with the answer.
         server.conn_params.no_keep_alive = True
         await services.node.shutdown(patience_seconds=NODE_PATIENCE_SECONDS)
+        await app.lines.close(patience_seconds=HANG_UP_SECONDS)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while app.requests_running:  # noqa: ASYNC110 - one of many ends it, nobody tells

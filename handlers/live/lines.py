@@ -61,6 +61,10 @@ class Lines:
             async with asyncio.timeout(patience_seconds):
                 while self._open:
                     await self._all_ended.wait()
+        await self.abort()
+
+    async def abort(self) -> None:
+        """Cut every line off, and end what goes on for them."""
         for line in tuple(self._open):
             line.abort()
         for task in tuple(self._tasks):

@@ -95,8 +95,8 @@ class SocketTransport(FrameReader, Transport):
         if self._is_closing:
             return
         self._is_closing = True
-        self._deadline = self._loop.call_later(CLOSE_SECONDS, self.abort)
         self._send(close_frame(code, reason))
+        self._deadline = self._loop.call_later(CLOSE_SECONDS, self.abort)
         self.discard()
         self.resume()
 
@@ -115,30 +115,39 @@ class SocketTransport(FrameReader, Transport):
 
     def _send(self, data: bytes) -> bool:
         if self._unsent:
-            self._unsent = b"".join((self._unsent, data))
-            return False
-        sent = self._sent(data)
-        if sent == len(data):
-            return True
-        self._unsent = memoryview(data)[sent:]
-        self._loop.add_writer(self._socket, self._on_writable)
+            return self._keep(data)
+        try:
+            sent = self._socket.send(data)
+        except OSError as error:
+            return self._not_sent(data, error)
+        return sent == len(data) or self._keep(memoryview(data)[sent:])
+
+    def _keep(self, data: bytes | memoryview) -> bool:
+        """Keep what could not be sent; False, as `write` says it."""
+        if not self._unsent:
+            self._loop.add_writer(self._socket, self._on_writable)
+        self._unsent = b"".join((self._unsent, data)) if self._unsent else data
         return False
 
-    def _sent(self, data: bytes | memoryview) -> int:
-        """How much the socket took; all, where nobody is left to take it."""
-        try:
-            return self._socket.send(data)
-        except BlockingIOError:
-            return 0
-        except OSError:
-            self._loop.call_soon(self.abort)  # not now: who writes to many goes on undisturbed
-            return len(data)
+    def _not_sent(self, data: bytes | memoryview, error: OSError) -> bool:
+        """The socket is full, or the line is cut: then all counts as sent, since nobody is left to take it."""
+        if isinstance(error, BlockingIOError):
+            return self._keep(data)
+        self._loop.call_soon(self.abort)  # not now: who writes to many goes on undisturbed
+        return True
 
     def _on_writable(self) -> None:
-        self._unsent = self._unsent[self._sent(self._unsent) :]
+        try:
+            sent = self._socket.send(self._unsent)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.abort()
+            return
+        self._unsent = self._unsent[sent:]
         if self._unsent:
             return
-        self._unsent = b""
+        self._unsent = b""  # not the view, which would keep what it looks at
         self._loop.remove_writer(self._socket)
         if self._is_answered:
             self.abort()

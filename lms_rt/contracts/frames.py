@@ -12,7 +12,7 @@ import orjson
 from lms_rt.clock import from_ms, rfc3339
 from lms_rt.contracts.base import encode
 from lms_rt.contracts.events import LiveEvent
-from lms_rt.contracts.json_reader import decode_json, refuse_unstorable
+from lms_rt.contracts.json_reader import decode_json, is_doubtful, refuse_unstorable
 from lms_rt.errors import Code, FieldError, Refused
 
 SUBPROTOCOL = "lms.v1.json"
@@ -64,12 +64,14 @@ def read_command(raw: bytes) -> CommandFrame:
     if not isinstance(value, dict):
         raise BadFrame(Refused(Code.BAD_FRAME, "The frame is not a JSON object.", position=0))
     command_id = value.pop("id", None)
-    if not _is_command_id(command_id):
+    is_in_doubt = is_doubtful(raw)
+    if not _is_command_id(command_id) or (is_in_doubt and not _is_storable(command_id)):
         raise _bad_member("id", "The id of a command is an integer of 64 bits or a text of 1 to 100 characters.")
-    try:
-        refuse_unstorable(value)
-    except Refused as refused:
-        raise BadFrame(Refused(Code.INVALID_COMMAND, fields=refused.fields), command_id) from None
+    if is_in_doubt:
+        try:
+            refuse_unstorable(value)
+        except Refused as refused:
+            raise BadFrame(Refused(Code.INVALID_COMMAND, fields=refused.fields), command_id) from None
     command_type = value.pop("type", None)
     if not isinstance(command_type, str) or not command_type:
         raise _bad_member("type", "The type of a command is a text.", command_id)
@@ -77,13 +79,17 @@ def read_command(raw: bytes) -> CommandFrame:
 
 
 def _is_command_id(value: Any) -> bool:
+    if isinstance(value, str):
+        return 1 <= len(value) <= _MAX_ID
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_storable(value: Any) -> bool:
     try:
         refuse_unstorable(value)
     except Refused:
         return False
-    if isinstance(value, str):
-        return 1 <= len(value) <= _MAX_ID
-    return isinstance(value, int) and not isinstance(value, bool)
+    return True
 
 
 def _bad_member(field: str, message: str, command_id: CommandId = None) -> BadFrame:

@@ -23,6 +23,10 @@ _PARTS = re.compile(rb'("(?:[^"\\]|\\.)*+")(\s*:)?|([\[{])|([\]}])|(NaN|-?Infini
 """Strings and whether they are names, opening brackets, closing brackets, numbers that are none."""
 
 
+_DOUBTFUL = re.compile(rb"\\u|[0-9]{19}|[0-9][eE]")
+"""What stands in every text whose value cannot be stored, and in few others: an escape, a long number, an exponent."""
+
+
 class _Malformed(ValueError):
     """Raised inside the decoder's hooks, which are not told where they are."""
 
@@ -88,8 +92,14 @@ def _ambiguous(raw: bytes) -> Refused:
 def parse_json(raw: bytes) -> Any:
     """The value of a JSON text in UTF-8. Raises `Refused` as the module says."""
     value = decode_json(raw)
-    refuse_unstorable(value)
+    if is_doubtful(raw):
+        refuse_unstorable(value)
     return value
+
+
+def is_doubtful(raw: bytes) -> bool:
+    """Does it take a look at the value of this JSON text to see whether it can be stored? Seldom."""
+    return _DOUBTFUL.search(raw) is not None
 
 
 def decode_json(raw: bytes) -> Any:

@@ -17,6 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from config.settings import Settings
 from documents.enums import Role
 from handlers.live.commands import Command
+from handlers.live.lines import Lines
 from handlers.live.socket import live_rules
 from handlers.live.table import COMMANDS
 from handlers.origins import Origins
@@ -98,6 +99,7 @@ class LiveNode:
         )
         self.port = 0
         self._server: HTTPServer | None = None
+        self._lines = Lines()
         self._running: asyncio.Task[None] | None = None
 
     @property
@@ -126,7 +128,8 @@ class LiveNode:
             sessions=self.sessions,
             subscriptions=self.subscriptions,
         )
-        self._server = HTTPServer(Application(live_rules(services, commands), origins=Origins(settings)))
+        rules = live_rules(services, commands, lines=self._lines)
+        self._server = HTTPServer(Application(rules, origins=Origins(settings)))
         sockets = bind_sockets(0, "127.0.0.1")
         self.port = sockets[0].getsockname()[1]
         self._server.add_sockets(sockets)
@@ -137,6 +140,7 @@ class LiveNode:
         """End it gently; again, or after `kill`, does nothing."""
         if self.is_alive:
             await self.node.shutdown(patience_seconds=1)
+            await self._lines.close(patience_seconds=1)
             await self._end()
 
     async def kill(self) -> None:
@@ -151,8 +155,7 @@ class LiveNode:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         self._server.stop()
-        for connection in self.node.connections:
-            connection.abort()
+        await self._lines.abort()
         await self.node.hub.close()
         await self._server.close_all_connections()
 
