@@ -10,22 +10,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client import CollectorRegistry
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from config.settings import VERSION, Settings
 from documents import DOCUMENTS
 from documents.base import Aggregate
 from documents.enums import Role
-from lms_rt.bus.base import Bus
+from lms_rt.bus.base import Bus, SharedTime
 from lms_rt.bus.memory import memory_bus
+from lms_rt.bus.redis.bus import RedisLimits, open_redis_bus
 from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.channels import ChannelKind
+from lms_rt.errors import Refused
 from lms_rt.ids import new_id
 from lms_rt.realtime.hub import Hub
 from lms_rt.realtime.metrics import LiveMetrics
-from lms_rt.realtime.node import Authority, Node
+from lms_rt.realtime.node import Authority, Node, NodeLimits
 from lms_rt.realtime.projections import DifferingProjection, Projection
 from lms_rt.realtime.timers import QuizTimer
 from lms_rt.security.passwords import HashingPool, PasswordHasher
@@ -34,6 +34,7 @@ from lms_rt.services.accounts import Accounts
 from lms_rt.services.attempt_clock import AttemptClock
 from lms_rt.services.attempts import Attempts
 from lms_rt.services.categories import Categories
+from lms_rt.services.clock_keeper import ClockKeeper
 from lms_rt.services.courses import Courses
 from lms_rt.services.dashboards import Dashboards
 from lms_rt.services.enrollments import Enrollments
@@ -56,7 +57,6 @@ __all__ = ["Services", "StoreError", "open_services"]
 
 EMBEDDED_SWEEP_SECONDS = 30.0
 SERVER_SWEEP_SECONDS = 2.0
-_REDIS_TIMEOUT_SECONDS = 5.0
 
 Background = Callable[[], Coroutine[Any, Any, None]]
 """What runs until it is cancelled."""
@@ -100,31 +100,63 @@ class Services:
         return Actor("usr_console", Role.ADMIN, permissions_of(Role.ADMIN), full_name="Console")
 
 
-@dataclass(frozen=True, slots=True)
-class _Clients:
-    """What is outside this process, or would be."""
-
-    database: OpenDatabase
-    redis: Redis | None
-
-
 @asynccontextmanager
-async def open_services(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Services]:
+async def open_services(
+    settings: Settings, *, clock: Clock | None = None, limits: NodeLimits | None = None
+) -> AsyncIterator[Services]:
     """The services on an open database, with their background tasks running. Raises `StoreError` in one line.
 
     At the end the background tasks are cancelled first, then what they used is closed.
     """
+    clock, limits = clock or Clock(), limits or NodeLimits()
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings))
         if settings.is_embedded:
             settings = _with_secrets(settings, database)
-        clients = _Clients(database, await _reached_redis(settings, stack))
-        services = _wired(settings, clock or Clock(), clients, stack)
+        bus = await _opened_bus(settings, clock, limits, stack)
+        services = _wired(settings, clock, _Place(database, bus, limits), stack)
+        tasks = _tasks_of(services)
+        if bus.time is not None:
+            tasks["clock"] = (await _kept_clock(clock, bus, bus.time, stack)).run
         await services.sessions.listen()
         stack.push_async_callback(services.sessions.close)
         await services.node.open()
-        await stack.enter_async_context(_running(_tasks_of(services)))
+        await stack.enter_async_context(_running(tasks))
         yield services
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What a node stands on, and how much it may hold."""
+
+    database: OpenDatabase
+    bus: Bus
+    limits: NodeLimits
+
+
+async def _opened_bus(settings: Settings, clock: Clock, limits: NodeLimits, stack: AsyncExitStack) -> Bus:
+    """The bus that the settings name, chosen once. Without Redis a node starts all the same, and says so."""
+    if settings.is_embedded:
+        return memory_bus(clock)
+    url, redis_limits = settings.redis_url.get_secret_value(), RedisLimits(presence_seconds=limits.presence_seconds)
+    try:
+        opening = open_redis_bus(url, settings.mongodb_database, clock, limits=redis_limits)
+        bus = await stack.enter_async_context(opening)
+    except ValueError as error:
+        raise StoreError(f"REDIS_URL cannot be used: {error}") from error
+    try:
+        await bus.open()
+    except Refused:
+        _log.warning("no answer from Redis at REDIS_URL: this node starts without live events, and waits for it")
+    return bus
+
+
+async def _kept_clock(clock: Clock, bus: Bus, time: SharedTime, stack: AsyncExitStack) -> ClockKeeper:
+    """The clock of this process at the time of all nodes."""
+    keeper = ClockKeeper(clock=clock, time=time)
+    await keeper.open()
+    stack.push_async_callback(bus.reachability.watch(keeper).stop)
+    return keeper
 
 
 def _with_secrets(settings: Settings, database: OpenDatabase) -> Settings:
@@ -135,26 +167,8 @@ def _with_secrets(settings: Settings, database: OpenDatabase) -> Settings:
     return Settings.model_validate({**settings.model_dump(), **unset})
 
 
-async def _reached_redis(settings: Settings, stack: AsyncExitStack) -> Redis | None:
-    """A client of Redis that has answered once; None on the embedded default."""
-    if settings.is_embedded:
-        return None
-    client: Redis = Redis.from_url(
-        settings.redis_url.get_secret_value(),
-        socket_timeout=_REDIS_TIMEOUT_SECONDS,
-        socket_connect_timeout=_REDIS_TIMEOUT_SECONDS,
-    )
-    stack.push_async_callback(client.aclose)
-    try:
-        await client.ping()
-    except (RedisError, OSError) as error:
-        raise StoreError(f"no answer from Redis at REDIS_URL: {error}") from error
-    _log.warning("live events stay inside this process: a second node on the same database would not hear them")
-    return client
-
-
-def _wired(settings: Settings, clock: Clock, clients: _Clients, stack: AsyncExitStack) -> Services:
-    bus = memory_bus(clock)
+def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStack) -> Services:
+    bus = place.bus
     relay, passwords = _relay(bus, clock), _hasher(settings, stack)
     sessions = Sessions(settings=settings, clock=clock, bus=bus)
     enrollments, progress = _learning(bus, clock, relay)
@@ -163,7 +177,7 @@ def _wired(settings: Settings, clock: Clock, clients: _Clients, stack: AsyncExit
     attempts = Attempts(settings=settings, clock=clock, bus=bus, relay=relay, attempt_clock=attempt_clock)
     dashboards = Dashboards(bus=bus, clock=clock)
     subscriptions = Subscriptions(clock=clock)
-    node = _node(bus, clock, sessions=sessions, subscriptions=subscriptions, dashboards=dashboards, attempts=attempts)
+    node = _node(place, clock, sessions=sessions, subscriptions=subscriptions, dashboards=dashboards, attempts=attempts)
     return Services(
         settings=settings,
         clock=clock,
@@ -187,8 +201,8 @@ def _wired(settings: Settings, clock: Clock, clients: _Clients, stack: AsyncExit
         subscriptions=subscriptions,
         idempotency=Idempotency(clock=clock),
         attempt_clock=attempt_clock,
-        health=_health(clock, clients),
-        database=clients.database,
+        health=_health(clock, place),
+        database=place.database,
         registry=node.metrics.registry,
     )
 
@@ -217,7 +231,7 @@ def _learning(bus: Bus, clock: Clock, relay: Relay) -> tuple[Enrollments, Progre
 
 
 def _node(
-    bus: Bus,
+    place: _Place,
     clock: Clock,
     *,
     sessions: Sessions,
@@ -234,28 +248,28 @@ def _node(
         return QuizTimer(attempt_id, attempts.find_timer, clock)
 
     metrics = LiveMetrics(CollectorRegistry())
-    hub = Hub(bus=bus, clock=clock, metrics=metrics)
+    hub = Hub(bus=place.bus, clock=clock, metrics=metrics)
     hub.register_projection(ChannelKind.QUIZ_LIVE, dashboard)
     hub.register_projection(ChannelKind.ATTEMPT, timer)
     authority = Authority(may_listen=subscriptions.may_listen, actor_now=sessions.actor_now)
-    node = Node(bus=bus, clock=clock, hub=hub, metrics=metrics, authority=authority)
+    node = Node(bus=place.bus, clock=clock, hub=hub, metrics=metrics, authority=authority, limits=place.limits)
     node.presence.listen(dashboards.presence_changed)
     return node
 
 
-def _health(clock: Clock, clients: _Clients) -> Health:
+def _health(clock: Clock, place: _Place) -> Health:
     async def reach_redis() -> None:
-        try:
-            await clients.redis.ping()  # type: ignore[union-attr]  # only asked where there is one
-        except RedisError as error:
-            raise OSError(str(error)) from error
+        reachability = place.bus.reachability
+        await reachability.ping()
+        if faults := await reachability.faults():
+            raise OSError("; ".join(faults))
 
     return Health(
         clock=clock,
         node=new_id("nod"),
         version=VERSION,
-        database=clients.database.ping,
-        redis=reach_redis if clients.redis is not None else None,
+        database=place.database.ping,
+        redis=None if place.database.is_embedded else reach_redis,
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from lms_rt.bus.base import Bus, Control, Interrupted, Listening, Member, Position, Receiver, Word
+from lms_rt.bus.base import PRESENCE_SECONDS, Bus, Control, Interrupted, Listening, Member, Position, Receiver, Word
 from lms_rt.clock import Clock, from_ms, rfc3339
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.controls import ACCESS_CHANGED, SESSION_REVOKED, access_changed
@@ -51,6 +51,7 @@ class NodeLimits:
     silent_ms: int = 25_000
     told_before_expiry_ms: int = 60_000
     compare_tops_seconds: int = 40
+    presence_seconds: float = PRESENCE_SECONDS
     reconnect_spread_ms: int = 10_000
 
 
@@ -88,7 +89,7 @@ class Node(Receiver[Word]):
         limits: NodeLimits | None = None,
     ) -> None:
         self.hub, self.metrics, self.limits = hub, metrics, limits or NodeLimits()
-        self.presence = PresenceKeeper(bus, clock)
+        self.presence = PresenceKeeper(bus, clock, presence_seconds=self.limits.presence_seconds)
         self.is_draining = False
         self.access_words = 0
         """How many words have come after which somebody may have lost access."""
