@@ -6,6 +6,17 @@
 --   'last', offset or '', limit  the last `limit` below it, or of all
 -- Returns {epoch, offset, how many are kept, events}.
 
+local HISTORY_MS = 24 * 3600 * 1000
+
+-- Drop what is older than a day. Reading is soon enough: a thousand are kept at most, and the list goes with the last.
+local function forget_old(history, now_ms)
+  local oldest = redis.call('LINDEX', history, 0)
+  while oldest and tonumber(string.match(oldest, '^e%S+ %d+ (%d+)')) <= now_ms - HISTORY_MS do
+    redis.call('LPOP', history)
+    oldest = redis.call('LINDEX', history, 0)
+  end
+end
+
 local top, history = unpack(KEYS)
 local fresh, now_ms, which, bound, limit = unpack(ARGV)
 local epoch, offset = settle(top, history, fresh)

@@ -5,6 +5,7 @@
 -- Returns {epoch, offset}, or nil: it is not newer than the newest of its aggregate.
 
 local HISTORY_EVENTS = 1000
+local HISTORY_SECONDS = 24 * 3600
 local FENCE_SECONDS = 24 * 3600
 
 -- Is it newer than what was seen of its aggregate? Then it is what was seen. A repeat keeps the fence up, so that a
@@ -34,7 +35,6 @@ local message = 'e' .. epoch .. ' ' .. offset .. ' ' .. now_ms .. ' ' .. event
 if redis.call('RPUSH', history, message) > HISTORY_EVENTS then
   redis.call('LPOP', history)
 end
-forget_old(history, tonumber(now_ms))
-redis.call('EXPIRE', history, HISTORY_MS / 1000)
+redis.call('EXPIRE', history, HISTORY_SECONDS)
 redis.call(command, channel, message)
 return {epoch, offset}
