@@ -23,7 +23,11 @@ class EchoCommand(Draft):
     text: str = ""
 
 
+DONE: list[str] = []
+
+
 async def echo(_: LiveSession, asked: EchoCommand) -> dict[str, str]:
+    DONE.append(asked.text)
     return {"text": asked.text}
 
 
@@ -118,15 +122,19 @@ async def test_the_head_of_a_frame_that_is_too_long_is_enough(line: RawLine) -> 
 
 
 async def test_nothing_after_a_fault_is_done(line: RawLine) -> None:
-    await line.send(command("echo", 1, text="before") + frame(3) + command("echo", 2, text="after"))
-    assert (await line.message())["result"] == {"text": "before"}
+    await line.send(
+        command("echo", 1, text="before a fault") + frame(3) + command("echo", 2, text="after a fault") * 50
+    )
+    assert (await line.message())["result"] == {"text": "before a fault"}
     assert await line.ended() == 1002
+    assert "after a fault" not in DONE
 
 
 async def test_nothing_after_a_close_is_done_and_the_close_is_answered_in_kind(line: RawLine) -> None:
-    await line.send(frame(CLOSE, b"\x0f\xa0bye") + command("echo", 2) + frame(3))
+    await line.send(frame(CLOSE, b"\x0f\xa0bye") + command("echo", 2, text="after a close") * 50 + frame(3))
     assert await line.closed() == 4000
     await line.gone()
+    assert "after a close" not in DONE
 
 
 async def test_the_crowd_hears_everything_while_every_fault_comes_at_once(stranger: Stranger, crowd: Crowd) -> None:
