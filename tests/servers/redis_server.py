@@ -1,28 +1,175 @@
-"""A Redis server of our own for the tests, on a free port, keeping nothing."""
+"""Redis servers of our own for the tests, on free ports: alone, as master and replica, or as a small Cluster."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
+import signal
 import socket
+import tempfile
+import time
 from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from redis import Redis
 
 from tests.servers.absence import require_program
 from tests.servers.processes import ServerProcess
 
+_PATIENCE_SECONDS = 30.0
+_SLOTS = 16_384
+
 
 @contextlib.contextmanager
 def running_redis() -> Iterator[str]:
-    """A server's URL; `maxmemory-policy` is noeviction, as in production."""
-    port = _free_port()
-    options = {"port": port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "maxmemory-policy": "noeviction"}
-    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    with ServerProcess([require_program("redis-server"), *words]) as process:
-        process.line_with("Ready to accept connections")
-        yield f"redis://127.0.0.1:{port}/0"
+    """A server's URL; it keeps nothing."""
+    with RedisServer() as server:
+        yield server.url
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+class RedisServer:
+    """A server that can be stopped, killed, frozen and started again on its port, with what it dumped or without.
+
+    `maxmemory-policy` is noeviction, as in production. Further options are those of redis.conf.
+    """
+
+    def __init__(self, *, port: int | None = None, **options: str | int) -> None:
+        self.port = port or free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._options = {"save": "", "appendonly": "no", "maxmemory-policy": "noeviction"} | {
+            name.replace("_", "-"): value for name, value in options.items()
+        }
+        self._directory = Path(tempfile.mkdtemp(prefix="lms_redis_"))
+        self._process: ServerProcess | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
+    ) -> None:
+        self.kill()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def start(self) -> None:
+        """Start it; it answers when this returns. It begins with its dump, where there is one."""
+        options = {"port": self.port, "bind": "127.0.0.1", "dir": str(self._directory)} | self._options
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        self._process = ServerProcess([require_program("redis-server"), *words])
+        self._process.line_with("Ready to accept connections")
+
+    def stop(self) -> None:
+        """End it as an operator would."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        if self._process is not None:
+            self.thaw()
+            self._process.kill()
+            self._process = None
+
+    def freeze(self) -> None:
+        """It keeps its connections and says nothing more."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGCONT)
+
+    def dump(self) -> bytes:
+        """Everything it holds now."""
+        self.do("SAVE")
+        return (self._directory / "dump.rdb").read_bytes()
+
+    def restart(self, *, dump: bytes | None = None) -> None:
+        """Crash, and start again with this dump; without one: empty."""
+        self.kill()
+        file = self._directory / "dump.rdb"
+        file.unlink(missing_ok=True)
+        if dump is not None:
+            file.write_bytes(dump)
+        self.start()
+
+    def do(self, *words: str | int) -> Any:
+        """One command."""
+        with Redis(port=self.port) as client:
+            return client.execute_command(*words)  # type: ignore[no-untyped-call]
+
+
+class RedisCluster:
+    """Masters of a Cluster that share the slots evenly; without replicas."""
+
+    def __init__(self, masters: int = 3) -> None:
+        self.masters = [RedisServer(cluster_enabled="yes", cluster_node_timeout=2000) for _ in range(masters)]
+
+    @property
+    def url(self) -> str:
+        return self.masters[0].url
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            for master in self.masters:
+                stack.enter_context(master)
+            for number, master in enumerate(self.masters):
+                share = _SLOTS / len(self.masters)
+                slots = range(round(number * share), round((number + 1) * share))
+                master.do("CLUSTER", "ADDSLOTS", *slots)
+                master.do("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+                master.do("CLUSTER", "MEET", "127.0.0.1", self.masters[0].port)
+            for master in self.masters:
+                _until_whole(master)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def master_of(self, key: str) -> RedisServer:
+        """Who has the slot of this key."""
+        slot = self.masters[0].do("CLUSTER", "KEYSLOT", key)
+        for first, last, (_, port, *_), *_ in self.masters[0].do("CLUSTER", "SLOTS"):
+            if first <= slot <= last:
+                return next(master for master in self.masters if master.port == port)
+        raise LookupError(key)
+
+    def move_slot(self, key: str, to: RedisServer) -> None:
+        """Let another master have the slot of this key, with all that is in it."""
+        slot = to.do("CLUSTER", "KEYSLOT", key)
+        source = self.master_of(key)
+        ids = {server.port: server.do("CLUSTER", "MYID").decode() for server in (source, to)}
+        to.do("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source.port])
+        source.do("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[to.port])
+        for name in source.do("CLUSTER", "GETKEYSINSLOT", slot, 1000):
+            source.do("MIGRATE", "127.0.0.1", to.port, name.decode(), 0, 5000)
+        for server in (to, source, *self.masters):
+            server.do("CLUSTER", "SETSLOT", slot, "NODE", ids[to.port])
+
+
+def _until_whole(master: RedisServer) -> None:
+    """Gossip takes a second or two."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while b"cluster_state:ok" not in master.do("CLUSTER", "INFO"):
+        if time.monotonic() > deadline:
+            raise RuntimeError("the cluster did not form")
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    """A port that nobody uses (in a Cluster, the one 10,000 above it is used as well)."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+            if port < 55_000:
+                return port
