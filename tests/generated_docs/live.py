@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from handlers.live import socket
+from handlers.live import dialogue, socket
 from handlers.live.table import COMMANDS
 from lms_rt.bus.base import HISTORY_EVENTS, HISTORY_SECONDS, TOP_SECONDS
 from lms_rt.contracts.channels import ChannelKind
@@ -97,8 +97,8 @@ def limits() -> str:
     rows = [
         ("first frame `auth`", f"within {socket.AUTH_SECONDS} s", "4001"),
         ("a frame from the client", f"{MAX_FRAME_BYTES // 1024} KiB", "1009"),
-        ("commands of a connection", f"{socket.COMMANDS_PER_SECOND}/s, burst {socket.COMMANDS_BURST}", "4529"),
-        ("malformed frames", f"{socket.BAD_FRAMES - 1} in {socket.BAD_FRAMES_MS // 1000} s", "4500"),
+        ("commands of a connection", f"{dialogue.COMMANDS_PER_SECOND}/s, burst {dialogue.COMMANDS_BURST}", "4529"),
+        ("malformed frames", f"{dialogue.BAD_FRAMES - 1} in {dialogue.BAD_FRAMES_MS // 1000} s", "4500"),
         ("connections of a user", str(node.connections_per_user), "4509"),
         ("subscriptions of a connection", str(node.subscriptions), "`too_many_subscriptions`"),
         ("waiting for the client", f"{MAX_QUEUE_BYTES // 1024} KiB or {MAX_QUEUE_FRAMES} frames", "4008"),
