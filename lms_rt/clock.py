@@ -26,7 +26,7 @@ def to_ms(at: datetime) -> int:
 
 def rfc3339(at: datetime) -> str:
     """RFC 3339 in UTC with `Z` and milliseconds: 2026-01-02T03:04:05.678Z."""
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 class Clock:
