@@ -29,6 +29,7 @@ class SomeBus:
     clock: FakeClock
     age: Callable[[float], Awaitable[None]]
     """Makes what the server keeps older."""
+    installation: str = ""
 
     async def pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
@@ -111,4 +112,4 @@ async def on_redis(
                 await (client.pexpire(key, left_ms) if left_ms > 0 else client.delete(key))
 
     async with open_redis_bus(url, installation, clock, limits=limits) as bus:
-        yield SomeBus(bus, clock, age)
+        yield SomeBus(bus, clock, age, installation)

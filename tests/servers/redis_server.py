@@ -39,9 +39,13 @@ class RedisServer:
     def __init__(self, *, port: int | None = None, **options: str | int) -> None:
         self.port = port or free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._options = {"save": "", "appendonly": "no", "maxmemory-policy": "noeviction"} | {
-            name.replace("_", "-"): value for name, value in options.items()
+        self._options: dict[str, str | int] = {
+            "save": "",
+            "appendonly": "no",
+            "maxmemory-policy": "noeviction",
+            "repl-diskless-sync-delay": 0,
         }
+        self._options |= {name.replace("_", "-"): value for name, value in options.items()}
         self._directory = Path(tempfile.mkdtemp(prefix="lms_redis_"))
         self._process: ServerProcess | None = None
 
@@ -102,7 +106,26 @@ class RedisServer:
     def do(self, *words: str | int) -> Any:
         """One command."""
         with Redis(port=self.port) as client:
-            return client.execute_command(*words)  # type: ignore[no-untyped-call]
+            return client.execute_command(*words)
+
+    def fact(self, name: str) -> str:
+        """What INFO says of it."""
+        facts = dict(line.split(":", 1) for line in self.info().splitlines() if ":" in line)
+        return facts[name]
+
+    def info(self) -> str:
+        """All that INFO says."""
+        with Redis(port=self.port) as client:
+            client.set_response_callback("INFO", lambda reply: reply.decode())
+            return str(client.execute_command("INFO", "everything"))
+
+    def until(self, fact: str, value: str) -> None:
+        """Return once INFO says so."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while self.fact(fact) != value:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{fact} is {self.fact(fact)}, not {value}")
+            time.sleep(0.02)
 
 
 class RedisCluster:
