@@ -17,7 +17,7 @@ from tests.servers.processes import READY_SECONDS, ServerProcess
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "config" / "nginx.conf"
 _LISTEN = "listen 8080;"
-_NODE = re.compile(r"^ *server (node\d):8000 (.*;)$", re.MULTILINE)
+_NODE = re.compile(r"^ *server (node\d):8000 ([^;]*;)", re.MULTILINE)
 
 
 class Nginx:
