@@ -29,6 +29,7 @@ COMMANDS = {
     "simulate": ("lms_rt.console.simulate", "let many students sit a quiz on a running server, and prove the result"),
     "backup": ("lms_rt.console.backup", "write a backup of the embedded store; works beside a running server"),
     "restore": ("lms_rt.console.restore", "restore a backup into an empty data directory"),
+    "bench": ("tests.perf.bench", "measure speed and memory beside other servers, on this machine"),
     "openapi": ("handlers.describe", "print the OpenAPI document of the REST API"),
 }
 
@@ -56,7 +57,7 @@ def main(arguments):  # type: (list[str]) -> int
         main_parser.error("there is no command '%s'; try --help" % arguments[0])
     from config.venv import enter
 
-    enter(ROOT, has_test_tools=arguments[0] in ("test", "check-code"))
+    enter(ROOT, has_test_tools=arguments[0] in ("test", "check-code", "bench"))
     command = importlib.import_module(COMMANDS[arguments[0]][0])
     command.add_arguments(by_name[arguments[0]])
     return int(command.main(main_parser.parse_args(arguments)))

@@ -1,0 +1,119 @@
+"""`run.py bench` works: every scenario that needs no other server, in miniature; and the arithmetic of its tables.
+
+Nothing here looks at how fast anything was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.perf import bench, load
+from tests.perf.arena import Arena
+from tests.perf.contestants import OURS
+from tests.perf.load import ROOT, Load
+from tests.perf.tables import Goal, Sample, Table, printed, printed_goals
+
+_PAGE = "# Performance\n\nBefore.\n\n<!-- measured: written by run.py bench --page -->\nold\n<!-- end of what was measured -->\n\nAfter.\n"
+
+
+@pytest.fixture(scope="module")
+def arena() -> Iterator[Arena]:
+    with Arena(repeat=1, scale=0.001, only=("ws", "gorilla")) as opened:
+        yield opened
+
+
+def _bench(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "run.py", "bench", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+
+
+def test_a_bench_makes_tables_json_and_the_page(tmp_path: Path) -> None:
+    found, page = tmp_path / "found.json", tmp_path / "page.md"
+    page.write_text(_PAGE)
+    words = ("burst", "inbound", "--scale", "0.002", "--repeat", "1", "--peers", "tornado-str")
+    done = _bench(*words, "--json", str(found), "--page", str(page))
+    assert done.returncode == 0, done.stdout + done.stderr
+    measured = {table["key"]: table for table in json.loads(found.read_text())["tables"]}
+    assert list(measured) == ["burst", "inbound"]
+    for table in measured.values():
+        assert table["median"][OURS] is not None
+        assert len(table["runs"][OURS]) == 1
+        assert table["title"] in done.stdout
+        assert f"## {table['title']}" in page.read_text()
+    assert page.read_text().startswith("# Performance\n\nBefore.\n")
+    assert page.read_text().endswith("-->\n\nAfter.\n")
+    assert "\nold\n" not in page.read_text()
+
+
+@pytest.mark.parametrize("words", [("nonsense",), ("fan-out", "--peers", "nobody")])
+def test_what_does_not_exist_is_named(words: tuple[str, ...]) -> None:
+    done = _bench(*words)
+    assert done.returncode == 2
+    assert "there is no no" in done.stderr
+
+
+def test_the_load_in_python_does_what_the_compiled_one_does(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "load_command", lambda: [sys.executable, "-m", "tests.perf.load_in_python"])
+    with arena.started(arena.ours(), clients=6) as running:
+        heard = running.load.rounds(3, 2)
+        asked = running.load.ask(12, 3, running.contestant.ping)
+        running.load.stall(2)
+        rest = running.load.pace(5, 100)
+    assert [heard.count, asked.count, rest.count] == [6 * 3 * 2, 12, 4 * 5]
+    assert 0 < heard.p50_us <= heard.p99_us <= heard.max_us
+
+
+def test_a_peer_that_cannot_run_here_is_named_and_the_others_go_on(
+    arena: Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", os.devnull)
+    table = Table("x", "X", "µs")
+    arena.contest(table, [*arena.find_peers(("ws", "gorilla")), arena.ours()], lambda it: it.rounds(1), clients=2)
+    assert table.absent == {"Node `ws`": "npm", "gorilla/websocket (Go)": "go"}
+    assert "Not run here: Node `ws`; missing: npm." in printed(table)
+    assert table.value(OURS) is not None
+
+
+def _table(**values: list[float]) -> Table:
+    table = Table("x", "X", "µs")
+    for name, runs in values.items():
+        for run in runs:
+            table.add(name, Sample(run, 0.5))
+    return table
+
+
+@pytest.mark.parametrize(("ours", "verdict"), [([9.0, 1.0, 8.0], "holds"), ([9.0, 1.0, 8.1], "missed")])
+def test_goals_go_by_medians(ours: list[float], verdict: str) -> None:
+    table = _table(**{OURS: ours, "peer": [10.0, 99.0, 1.0]})
+    assert printed_goals([Goal("x", "must", 0.8, "peer")], {"x": table}).endswith(verdict)
+
+
+def test_a_goal_against_somebody_absent_says_nothing() -> None:
+    goals = printed_goals([Goal("x", "must", 1.0, "peer")], {"x": _table(**{OURS: [1.0]})})
+    assert "must" not in goals
+
+
+def test_a_figure_alone_may_be_a_goal() -> None:
+    table = _table(**{OURS: [6.9]})
+    assert printed_goals([Goal("x", "aim", 7)], {"x": table}).endswith("holds")
+    assert printed_goals([Goal("x", "aim", 6)], {"x": table}).endswith("missed")
+
+
+def test_every_goal_names_a_scenario_s_table() -> None:
+    tables: Any = {"fan-out-1000", "fan-out-5000", "burst", "inbound", "memory"}
+    assert {goal.table for _, goals in bench.SCENARIOS.values() for goal in goals} <= tables
+
+
+def test_the_load_says_what_the_server_did(arena: Arena, tmp_path: Path) -> None:
+    with arena.started(arena.ours(), clients=1) as running:
+        with Load(running.port, running.program, running.contestant.opening, log=tmp_path / "log") as stranger:
+            with pytest.raises(load.ProgramError, match=r"the server answered the upgrade with HTTP/1\.1 401"):
+                stranger.open(["/ws?token=nonsense"], tmp_path / "paths")
