@@ -7,7 +7,7 @@ write is decided in `lms_rt/services`. Times that are compared or moved are epoc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ from pydantic import Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from documents.base import Aggregate, Row, with_intents
+from documents.base import Aggregate, Row, by_ids, with_intents
 from documents.enums import AttemptStatus, Grading, SubmittedBy
 
 OPEN = [AttemptStatus.IN_PROGRESS.value, AttemptStatus.PAUSED.value]
@@ -138,6 +138,14 @@ class Attempt(Aggregate):
     async def find_state(cls, attempt_id: str) -> Row | None:
         """An attempt without its answers."""
         return await cls.rows().find_one({"_id": attempt_id}, dict(_STATE))
+
+    @classmethod
+    async def find_owners(cls, attempt_ids: Collection[str]) -> dict[str, Row]:
+        """Student and course of those of these attempts that exist, by attempt."""
+        if not attempt_ids:
+            return {}
+        fields = {"student_id": 1, "course_id": 1}
+        return {row["_id"]: row async for row in cls.rows().find(by_ids(attempt_ids), fields)}
 
     @classmethod
     async def find_whole(cls, attempt_id: str) -> Row | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +31,11 @@ class Record(Document):
     def rows(cls) -> AsyncIOMotorCollection[Row]:
         """The raw collection."""
         return cls.get_motor_collection()
+
+
+def by_ids(ids: Collection[str]) -> Row:
+    """The filter for these documents. The embedded store finds one id at once, but walks through all for a list."""
+    return {"_id": next(iter(ids)) if len(ids) == 1 else {"$in": sorted(ids)}}
 
 
 class Aggregate(Record):

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from documents.base import Aggregate, Row
+from documents.base import Aggregate, Row, by_ids
 
 Sorting = Sequence[tuple[str, int]]
 
@@ -154,10 +154,10 @@ class Course(Aggregate):
     @classmethod
     async def heads(cls, course_ids: Iterable[str]) -> dict[str, CourseHead]:
         """The heads of those of these courses that exist, by id."""
-        wanted = sorted(set(course_ids))
+        wanted = set(course_ids)
         if not wanted:
             return {}
-        return {row["_id"]: _head(row) async for row in cls.rows().find({"_id": {"$in": wanted}}, _HEAD)}
+        return {row["_id"]: _head(row) async for row in cls.rows().find(by_ids(wanted), _HEAD)}
 
     @classmethod
     async def ids_of_instructor(cls, instructor_id: str) -> list[str]:

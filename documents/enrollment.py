@@ -6,7 +6,7 @@ and never goes back: who enrols again goes on from the old one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from documents.base import Aggregate, Row
+from documents.base import Aggregate, Row, by_ids
 from documents.enums import EnrollmentStatus, ProgressStatus
 
 Sorting = Sequence[tuple[str, int]]
@@ -124,12 +124,17 @@ class Enrollment(Aggregate):
         """The courses that a student is in at this time."""
         filter_ = {"student_id": student_id, "status": {"$in": list(PRESENT)}}
         found = cls.rows().find(filter_, ["course_id", "status", "expires_ms"])
-        rows = await found.to_list(length=None)
-        return [
-            row["course_id"]
-            for row in rows
-            if row["status"] != EnrollmentStatus.ACTIVE.value or (row.get("expires_ms") or now_ms + 1) > now_ms
-        ]
+        return [row["course_id"] for row in await found.to_list(length=None) if _is_in_time(row, now_ms)]
+
+    @classmethod
+    async def find_present(cls, enrollment_ids: Collection[str], now_ms: int) -> set[str]:
+        """Those of these enrolments whose student is in the course at this time."""
+        if not enrollment_ids:
+            return set()
+        filter_ = {**by_ids(enrollment_ids), "status": {"$in": list(PRESENT)}}
+        return {
+            row["_id"] async for row in cls.rows().find(filter_, ["status", "expires_ms"]) if _is_in_time(row, now_ms)
+        }
 
     @classmethod
     async def find_overdue(cls, now_ms: int, limit: int) -> list[Enrollment]:
@@ -156,6 +161,11 @@ class Enrollment(Aggregate):
         counted = {**update.get("$inc", {}), "revision": 1}
         result = await cls.rows().update_one({"_id": enrollment_id, "revision": revision}, {**update, "$inc": counted})
         return result.matched_count == 1
+
+
+def _is_in_time(row: Row, now_ms: int) -> bool:
+    """Is the time of an enrolment, which is one of those in the course, not over?"""
+    return row["status"] != EnrollmentStatus.ACTIVE.value or (row.get("expires_ms") or now_ms + 1) > now_ms
 
 
 def enrollment_id_of(student_id: str, course_id: str) -> str:

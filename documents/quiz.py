@@ -5,14 +5,14 @@ No rules: what may be published, drawn or shown is for services.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
 from pydantic import Field
 from pymongo import ASCENDING, IndexModel
 
-from documents.base import Aggregate, Row, with_intents
+from documents.base import Aggregate, Row, by_ids, with_intents
 from documents.enums import GradingPolicy, QuizType, ShowAnswers
 
 HEAD: dict[str, int] = {"questions": 0, "outbox": 0, "outbox_at": 0}
@@ -62,6 +62,13 @@ class Quiz(Aggregate):
     async def find_head(cls, quiz_id: str) -> Row | None:
         """A quiz without its questions."""
         return await cls.rows().find_one({"_id": quiz_id}, dict(HEAD))
+
+    @classmethod
+    async def find_courses_of(cls, quiz_ids: Collection[str]) -> dict[str, str]:
+        """The courses of those of these quizzes that exist, by quiz."""
+        if not quiz_ids:
+            return {}
+        return {row["_id"]: row["course_id"] async for row in cls.rows().find(by_ids(quiz_ids), {"course_id": 1})}
 
     @classmethod
     async def find_whole(cls, quiz_id: str) -> Row | None:

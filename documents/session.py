@@ -46,6 +46,12 @@ class Session(Record):
         return await cls.rows().find_one({"_id": session_id})
 
     @classmethod
+    async def find_standings(cls, session_ids: list[str]) -> dict[str, Row]:
+        """What tells whether families hold, by their ids; those that are not there are left out."""
+        wanted = {"user_id": 1, "proved_ms": 1, "revoked_at": 1}
+        return {row["_id"]: row async for row in cls.rows().find({"_id": {"$in": session_ids}}, wanted)}
+
+    @classmethod
     async def rotate(cls, session_id: str, generation: int, *, at: datetime, idle_until: datetime) -> bool:
         """Move from `generation` to the next; False when it was another one by now, or the family has ended."""
         result = await cls.rows().update_one(

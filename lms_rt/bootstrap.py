@@ -23,9 +23,10 @@ from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.channels import ChannelKind
 from lms_rt.errors import Refused
 from lms_rt.ids import new_id
+from lms_rt.realtime.authority import Authority
 from lms_rt.realtime.hub import Hub
 from lms_rt.realtime.metrics import LiveMetrics
-from lms_rt.realtime.node import Authority, Node, NodeLimits
+from lms_rt.realtime.node import Node, NodeLimits
 from lms_rt.realtime.projections import DifferingProjection, Projection
 from lms_rt.realtime.timers import QuizTimer
 from lms_rt.security.passwords import HashingPool, PasswordHasher
@@ -47,6 +48,7 @@ from lms_rt.services.questions import Questions
 from lms_rt.services.quizzes import Quizzes
 from lms_rt.services.relay import Relay
 from lms_rt.services.results import Results
+from lms_rt.services.reviews import review_by
 from lms_rt.services.sessions import Sessions
 from lms_rt.services.subscriptions import Subscriptions
 from lms_rt.storage.embedded import StoreError
@@ -251,7 +253,11 @@ def _node(
     hub = Hub(bus=place.bus, clock=clock, metrics=metrics)
     hub.register_projection(ChannelKind.QUIZ_LIVE, dashboard)
     hub.register_projection(ChannelKind.ATTEMPT, timer)
-    authority = Authority(may_listen=subscriptions.may_listen, actor_now=sessions.actor_now)
+    authority = Authority(
+        may_listen=subscriptions.may_listen,
+        actor_now=sessions.actor_now,
+        review=review_by(sessions, subscriptions),
+    )
     node = Node(bus=place.bus, clock=clock, hub=hub, metrics=metrics, authority=authority, limits=place.limits)
     node.presence.listen(dashboards.presence_changed)
     return node

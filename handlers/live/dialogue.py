@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import socket
 
     from lms_rt.bootstrap import Services
+    from lms_rt.realtime.subscription import Subscription
 
 COMMANDS_PER_SECOND = 30
 COMMANDS_BURST = 60
@@ -147,13 +148,23 @@ class Dialogue(MessageListener, Line):
             return
         self._connection, self._session = connection, LiveSession(services, connection)
         self._arrivals = self._bucket()
-        subscriptions = []
-        if self._reception.hears_own_channel:
-            subscriptions.append(await self._session.subscribe(user_channel(actor.user_id)))
+        subscriptions = await self._own_subscriptions(self._session)
         self._say(welcome_frame(connection, subscriptions, services.clock))
         if reply is not None:
             self._say(reply)
+        services.node.outage.greet(connection)
         self._session.release()
+
+    async def _own_subscriptions(self, session: LiveSession) -> list[Subscription]:
+        """The caller's own channel, where the route brings it and the bus is there: else `degraded` follows."""
+        if not self._reception.hears_own_channel:
+            return []
+        try:
+            return [await session.subscribe(user_channel(session.actor.user_id))]
+        except Refused as refused:
+            if refused.code is not Code.UNAVAILABLE:
+                raise
+            return []
 
     def _bucket(self) -> TokenBucket:
         now_ms = self._reception.services.clock.now_ms()

@@ -82,6 +82,7 @@ class Connection:
         "is_busy",
         "is_closed",
         "is_told_of_expiry",
+        "knows_degraded",
         "last_heard_ms",
         "subscriptions",
     )
@@ -100,6 +101,7 @@ class Connection:
         self.subscriptions: dict[str, Subscription] = {}
         self.last_heard_ms = 0
         self.is_told_of_expiry = self.is_busy = self.is_closed = False
+        self.knows_degraded: bool | None = None  # None: it has not been welcomed yet
         self.close_code: int | None = None
         self._transport, self._flusher, self._metrics, self._detach = transport, flusher, metrics, detach
         self._queue: list[bytes | StateKey] = []

@@ -8,31 +8,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from lms_rt.bus.base import PRESENCE_SECONDS, Bus, Control, Interrupted, Listening, Member, Position, Receiver, Word
+from lms_rt.bus.base import PRESENCE_SECONDS, Bus, Listening, Member, Position
 from lms_rt.clock import Clock, from_ms, rfc3339
 from lms_rt.contracts.actor import Actor
-from lms_rt.contracts.controls import ACCESS_CHANGED, SESSION_REVOKED, access_changed
 from lms_rt.contracts.frames import HEARTBEAT_MS, PING_FRAME, Notice, notice_frame
 from lms_rt.errors import Code, Refused
 from lms_rt.ids import new_id
+from lms_rt.realtime.authority import AccessWatch, Authority
 from lms_rt.realtime.close_codes import Close
 from lms_rt.realtime.connection import Connection, Flusher, Transport
 from lms_rt.realtime.hub import Hub
 from lms_rt.realtime.limits import TokenBucket
 from lms_rt.realtime.loop_lag import watch_loop_lag
 from lms_rt.realtime.metrics import LiveMetrics
+from lms_rt.realtime.outage import Outage
 from lms_rt.realtime.presence import PresenceKeeper
 from lms_rt.realtime.subscription import Subscription
-
-MayListen = Callable[[Actor, str], Awaitable[bool]]
-"""May this actor listen to this channel, as things stand now?"""
-
-ActorNow = Callable[[Actor], Awaitable[Actor]]
-"""Who a session stands for, as things stand now; refused when it has ended."""
 
 _BEAT_SECONDS = 1.0
 _SLOTS = HEARTBEAT_MS // 1000
@@ -55,14 +48,6 @@ class NodeLimits:
     reconnect_spread_ms: int = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Authority:
-    """What the node asks others about people, who may have lost something since they came."""
-
-    may_listen: MayListen
-    actor_now: ActorNow
-
-
 class Overloaded(Exception):
     """No room now; `after_ms` says when to come back."""
 
@@ -75,7 +60,7 @@ class TooManyConnections(Exception):
     """The user has as many connections as one may."""
 
 
-class Node(Receiver[Word]):
+class Node:
     """Holds every connection of this process and lets them listen to channels."""
 
     def __init__(
@@ -91,17 +76,15 @@ class Node(Receiver[Word]):
         self.hub, self.metrics, self.limits = hub, metrics, limits or NodeLimits()
         self.presence = PresenceKeeper(bus, clock, presence_seconds=self.limits.presence_seconds)
         self.is_draining = False
-        self.access_words = 0
-        """How many words have come after which somebody may have lost access."""
         self._bus, self._clock = bus, clock
-        self._may_listen, self._actor_now = authority.may_listen, authority.actor_now
+        self.access = AccessWatch(authority, self, bus.reachability)
+        self.outage = Outage(bus.reachability, lambda: self.connections)
         self._flusher = Flusher()
         self._connections: dict[str, Connection] = {}
         self._by_user: dict[str, set[Connection]] = {}
         self._slots: list[set[Connection]] = [set() for _ in range(_SLOTS)]
         self._beats = 0
-        self._controls: asyncio.Queue[Control] = asyncio.Queue()
-        self._listening: Listening | None = None
+        self._listening: list[Listening] = []
         self._admissions = TokenBucket(
             per_second=self.limits.admissions_per_second, burst=self.limits.admissions_burst, now_ms=clock.now_ms()
         )
@@ -138,7 +121,7 @@ class Node(Receiver[Word]):
         self._by_user.setdefault(actor.user_id, set()).add(connection)
         random.choice(self._slots).add(connection)  # noqa: S311 - spreads pings, no secret
         self.metrics.connections.inc()
-        await self._bring_up_to_date(connection)
+        await self.access.bring_up_to_date(connection)
         return connection
 
     async def _count_in(self, connection: Connection) -> None:
@@ -200,64 +183,31 @@ class Node(Receiver[Word]):
 
     # --- authority ---
 
-    def receive(self, message: Word) -> None:
-        """A word to the nodes; handled in order by `run`. When words were lost, everybody is looked at again."""
-        if isinstance(message, Interrupted):
-            message = Control(ACCESS_CHANGED, access_changed(None))
-        self.access_words += message.name == ACCESS_CHANGED
-        self._controls.put_nowait(message)
+    @property
+    def access_words(self) -> int:
+        """How many words have come after which somebody may have lost access."""
+        return self.access.words
 
-    async def handle(self, control: Control) -> None:
-        """Do what a word to the nodes asks."""
-        if control.name == SESSION_REVOKED:
-            self._end_sessions(control.data)
-        elif control.name == ACCESS_CHANGED:
-            await self._check_access(control.data)
-
-    def _end_sessions(self, data: Any) -> None:
-        for connection in self._of_user(data.get("user_id")):
-            session_id = connection.actor.session_id
-            if session_id != data.get("except_session_id") and data.get("session_id") in (None, session_id):
-                connection.close(Close.NOT_SIGNED_IN)
-
-    async def _check_access(self, data: Any) -> None:
-        for connection in self._of_user(data.get("user_id")):
-            try:
-                await self._bring_up_to_date(connection)
-                await self._check_subscriptions(connection)
-            except Exception:  # noqa: BLE001 - what cannot be checked is not left open
-                _log.exception("the subscriptions of %s could not be checked", connection.id)
-                connection.close(Close.INSUFFICIENT_STATE)
-
-    async def _check_subscriptions(self, connection: Connection) -> None:
-        for channel in tuple(connection.subscriptions):
-            if not await self._may_listen(connection.actor, channel):
-                await self.unsubscribe(connection, channel)
-                connection.send_text(notice_frame(Notice.UNSUBSCRIBED, channel=channel, code=Code.NOT_FOUND.code))
-
-    async def _bring_up_to_date(self, connection: Connection) -> None:
-        """Let it act as who its session stands for by now, or end it; while nobody can say, it stays who it was."""
-        try:
-            connection.actor = await self._actor_now(connection.actor)
-        except Refused as refused:
-            if refused.code is not Code.UNAVAILABLE:
-                connection.close(Close.NOT_SIGNED_IN)
-
-    def _of_user(self, user_id: str | None) -> Iterable[Connection]:
-        return self.connections if user_id is None else tuple(self._by_user.get(user_id, ()))
+    def connections_of(self, user_id: str) -> tuple[Connection, ...]:
+        """Those of one person."""
+        return tuple(self._by_user.get(user_id, ()))
 
     # --- life ---
 
     async def open(self) -> None:
-        """Begin to hear words to the nodes; before the first connection is taken."""
-        self._listening = await self._bus.fan_out.listen_control(self)
+        """Begin to hear words to the nodes, and of the bus itself; before the first connection is taken."""
+        self._listening = [
+            await self._bus.fan_out.listen_control(self.access),
+            self._bus.reachability.watch(self.outage),
+        ]
 
     async def run(self) -> None:
-        """Beat, handle words, keep presence and compare tops, until cancelled."""
+        """Beat, follow words, keep presence and compare tops, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._beat_loop())
             tasks.create_task(watch_loop_lag(self.metrics.loop_lag_seconds.observe))
-            tasks.create_task(self._control_loop())
+            tasks.create_task(self.access.run())
+            tasks.create_task(self._outage_loop())
             tasks.create_task(self._compare_loop())
             tasks.create_task(self.presence.run())
 
@@ -292,8 +242,8 @@ class Node(Receiver[Word]):
             connection.close(Close.RESTARTING)
         await self.presence.leave_all()
         await self.hub.close()
-        if self._listening is not None:
-            await self._listening.stop()
+        for listening in self._listening:
+            await listening.stop()
 
     def spread_ms(self) -> int:
         """When one of a herd should come back."""
@@ -313,13 +263,12 @@ class Node(Receiver[Word]):
             await self._clock.sleep(_BEAT_SECONDS)
             self.beat()
 
-    async def _control_loop(self) -> None:
+    async def _outage_loop(self) -> None:
         while True:
-            control = await self._controls.get()
-            try:
-                await self.handle(control)
-            except Exception:  # noqa: BLE001 - the next word must be heard all the same
-                _log.exception("control word %s could not be followed", control.name)
+            is_there = await self.outage.change()
+            self.access.look_at_everybody()  # what was decided meanwhile, no word has told
+            if is_there:
+                await self.presence.renew_if_possible()
 
     async def _compare_loop(self) -> None:
         """Every channel once in its time, a part of them at each step."""

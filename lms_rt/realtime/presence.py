@@ -110,6 +110,13 @@ class PresenceKeeper:
             self._changed.setdefault(channel, False)
         self._has_work.set()
 
+    async def renew_if_possible(self) -> None:
+        """Renew everybody, if the bus is there."""
+        try:
+            await self.renew()
+        except Refused:
+            _log.info("presence could not be renewed")
+
     async def leave_all(self) -> None:
         """The node goes: so do all its connections, at once. A bus that is away forgets them by itself."""
         gone = [*self._memberships(), *((channel, one) for channel, some in self._leaving.items() for one in some)]
@@ -197,10 +204,7 @@ class PresenceKeeper:
     async def _renew_loop(self) -> None:
         while True:
             await self._clock.sleep(self._renew_every_seconds)
-            try:
-                await self.renew()
-            except Refused:
-                _log.info("presence could not be renewed")
+            await self.renew_if_possible()
 
 
 def _is_counted(channel: str) -> bool:

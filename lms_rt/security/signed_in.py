@@ -6,9 +6,11 @@ The fact is in the database; this node's memory of it is at most five seconds ol
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from documents.base import Row
 from documents.enums import Role
 from documents.session import Session
 from documents.user import User
@@ -89,6 +91,20 @@ class SignedIn:
         person = self._people.find(user_id) or await self._read_person(user_id)
         return _valid(person, session)
 
+    async def find_people(self, signed_in: Sequence[tuple[str, str]]) -> list[Person | None]:
+        """Who stands behind these (user, session), read anew with one question for all; None: not valid any more."""
+        words, read_at_ms = self._words, self._clock.now_ms()
+        sessions = await Session.find_standings([session_id for _, session_id in signed_in])
+        users = await User.find_all_signed_in([user_id for user_id, _ in signed_in])
+        standings = {session_id: _standing(row) for session_id, row in sessions.items()}
+        people = {user_id: _person(row) for user_id, row in users.items()}
+        if words == self._words:
+            for session_id, standing in standings.items():
+                self._sessions.keep(session_id, standing, read_at_ms)
+            for user_id, person in people.items():
+                self._people.keep(user_id, person, read_at_ms)
+        return [_if_valid(people.get(user_id), standings.get(session_id)) for user_id, session_id in signed_in]
+
     def find_last_known(self, user_id: str, session_id: str) -> Person | None:
         """What was read last, however long ago, for when the database is away; still `token_revoked` if it said so."""
         session, person = self._sessions.find_stale(session_id), self._people.find_stale(user_id)
@@ -112,7 +128,7 @@ class SignedIn:
         row = await Session.find_row(session_id)
         if row is None:
             return None
-        standing = Standing(row["user_id"], row["proved_ms"], "revoked_at" in row)
+        standing = _standing(row)
         if words == self._words:  # else the change may have come after the reading
             self._sessions.keep(session_id, standing, read_at_ms)
         return standing
@@ -122,18 +138,33 @@ class SignedIn:
         row = await User.find_signed_in(user_id)
         if row is None:
             return None
-        role = Role(row["role"])
-        person = Person(
-            user_id=user_id,
-            role=role,
-            permissions=permissions_of(role, row.get("permissions", ())),
-            full_name=row["full_name"],
-            is_active=row["is_active"],
-            sessions_valid_after_ms=row["sessions_valid_after_ms"],
-        )
+        person = _person(row)
         if words == self._words:
             self._people.keep(user_id, person, read_at_ms)
         return person
+
+
+def _standing(row: Row) -> Standing:
+    return Standing(row["user_id"], row["proved_ms"], "revoked_at" in row)
+
+
+def _person(row: Row) -> Person:
+    role = Role(row["role"])
+    return Person(
+        user_id=row["_id"],
+        role=role,
+        permissions=permissions_of(role, row.get("permissions", ())),
+        full_name=row["full_name"],
+        is_active=row["is_active"],
+        sessions_valid_after_ms=row["sessions_valid_after_ms"],
+    )
+
+
+def _if_valid(person: Person | None, session: Standing | None) -> Person | None:
+    try:
+        return _valid(person, session)
+    except Refused:
+        return None
 
 
 def _valid(person: Person | None, session: Standing | None) -> Person:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from config.settings import Settings
@@ -124,6 +124,15 @@ class Sessions(Receiver[Word]):
         with faults_translated():
             person = await self._signed_in.require_person(actor.user_id, actor.session_id)
         return _actor(person, actor.session_id, actor.expires_at_ms)
+
+    async def find_actors_now(self, actors: Sequence[Actor]) -> list[Actor | None]:
+        """The same for many, asked of the database itself; None: the session has ended."""
+        with faults_translated():
+            people = await self._signed_in.find_people([(actor.user_id, actor.session_id) for actor in actors])
+        return [
+            None if person is None else _actor(person, actor.session_id, actor.expires_at_ms)
+            for actor, person in zip(actors, people, strict=True)
+        ]
 
     # --- ends ---
 

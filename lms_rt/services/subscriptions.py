@@ -2,55 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
+from documents.attempt import Attempt
+from documents.base import Row
+from documents.course import Course, CourseHead
+from documents.enrollment import Enrollment, enrollment_id_of
+from documents.quiz import Quiz
 from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.channels import ChannelKind, find_channel
 from lms_rt.errors import Code, Refused
-from lms_rt.security.access.courses import require_course, require_learner, require_taught_course
-from lms_rt.security.access.quizzes import require_attempt_state, require_taught_quiz, teaches_course
+from lms_rt.security.access.courses import is_visible, teaches
+from lms_rt.security.access.quizzes import require_attempt_state, teaches_course
 
-Rule = Callable[[Actor, str], Awaitable[None]]
-"""Given the actor and the channel's subject; raises when the actor may not listen."""
+People = Sequence[tuple[Actor, Sequence[str]]]
+"""Some actors, each with names of channels."""
 
 
 class Subscriptions:
-    """The table of channel kinds and their rules."""
+    """Decides for any number at once, with as many questions to the database as there are kinds of things."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
-        self._rules: Mapping[ChannelKind, Rule] = {
-            ChannelKind.USER: _only_that_user,
-            ChannelKind.COURSE: self._in_the_course,
-            ChannelKind.COURSE_STAFF: _teaching_the_course,
-            ChannelKind.ATTEMPT: _student_or_teacher_of_the_attempt,
-            ChannelKind.QUIZ_LIVE: _teaching_the_quiz,
-            ChannelKind.SYSTEM: _everybody,
-        }
 
     async def require_channel(self, actor: Actor, name: str) -> str:
         """The channel's name, if the actor may listen; else `not_found`, whatever the reason."""
-        channel = find_channel(name)
-        if channel is None or actor.is_stranger:
+        if not await self.may_listen(actor, name):
             raise Refused(Code.NOT_FOUND)
-        try:
-            await self._rules[channel.kind](actor, channel.subject_id)
-        except Refused as refused:
-            if refused.code in (Code.FORBIDDEN, Code.NOT_ENROLLED):
-                raise Refused(Code.NOT_FOUND) from None
-            raise
         return name
 
     async def may_listen(self, actor: Actor, name: str) -> bool:
-        """Is the channel still open to the actor, as things stand now?"""
-        try:
-            await self.require_channel(actor, name)
-        except Refused as refused:
-            if refused.code is Code.NOT_FOUND:
-                return False
-            raise
-        return True
+        """Is the channel open to the actor, as things stand now?"""
+        (closed,) = await self.find_closed([(actor, [name])])
+        return not closed
+
+    async def find_closed(self, people: People) -> list[list[str]]:
+        """Which of their channels are not open to them, as things stand now."""
+        facts = await _facts(people, self._clock.now_ms())
+        return [[name for name in names if not _is_open(actor, name, facts)] for actor, names in people]
 
     async def may_see_names(self, actor: Actor, name: str) -> bool:
         """May the actor, who listens to the channel, know who else does? Those who teach there, not all who teach."""
@@ -68,33 +60,90 @@ class Subscriptions:
             case ChannelKind.USER | ChannelKind.SYSTEM:
                 return actor.is_admin
 
-    async def _in_the_course(self, actor: Actor, course_id: str) -> None:
-        course = await require_course(actor, course_id)
-        _same(course.id, course_id)
-        await require_learner(actor, course, now_ms=self._clock.now_ms())
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the rules look at. Channels go by ids alone: a slug, which leads to the same course, is no second channel."""
+
+    courses: Mapping[str, CourseHead]
+    course_of_quiz: Mapping[str, str]
+    attempts: Mapping[str, Row]
+    present: AbstractSet[str]
 
 
-async def _only_that_user(actor: Actor, user_id: str) -> None:
-    _same(actor.user_id, user_id)
+async def _facts(people: People, now_ms: int) -> _Facts:
+    asked = [(actor, channel) for actor, names in people for name in names if (channel := find_channel(name))]
+    subjects: dict[ChannelKind, set[str]] = {kind: set() for kind in ChannelKind}
+    for _, channel in asked:
+        subjects[channel.kind].add(channel.subject_id)
+    course_of_quiz = await Quiz.find_courses_of(subjects[ChannelKind.QUIZ_LIVE])
+    attempts = await Attempt.find_owners(subjects[ChannelKind.ATTEMPT])
+    of_others = {
+        attempts[channel.subject_id]["course_id"]
+        for actor, channel in asked
+        if channel.kind is ChannelKind.ATTEMPT and not _is_own(actor, attempts.get(channel.subject_id))
+        if channel.subject_id in attempts
+    }
+    courses = await Course.heads(
+        subjects[ChannelKind.COURSE] | subjects[ChannelKind.COURSE_STAFF] | set(course_of_quiz.values()) | of_others
+    )
+    enrollments = {
+        enrollment_id_of(actor.user_id, channel.subject_id)
+        for actor, channel in asked
+        if channel.kind is ChannelKind.COURSE and not _teaches(actor, courses.get(channel.subject_id))
+    }
+    return _Facts(courses, course_of_quiz, attempts, await Enrollment.find_present(enrollments, now_ms))
 
 
-async def _teaching_the_course(actor: Actor, course_id: str) -> None:
-    _same((await require_taught_course(actor, course_id)).id, course_id)
+def _is_open(actor: Actor, name: str, facts: _Facts) -> bool:
+    channel = find_channel(name)
+    return channel is not None and not actor.is_stranger and _RULES[channel.kind](actor, channel.subject_id, facts)
 
 
-async def _student_or_teacher_of_the_attempt(actor: Actor, attempt_id: str) -> None:
-    await require_attempt_state(actor, attempt_id)
+def _only_that_user(actor: Actor, user_id: str, _: _Facts) -> bool:
+    return actor.user_id == user_id
 
 
-async def _teaching_the_quiz(actor: Actor, quiz_id: str) -> None:
-    await require_taught_quiz(actor, quiz_id)
+def _in_the_course(actor: Actor, course_id: str, facts: _Facts) -> bool:
+    course = facts.courses.get(course_id)
+    if course is None or not is_visible(actor, course):
+        return False
+    return teaches(actor, course) or enrollment_id_of(actor.user_id, course_id) in facts.present
 
 
-async def _everybody(actor: Actor, subject_id: str) -> None:
+def _teaching_the_course(actor: Actor, course_id: str, facts: _Facts) -> bool:
+    return _teaches(actor, facts.courses.get(course_id))
+
+
+def _student_or_teacher_of_the_attempt(actor: Actor, attempt_id: str, facts: _Facts) -> bool:
+    attempt = facts.attempts.get(attempt_id)
+    if attempt is None:
+        return False
+    return _is_own(actor, attempt) or _teaches(actor, facts.courses.get(attempt["course_id"]))
+
+
+def _teaching_the_quiz(actor: Actor, quiz_id: str, facts: _Facts) -> bool:
+    return _teaches(actor, facts.courses.get(facts.course_of_quiz.get(quiz_id, "")))
+
+
+def _everybody(_actor: Actor, _: str, _facts: _Facts) -> bool:
     """Whoever is signed in; strangers were refused before."""
+    return True
 
 
-def _same(found: str, named: str) -> None:
-    """Channels go by ids alone: a slug, which leads to the same course, would be a second channel."""
-    if found != named:
-        raise Refused(Code.NOT_FOUND)
+_RULES: Mapping[ChannelKind, Callable[[Actor, str, _Facts], bool]] = {
+    ChannelKind.USER: _only_that_user,
+    ChannelKind.COURSE: _in_the_course,
+    ChannelKind.COURSE_STAFF: _teaching_the_course,
+    ChannelKind.ATTEMPT: _student_or_teacher_of_the_attempt,
+    ChannelKind.QUIZ_LIVE: _teaching_the_quiz,
+    ChannelKind.SYSTEM: _everybody,
+}
+
+
+def _teaches(actor: Actor, course: CourseHead | None) -> bool:
+    return course is not None and teaches(actor, course)
+
+
+def _is_own(actor: Actor, attempt: Row | None) -> bool:
+    return attempt is not None and attempt["student_id"] == actor.user_id

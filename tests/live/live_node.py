@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,9 +27,10 @@ from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
 from lms_rt.errors import Code, Refused
+from lms_rt.realtime.authority import Authority
 from lms_rt.realtime.hub import Hub
 from lms_rt.realtime.metrics import LiveMetrics
-from lms_rt.realtime.node import Authority, Node, NodeLimits
+from lms_rt.realtime.node import Node, NodeLimits
 
 ORIGIN = "https://school.example"
 SESSION_MS = 900_000
@@ -158,6 +160,10 @@ class LiveNode:
         await self._lines.abort()
         await self.node.hub.close()
         await self._server.close_all_connections()
+
+    def decide(self, **now: Any) -> None:
+        """Let others than those who were made up say who may do what (fields of `Authority`)."""
+        self.node.access.authority = replace(self.node.access.authority, **now)
 
     async def beat(self, seconds: float) -> None:
         """Let time pass on a clock that is set by hand, and the node's heart beat once."""

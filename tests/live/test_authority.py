@@ -61,14 +61,14 @@ class TestRevocation:
             assert (await received(bob))["channel"] == "course:1"
 
     async def test_access_that_cannot_be_checked_is_not_left_open(
-        self, live: LiveNode, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, live: LiveNode, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def broken(*_: Any) -> bool:
             raise OSError("the database is away")
 
         async with live.connect("ada") as ada:
             await subscribed(ada, "course:1")
-            monkeypatch.setattr(live.node, "_may_listen", broken)
+            live.decide(may_listen=broken)
             await live.fan_out.publish_control(ACCESS_CHANGED, access_changed(None))
             assert await closed(ada) == 4010
         assert "the database is away" in caplog.text

@@ -102,23 +102,21 @@ class TestFirstFrame:
 class TestAuthorityOnTheWayIn:
     """The word that something ended finds nobody who is not in yet: who comes in is looked at once more."""
 
-    async def test_a_session_that_ended_during_the_handshake(
-        self, live: LiveNode, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_a_session_that_ended_during_the_handshake(self, live: LiveNode) -> None:
         async def signed_out(_: Actor) -> Actor:
             raise Refused(Code.TOKEN_REVOKED)
 
         await live.fan_out.publish_control(SESSION_REVOKED, session_revoked("ada"))
-        monkeypatch.setattr(live.node, "_actor_now", signed_out)
+        live.decide(actor_now=signed_out)
         async with live.connect("ada") as socket:
             assert await closed(socket) == 4501
         assert live.node.connections == ()
 
-    async def test_it_is_let_in_while_nobody_can_say(self, live: LiveNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_it_is_let_in_while_nobody_can_say(self, live: LiveNode) -> None:
         async def away(_: Actor) -> Actor:
             raise Refused(Code.UNAVAILABLE)
 
-        monkeypatch.setattr(live.node, "_actor_now", away)
+        live.decide(actor_now=away)
         async with live.connect("ada") as socket:
             assert (await received(socket))["user"]["id"] == "ada"
 
@@ -128,7 +126,7 @@ class TestAuthorityOnTheWayIn:
         async def allowed_then_lost(_: Actor, name: str) -> str:
             live.subscriptions.closed.add(name)
             await live.fan_out.publish_control(ACCESS_CHANGED, access_changed("ada"))
-            await until(live.node._controls.empty)  # it was followed, and nobody listened yet
+            await until(live.node.access._waiting.empty)  # it was followed, and nobody listened yet
             return name
 
         async with live.connect("ada") as ada:
@@ -139,9 +137,7 @@ class TestAuthorityOnTheWayIn:
             await live.fan_out.publish_direct("course:2", "announcement", {})
             assert (await received(ada))["channel"] == "course:2"
 
-    async def test_a_lost_role_is_lost_on_open_sockets_too(
-        self, live: LiveNode, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_a_lost_role_is_lost_on_open_sockets_too(self, live: LiveNode) -> None:
         async def demoted(actor: Actor) -> Actor:
             return Actor(
                 actor.user_id,
@@ -156,8 +152,7 @@ class TestAuthorityOnTheWayIn:
 
         async with live.connect("staff_eve") as eve:
             await subscribed(eve, "course:1:staff")
-            monkeypatch.setattr(live.node, "_actor_now", demoted)
-            monkeypatch.setattr(live.node, "_may_listen", for_staff)
+            live.decide(actor_now=demoted, may_listen=for_staff)
             await live.fan_out.publish_control(ACCESS_CHANGED, access_changed("staff_eve"))
             assert (await received(eve))["type"] == "unsubscribed"
             assert live.node.connections[0].actor.role is Role.STUDENT

@@ -126,7 +126,7 @@ async def test_a_fault_is_no_answer(house: House, monkeypatch: pytest.MonkeyPatc
     async def away(*_: object) -> None:
         raise Refused(Code.UNAVAILABLE)
 
-    monkeypatch.setattr("lms_rt.services.subscriptions.require_course", away)
+    monkeypatch.setattr(Course, "heads", away)
     with pytest.raises(Refused) as refused:
         await house.subscriptions.may_listen(house.people["student"], house.channels["course"])
     assert refused.value.code is Code.UNAVAILABLE

@@ -1,0 +1,212 @@
+"""Open connections against what their people may do by now: follows the words about ended sessions and lost access.
+
+When words may have been lost, and every few seconds while the bus is away, everybody is looked at against the database,
+in batches: its answers come in as functions from `bootstrap`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
+
+from lms_rt.bus.base import Control, Interrupted, Reachability, Receiver, Word
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.controls import ACCESS_CHANGED, SESSION_REVOKED
+from lms_rt.contracts.frames import Notice, notice_frame
+from lms_rt.errors import Code, Refused
+from lms_rt.realtime.close_codes import Close
+from lms_rt.realtime.connection import Connection
+
+AWAY_SECONDS = 3.0
+"""Between two looks at everybody while no words come; with the look itself it stays below five seconds."""
+MAX_WORDS = 1_000
+"""More words than this are not followed one by one: everybody is looked at once."""
+_BATCH = 200
+_TRIES = 3
+_TRY_AGAIN_SECONDS = 1.0
+
+MayListen = Callable[[Actor, str], Awaitable[bool]]
+"""May this actor listen to this channel, as things stand now?"""
+
+ActorNow = Callable[[Actor], Awaitable[Actor]]
+"""Who a session stands for, as things stand now; refused when it has ended."""
+
+_log = logging.getLogger(__name__)
+
+
+class Verdict(NamedTuple):
+    """Who a session stands for by now (None: it has ended), and which of its channels it may not listen to any more."""
+
+    actor: Actor | None
+    lost: Sequence[str] = ()
+
+
+Review = Callable[[Sequence[tuple[Actor, Sequence[str]]]], Awaitable[Sequence[Verdict]]]
+"""The verdicts on some actors with their channels, in their order, with few questions to the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """What the node asks others about people, who may have lost something since they came."""
+
+    may_listen: MayListen
+    actor_now: ActorNow
+    review: Review | None = None
+    """None: the two above are asked for each."""
+
+    async def verdicts(self, people: Sequence[tuple[Actor, Sequence[str]]]) -> Sequence[Verdict]:
+        """The verdicts on these, in their order."""
+        if self.review is not None:
+            return await self.review(people)
+        return [await self._verdict(actor, channels) for actor, channels in people]
+
+    async def _verdict(self, actor: Actor, channels: Sequence[str]) -> Verdict:
+        try:
+            actor = await self.actor_now(actor)
+        except Refused as refused:
+            if refused.code is not Code.UNAVAILABLE:
+                return Verdict(None)
+        return Verdict(actor, [channel for channel in channels if not await self.may_listen(actor, channel)])
+
+
+class Connected(Protocol):
+    """The part of a node that is needed here."""
+
+    @property
+    def connections(self) -> Sequence[Connection]:
+        """Everybody who is connected."""
+
+    def connections_of(self, user_id: str) -> Sequence[Connection]:
+        """Those of one person."""
+
+    async def unsubscribe(self, connection: Connection, channel: str) -> None:
+        """End a subscription."""
+
+
+class AccessWatch(Receiver[Word]):
+    """Ends what has lost its ground. `words` counts the words after which somebody may have lost access."""
+
+    def __init__(self, authority: Authority, node: Connected, reachability: Reachability) -> None:
+        self.authority = authority
+        self.words = 0
+        self._node, self._reachability = node, reachability
+        self._waiting: asyncio.Queue[Control] = asyncio.Queue(MAX_WORDS)
+        self._is_everybody_due = asyncio.Event()
+
+    def receive(self, message: Word) -> None:
+        """A word to the nodes; followed in order by `run`. When words were lost, everybody is looked at."""
+        if isinstance(message, Interrupted):
+            self.look_at_everybody()
+            return
+        self.words += message.name == ACCESS_CHANGED
+        try:
+            self._waiting.put_nowait(message)
+        except asyncio.QueueFull:
+            self.look_at_everybody()
+
+    def look_at_everybody(self) -> None:
+        """As soon as `run` comes to it."""
+        self.words += 1
+        self._is_everybody_due.set()
+
+    async def bring_up_to_date(self, connection: Connection) -> None:
+        """Let it act as who its session stands for by now, or end it; while nobody can say, it stays who it was."""
+        try:
+            _become(connection, await self.authority.actor_now(connection.actor))
+        except Refused as refused:
+            if refused.code is not Code.UNAVAILABLE:
+                connection.close(Close.NOT_SIGNED_IN)
+
+    async def run(self) -> None:
+        """Follow words and look at everybody when that is due, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow_words())
+            tasks.create_task(self._look_when_due())
+
+    async def handle(self, control: Control) -> None:
+        """Do what a word to the nodes asks."""
+        if control.name == SESSION_REVOKED:
+            self._end_sessions(control.data)
+        elif control.name == ACCESS_CHANGED and control.data.get("user_id") is None:
+            self.look_at_everybody()
+        elif control.name == ACCESS_CHANGED:
+            await self._check(self._node.connections_of(control.data["user_id"]))
+
+    async def check_everybody(self) -> None:
+        """Hold everybody against the database, some at a time."""
+        connections = self._node.connections
+        for start in range(0, len(connections), _BATCH):
+            await self._check(connections[start : start + _BATCH], tries=_TRIES)
+
+    # --- steps ---
+
+    def _end_sessions(self, data: Mapping[str, Any]) -> None:
+        for connection in self._node.connections_of(data["user_id"]):
+            session_id = connection.actor.session_id
+            if session_id != data.get("except_session_id") and data.get("session_id") in (None, session_id):
+                connection.close(Close.NOT_SIGNED_IN)
+
+    async def _check(self, connections: Iterable[Connection], *, tries: int = 1) -> None:
+        here = [connection for connection in connections if not connection.is_closed]
+        if not here:
+            return
+        try:
+            verdicts = await self._verdicts(here, tries)
+        except Exception:  # noqa: BLE001 - whatever it is, nobody can say
+            _log.exception("what %s connections may do could not be checked", len(here))
+            if self._reachability.is_reachable:  # what cannot be checked is not left open
+                for connection in here:
+                    connection.close(Close.INSUFFICIENT_STATE)
+            return  # nothing can come from a bus that is away: the next look will do
+        for connection, verdict in zip(here, verdicts, strict=True):
+            await self._apply(connection, verdict)
+
+    async def _verdicts(self, connections: Sequence[Connection], tries: int) -> Sequence[Verdict]:
+        for _ in range(tries - 1):
+            try:
+                return await self.authority.verdicts(_people(connections))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the last try tells
+                _log.warning("what %s connections may do is asked again: %s", len(connections), error)
+                await asyncio.sleep(_TRY_AGAIN_SECONDS)
+        return await self.authority.verdicts(_people(connections))
+
+    async def _apply(self, connection: Connection, verdict: Verdict) -> None:
+        if verdict.actor is None:
+            connection.close(Close.NOT_SIGNED_IN)
+            return
+        _become(connection, verdict.actor)
+        for channel in verdict.lost:
+            if channel in connection.subscriptions:
+                await self._node.unsubscribe(connection, channel)
+                connection.send_text(notice_frame(Notice.UNSUBSCRIBED, channel=channel, code=Code.NOT_FOUND.code))
+
+    async def _follow_words(self) -> None:
+        while True:
+            control = await self._waiting.get()
+            try:
+                await self.handle(control)
+            except Exception:  # noqa: BLE001 - the next word must be heard all the same
+                _log.exception("the word %s could not be followed", control.name)
+
+    async def _look_when_due(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if self._reachability.is_reachable else AWAY_SECONDS):
+                    await self._is_everybody_due.wait()
+            self._is_everybody_due.clear()
+            await self.check_everybody()
+
+
+def _people(connections: Sequence[Connection]) -> list[tuple[Actor, Sequence[str]]]:
+    return [(connection.actor, tuple(connection.subscriptions)) for connection in connections]
+
+
+def _become(connection: Connection, actor: Actor) -> None:
+    """Take over who it is; how long its token holds it knows best itself, which may have been renewed meanwhile."""
+    now = replace(actor, expires_at_ms=connection.actor.expires_at_ms)
+    if now != connection.actor:
+        connection.actor = now
