@@ -7,6 +7,7 @@ every connection (answered closes, an end in bounded time) is done here.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from abc import ABC, abstractmethod
 
@@ -18,6 +19,8 @@ CLOSE_SECONDS = 5.0
 """So long a client may take to answer our close frame, and to read what is before it."""
 _READ_BYTES = 64 * 1024
 """At once; from 128 KiB on, the allocator would ask the kernel for each buffer anew."""
+
+_log = logging.getLogger(__name__)
 
 
 class MessageListener(ABC):
@@ -155,6 +158,14 @@ class SocketTransport(FrameReader, Transport):
             self._listener.on_drained()
 
     # --- reading ---
+
+    def feed(self, data: bytes) -> None:
+        """Take what arrived; a fault of ours ends this line, which comes back, and no other."""
+        try:
+            super().feed(data)
+        except Exception:  # noqa: BLE001 - whatever it was: nobody else is to notice
+            _log.exception("fault in a live socket")
+            self.abort()
 
     def resume(self) -> None:
         """Hand over messages again."""
