@@ -212,6 +212,7 @@ class Dialogue(MessageListener, Line):
         connection, now_ms = self._connection, self._reception.services.clock.now_ms()
         if connection is not None:
             connection.last_heard_ms = now_ms
+            connection.cork()
             if not self._arrivals.take(now_ms):
                 self.close(Close.FLOODING)
                 return
@@ -227,6 +228,11 @@ class Dialogue(MessageListener, Line):
         more = begin_command(self._session, self._reception.commands, frame)
         if more is not None:
             self._occupy(more)
+
+    def on_fed(self) -> None:
+        """What one read brought is answered with one write."""
+        if self._connection is not None:
+            self._connection.flush()
 
     def on_binary(self) -> None:
         """Our protocol has only text."""

@@ -90,6 +90,10 @@ class FrameReader(ABC):
         """The client broke a rule; from here on everything up to its close frame is dropped. Called once."""
 
     @abstractmethod
+    def on_fed(self) -> None:
+        """What came at once has been handed over, as far as it was whole."""
+
+    @abstractmethod
     def on_noise(self) -> None:
         """More came after a fault than one can wait for."""
 
@@ -110,6 +114,7 @@ class FrameReader(ABC):
             at = behind
         if at < end:
             self._held = bytearray(data[at:])
+        self.on_fed()
 
     def resume(self) -> None:
         """Go on behind a pause."""

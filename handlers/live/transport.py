@@ -45,6 +45,10 @@ class MessageListener(ABC):
         """A pong."""
 
     @abstractmethod
+    def on_fed(self) -> None:
+        """What came at once has been handed over: send the answers."""
+
+    @abstractmethod
     def on_drained(self) -> None:
         """What `write` could not send at once has gone."""
 
@@ -222,11 +226,17 @@ class SocketTransport(FrameReader, Transport):
 
     def on_close(self, code: int | None) -> None:
         """Answer, if that is still to be done, and end the line as soon as everything has gone."""
+        self.on_fed()  # what it asked before is answered before
         self.close(code, "")
         self.is_paused = self._is_answered = True
         self._tell_lost(code)
         if not self._unsent:
             self.abort()
+
+    def on_fed(self) -> None:
+        """Hand it over."""
+        if self._listener is not None:
+            self._listener.on_fed()
 
     def on_noise(self) -> None:
         """Waiting for the client's close frame would cost too much."""

@@ -150,6 +150,10 @@ class Connection:
         for key in [key for key in self._states if key[0] == channel]:
             del self._states[key]
 
+    def cork(self) -> None:
+        """Let frames wait for the `flush` that the caller is going to call in this turn of the loop."""
+        self._is_scheduled = True
+
     def flush(self) -> None:
         """Hand to the transport what waits, in chunks, until the socket takes no more."""
         self._is_scheduled = False
