@@ -10,6 +10,7 @@ from documents.idempotency import IdempotencyRecord
 from documents.paper import AttemptPaper
 from documents.quiz import Quiz
 from documents.session import Session
+from documents.ticket import SpareTicket
 from documents.user import User
 
 DOCUMENTS: tuple[type[Record], ...] = (
@@ -20,6 +21,7 @@ DOCUMENTS: tuple[type[Record], ...] = (
     IdempotencyRecord,
     Quiz,
     Session,
+    SpareTicket,
     User,
 )
 """Every document class; the store makes their collections and indexes at start."""

@@ -5,7 +5,6 @@ Passwords are not known here: `accounts.py` proves who somebody is, then begins 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Awaitable, Sequence
 from typing import Any
@@ -25,16 +24,14 @@ from lms_rt.contracts.controls import (
     session_revoked,
 )
 from lms_rt.errors import Code, Refused
-from lms_rt.ids import random_token
 from lms_rt.security.csrf import CsrfTokens
 from lms_rt.security.permissions import permissions_of
 from lms_rt.security.sessions import Device, Families, Family, ReusedTokenError
 from lms_rt.security.signed_in import Person, SignedIn
 from lms_rt.security.tokens import AccessClaims, AccessTokens, RefreshTokens
+from lms_rt.services.tickets import TICKET_SECONDS, TicketOffice
 from lms_rt.services.user_views import user_view
 from lms_rt.storage.faults import faults_translated
-
-TICKET_SECONDS = 30
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +58,7 @@ class Sessions(Receiver[Word]):
             max_per_user=settings.max_sessions_per_user,
         )
         self._signed_in = SignedIn(clock)
+        self._tickets = TicketOffice(clock=clock, tickets=bus.tickets)
         self._listening: Listening | None = None
         self.csrf = CsrfTokens(secret)
 
@@ -175,20 +173,17 @@ class Sessions(Receiver[Word]):
 
     async def issue_ticket(self, actor: Actor) -> TicketView:
         """A one-time ticket that opens a socket as this actor, for as long as their access token holds."""
-        ticket = random_token()
         facts = {
             "user_id": actor.user_id,
             "session_id": actor.session_id,
             "expires_at_ms": actor.expires_at_ms,
         }
-        await self._bus.tickets.issue(_hash(ticket), facts, ttl_seconds=TICKET_SECONDS)
+        ticket = await self._tickets.issue(facts)
         return TicketView(ticket=ticket, expires_in=TICKET_SECONDS)
 
     async def consume_ticket(self, ticket: str) -> Actor:
         """Who the ticket stands for; it holds once, for half a minute, and only while its session does."""
-        facts = await self._bus.tickets.consume(_hash(ticket))
-        if facts is None:
-            raise Refused(Code.INVALID_TOKEN, "The ticket is unknown, used or too old.")
+        facts = await self._tickets.consume(ticket)
         if facts["expires_at_ms"] <= self._clock.now_ms():
             raise Refused(Code.TOKEN_EXPIRED)
         person = await self._signed_in.require_person(facts["user_id"], facts["session_id"])
@@ -255,10 +250,6 @@ def _actor(person: Person, session_id: str, expires_at_ms: int) -> Actor:
         full_name=person.full_name,
         expires_at_ms=expires_at_ms,
     )
-
-
-def _hash(ticket: str) -> str:
-    return hashlib.sha256(ticket.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 async def _best_effort(told: Awaitable[Any]) -> None:
