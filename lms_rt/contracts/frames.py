@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from lms_rt.clock import from_ms, rfc3339
 from lms_rt.contracts.base import encode
 from lms_rt.contracts.events import LiveEvent
-from lms_rt.contracts.json_reader import decode_json, is_doubtful, refuse_unstorable
+from lms_rt.contracts.json_reader import decode_json, decode_plain, is_doubtful, refuse_unstorable
 from lms_rt.errors import Code, FieldError, Refused
 
 SUBPROTOCOL = "lms.v1.json"
@@ -34,8 +33,7 @@ class Notice(StrEnum):
     UNSUBSCRIBED = "unsubscribed"
 
 
-@dataclass(frozen=True, slots=True)
-class CommandFrame:
+class CommandFrame(NamedTuple):
     """A command as it came: the client's id, the type, and the other members."""
 
     id: CommandId
@@ -57,17 +55,14 @@ class BadFrame(Exception):
 
 def read_command(raw: bytes) -> CommandFrame:
     """The command in a text frame; raises `BadFrame`."""
-    try:
-        value = decode_json(raw)
-    except Refused as refused:
-        raise BadFrame(_as_frame_fault(refused)) from None
-    if not isinstance(value, dict):
-        raise BadFrame(Refused(Code.BAD_FRAME, "The frame is not a JSON object.", position=0))
+    value = decode_plain(raw)
+    is_sure = value is not None
+    if value is None:
+        value, is_sure = _decoded(raw), not is_doubtful(raw)
     command_id = value.pop("id", None)
-    is_in_doubt = is_doubtful(raw)
-    if not _is_command_id(command_id) or (is_in_doubt and not _is_storable(command_id)):
+    if not _is_command_id(command_id) or not (is_sure or _is_storable(command_id)):
         raise _bad_member("id", "The id of a command is an integer of 64 bits or a text of 1 to 100 characters.")
-    if is_in_doubt:
+    if not is_sure:
         try:
             refuse_unstorable(value)
         except Refused as refused:
@@ -76,6 +71,16 @@ def read_command(raw: bytes) -> CommandFrame:
     if not isinstance(command_type, str) or not command_type:
         raise _bad_member("type", "The type of a command is a text.", command_id)
     return CommandFrame(command_id, command_type, value)
+
+
+def _decoded(raw: bytes) -> dict[str, Any]:
+    try:
+        value = decode_json(raw)
+    except Refused as refused:
+        raise BadFrame(_as_frame_fault(refused)) from None
+    if not isinstance(value, dict):
+        raise BadFrame(Refused(Code.BAD_FRAME, "The frame is not a JSON object.", position=0))
+    return value
 
 
 def _is_command_id(value: Any) -> bool:
