@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
 
 from lms_rt.bus.base import Bus, Control, Message, Poke, Published, Receiver
 from lms_rt.bus.memory import memory_bus
@@ -96,9 +97,14 @@ def in_memory() -> SomeBus:
     return SomeBus(memory_bus(clock), clock, age)
 
 
+def client_of(url: str, *, is_cluster: bool) -> Any:
+    """The client that everybody uses: a second opinion on what is there."""
+    return RedisCluster.from_url(url) if is_cluster else Redis.from_url(url)
+
+
 @asynccontextmanager
 async def on_redis(
-    url: str, installation: str | None = None, *, limits: RedisLimits | None = None
+    url: str, installation: str | None = None, *, is_cluster: bool = False, limits: RedisLimits | None = None
 ) -> AsyncIterator[SomeBus]:
     """A bus of its own on a real server; several of one installation are several nodes."""
     installation = installation or f"test_{uuid.uuid4().hex}"
@@ -106,7 +112,7 @@ async def on_redis(
 
     async def age(seconds: float) -> None:
         """A server's clock is not ours to set: instead what it keeps comes nearer to its end."""
-        async with Redis.from_url(url) as client:
+        async with client_of(url, is_cluster=is_cluster) as client:
             async for key in client.scan_iter(f"lms:{installation}:*"):
                 left_ms = await client.pttl(key) - round(seconds * 1000)
                 await (client.pexpire(key, left_ms) if left_ms > 0 else client.delete(key))

@@ -1,9 +1,9 @@
-"""A collection of its own for each test of the engines, on both."""
+"""A collection of its own for each test of the engines, on both; and a Redis Cluster for the bus."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from motor.motor_asyncio import AsyncIOMotorCollection, AsyncIOMotorDatabase
 
 from lms_rt.storage.mongo import open_database
 from tests.conftest import settings_on
+from tests.servers.redis_server import RedisCluster
 
 Rows = AsyncIOMotorCollection[dict[str, Any]]
 
@@ -31,3 +32,10 @@ async def engine_database(
 def rows(engine_database: AsyncIOMotorDatabase[dict[str, Any]]) -> Rows:
     """An empty collection."""
     return engine_database[f"c_{uuid.uuid4().hex}"]
+
+
+@pytest.fixture(scope="session")
+def redis_cluster() -> Iterator[RedisCluster]:
+    """Three masters; it takes two seconds to form."""
+    with RedisCluster() as cluster:
+        yield cluster

@@ -11,7 +11,7 @@ from lms_rt.bus.memory import MemoryRateLimits, SilentWakeUps
 from lms_rt.bus.redis.channels import RedisFanOut, RedisHistory
 from lms_rt.bus.redis.keys import Keys
 from lms_rt.bus.redis.line import LineLimits, RedisLine
-from lms_rt.bus.redis.listening import ListeningLimits, ListeningLine
+from lms_rt.bus.redis.listening import Hearing, ListeningLimits
 from lms_rt.bus.redis.presence import RedisPresence
 from lms_rt.bus.redis.server import RedisReachability, RedisTime
 from lms_rt.bus.redis.small_roles import RedisLocks, RedisRateLimits, RedisRevocations, RedisTickets
@@ -41,7 +41,7 @@ async def open_redis_bus(
     """The bus of an installation. An absent Redis is no error here: `Bus.open` asks whether it answers."""
     limits = limits or RedisLimits()
     line = RedisLine(url, Keys(installation), limits=limits.line)
-    hearing = ListeningLine(line.address, line, limits=limits.listening)
+    hearing = Hearing(line, limits=limits.listening)
     words = Words(line, hearing, compare_seconds=limits.compare_words_seconds)
     try:
         await line.open()

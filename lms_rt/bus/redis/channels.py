@@ -20,7 +20,7 @@ from lms_rt.bus.base import (
     Word,
 )
 from lms_rt.bus.redis.line import RedisLine, Script
-from lms_rt.bus.redis.listening import Ear, ListeningLine
+from lms_rt.bus.redis.listening import Ear, Hearing
 from lms_rt.bus.redis.messages import (
     UnreadableMessage,
     event_message,
@@ -86,7 +86,7 @@ class _ChannelListening(Listening):
 class RedisFanOut(FanOut):
     """From one process to all, over pub/sub."""
 
-    def __init__(self, line: RedisLine, hearing: ListeningLine, words: Words, clock: Clock) -> None:
+    def __init__(self, line: RedisLine, hearing: Hearing, words: Words, clock: Clock) -> None:
         self._line, self._hearing, self._words, self._clock = line, hearing, words, clock
         self._ears: dict[str, _ChannelEar] = {}
 
@@ -94,7 +94,12 @@ class RedisFanOut(FanOut):
         """One script."""
         keys = self._line.keys
         names = [keys.top(channel), keys.history(channel), keys.channel(channel)]
-        args: list[Argument] = [fresh_epoch(), self._clock.now_ms(), "PUBLISH", event_message(event)]
+        args: list[Argument] = [
+            fresh_epoch(),
+            self._clock.now_ms(),
+            self._line.servers.publish_command,
+            event_message(event),
+        ]
         if event.aggregate is not None:
             names.append(keys.fence(channel, event.aggregate))
             args += (event.version or 0, event.n or 0)
@@ -146,7 +151,7 @@ class RedisFanOut(FanOut):
 
     async def _send(self, channel: str, message: bytes) -> None:
         key = self._line.keys.channel(channel)
-        await self._line.do("PUBLISH", key, message, key=key)
+        await self._line.do(self._line.servers.publish_command, key, message, key=key)
 
 
 class RedisHistory(History):

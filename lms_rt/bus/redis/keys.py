@@ -63,10 +63,3 @@ class Keys:
     def lock(self, name: str) -> str:
         """A lease."""
         return f"{self.prefix}lock:{name}"
-
-    # --- the line itself ---
-
-    @property
-    def probe(self) -> str:
-        """Written to see whether the server takes writes."""
-        return f"{self.prefix}probe"

@@ -6,6 +6,7 @@ After a fault every call is refused at once; one task tries again, until the ser
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import random
@@ -18,7 +19,8 @@ from typing import Any, NoReturn
 
 from lms_rt.bus.base import Listening, Receiver
 from lms_rt.bus.redis.keys import Keys
-from lms_rt.bus.redis.wire import Address, Argument, Lost, ReplyError, Wire, connect
+from lms_rt.bus.redis.servers import Servers, open_servers
+from lms_rt.bus.redis.wire import Address, Argument, Endpoint, Lost, ReplyError, Wire
 from lms_rt.errors import Code, Refused
 
 _SCRIPTS = Path(__file__).parent / "scripts"
@@ -70,7 +72,9 @@ class RedisLine:
 
     def __init__(self, url: str, keys: Keys, *, limits: LineLimits | None = None) -> None:
         self.keys, self.address, self.limits = keys, Address.parse(url), limits or LineLimits()
-        self._wire: Wire | None = None
+        self._servers: Servers | None = None
+        self._known: tuple[Endpoint, ...] = ()
+        """Servers of the Cluster as it was last: the one that the URL names may be gone."""
         self._is_told_away = False
         self._watchers: list[Receiver[bool]] = []
         self._has_fallen, self._is_up = asyncio.Event(), asyncio.Event()
@@ -81,8 +85,7 @@ class RedisLine:
     async def open(self) -> None:
         """Connect. An absent Redis is no error: calls are refused until it comes."""
         try:
-            self._wire = await self._connected()
-            self._is_up.set()
+            self._take(await self._connected())
         except (Lost, ReplyError) as error:
             self._tell_away(error)
             self._has_fallen.set()
@@ -93,40 +96,49 @@ class RedisLine:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
-        if self._wire is not None:
-            self._wire.close()
-            self._wire = None
+        if self._servers is not None:
+            self._servers.close()
+            self._servers = None
 
     # --- calls ---
+
+    @property
+    def servers(self) -> Servers:
+        """Who is there. Raises `Refused(Code.UNAVAILABLE)`."""
+        if self._servers is None:
+            raise Refused(Code.UNAVAILABLE)
+        return self._servers
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Argument] = ()) -> Any:
         """Run a script in one atomic step; `keys` lie together (they share a hash tag)."""
         rest = (len(keys), *keys, *args)
         try:
-            return await self._ask(("EVALSHA", script.sha, *rest))
+            return await self._ask(("EVALSHA", script.sha, *rest), keys[0])
         except ReplyError as error:
             if not str(error).startswith("NOSCRIPT"):
                 self._refuse(error)
         try:  # a new server, or SCRIPT FLUSH: this time with the text
-            return await self._ask(("EVAL", script.source, *rest))
+            return await self._ask(("EVAL", script.source, *rest), keys[0])
         except ReplyError as error:
             self._refuse(error)
 
-    async def do(self, *words: Argument, key: str | None = None) -> Any:  # noqa: ARG002 - routes it in a cluster
-        """Do one command. `key` says which server has to (None: any will do)."""
+    async def do(self, *words: Argument, key: str | None = None) -> Any:
+        """Do one command. `key` says which server of a Cluster has to (None: any will do)."""
         try:
-            return await self._ask(words)
+            return await self._ask(words, key)
         except ReplyError as error:
             self._refuse(error)
 
-    async def _ask(self, words: Sequence[Argument]) -> Any:
-        wire = self._wire
-        if wire is None:
-            raise Refused(Code.UNAVAILABLE)
+    async def _ask(self, words: Sequence[Argument], key: str | None) -> Any:
+        servers = self.servers
         try:
-            return await wire.send(words)
+            try:
+                return await servers.wire_of(key).send(words)
+            except ReplyError as error:
+                return await servers.redirected(words, key, error)
         except Lost:
-            self._lost(wire)
+            if servers is self._servers:
+                self._fall()
             raise Refused(Code.UNAVAILABLE) from None
 
     def _refuse(self, error: Exception) -> NoReturn:
@@ -143,15 +155,19 @@ class RedisLine:
     @property
     def is_reachable(self) -> bool:
         """Is the line up?"""
-        return self._wire is not None
+        return self._servers is not None
 
     def watch(self, receiver: Receiver[bool]) -> Listening:
         """Tell of changes. A line that is back at the first attempt was never away."""
         return _Watching(self._watchers, receiver)
 
     def _lost(self, wire: Wire) -> None:
-        if wire is self._wire:
+        if self._servers is not None and wire in self._servers:
             self._fall()
+
+    def _take(self, servers: Servers) -> None:
+        self._servers, self._known = servers, servers.endpoints
+        self._is_up.set()
 
     async def reached(self) -> None:
         """Return once the line is up."""
@@ -159,9 +175,9 @@ class RedisLine:
 
     def _fall(self) -> None:
         """From now on calls are refused; the keeper tries to come back."""
-        if self._wire is not None:
-            self._wire.close()
-            self._wire = None
+        if self._servers is not None:
+            self._servers.close()
+            self._servers = None
             self._is_up.clear()
             self._has_fallen.set()
 
@@ -169,14 +185,13 @@ class RedisLine:
         while True:
             await self._has_fallen.wait()
             self._has_fallen.clear()
-            self._wire = await self._come_back()
-            self._is_up.set()
+            self._take(await self._come_back())
             if self._is_told_away:
                 self._is_told_away = False
                 _log.warning("redis is back")
                 self._tell(is_reachable=True)
 
-    async def _come_back(self) -> Wire:
+    async def _come_back(self) -> Servers:
         while True:
             try:
                 return await self._connected()
@@ -184,17 +199,14 @@ class RedisLine:
                 self._tell_away(error)
                 await asyncio.sleep(random.uniform(*self.limits.probe_seconds))  # noqa: S311 - no secret
 
-    async def _connected(self) -> Wire:
-        """A connection to a server that takes writes; one that is out of memory still counts as there."""
+    async def _connected(self) -> Servers:
+        """All servers, as the one in the URL tells, or else another that was there last; raises as the last attempt did."""
         make = partial(Wire, self._lost, reply_seconds=self.limits.reply_seconds)
-        wire = await connect(self.address, make, connect_seconds=self.limits.connect_seconds)
-        try:
-            await wire.send(("SET", self.keys.probe, 1, "PX", 1000))
-        except ReplyError as error:
-            if not _NOT_NOW.search(str(error)):
-                wire.close()
-                raise
-        return wire
+        *others, last = dict.fromkeys((self.address.endpoint, *self._known))
+        for endpoint in others:
+            with contextlib.suppress(Lost, ReplyError):
+                return await open_servers(self.address.at(endpoint), make, self.limits.connect_seconds)
+        return await open_servers(self.address.at(last), make, self.limits.connect_seconds)
 
     def _tell_away(self, error: Exception) -> None:
         if not self._is_told_away:

@@ -14,7 +14,7 @@ from typing import Any
 
 from lms_rt.bus.base import Interrupted, Listening, Position, Receiver, Word
 from lms_rt.bus.redis.line import RedisLine, Script
-from lms_rt.bus.redis.listening import Ear, ListeningLine
+from lms_rt.bus.redis.listening import Ear, Hearing
 from lms_rt.bus.redis.messages import UnreadableMessage, read_word, word_message
 from lms_rt.errors import Refused
 from lms_rt.ids import random_token
@@ -40,7 +40,7 @@ class _WordListening(Listening):
 class Words(Ear):
     """Heard from the start of the process to its end."""
 
-    def __init__(self, line: RedisLine, hearing: ListeningLine, *, compare_seconds: float = COMPARE_SECONDS) -> None:
+    def __init__(self, line: RedisLine, hearing: Hearing, *, compare_seconds: float = COMPARE_SECONDS) -> None:
         self.key = line.keys.words.encode()
         self._line, self._hearing, self._compare_seconds = line, hearing, compare_seconds
         self._receivers: tuple[Receiver[Word], ...] = ()
@@ -55,7 +55,9 @@ class Words(Ear):
         """A word to every node."""
         keys = self._line.keys
         names = (keys.words_top, keys.history("words"), keys.words)
-        await self._line.run(WORD, names, (random_token(8), "PUBLISH", word_message(name, data)))
+        await self._line.run(
+            WORD, names, (random_token(8), self._line.servers.publish_command, word_message(name, data))
+        )
 
     async def listen(self, receiver: Receiver[Word]) -> Listening:
         """Hand the words over from now on."""
