@@ -116,10 +116,12 @@ async def open_services(
         if settings.is_embedded:
             settings = _with_secrets(settings, database)
         bus = await _opened_bus(settings, clock, limits, stack)
+        clock_keeper = None if bus.time is None else await _kept_clock(clock, bus, bus.time, stack)
         services = _wired(settings, clock, _Place(database, bus, limits), stack)
         tasks = _tasks_of(services)
-        if bus.time is not None:
-            tasks["clock"] = (await _kept_clock(clock, bus, bus.time, stack)).run
+        if clock_keeper is not None:
+            tasks["clock"] = clock_keeper.run
+        stack.push_async_callback(bus.reachability.watch(services.relay).stop)
         await services.sessions.listen()
         stack.push_async_callback(services.sessions.close)
         await services.node.open()

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = 1_000_000
@@ -27,6 +28,17 @@ def to_ms(at: datetime) -> int:
 def rfc3339(at: datetime) -> str:
     """RFC 3339 in UTC with `Z` and milliseconds: 2026-01-02T03:04:05.678Z."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def rfc3339_of_ms(epoch_ms: int) -> str:
+    """The same for epoch milliseconds. Nearly all times that are told lie in the present second."""
+    seconds, ms = divmod(epoch_ms, 1000)
+    return f"{_to_the_second(seconds)}.{ms:03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _to_the_second(epoch_seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=epoch_seconds)).isoformat().removesuffix("+00:00")
 
 
 class Clock:
@@ -55,8 +67,11 @@ class Clock:
         at_ns = self._monotonic_ns()
         return (at_ns + self._offset_ns + self._excess_ns(at_ns)) // _MS
 
-    def anchor(self, shared_ms: float, *, error_ms: float) -> None:
-        """It is `shared_ms` on the shared clock, give or take `error_ms`. What is known better already stays."""
+    def anchor(self, shared_ms: float, *, error_ms: float, may_go_back: bool = False) -> None:
+        """It is `shared_ms` on the shared clock, give or take `error_ms`. What is known better already stays.
+
+        Before anybody has been told the time, it `may_go_back` to the right one at once.
+        """
         at_ns = self._monotonic_ns()
         offset_ns, error_ns = round(shared_ms * _MS) - at_ns, round(error_ms * _MS)
         if self._told_ns is not None:
@@ -65,7 +80,7 @@ class Clock:
                 return
         shown_ns = at_ns + self._offset_ns + self._excess_ns(at_ns)
         self._offset_ns, self._error_ns, self._told_ns = offset_ns, error_ns, at_ns
-        self._ahead_ns = max(0, shown_ns - at_ns - offset_ns)
+        self._ahead_ns = 0 if may_go_back else max(0, shown_ns - at_ns - offset_ns)
 
     def _doubt_ns(self, at_ns: int) -> int:
         """The error it was told with, and what two clocks may have drifted apart since."""

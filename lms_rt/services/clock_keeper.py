@@ -34,8 +34,8 @@ class ClockKeeper(Receiver[bool]):
             self._is_back.set()
 
     async def open(self) -> None:
-        """The first measuring; without an answer the clock says that it is this machine's."""
-        if not await self.measure():
+        """The first measuring, before anybody goes by this clock; without an answer it says that it is this machine's."""
+        if not await self.measure(may_go_back=True):
             self._clock.anchor(self._clock.now_ms(), error_ms=UNKNOWN_ERROR_MS)
 
     async def run(self) -> None:
@@ -47,7 +47,7 @@ class ClockKeeper(Receiver[bool]):
             self._is_back.clear()
             await self.measure()
 
-    async def measure(self) -> bool:
+    async def measure(self, *, may_go_back: bool = False) -> bool:
         """Ask, and tell the clock what was nearest; False: no answer came."""
         is_told = False
         try:
@@ -55,7 +55,7 @@ class ClockKeeper(Receiver[bool]):
                 shared_ms, round_trip_ms = await self._time.measure()
                 # The clock keeps the better of what it knows and what it is told.
                 half_ms = round_trip_ms / 2
-                self._clock.anchor(shared_ms + half_ms, error_ms=half_ms + _CUT_MS)
+                self._clock.anchor(shared_ms + half_ms, error_ms=half_ms + _CUT_MS, may_go_back=may_go_back)
                 is_told = True
         except Refused:
             _log.info("nobody could be asked for the time; the clock goes on by itself")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lms_rt.bus.base import SharedTime
-from lms_rt.clock import Clock
+from lms_rt.clock import Clock, from_ms, rfc3339, rfc3339_of_ms, to_ms
 from lms_rt.errors import Code, Refused
 from lms_rt.services import clock_keeper
 from lms_rt.services.clock_keeper import QUESTIONS, UNKNOWN_ERROR_MS, ClockKeeper
@@ -64,6 +65,12 @@ def test_a_clock_that_is_ahead_waits_for_the_others_and_says_how_far_it_is(clock
     quartz.advance(4)
     assert clock.now_ms() == shown_ms - 3_000 + 6_000
     assert clock.error_ms <= 7
+
+
+def test_a_clock_that_nobody_has_gone_by_yet_may_go_back(clock: Clock) -> None:
+    shown_ms = clock.now_ms()
+    clock.anchor(shown_ms - 3_000, error_ms=2, may_go_back=True)
+    assert (clock.now_ms(), clock.error_ms) == (shown_ms - 3_000, 2)
 
 
 def test_the_error_grows_while_nobody_is_asked(clock: Clock, quartz: Quartz) -> None:
@@ -147,6 +154,13 @@ async def test_the_best_of_some_answers_is_kept(clock: Clock) -> None:
     assert 2 <= clock.error_ms <= 4
 
 
+async def test_a_node_that_starts_ahead_is_right_from_the_start(clock: Clock) -> None:
+    start = clock.now_ms()
+    await ClockKeeper(clock=clock, time=Told(clock, (-3_000, 2), (0, 2))).open()
+    assert abs(clock.now_ms() - start + 3_000) <= 2
+    assert clock.error_ms <= 4
+
+
 async def test_a_node_that_finds_nobody_says_that_its_clock_is_its_own(clock: Clock) -> None:
     start = clock.now_ms()
     told = Told(clock)
@@ -179,3 +193,8 @@ async def test_asked_again_when_the_bus_is_back_and_every_half_minute(
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+@given(st.integers(min_value=0, max_value=to_ms(datetime(9998, 1, 1, tzinfo=UTC))))
+def test_a_time_is_told_the_same_whether_it_is_held_in_milliseconds_or_not(epoch_ms: int) -> None:
+    assert rfc3339_of_ms(epoch_ms) == rfc3339(from_ms(epoch_ms))
