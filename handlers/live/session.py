@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from handlers.live.commands import Command, LiveSession
-from lms_rt.clock import from_ms, rfc3339
+from lms_rt.clock import rfc3339_of_ms
 from lms_rt.contracts.live import AuthRefreshCommand
 from lms_rt.errors import Code, FieldError, Refused
 
@@ -23,7 +23,7 @@ async def refresh(session: LiveSession, command: AuthRefreshCommand) -> dict[str
     if (actor.user_id, actor.session_id) != (session.actor.user_id, session.actor.session_id):
         raise Refused(Code.INVALID_TOKEN, "The token is of another session; open a new connection with it.")
     session.services.node.renew(session.connection, actor)
-    return {"session_expires_at": rfc3339(from_ms(actor.expires_at_ms))}
+    return {"session_expires_at": rfc3339_of_ms(actor.expires_at_ms)}
 
 
 COMMANDS: tuple[Command, ...] = (Command("auth.refresh", AuthRefreshCommand, refresh),)

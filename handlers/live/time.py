@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from handlers.live.commands import Command, LiveSession
-from lms_rt.clock import rfc3339
+from lms_rt.clock import rfc3339_of_ms
 from lms_rt.contracts.live import PingCommand, TimeSyncCommand
 
 
 def ping(session: LiveSession, _: PingCommand) -> dict[str, Any]:
     """Answer."""
-    return {"server_time": rfc3339(session.services.clock.now())}
+    return {"server_time": rfc3339_of_ms(session.services.clock.now_ms())}
 
 
 def sync(session: LiveSession, command: TimeSyncCommand) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lms_rt.clock import Clock, from_ms, rfc3339
+from lms_rt.clock import Clock, rfc3339_of_ms
 from lms_rt.contracts.frames import HEARTBEAT_MS, MAX_FRAME_BYTES, Notice, notice_frame
 from lms_rt.realtime.connection import Connection
 from lms_rt.realtime.subscription import Subscription
@@ -16,7 +16,7 @@ def welcome_frame(connection: Connection, subscriptions: Sequence[Subscription],
     return notice_frame(
         Notice.WELCOME,
         connection_id=connection.id,
-        server_time=rfc3339(clock.now()),
+        server_time=rfc3339_of_ms(clock.now_ms()),
         clock_error_ms=clock.error_ms,
         heartbeat_ms=HEARTBEAT_MS,
         max_frame_bytes=MAX_FRAME_BYTES,
@@ -24,5 +24,5 @@ def welcome_frame(connection: Connection, subscriptions: Sequence[Subscription],
         subscriptions=[
             {"channel": s.channel, "epoch": s.position.epoch, "offset": s.position.offset} for s in subscriptions
         ],
-        session_expires_at=rfc3339(from_ms(actor.expires_at_ms)),
+        session_expires_at=rfc3339_of_ms(actor.expires_at_ms),
     )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from lms_rt.clock import from_ms, rfc3339
+from lms_rt.clock import rfc3339_of_ms
 from lms_rt.contracts.base import encode
 from lms_rt.contracts.events import LiveEvent
 from lms_rt.contracts.json_reader import decode_json, decode_plain, is_doubtful, refuse_unstorable
@@ -128,7 +128,7 @@ def event_tail(event: LiveEvent) -> bytes:
     members = {
         "event": event.name,
         "id": event.event_id,
-        "at": rfc3339(from_ms(event.at_ms)),
+        "at": rfc3339_of_ms(event.at_ms),
         "data": event.shown_data(),
     }
     return encode(members)[1:]
@@ -156,7 +156,7 @@ def event_frame(channel: str, epoch: str, offset: int, tail: bytes) -> bytes:
 def state_frame(channel: str, name: str, data: Any, at_ms: int) -> bytes:
     """A state: only the latest matters."""
     return encode(
-        {"type": "state", "channel": channel, "event": name, "at": rfc3339(from_ms(at_ms)), "data": data},
+        {"type": "state", "channel": channel, "event": name, "at": rfc3339_of_ms(at_ms), "data": data},
     )
 
 
