@@ -125,7 +125,7 @@ class FakeClock(Clock):
     def error_ms(self, error_ms: int) -> None:
         self._stated_error_ms = error_ms
 
-    def anchor(self, shared_ms: float, *, error_ms: float) -> None:
+    def anchor(self, shared_ms: float, *, error_ms: float, may_go_back: bool = False) -> None:
         """Nobody else sets it."""
 
     def now_ms(self) -> int:

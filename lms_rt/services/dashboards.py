@@ -181,9 +181,16 @@ async def _questions(quiz_id: str) -> list[dict[str, Any]]:
 
 
 async def _presences(bus: Bus, sittings: Iterable[Sitting], left: Mapping[str, int]) -> dict[str, Presence]:
-    """Where the students of these attempts are; one that is closed may still be open on a screen."""
+    """Where the students of these attempts are; one that is closed may still be open on a screen.
+
+    Of nobody while the bus is away: what was seen last stays.
+    """
     channels = {attempt_channel(sitting.row["_id"]): sitting for sitting in sittings}
-    members = await bus.presence.members_of(channels)
+    try:
+        members = await bus.presence.members_of(channels)
+    except Refused as refused:
+        _log.info("nobody knows who is there: %s", refused)
+        return {}
     return {
         sitting.row["_id"]: _presence(members[channel], sitting.row["student_id"], left.get(sitting.row["_id"]))
         for channel, sitting in channels.items()

@@ -6,14 +6,17 @@ same task, may run at the same time on any nodes, and need no lease: the bus dro
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from documents.base import Aggregate, Row
-from lms_rt.bus.base import FanOut
+from lms_rt.bus.base import FanOut, Receiver
 from lms_rt.clock import Clock, from_ms, to_ms
 from lms_rt.contracts.events import LiveEvent
+from lms_rt.errors import Code, Refused
+from lms_rt.realtime.projections import wait_until
 from lms_rt.services import figures
 
 EffectHandler = Callable[[str, dict[str, Any]], Awaitable[None]]
@@ -22,20 +25,30 @@ EffectHandler = Callable[[str, dict[str, Any]], Awaitable[None]]
 SWEEP_PAGE = 100
 MINIMUM_AGE_MS = 2_000
 """The fast path of a younger entry is probably still on its way."""
+REST_WHILE_AWAY = 10
+"""So many times rarer are the sweeps while no event can leave: only effects that a crash left behind are found then."""
 
 _log = logging.getLogger(__name__)
 
 
-class Relay:
+class Relay(Receiver[bool]):
     """Publishes events and runs effects, each aggregate's in their order."""
 
     def __init__(self, *, fan_out: FanOut, clock: Clock, aggregates: Sequence[type[Aggregate]]) -> None:
         self._fan_out, self._clock, self._aggregates = fan_out, clock, tuple(aggregates)
         self._effects: dict[str, EffectHandler] = {}
+        self._is_bus_away = False
+        self._is_back = asyncio.Event()
 
     def register_effect(self, name: str, handler: EffectHandler) -> None:
         """Who carries out the effects of this name."""
         self._effects[name] = handler
+
+    def receive(self, message: bool) -> None:
+        """The bus went away (False), or is back (True): then all that waited leaves at once."""
+        self._is_bus_away = not message
+        if message:
+            self._is_back.set()
 
     async def hand_over(self, document: type[Aggregate], document_id: str) -> None:
         """Carry out all that is pending of one aggregate. Never raises: the write stands, the sweeper comes back."""
@@ -61,16 +74,19 @@ class Relay:
         return seen
 
     async def run(self, *, interval_seconds: float) -> None:
-        """Sweep all at once, then what is old enough every so often, until cancelled."""
+        """Sweep all at once, then what is old enough every so often, until cancelled; all again when the bus is back."""
         minimum_age_ms = 0
         while True:
+            self._is_back.clear()
             try:
                 await self.sweep(minimum_age_ms=minimum_age_ms)
             except Exception:  # noqa: BLE001 - the database is away: the next sweep finds the same entries
                 _log.exception("the sweep of the outboxes failed")
             else:
                 minimum_age_ms = MINIMUM_AGE_MS
-            await self._clock.sleep(interval_seconds)
+            rest_seconds = interval_seconds * REST_WHILE_AWAY if self._is_bus_away else interval_seconds
+            if await wait_until(self._clock, self._clock.now_ms() + round(rest_seconds * 1000), self._is_back):
+                minimum_age_ms = 0
 
     async def _carry_out(self, document: type[Aggregate], document_id: str) -> None:
         row = await document.find_outbox(document_id)
@@ -96,8 +112,11 @@ class Relay:
                 await self._publish(document_id, intent)
             else:
                 await self._effects[intent["effect"]](intent["id"], intent["data"])
-        except Exception:  # noqa: BLE001 - one intent must not hold up the others; it stays and is tried again
-            _log.exception("intent %s of %s could not be carried out", intent["id"], document_id)
+        except Exception as error:  # noqa: BLE001 - one intent must not hold up the others; it stays and is tried again
+            if intent["kind"] == "event" and isinstance(error, Refused) and error.code is Code.UNAVAILABLE:
+                _log.info("event %s of %s waits for the bus", intent["id"], document_id)
+            else:
+                _log.exception("intent %s of %s could not be carried out", intent["id"], document_id)
             return False
         return True
 

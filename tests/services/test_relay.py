@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from documents.base import with_intents
 from documents.course import Course
 from documents.quiz import Quiz
-from lms_rt.bus.base import Bus, FanOut, Position
+from lms_rt.bus.base import Bus, FanOut, Message, Position, Published, Receiver
 from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.events import LiveEvent
@@ -258,3 +259,82 @@ async def test_pages_of_pending_go_on_by_time_and_id(school: School) -> None:
     assert [row["_id"] for row in first] == ["a", "b"]
     rest = await Course.find_pending(until=until, after=(first[-1]["outbox_at"], "b"), limit=2)
     assert [row["_id"] for row in rest] == ["c"]
+
+
+async def test_when_the_bus_is_back_all_that_waited_leaves_at_once_and_in_order() -> None:
+    school = School()
+    fan_out = FailingFanOut(school.bus.fan_out, away=("course:1",))
+    relay = school.made(fan_out)
+    heard = Heard()
+    await school.bus.fan_out.listen("course:1", heard)
+    running = asyncio.create_task(relay.run(interval_seconds=2))
+    try:
+        relay.receive(False)
+        for _ in range(3):
+            await school.write("course:1", "course:1")
+            await relay.hand_over(Course, ID)
+        assert heard.versions == []
+        fan_out.away = ()
+        relay.receive(True)
+        async with asyncio.timeout(5):
+            await heard.wait_for(6)
+        assert heard.versions == [(version, n) for version in (1, 2, 3) for n in (0, 1)]
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_while_the_bus_is_away_sweeps_are_rare_and_effects_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    school = School()
+    relay = school.made(FailingFanOut(school.bus.fan_out, away=("course:1",)))
+    sweeps = Count()
+    monkeypatch.setattr(relay, "sweep", sweeps)
+    relay.receive(False)
+    running = asyncio.create_task(relay.run(interval_seconds=2))
+    try:
+        await sweeps.wait_for(1)
+        school.clock.advance(19)
+        await asyncio.sleep(0)
+        assert sweeps.count == 1
+        school.clock.advance(1)
+        await sweeps.wait_for(2)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+class Heard(Receiver[Message]):
+    """Who listens, and waits for the n-th event."""
+
+    def __init__(self) -> None:
+        self.versions: list[tuple[Any, ...]] = []
+        self._has_more = asyncio.Event()
+
+    def receive(self, message: Message) -> None:
+        if isinstance(message, Published):
+            self.versions.append((message.event.version, message.event.n))
+            self._has_more.set()
+
+    async def wait_for(self, count: int) -> None:
+        while len(self.versions) < count:
+            self._has_more.clear()
+            await self._has_more.wait()
+
+
+class Count:
+    """Counts calls, in the place of what they would do."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._has_more = asyncio.Event()
+
+    async def __call__(self, **_: Any) -> int:
+        self.count += 1
+        self._has_more.set()
+        return 0
+
+    async def wait_for(self, count: int) -> None:
+        async with asyncio.timeout(5):
+            while self.count < count:
+                self._has_more.clear()
+                await self._has_more.wait()
