@@ -1,0 +1,281 @@
+"""Open connections against what their people may do by now: words, lost words, and a bus or a database that is away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from documents.enums import Role
+from lms_rt.bus.base import Control, Interrupted, Listening, Reachability, Receiver
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.controls import ACCESS_CHANGED, SESSION_REVOKED, access_changed, session_revoked
+from lms_rt.errors import Code, Refused
+from lms_rt.realtime import authority as authority_module
+from lms_rt.realtime.authority import MAX_WORDS, AccessWatch, Authority, Verdict
+from lms_rt.realtime.connection import Connection, Flusher, Transport
+from lms_rt.realtime.metrics import LiveMetrics
+from lms_rt.realtime.outage import Outage
+
+EXPIRY = 1_000_000
+
+
+class Switch(Reachability):
+    """A bus that is there or not."""
+
+    def __init__(self) -> None:
+        self.is_there = True
+
+    @property
+    def is_reachable(self) -> bool:
+        return self.is_there
+
+    def watch(self, receiver: Receiver[bool]) -> Listening:
+        raise AssertionError(receiver)
+
+    async def ping(self) -> float:
+        return 0.0
+
+    async def faults(self) -> list[str]:
+        return []
+
+
+class Socket(Transport):
+    """What went to one client."""
+
+    def __init__(self) -> None:
+        self.sent = b""
+        self.code: int | None = None
+
+    def write(self, data: bytes) -> bool:
+        self.sent += data
+        return True
+
+    def close(self, code: int, reason: str) -> None:  # noqa: ARG002 - the code says it
+        self.code = code
+
+    def abort(self) -> None:
+        self.code = 1006
+
+
+class Room:
+    """A node's connections, and the database that says what they may do."""
+
+    def __init__(self) -> None:
+        self.switch = Switch()
+        self.sockets: dict[str, Socket] = {}
+        self.connections: Sequence[Connection] = ()
+        self.metrics, self.flusher = LiveMetrics(), Flusher()
+        self.ended: set[str] = set()
+        self.lost: set[str] = set()
+        self.names: dict[str, str] = {}
+        self.faults = 0
+        self.batches: list[int] = []
+        self.has_reviewed = asyncio.Event()
+        refuse = Authority(self._never, self._never, self.review)
+        self.watch = AccessWatch(refuse, self, self.switch)
+        self.outage = Outage(self.switch, lambda: self.connections)
+
+    async def _never(self, *_: object) -> Any:
+        raise AssertionError("asked one by one")
+
+    async def review(self, people: Sequence[tuple[Actor, Sequence[str]]]) -> list[Verdict]:
+        self.batches.append(len(people))
+        self.has_reviewed.set()
+        if self.faults:
+            self.faults -= 1
+            raise OSError("the database is away")
+        return [self.verdict(actor, channels) for actor, channels in people]
+
+    def verdict(self, actor: Actor, channels: Sequence[str]) -> Verdict:
+        if actor.user_id in self.ended:
+            return Verdict(None)
+        now = Actor(actor.user_id, actor.role, session_id=actor.session_id, full_name=self.names.get(actor.user_id, ""))
+        return Verdict(now, [channel for channel in channels if channel in self.lost])
+
+    def enter(self, user_id: str, *channels: str, session_id: str = "fam_1") -> Connection:
+        actor = Actor(user_id, Role.STUDENT, session_id=session_id, expires_at_ms=EXPIRY)
+        socket = Socket()
+        connection = Connection(
+            f"con_{len(self.sockets)}",
+            actor,
+            transport=socket,
+            flusher=self.flusher,
+            metrics=self.metrics,
+            detach=lambda _: None,
+        )
+        self.sockets[connection.id] = socket
+        self.connections = (*self.connections, connection)
+        connection.subscriptions.update(dict.fromkeys(channels))  # type: ignore[arg-type]
+        return connection
+
+    def connections_of(self, user_id: str) -> Sequence[Connection]:
+        return [connection for connection in self.connections if connection.actor.user_id == user_id]
+
+    async def unsubscribe(self, connection: Connection, channel: str) -> None:
+        connection.subscriptions.pop(channel)
+
+    def codes(self) -> list[int | None]:
+        return [socket.code for socket in self.sockets.values()]
+
+    def sent_to(self, connection: Connection) -> bytes:
+        connection.flush()
+        return self.sockets[connection.id].sent
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.watch.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def reviewed(self, batches: int = 1) -> None:
+        async with asyncio.timeout(5):
+            while len(self.batches) < batches:
+                self.has_reviewed.clear()
+                await self.has_reviewed.wait()
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def room() -> Room:
+    return Room()
+
+
+class TestWords:
+    async def test_lost_access_of_one_person_is_asked_for_them_alone(self, room: Room) -> None:
+        ada, _bob = room.enter("ada", "course:1", "course:2"), room.enter("bob", "course:1")
+        room.lost.add("course:1")
+        await room.watch.handle(Control(ACCESS_CHANGED, access_changed("ada")))
+        assert room.batches == [1]
+        assert list(ada.subscriptions) == ["course:2"]
+        assert b'"unsubscribed"' in room.sent_to(ada)
+
+    async def test_an_ended_session_is_closed_without_asking(self, room: Room) -> None:
+        room.enter("ada", session_id="fam_1")
+        room.enter("ada", session_id="fam_2")
+        room.enter("bob")
+        await room.watch.handle(Control(SESSION_REVOKED, session_revoked("ada", session_id="fam_2")))
+        assert (room.codes(), room.batches) == ([None, 4501, None], [])
+
+    async def test_lost_words_have_everybody_looked_at_in_batches(self, room: Room) -> None:
+        for number in range(450):
+            room.enter(f"usr_{number}")
+        room.ended.add("usr_449")
+        async with room.running():
+            for _ in range(10):
+                room.watch.receive(Interrupted(""))
+            await room.reviewed(3)
+        assert room.batches == [200, 200, 50]
+        assert [code for code in room.codes() if code] == [4501]
+
+    async def test_more_words_than_can_be_followed_are_one_look_at_everybody(self, room: Room) -> None:
+        room.enter("ada")
+        room.ended.add("ada")
+        for number in range(MAX_WORDS + 5):
+            room.watch.receive(Control(SESSION_REVOKED, session_revoked(f"usr_{number}")))
+        async with room.running():
+            await room.reviewed()
+        assert room.codes() == [4501]
+
+    async def test_every_word_that_may_take_access_is_counted_at_once(self, room: Room) -> None:
+        room.watch.receive(Control(ACCESS_CHANGED, access_changed("ada")))
+        room.watch.receive(Interrupted(""))
+        room.watch.receive(Control(SESSION_REVOKED, session_revoked("ada")))
+        assert room.watch.words == 2
+
+    async def test_a_token_that_was_renewed_during_the_look_stays_renewed(self, room: Room) -> None:
+        ada = room.enter("ada")
+        room.names["ada"] = "Ada"
+        await room.watch.check_everybody()
+        assert (ada.actor.full_name, ada.actor.expires_at_ms) == ("Ada", EXPIRY)
+
+
+class TestAway:
+    async def test_while_no_words_come_everybody_is_looked_at_again_and_again(
+        self, room: Room, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(authority_module, "AWAY_SECONDS", 0.001)
+        room.enter("ada")
+        room.enter("bob")
+        room.switch.is_there = False
+        async with room.running():
+            await room.reviewed(3)
+            room.ended.add("ada")
+            await room.reviewed(len(room.batches) + 2)
+        assert room.codes() == [4501, None]
+
+    async def test_a_short_fault_of_the_database_closes_nobody(
+        self, room: Room, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(authority_module, "_TRY_AGAIN_SECONDS", 0)
+        room.enter("ada")
+        room.enter("bob")
+        room.ended.add("bob")
+        room.faults = 2
+        await room.watch.check_everybody()
+        assert room.codes() == [None, 4501]
+
+    async def test_what_cannot_be_checked_is_not_left_open(self, room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(authority_module, "_TRY_AGAIN_SECONDS", 0)
+        room.enter("ada")
+        room.faults = 100
+        await room.watch.check_everybody()
+        assert room.codes() == [4010]
+
+    async def test_without_bus_and_database_nothing_can_come_to_anybody_so_they_stay(
+        self, room: Room, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(authority_module, "_TRY_AGAIN_SECONDS", 0)
+        room.enter("ada")
+        room.faults, room.switch.is_there = 100, False
+        await room.watch.check_everybody()
+        assert room.codes() == [None]
+
+    async def test_one_who_comes_while_nobody_can_say_stays_who_they_were(self, room: Room) -> None:
+        ada = room.enter("ada")
+
+        async def away(_: Actor) -> Actor:
+            raise Refused(Code.UNAVAILABLE)
+
+        room.watch.authority = Authority(room._never, away)
+        await room.watch.bring_up_to_date(ada)
+        assert (room.codes(), ada.actor.user_id) == ([None], "ada")
+
+
+class TestNotices:
+    async def change(self, room: Room, *, is_there: bool) -> None:
+        room.switch.is_there = is_there
+        room.outage.receive(is_there)
+        assert await room.outage.change() is is_there
+
+    async def test_each_change_is_told_once_to_everybody(self, room: Room) -> None:
+        everybody = [room.enter(f"usr_{number}") for number in range(3)]
+        for connection in everybody:
+            room.outage.greet(connection)
+        await self.change(room, is_there=False)
+        await self.change(room, is_there=False)
+        await self.change(room, is_there=True)
+        for connection in everybody:
+            assert room.sent_to(connection) == b'\x81\x13{"type":"degraded"}\x81\x13{"type":"restored"}'
+
+    async def test_who_comes_meanwhile_is_told_after_the_welcome(self, room: Room) -> None:
+        await self.change(room, is_there=False)
+        late = room.enter("late")
+        await self.change(room, is_there=False)
+        assert room.sent_to(late) == b""
+        late.send(b"welcome")
+        room.outage.greet(late)
+        assert room.sent_to(late) == b'welcome\x81\x13{"type":"degraded"}'
+
+    async def test_who_is_welcomed_when_it_is_over_hears_nothing_of_it(self, room: Room) -> None:
+        late = room.enter("late")
+        await self.change(room, is_there=False)
+        await self.change(room, is_there=True)
+        room.outage.greet(late)
+        assert room.sent_to(late) == b""
