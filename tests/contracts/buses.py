@@ -12,7 +12,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
-from lms_rt.bus.base import Bus, Control, Message, Poke, Published, Receiver
+from lms_rt.bus.base import Bus, Control, Message, Poke, Published, Receiver, Word
 from lms_rt.bus.memory import memory_bus
 from lms_rt.bus.redis.bus import RedisLimits, open_redis_bus
 from lms_rt.clock import FakeClock
@@ -41,11 +41,11 @@ class Kept(Receiver[Any]):
     """Keeps what it is handed, marks aside."""
 
     def __init__(self) -> None:
-        self.messages: list[Message | Control] = []
+        self.messages: list[Message | Word] = []
         self._marks: set[str] = set()
         self._changed = asyncio.Event()
 
-    def receive(self, message: Message | Control) -> None:
+    def receive(self, message: Message | Word) -> None:
         if isinstance(message, Poke) and message.about[:1] == (_MARK,):
             self._marks.add(message.about[1])
         elif isinstance(message, Control) and message.name == _MARK:

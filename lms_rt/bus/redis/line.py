@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 from lms_rt.bus.base import Listening, Receiver
 from lms_rt.bus.redis.keys import Keys
 from lms_rt.bus.redis.servers import Servers, open_servers
-from lms_rt.bus.redis.wire import Address, Argument, Endpoint, Lost, ReplyError, Wire
+from lms_rt.bus.redis.wire import Address, Argument, Endpoint, Lost, ReplyError, TooMany, Wire
 from lms_rt.errors import Code, Refused
 
 _SCRIPTS = Path(__file__).parent / "scripts"
@@ -136,8 +136,8 @@ class RedisLine:
                 return await servers.wire_of(key).send(words)
             except ReplyError as error:
                 return await servers.redirected(words, key, error)
-        except Lost:
-            if servers is self._servers:
+        except (Lost, TooMany) as error:
+            if isinstance(error, Lost) and servers is self._servers:
                 self._fall()
             raise Refused(Code.UNAVAILABLE) from None
 

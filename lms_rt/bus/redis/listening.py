@@ -18,7 +18,7 @@ from typing import Any
 import hiredis
 
 from lms_rt.bus.redis.line import RedisLine
-from lms_rt.bus.redis.wire import INCOMPLETE, Argument, Endpoint, Lost, ReplyError, Wire, connect
+from lms_rt.bus.redis.wire import INCOMPLETE, Argument, Endpoint, Lost, ReplyError, TooMany, Wire, connect
 from lms_rt.errors import Code, Refused
 
 _log = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ class Hearing:
         self._ears[ear.key] = ear
         try:
             await self._subscribe(ear)
-        except (Lost, ReplyError) as error:
+        except (Lost, ReplyError, TooMany) as error:
             raise Refused(Code.UNAVAILABLE) from error
 
     async def keep(self, ear: Ear) -> None:
@@ -155,25 +155,27 @@ class Hearing:
         command = "SSUBSCRIBE" if servers.is_sharded else "SUBSCRIBE"
         for _ in range(_MAX_MOVES):
             wire = await self._wire_at(servers.home_of(ear.key))
+            if self._ears.get(ear.key) is not ear:
+                return  # taken away meanwhile
+            self._homes[ear.key] = wire  # already now: who takes it away must know where it is
             try:
                 await wire.send((command, ear.key))
             except ReplyError as error:
+                self._leave_home(ear)
                 kind, *rest = str(error).split()
                 if kind != "MOVED":
                     raise
                 await servers.follow(*rest)
+            except (Lost, TooMany):
+                self._leave_home(ear)
+                raise
             else:
-                self._settled(ear, wire)
                 return
         raise Lost("its slot is on the move")
 
-    def _settled(self, ear: Ear, wire: SubscriberWire) -> None:
-        if wire.is_closed:
-            raise Lost("closed")
-        if ear.key in self._ears:
-            self._homes[ear.key] = wire
-        else:  # taken away meanwhile
-            self._unsubscribe(wire, ear.key)
+    def _leave_home(self, ear: Ear) -> None:
+        if self._ears.get(ear.key) is ear:
+            self._homes.pop(ear.key, None)
 
     def _unsubscribe(self, wire: SubscriberWire, key: bytes) -> None:
         is_sharded = self._line.is_reachable and self._line.servers.is_sharded
@@ -199,7 +201,7 @@ class Hearing:
             return
         try:
             await self._subscribe(ear)
-        except (Lost, ReplyError, Refused) as error:
+        except (Lost, ReplyError, TooMany, Refused) as error:
             _log.info("%r is not heard yet: %s", ear.key, error)
             self._is_unsettled.set()
         else:

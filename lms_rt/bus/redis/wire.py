@@ -24,8 +24,8 @@ Argument = bytes | str | int
 ReplyError = hiredis.ReplyError
 """The server understood, and said no."""
 
-MAX_PENDING: Final = 20_000
-"""Commands under way on one connection; more than this, and the server is not keeping up."""
+MAX_PENDING: Final = 10_000
+"""Commands under way on one connection; who comes when there are more is turned away."""
 
 INCOMPLETE: Final = object()
 """What the reader says when the next reply is not whole yet."""
@@ -33,6 +33,10 @@ INCOMPLETE: Final = object()
 
 class Lost(Exception):
     """The connection is gone, or an answer did not come in time: what became of the command nobody knows."""
+
+
+class TooMany(Exception):
+    """So much is under way that this command was not sent."""
 
 
 class Endpoint(NamedTuple):
@@ -105,10 +109,10 @@ class Wire(asyncio.Protocol):
         self.facts = {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
 
     def send(self, words: Sequence[Argument]) -> asyncio.Future[Any]:
-        """Let a command go; the future brings its reply, or raises `ReplyError` or `Lost`."""
+        """Let a command go; the future brings its reply, or raises `ReplyError`, `Lost` or `TooMany`."""
         future = self._loop.create_future()
         if self.is_closed or len(self._pending) >= MAX_PENDING:
-            future.set_exception(Lost("closed" if self.is_closed else "too many commands are under way"))
+            future.set_exception(Lost("closed") if self.is_closed else TooMany())
             return future
         if not self._unsent:
             self._loop.call_soon(self._flush)
