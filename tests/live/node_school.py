@@ -151,19 +151,23 @@ class Watcher:
         await self.until(lambda: len(self.events(channel)) >= count)
         return self.events(channel)
 
+    async def is_told(self, kind: str) -> list[Frame]:
+        """The notices of a kind, once there is one."""
+        return await self.until(lambda: self.notices(kind))
+
     def notices(self, kind: str) -> list[Frame]:
         """The notices of a kind."""
         return [frame for frame in self.frames if frame.get("type") == kind]
 
 
 @asynccontextmanager
-async def watching(person: Visitor, address: str | None = None) -> AsyncIterator[Watcher]:
+async def watching(person: Visitor, address: str | None = None, *, ticket: str | None = None) -> AsyncIterator[Watcher]:
     """A raw socket of this person at this address, else where they are; signed in by a ticket from where they are."""
-    async with socket_of(person, address) as socket:
+    async with socket_of(person, address, ticket=ticket) as socket:
         watcher = Watcher(socket)
         reading = asyncio.create_task(watcher.read())
         try:
-            await watcher.until(lambda: watcher.notices("welcome"))
+            await watcher.is_told("welcome")
             yield watcher
         finally:
             reading.cancel()
@@ -171,9 +175,11 @@ async def watching(person: Visitor, address: str | None = None) -> AsyncIterator
 
 
 @asynccontextmanager
-async def socket_of(person: Visitor, address: str | None = None) -> AsyncIterator[ClientConnection]:
+async def socket_of(
+    person: Visitor, address: str | None = None, *, ticket: str | None = None
+) -> AsyncIterator[ClientConnection]:
     """The same, for who reads the frames one by one."""
-    url = f"{live_url(address or person.address)}?ticket={await person.ticket()}"
+    url = f"{live_url(address or person.address)}?ticket={ticket or await person.ticket()}"
     async with connect(url, compression=None, proxy=None, max_size=None, ping_interval=None) as socket:
         yield socket
 
