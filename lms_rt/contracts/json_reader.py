@@ -126,11 +126,11 @@ def parse_json(raw: bytes) -> Any:
 def decode_plain(raw: bytes) -> dict[str, Any] | None:
     """The value of a short object in order that holds no other, as most commands do; None: not sure, look closer.
 
-    The fast reader behind this keeps the last of two members of one name, and comes near to a number that it cannot
-    hold. Every name leaves a mark in the text, and so does what cannot be stored: with no more marks than members,
+    The fast reader behind this keeps the last of two members of one name, comes near to a number that it cannot hold,
+    and goes deeper. Every name leaves a mark in the text, and so does what cannot be stored: with no more marks than members,
     neither was there.
     """
-    if len(raw) >= _SHORT_BYTES:
+    if len(raw) >= _SHORT_BYTES or raw.count(b"[") >= MAX_DEPTH:
         return None
     try:
         value = orjson.loads(raw)

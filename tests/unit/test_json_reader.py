@@ -7,9 +7,11 @@ import re
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lms_rt.contracts import json_reader
-from lms_rt.contracts.json_reader import MAX_DEPTH, parse_json
+from lms_rt.contracts.json_reader import MAX_DEPTH, decode_json, decode_plain, parse_json, refuse_unstorable
 from lms_rt.errors import Code, Refused
 
 
@@ -82,3 +84,35 @@ def test_an_unterminated_text_is_looked_at_once(unit: bytes) -> None:
     covered = sum(found.end() - found.start() for found in pattern.finditer(body))
     assert covered >= len(body) - 1
     assert _refused(body).code is Code.MALFORMED_JSON
+
+
+PARTS = ['"a"', '"b"', '":x"', '"\\":"', '"\\u0000"', '"\\ud800"', '"é"', "1", "-0", "1.5", "1e400", "9" * 19, "9" * 30]
+PARTS += ["NaN", "null", "[", "]", "{", "}", "{", "}", ",", ",", ":", ":", ":", " ", "\t", "\x00"]
+
+
+@given(
+    st.lists(st.sampled_from(PARTS), max_size=12).map("".join)
+    | st.from_regex(r'\{("[ab]" ?:[0-9"ab],?){0,3}\}', fullmatch=True)
+)
+@settings(max_examples=1_000, deadline=None)
+def test_the_fast_reader_never_differs_from_the_strict_one(text: str) -> None:
+    """Whatever it is sure of, the strict one reads the same way, and finds nothing to refuse in."""
+    quick = decode_plain(text.encode())
+    if quick is not None:
+        strict = decode_json(text.encode())
+        refuse_unstorable(strict)
+        assert json.dumps(quick) == json.dumps(strict)
+
+
+@pytest.mark.parametrize("raw", [b"{}", b'{"id":1,"type":"ping"}', b' { "id" : 1 , "watched" : [[0, 1.5]] } '])
+def test_plain_objects_are_read_fast(raw: bytes) -> None:
+    assert decode_plain(raw) == json.loads(raw)
+
+
+def test_the_fast_reader_goes_no_deeper_than_the_strict_one() -> None:
+    for depth in (MAX_DEPTH - 1, MAX_DEPTH, MAX_DEPTH + 1):
+        raw = b'{"x":' + b"[" * depth + b"]" * depth + b"}"
+        if depth < MAX_DEPTH:
+            assert parse_json(raw) == json.loads(raw)
+        else:
+            assert _refused(raw).code is Code.MALFORMED_JSON
