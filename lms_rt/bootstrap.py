@@ -16,6 +16,7 @@ from documents import DOCUMENTS
 from documents.base import Aggregate
 from documents.enums import Role
 from lms_rt.bus.base import Bus, SharedTime
+from lms_rt.bus.counted import counted
 from lms_rt.bus.memory import memory_bus
 from lms_rt.bus.redis.bus import RedisLimits, open_redis_bus
 from lms_rt.clock import Clock
@@ -115,9 +116,10 @@ async def open_services(
         database = await stack.enter_async_context(open_database(settings))
         if settings.is_embedded:
             settings = _with_secrets(settings, database)
-        bus = await _opened_bus(settings, clock, limits, stack)
+        registry = CollectorRegistry()
+        bus = counted(await _opened_bus(settings, clock, limits, stack), registry)
         clock_keeper = None if bus.time is None else await _kept_clock(clock, bus, bus.time, stack)
-        services = _wired(settings, clock, _Place(database, bus, limits), stack)
+        services = _wired(settings, clock, _Place(database, bus, limits, registry), stack)
         tasks = _tasks_of(services)
         if clock_keeper is not None:
             tasks["clock"] = clock_keeper.run
@@ -131,11 +133,12 @@ async def open_services(
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What a node stands on, and how much it may hold."""
+    """What a node stands on, how much it may hold, and where its figures are."""
 
     database: OpenDatabase
     bus: Bus
     limits: NodeLimits
+    registry: CollectorRegistry
 
 
 async def _opened_bus(settings: Settings, clock: Clock, limits: NodeLimits, stack: AsyncExitStack) -> Bus:
@@ -207,7 +210,7 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
         attempt_clock=attempt_clock,
         health=_health(clock, place),
         database=place.database,
-        registry=node.metrics.registry,
+        registry=place.registry,
     )
 
 
@@ -251,7 +254,7 @@ def _node(
     def timer(attempt_id: str) -> Projection:
         return QuizTimer(attempt_id, attempts.find_timer, clock)
 
-    metrics = LiveMetrics(CollectorRegistry())
+    metrics = LiveMetrics(place.registry)
     hub = Hub(bus=place.bus, clock=clock, metrics=metrics)
     hub.register_projection(ChannelKind.QUIZ_LIVE, dashboard)
     hub.register_projection(ChannelKind.ATTEMPT, timer)

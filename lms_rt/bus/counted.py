@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from lms_rt.bus.base import Bus, FanOut, Listening, Message, Position, Receiver, Word
 from lms_rt.contracts.events import LiveEvent
@@ -67,5 +67,7 @@ class CountedFanOut(FanOut):
 
 
 def counted(bus: Bus, registry: CollectorRegistry) -> Bus:
-    """The same bus, with what is published through it counted in `registry`."""
+    """The same bus, with what is published through it counted in `registry`, and whether it answers."""
+    reachable = Gauge("bus_reachable", "1 while the bus answers, 0 while it is away.", registry=registry)
+    reachable.set_function(lambda: float(bus.reachability.is_reachable))
     return replace(bus, fan_out=CountedFanOut(bus.fan_out, registry))

@@ -32,6 +32,9 @@ class LiveMetrics:
         self.send_queue_bytes = Gauge(
             "ws_send_queue_bytes", "Bytes that wait in send queues, looked at once a second.", registry=registry
         )
+        self.clock_error_seconds = Gauge(
+            "clock_error_seconds", "How far this node's clock may be from the shared one.", registry=registry
+        )
         self.loop_lag_seconds = Histogram(
             "event_loop_lag_seconds",
             "How late the event loop was, at each of 20 times a second.",

@@ -225,6 +225,7 @@ class Node:
             else:
                 self._watch_expiry(connection, now_ms)
         self.metrics.send_queue_bytes.set(queued)
+        self.metrics.clock_error_seconds.set(self._clock.error_ms / 1000)
 
     def renew(self, connection: Connection, actor: Actor) -> None:
         """The same person has a newer token: the connection lives as long as that."""
