@@ -15,11 +15,21 @@ from redis.asyncio.cluster import RedisCluster
 from lms_rt.bus.base import Bus, Control, Message, Poke, Published, Receiver, Word
 from lms_rt.bus.memory import memory_bus
 from lms_rt.bus.redis.bus import RedisLimits, open_redis_bus
+from lms_rt.bus.redis.line import LineLimits
+from lms_rt.bus.redis.listening import ListeningLimits
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.events import LiveEvent
 
 PATIENCE_SECONDS = 10
 _MARK = "arrived"
+QUICK = RedisLimits(
+    line=LineLimits(connect_seconds=0.3, reply_seconds=0.3, probe_seconds=(0.02, 0.05)),
+    listening=ListeningLimits(
+        connect_seconds=0.3, ping_seconds=0.05, reply_seconds=0.3, retry_seconds=(0.01, 0.02), spread_seconds=0
+    ),
+    compare_words_seconds=0.05,
+)
+"""For tests of what goes away."""
 
 
 @dataclass(frozen=True)

@@ -10,21 +10,11 @@ import pytest
 from lms_rt.bus.base import Bus, Control, Interrupted, Published
 from lms_rt.bus.redis.bus import RedisLimits
 from lms_rt.bus.redis.keys import Keys
-from lms_rt.bus.redis.line import LineLimits
-from lms_rt.bus.redis.listening import ListeningLimits
 from lms_rt.errors import Code, Refused
-from tests.contracts.buses import PATIENCE_SECONDS, Kept, SomeBus, all_arrived, all_words_arrived, on_redis
+from tests.contracts.buses import PATIENCE_SECONDS, QUICK, Kept, SomeBus, all_arrived, all_words_arrived, on_redis
 from tests.servers.redis_server import RedisServer
 
 pytestmark = pytest.mark.real
-
-QUICK = RedisLimits(
-    line=LineLimits(connect_seconds=0.3, reply_seconds=0.3, probe_seconds=(0.02, 0.05)),
-    listening=ListeningLimits(
-        connect_seconds=0.3, ping_seconds=0.05, reply_seconds=0.3, retry_seconds=(0.01, 0.02), spread_seconds=0
-    ),
-    compare_words_seconds=0.05,
-)
 
 
 @pytest.fixture

@@ -168,15 +168,22 @@ class RedisCluster:
 
     def move_slot(self, key: str, to: RedisServer) -> None:
         """Let another master have the slot of this key, with all that is in it."""
-        slot = to.do("CLUSTER", "KEYSLOT", key)
-        source = self.master_of(key)
-        ids = {server.port: server.do("CLUSTER", "MYID").decode() for server in (source, to)}
-        to.do("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source.port])
-        source.do("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[to.port])
+        self.begin_move(key, to)
+        self.finish_move(key, to)
+
+    def begin_move(self, key: str, to: RedisServer) -> None:
+        """From now on the old master has what is there, and the new one what is not."""
+        slot, source = to.do("CLUSTER", "KEYSLOT", key), self.master_of(key)
+        to.do("CLUSTER", "SETSLOT", slot, "IMPORTING", source.do("CLUSTER", "MYID").decode())
+        source.do("CLUSTER", "SETSLOT", slot, "MIGRATING", to.do("CLUSTER", "MYID").decode())
+
+    def finish_move(self, key: str, to: RedisServer) -> None:
+        """Take the rest over, and tell everybody."""
+        slot, source = to.do("CLUSTER", "KEYSLOT", key), self.master_of(key)
         for name in source.do("CLUSTER", "GETKEYSINSLOT", slot, 1000):
             source.do("MIGRATE", "127.0.0.1", to.port, name.decode(), 0, 5000)
-        for server in (to, source, *self.masters):
-            server.do("CLUSTER", "SETSLOT", slot, "NODE", ids[to.port])
+        for server in (to, *self.masters):
+            server.do("CLUSTER", "SETSLOT", slot, "NODE", to.do("CLUSTER", "MYID").decode())
 
 
 def _until_whole(master: RedisServer) -> None:

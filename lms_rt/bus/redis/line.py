@@ -26,7 +26,7 @@ from lms_rt.errors import Code, Refused
 _SCRIPTS = Path(__file__).parent / "scripts"
 _AWAY = re.compile(r"(?:^|-)(LOADING|MASTERDOWN|READONLY|CLUSTERDOWN|NOAUTH|WRONGPASS)\b")
 """The server cannot serve us at all. (Redis before 7 wraps what a script met: "ERR Error running script …: -READONLY")"""
-_NOT_NOW = re.compile(r"(?:^|-)(OOM|MISCONF|BUSY|NOREPLICAS|TRYAGAIN)\b")
+_NOT_NOW = re.compile(r"(?:^|-)(OOM|MISCONF|BUSY|NOREPLICAS|TRYAGAIN|ASK|MOVED)\b")
 """This command was refused, others may pass."""
 
 _log = logging.getLogger(__name__)

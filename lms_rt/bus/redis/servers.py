@@ -13,9 +13,9 @@ from lms_rt.bus.redis.wire import Address, Argument, Endpoint, Lost, ReplyError,
 SLOTS: Final = 16_384
 _SHARDED_SINCE: Final = 7
 """The version whose pub/sub can stay with the server that has the channel's slot."""
-_MAX_REDIRECTS: Final = 8
+_MAX_REDIRECTS: Final = 20
 _SLOT_MOVES_SECONDS: Final = 0.05
-"""Some keys of a script are here and some there: it will be over in a moment."""
+"""Some keys of a script are here and some there: so long between two attempts, for a second in all."""
 
 
 class Servers:
