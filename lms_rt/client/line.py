@@ -24,8 +24,10 @@ MAX_WAITING = 1_000
 class Line:
     """An open socket. `run` reads until it ends; every command that waits then fails with `LineLostError`."""
 
-    def __init__(self, socket: ClientConnection, on_frame: Callable[[Frame], None]) -> None:
-        self._socket, self._on_frame = socket, on_frame
+    def __init__(
+        self, socket: ClientConnection, *, on_welcome: Callable[[Line, Frame], None], on_frame: Callable[[Frame], None]
+    ) -> None:
+        self._socket, self._on_welcome, self._on_frame = socket, on_welcome, on_frame
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._on_reply: dict[int, Callable[[Any], None]] = {}
         self._ids, self._pace = count(1), Pace()
@@ -135,6 +137,7 @@ class Line:
             self.heartbeat_ms, self._max_frame_bytes = frame["heartbeat_ms"], frame["max_frame_bytes"]
             self._up_ms = local_ms()
             self.welcome.set_result(frame)
+            self._on_welcome(self, frame)
         else:
             if frame["type"] == "reconnect":
                 self.reconnect_after_ms = int(frame["after_ms"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -69,10 +70,11 @@ class LiveClient:
         self._refusals = 0
         self._channels = Channels(require_line=self._require_line, notify=self._notify, spawn=self._spawn)
         self._line: Line | None = None
-        self._is_up = asyncio.Event()
+        self._is_up, self._is_hurried = asyncio.Event(), asyncio.Event()
         self._ended: ClosedError | None = None
+        self._is_over = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._keeps_clock, self._renewed_for = False, ""
+        self._keeps_clock, self._is_stale, self._renewed_for = False, False, ""
         self.clock = ServerClock()
         self.welcome: Frame = {}
         self.connections = 0
@@ -100,6 +102,12 @@ class LiveClient:
         if self._ended is not None:
             raise self._ended
 
+    async def ended(self) -> ClosedError:
+        """Return when it will not come back any more, with the reason."""
+        await self._is_over.wait()
+        assert self._ended is not None  # noqa: S101 - set together
+        return self._ended
+
     @property
     def is_up(self) -> bool:
         """Is there a line right now?"""
@@ -107,8 +115,15 @@ class LiveClient:
 
     # --- commands ---
 
-    async def command(self, command_type: str, *, timeout_seconds: float = COMMAND_SECONDS, **fields: Any) -> Any:
-        """Send once. Raises `CommandRefusedError`, `LineLostError` (done or not is unknown), `CommandTimeoutError`."""
+    async def command(
+        self, command_type: str, *, timeout_seconds: float = COMMAND_SECONDS, is_patient: bool = True, **fields: Any
+    ) -> Any:
+        """Send once. Raises `CommandRefusedError`, `LineLostError` (done or not is unknown), `CommandTimeoutError`.
+
+        `is_patient=False`: only on the line that there is, lost at once when there is none.
+        """
+        if not (is_patient or self.is_up):
+            raise LineLostError(command_type)
         begun_ms = local_ms()
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -158,11 +173,12 @@ class LiveClient:
         return min(found, key=lambda offset: offset.error_ms)
 
     async def keep_clock(self) -> None:
-        """Measure `clock` now, after every reconnect, and every few minutes."""
+        """Measure `clock` now or as soon as there is a line, after every reconnect, and every few minutes."""
         if not self._keeps_clock:
             self._keeps_clock = True
             self._spawn(self._measure_often())
-        await self.measure_clock()
+        if self.is_up:
+            await self.measure_clock()
 
     async def _measure_often(self) -> None:
         while self._ended is None:
@@ -176,6 +192,10 @@ class LiveClient:
             return  # the last measure stands; its error grows
 
     # --- the end of it ---
+
+    def hurry(self) -> None:
+        """Try again now instead of waiting."""
+        self._is_hurried.set()
 
     def drop(self) -> None:
         """Lose the line without a word, as a dead network does; the client comes back by itself."""
@@ -207,6 +227,7 @@ class LiveClient:
 
     def _end(self, closed: ClosedError) -> None:
         self._ended = self._ended or closed
+        self._is_over.set()
         self._is_up.set()
 
     async def _keep_up(self) -> None:
@@ -215,7 +236,13 @@ class LiveClient:
             if line is not None:
                 self._heed_close(line)
             if self._ended is None:
-                await asyncio.sleep(self._pause_seconds(line))
+                await self._pause(self._pause_seconds(line))
+
+    async def _pause(self, seconds: float) -> None:
+        self._is_hurried.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._is_hurried.wait()
 
     async def _tried(self) -> Line | None:
         """One line, from its opening to its end; None when it did not come up. What is final has ended the client."""
@@ -224,8 +251,9 @@ class LiveClient:
         except InvalidStatus as refused:
             self._take_refusal(refused.response.status_code)
         except CommandRefusedError as refused:
-            is_stale = refused.code == _RUN_OUT and self._may_ask_again()
-            if refused.code not in PASSING and not is_stale:
+            self._is_stale = refused.code == _RUN_OUT
+            may_ask_again = self._is_stale and self._may_ask_again()
+            if refused.code not in PASSING and not may_ask_again:
                 self._end(ClosedError(_NOT_SIGNED_IN, refused.code))
         except (OSError, TimeoutError, WebSocketException, LiveError):
             pass  # the server is away, or the line was lost on its way up: as any lost line
@@ -250,6 +278,7 @@ class LiveClient:
             self._end(ClosedError(line.close_code, line.close_reason))
         if line.close_code == _INSUFFICIENT_STATE:
             self._channels.forget_positions()
+        self._is_stale = line.close_code == _SESSION_EXPIRED
         is_cut = line.close_code in (None, 1006)
         if line.was_up and (is_cut or line.has_lasted):
             self._backoff.reset()
@@ -262,6 +291,8 @@ class LiveClient:
 
     async def _live_once(self) -> Line:
         """One line, from its opening to its end."""
+        if self._is_stale and self._refresh is not None:
+            await self._refresh()
         query = f"?ticket={await self._ticket()}" if self._ticket is not None else ""
         async with connect(
             self._url + query,
@@ -273,7 +304,7 @@ class LiveClient:
             max_size=_MAX_MESSAGE_BYTES,
             proxy=None,
         ) as socket:
-            line = Line(socket, self._take)
+            line = Line(socket, on_welcome=self._welcomed, on_frame=self._take)
             work = [asyncio.create_task(line.run())]
             try:
                 await self._come_up(line)
@@ -291,12 +322,15 @@ class LiveClient:
         return line
 
     async def _come_up(self, line: Line) -> None:
-        """Sign in where the ticket did not, recover the channels, then let commands through."""
+        """Sign in where the ticket did not."""
         if self._token is not None:
             await line.command("auth", {"token": await self._token()}, timeout_seconds=_OPEN_SECONDS)
         async with asyncio.timeout(_OPEN_SECONDS):
-            self.welcome = await line.welcome
-        self._line = line
+            await line.welcome
+
+    def _welcomed(self, line: Line, welcome: Frame) -> None:
+        """Recover the channels and let commands through, before anything that follows the welcome is heard."""
+        self._line, self.welcome = line, welcome
         self.connections += 1
         self._refusals = 0
         self.is_degraded = False

@@ -108,7 +108,6 @@ class ServerClock:
     def __init__(self) -> None:
         self._offset_ms, self._error_ms, self._measured_ms = 0.0, float("inf"), 0.0
 
-    @property
     def now_ms(self) -> float:
         """Epoch milliseconds on the server's clock."""
         return local_ms() + self._offset_ms
@@ -126,4 +125,4 @@ class ServerClock:
 
     def confirm(self, server_ms: float) -> None:
         """A word of the server with its time, sent just now at the latest: our clock is never behind it."""
-        self._offset_ms += max(0.0, server_ms - self.now_ms)
+        self._offset_ms += max(0.0, server_ms - self.now_ms())

@@ -3,6 +3,7 @@
 
 import { read } from "./api.js";
 import { live } from "./line.js";
+import { Ear } from "./live.js";
 import { page } from "./page.js";
 
 const AGAIN_MS = 1000;
@@ -97,16 +98,15 @@ export function followQuiz(picture, quizId, { onNews, onRefused }) {
   function take(data) {
     if (fetching) held.push(data);
     else if (picture.takeFrame(data)) onNews();
-    else snapshot().catch(() => setTimeout(() => live.isOpen && snapshot().catch(() => {}), AGAIN_MS));
+    else snapshot().catch(() => setTimeout(() => live.isUp && snapshot().catch(() => {}), AGAIN_MS));
   }
 
-  const subscription = live.subscribe(`quiz:${quizId}:live`, {
+  const ear = new Ear(`quiz:${quizId}:live`, {
     onState: (frame) => frame.event === "dashboard" && take(frame.data),
-    onSnapshot: snapshot,
+    onReset: snapshot,
     onRefused: (refusal) => refusal.code === "not_found" && onRefused(),
   });
+  live.subscribe(ear);
   // frames are states: what was missed is not sent again, so every new line begins with the snapshot
-  live.addEventListener("offline", () => {
-    subscription.position = null;
-  });
+  live.addEventListener("offline", () => ear.forgetPosition());
 }

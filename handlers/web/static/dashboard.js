@@ -201,7 +201,7 @@ at("freeze").addEventListener("click", () => {
 });
 
 live.addEventListener("offline", () => setTimeout(() => {
-  isStale = !live.isOpen;
+  isStale = !live.isUp;
   paintStamp();
 }, OFFLINE_AFTER_MS));
 live.addEventListener("ended", () => {

@@ -30,7 +30,7 @@ async function tell(keepalive = false) {
   const ranges = watched.splice(0, 100);
   const position = Math.floor(video.currentTime);
   try {
-    if (live.isOpen && !keepalive) {
+    if (live.isUp && !keepalive) {
       await live.command("lesson.progress", {
         enrollment_id: enrollmentId,
         lesson_id: lessonId,

@@ -1,375 +1,408 @@
-// The client of the live protocol (docs/realtime-protocol.md): one socket for everything live, which comes back by itself
-// to exactly what it missed. Reconnect with full jitter, recovery by position, commands with time limits, and the
-// server's clock with its error bound. Not for drawing: callers hand in functions.
+// The client of the live protocol (docs/realtime-protocol.md) for browsers: one socket for everything live, which comes back by
+// itself with full jitter to exactly what it missed, resends what was not answered, and knows the server's clock with its
+// error. The Python client (lms_rt/client) is the same, name by name. Not for drawing: callers hand in functions.
 
-import { post, Problem, refreshSession } from "./api.js";
+import { Channels } from "./live-channels.js";
+import { ClosedError, isFinal, offline, Refusal } from "./live-faults.js";
+import { Line } from "./live-line.js";
+import { Backoff, monotonicMs, ServerClock } from "./live-pacing.js";
 
-const FIRST_DELAY_MS = 500;
-const LAST_DELAY_MS = 15_000;
+export { Ear } from "./live-ear.js";
+export { ClosedError, isFinal, Refusal } from "./live-faults.js";
+export { Backoff, monotonicMs, ServerClock } from "./live-pacing.js";
+
+const SUBPROTOCOL = "lms.v1.json";
 const COMMAND_TIMEOUT_MS = 10_000;
-const CONNECT_TIMEOUT_MS = 8_000;
-const PING_EVERY_MS = 15_000;
+const OPEN_TIMEOUT_MS = 10_000;
 const SYNC_EVERY_MS = 300_000;
-const SYNC_SAMPLES = 5;
-const CLOSE_SILENT = 4000;
+const SYNC_ROUNDS = 5;
+const CREDENTIAL_TRIES = 3;
 const CLOSE_SESSION_EXPIRED = 4005;
-const FIRST_FINAL_CODE = 4500;
+const CLOSE_INSUFFICIENT_STATE = 4010;
+const CLOSE_NOT_SIGNED_IN = 4501;
 
-/** Why a command was refused; `code` is "offline" when it was not answered. */
-export class Refusal extends Error {
-  constructor(error) {
-    super(error.message ?? error.code);
-    this.name = "Refusal";
-    this.code = error.code;
-    this.fields = error.fields ?? [];
-    this.data = error.data ?? {};
-  }
-}
-
-/** Milliseconds that only go forward; compared with the server's by `ServerClock`. */
-export function monotonicMs() {
-  return performance.timeOrigin + performance.now();
-}
-
-/** The server's time as this client knows it: `nowMs()`, good to ± `errorMs` (Infinity before the first measure). */
-export class ServerClock {
-  constructor() {
-    this.offsetMs = 0;
-    this.errorMs = Infinity;
-    this.nodeErrorMs = 0;
-    this.confirmedAtMs = -Infinity;
-  }
-
-  nowMs() {
-    return monotonicMs() + this.offsetMs;
-  }
-
-  /** Take the sample with the smallest round trip (NTP's formula); t0, t3 are ours, t1, t2 the server's. */
-  take(samples) {
-    const measured = samples.map(({ t0, t1, t2, t3, clock_error_ms: nodeErrorMs }) => ({
-      roundTripMs: Math.max(0, t3 - t0 - (t2 - t1)),
-      offsetMs: (t1 - t0 + (t2 - t3)) / 2,
-      nodeErrorMs: nodeErrorMs ?? 0,
-    }));
-    if (measured.length === 0) return;
-    const best = measured.reduce((a, b) => (b.roundTripMs < a.roundTripMs ? b : a));
-    this.offsetMs = best.offsetMs;
-    this.errorMs = best.roundTripMs / 2 + best.nodeErrorMs;
-    this.nodeErrorMs = best.nodeErrorMs;
-    this.confirmedAtMs = monotonicMs();
-  }
-
-  /** A word of the server with its time, sent just now at the latest: our clock is never behind it. */
-  confirm(serverMs) {
-    if (!Number.isFinite(serverMs)) return;
-    if (serverMs > this.nowMs()) this.offsetMs += serverMs - this.nowMs();
-    if (Number.isFinite(this.errorMs)) this.confirmedAtMs = monotonicMs();
-  }
-
-  /** Nothing is known of late: the machine slept, or its own clock was changed. */
-  doubt() {
-    this.confirmedAtMs = -Infinity;
-  }
-}
-
-/** One channel as this client follows it. `position` is null until a snapshot stands behind it. */
-class Subscription {
-  constructor(client, channel, handlers) {
-    Object.assign(this, { client, channel, handlers, position: null, generation: 0 });
-  }
-
-  /** Stop following. */
-  close() {
-    if (this.client.subscriptions.get(this.channel) !== this) return;
-    this.client.subscriptions.delete(this.channel);
-    this.client.command("unsubscribe", { channel: this.channel }).catch(() => {});
-  }
-}
+/** @typedef {import("./live-ear.js").Ear} Ear */
+/** @typedef {{code: number, reason: string}} Closed */
 
 /**
- * Events of the client itself: "open", "offline", "ended" (detail: why it will not come back), "notice" (detail: frame).
+ * A live connection that lasts. Events: "open" (detail: the welcome), "offline" (detail: {code, reason}), "ended" (detail: why it
+ * will not come back), "notice" (detail: the frame), "clock" (the server's clock was measured).
  */
 export class LiveClient extends EventTarget {
-  /** @param {{path?: string, ticket?: () => Promise<string>}} options */
-  constructor({ path = "/ws", ticket = defaultTicket } = {}) {
+  /** @type {Line | null} */
+  #line = null;
+  /** @type {Closed | null} */
+  #ended = { code: 0, reason: "not started" };
+  #run = 0;
+  #refusals = 0;
+  #isStale = false;
+  #renewedFor = "";
+  #keepsClock = false;
+  /** @type {Promise<void> | null} */
+  #measuring = null;
+  /** @type {{resolve: () => void, reject: (refusal: Refusal) => void}[]} */
+  #waiting = [];
+  /** @type {(() => void) | null} */
+  #wake = null;
+  /** @type {AbortController | null} */
+  #life = null;
+
+  /**
+   * Give one of `ticket` (goes into the URL, holds once) and `token` (goes into the first frame). Each is asked at every
+   * connection; what it throws is tried again later, but a `ClosedError` ends the client.
+   * @param {object} options
+   * @param {string} [options.url] of the socket; relative to the page
+   * @param {() => Promise<string>} [options.ticket]
+   * @param {() => Promise<string>} [options.token]
+   * @param {() => Promise<unknown>} [options.refresh] makes the session last longer, where the credentials do not see to that
+   * @param {Backoff} [options.backoff]
+   */
+  constructor({ url = "/ws", ticket, token, refresh, backoff = new Backoff() } = {}) {
     super();
-    this.path = path;
+    this.url = url;
     this.ticket = ticket;
+    this.token = token;
+    this.refresh = refresh;
+    this.backoff = backoff;
     this.clock = new ServerClock();
-    this.subscriptions = new Map();
-    this.pending = new Map();
-    this.nextId = 1;
-    this.failures = 0;
-    this.socket = null;
-    this.isOpen = false;
-    this.isStopped = true;
-    this.wake = null;
-    this.leave = null;
-    addEventListener("online", () => this.hurry());
-    document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState !== "visible") return;
-      if (this.isOpen) this.syncClock();
-      else this.hurry();
+    /** @type {any} */
+    this.welcome = {};
+    this.connections = 0;
+    this.isDegraded = false;
+    this.channels = new Channels({
+      requireLine: () => this.#requireLine(),
+      notify: (frame) => this.#say("notice", frame),
     });
   }
 
-  /** Connect, and stay connected until `stop` or a final close. */
+  /** Connect, and stay connected until `close` or a final close. */
   start() {
-    if (!this.isStopped) return;
-    this.isStopped = false;
-    this.#run();
+    if (this.#ended === null) return;
+    this.#ended = null;
+    this.#life = new AbortController();
+    const { signal } = this.#life;
+    globalThis.addEventListener?.("online", () => this.hurry(), { signal });
+    globalThis.document?.addEventListener(
+      "visibilitychange",
+      () => {
+        if (document.visibilityState !== "visible") return;
+        if (!this.isUp) this.hurry();
+        else if (this.#keepsClock) this.measureClock();
+      },
+      { signal },
+    );
+    const syncing = setInterval(() => this.isUp && this.#keepsClock && this.measureClock(), SYNC_EVERY_MS);
+    signal.addEventListener("abort", () => clearInterval(syncing));
+    this.#keepUp(++this.#run);
   }
 
-  /** Close for good. */
-  stop() {
-    this.isStopped = true;
-    this.socket?.close(1000);
-    this.leave?.({ code: 1000 });
+  /** End for good. */
+  close() {
+    this.#end({ code: 1000, reason: "closed by the caller" });
+    this.#line?.close();
     this.hurry();
+  }
+
+  /** Is there a line right now? */
+  get isUp() {
+    return this.#line !== null && this.#line.wasUp && !this.#line.isOver;
+  }
+
+  /** Resolves once the line is up and the channels are on their way; rejects when it never will be. */
+  async connected() {
+    await this.#requireLine();
   }
 
   /** Try again now instead of waiting. */
   hurry() {
-    this.wake?.();
+    this.#wake?.();
   }
 
-  /** Send a command. Resolves with its result; rejects with a `Refusal`. Not repeated by itself: op ids are the caller's. */
-  command(type, fields = {}, { timeoutMs = COMMAND_TIMEOUT_MS } = {}) {
-    if (!this.isOpen) return Promise.reject(new Refusal({ code: "offline" }));
-    const id = this.nextId++;
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#settle(id, { ok: false, error: { code: "offline" } }), timeoutMs);
-      this.pending.set(id, { resolve, reject, timer });
-      this.socket.send(JSON.stringify({ ...fields, id, type }));
+  /** Give the line up without a word, as a dead network does; the client comes back by itself. */
+  drop() {
+    this.#line?.drop();
+  }
+
+  // --- commands ---
+
+  /**
+   * Send once. Resolves with the result; rejects with a `Refusal`, whose code is "offline" when it was not answered in time.
+   * @param {string} type
+   * @param {object} [fields]
+   * @param {object} [options]
+   * @param {number} [options.timeoutMs]
+   * @param {boolean} [options.isPatient] false: only on the line that there is, refused at once when there is none
+   * @returns {Promise<any>}
+   */
+  async command(type, fields = {}, { timeoutMs = COMMAND_TIMEOUT_MS, isPatient = true } = {}) {
+    if (this.isUp) return /** @type {Line} */ (this.#line).command(type, fields, { timeoutMs });
+    if (!isPatient) throw offline("lost");
+    const begunMs = monotonicMs();
+    const line = await this.#requireLine(timeoutMs);
+    return line.command(type, fields, { timeoutMs: timeoutMs - (monotonicMs() - begunMs) });
+  }
+
+  /**
+   * Send until it is answered, over as many lines as it takes: for commands with an `op_id`, or idempotent ones.
+   * @param {string} type
+   * @param {object} [fields]
+   * @param {{timeoutMs?: number}} [options]
+   * @returns {Promise<any>}
+   */
+  async insist(type, fields = {}, options = {}) {
+    for (;;) {
+      try {
+        return await this.command(type, fields, options);
+      } catch (refusal) {
+        if (!(refusal instanceof Refusal) || refusal.code !== "offline" || refusal.data.why === "ended") throw refusal;
+      }
+    }
+  }
+
+  // --- channels ---
+
+  /**
+   * Listen to a channel, now and after every reconnect. Resolves when it stands; rejects with the `Refusal`, which `onRefused`
+   * hears too.
+   * @param {Ear} ear
+   */
+  subscribe(ear) {
+    const following = this.channels.subscribe(ear);
+    following.catch(() => {}); // whoever does not wait for it has `onRefused`
+    return following;
+  }
+
+  /**
+   * Listen to a channel that a command has subscribed to; its reply's snapshot belongs to `subscription`.
+   * @param {Ear} ear
+   * @param {{epoch: string, offset: number}} subscription
+   */
+  adopt(ear, subscription) {
+    this.channels.adopt(ear, subscription);
+  }
+
+  /**
+   * Stop listening without a word: a command will subscribe to it again.
+   * @param {string} channel
+   */
+  forget(channel) {
+    this.channels.forget(channel);
+  }
+
+  /**
+   * Listen no more.
+   * @param {string} channel
+   */
+  async unsubscribe(channel) {
+    this.forget(channel);
+    await this.insist("unsubscribe", { channel });
+  }
+
+  // --- time ---
+
+  /** Measure the server's clock by several exchanges; the one with the smallest error counts. Never rejects. */
+  measureClock(rounds = SYNC_ROUNDS) {
+    this.#measuring ??= this.#measured(rounds).finally(() => {
+      this.#measuring = null;
+    });
+    return this.#measuring;
+  }
+
+  /** Measure `clock` now or as soon as there is a line, after every reconnect, and every few minutes. */
+  async keepClock() {
+    this.#keepsClock = true;
+    if (this.isUp) await this.measureClock();
+  }
+
+  /** @param {number} rounds */
+  async #measured(rounds) {
+    const samples = [];
+    while (samples.length < rounds) {
+      const t0 = monotonicMs();
+      try {
+        const reply = await this.command("time.sync", { t0 });
+        samples.push({ ...reply, t0, t3: monotonicMs() });
+      } catch {
+        break; // the last measure stands; its error grows
+      }
+    }
+    this.clock.take(samples);
+    if (samples.length) this.#say("clock");
+  }
+
+  // --- keeping it up ---
+
+  /** @param {number} run */
+  async #keepUp(run) {
+    while (this.#ended === null && run === this.#run) {
+      const line = await this.#liveOnce();
+      if (line) this.#heedClose(line);
+      if (this.#ended === null && run === this.#run) await this.#pause(line);
+    }
+  }
+
+  /** One line, from its opening to its end; null when there was none to be had. */
+  async #liveOnce() {
+    let credentials;
+    try {
+      if (this.#isStale) await this.refresh?.();
+      this.#isStale = false;
+      credentials = { ticket: await this.ticket?.(), token: await this.token?.() };
+    } catch (error) {
+      if (error instanceof ClosedError) this.#end(error);
+      return null;
+    }
+    return this.#ended === null ? this.#opened(credentials) : null;
+  }
+
+  /**
+   * @param {{ticket?: string, token?: string}} credentials
+   * @returns {Promise<Line>}
+   */
+  #opened({ ticket, token }) {
+    const address = new URL(this.url, globalThis.location?.href);
+    address.protocol = address.protocol.replace("http", "ws");
+    if (ticket !== undefined) address.searchParams.set("ticket", ticket);
+    const socket = new WebSocket(address, SUBPROTOCOL);
+    return new Promise((resolve) => {
+      const line = new Line(socket, {
+        onWelcome: (welcome) => this.#welcomed(line, welcome),
+        onFrame: (frame) => this.#take(frame),
+        onOver: (closed) => {
+          clearTimeout(opening);
+          this.#lost(line, closed);
+          resolve(line);
+        },
+      });
+      const opening = setTimeout(() => line.wasUp || line.drop(), OPEN_TIMEOUT_MS);
+      this.#line = line;
+      if (token === undefined) return;
+      // refused or not, what follows says it: a welcome, or a close code
+      socket.onopen = () => line.command("auth", { token }, { timeoutMs: OPEN_TIMEOUT_MS }).catch(() => {});
     });
   }
 
   /**
-   * Follow a channel. `onEvent(frame)` and `onState(frame)` are called in order; `onSnapshot()` whenever the events since
-   * the last position cannot be had: it fetches the snapshot, and the position counts only once its promise resolves.
-   * `onRefused(refusal)` when the server does not let us. `since` is the `as_of` of a snapshot that the page already shows. `adopted` means that a command has subscribed.
+   * @param {Line} line
+   * @param {any} welcome
    */
-  subscribe(channel, { onEvent = null, onState = null, onSnapshot = null, onRefused = null, since = null, adopted = null } = {}) {
-    const subscription = new Subscription(this, channel, { onEvent, onState, onSnapshot, onRefused });
-    subscription.position = adopted ?? since;
-    this.subscriptions.set(channel, subscription);
-    if (this.isOpen && !adopted) this.#follow(subscription);
-    return subscription;
+  #welcomed(line, welcome) {
+    this.welcome = welcome;
+    this.connections += 1;
+    this.isDegraded = false;
+    this.#refusals = 0;
+    line.watch((serverTime) => this.clock.confirm(Date.parse(serverTime)));
+    this.channels.followAll();
+    if (this.#keepsClock) this.measureClock();
+    for (const waiting of this.#waiting.splice(0)) waiting.resolve();
+    this.#say("open", welcome);
   }
 
-  /** Forget a channel without a word: a command will subscribe to it again when the line is back. */
-  forget(channel) {
-    this.subscriptions.delete(channel);
+  /**
+   * @param {Line} line
+   * @param {Closed} closed
+   */
+  #lost(line, closed) {
+    if (this.#line === line) this.#line = null;
+    if (line.wasUp) this.#say("offline", closed);
   }
 
-  /** Measure the server's clock: several round trips, the smallest counts. */
-  async syncClock() {
-    const samples = [];
-    for (let n = 0; n < SYNC_SAMPLES && this.isOpen; n += 1) {
-      const t0 = monotonicMs();
-      try {
-        const reply = await this.command("time.sync", { t0 }, { timeoutMs: 3000 });
-        samples.push({ ...reply, t0, t3: monotonicMs() });
-      } catch {
-        break;
-      }
+  /**
+   * What its close code asks for. A line that stood, or was cut by no word of the server, ends a row of failures.
+   * @param {Line} line
+   */
+  #heedClose(line) {
+    const { closeCode: code } = line;
+    if (isFinal(code)) this.#end({ code, reason: "final" });
+    if (code === CLOSE_INSUFFICIENT_STATE) this.channels.forgetPositions();
+    if (code === CLOSE_SESSION_EXPIRED) this.#isStale = true;
+    if (code === CLOSE_SESSION_EXPIRED && !line.wasUp && ++this.#refusals === CREDENTIAL_TRIES) {
+      this.#end({ code: CLOSE_NOT_SIGNED_IN, reason: "token_expired" });
     }
-    this.clock.take(samples);
-    if (samples.length) this.dispatchEvent(new CustomEvent("clock"));
+    if (line.wasUp && (line.isCut || line.hasLasted)) this.backoff.reset();
   }
 
-  async #run() {
-    while (!this.isStopped) {
-      const closed = await this.#connectOnce();
-      if (this.isStopped) return;
-      if (closed.isFinal) {
-        this.isStopped = true;
-        this.dispatchEvent(new CustomEvent("ended", { detail: closed }));
-        return;
-      }
-      await this.#pause(closed.afterMs);
-    }
-  }
-
-  /** Full jitter: anything between nothing and a bound that doubles, unless the server said when to come back. */
-  #pause(afterMs) {
-    const boundMs = Math.min(LAST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.failures);
-    const delayMs = afterMs ?? Math.random() * boundMs;
-    this.failures = Math.min(this.failures + 1, 10);
-    return new Promise((resolve) => {
+  /** @param {Line | null} line */
+  #pause(line) {
+    const isAtOnce = line?.closeCode === CLOSE_SESSION_EXPIRED && line.hasLasted;
+    const delayMs = isAtOnce ? 0 : (line?.reconnectAfterMs ?? this.backoff.nextMs());
+    return new Promise((/** @type {(_?: void) => void} */ resolve) => {
       const timer = setTimeout(resolve, delayMs);
-      this.wake = () => {
+      this.#wake = () => {
         clearTimeout(timer);
         resolve();
       };
     }).finally(() => {
-      this.wake = null;
+      this.#wake = null;
     });
   }
 
-  async #connectOnce() {
-    let ticket;
-    try {
-      ticket = await this.ticket();
-    } catch (error) {
-      const isFinal = error instanceof Problem && error.status === 401;
-      return { isFinal, code: error.code ?? "offline", afterMs: null };
+  /** @param {Closed} closed */
+  #end({ code, reason }) {
+    if (this.#ended !== null) return;
+    this.#ended = { code, reason };
+    this.#life?.abort();
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(offline("ended"));
+    if (code !== 1000) this.#say("ended", this.#ended);
+  }
+
+  /**
+   * The line that is up, or the next one.
+   * @param {number} [timeoutMs]
+   * @returns {Promise<Line>}
+   */
+  async #requireLine(timeoutMs) {
+    while (!this.isUp) {
+      if (this.#ended !== null && this.#run > 0) throw offline("ended");
+      await new Promise((/** @type {(_?: void) => void} */ resolve, reject) => {
+        const waiting = { resolve, reject };
+        this.#waiting.push(waiting);
+        if (timeoutMs === undefined) return;
+        const timer = setTimeout(() => {
+          this.#waiting = this.#waiting.filter((each) => each !== waiting);
+          reject(offline("timeout"));
+        }, timeoutMs);
+        waiting.resolve = () => (clearTimeout(timer), resolve());
+      });
     }
-    if (this.isStopped) return { isFinal: false, code: 1000, afterMs: null };
-    return new Promise((resolve) => {
-      const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-      const address = `${scheme}//${location.host}${this.path}?ticket=${encodeURIComponent(ticket)}`;
-      const socket = new WebSocket(address, "lms.v1.json");
-      this.socket = socket;
-      this.comeBackAfterMs = null;
-      this.leave = (event) => {
-        socket.onmessage = socket.onclose = null;
-        clearTimeout(this.connecting);
-        resolve(this.#closed(event));
-      };
-      this.connecting = setTimeout(() => this.drop(), CONNECT_TIMEOUT_MS);
-      socket.onmessage = (message) => this.#receive(JSON.parse(message.data));
-      socket.onclose = this.leave;
-    });
+    return /** @type {Line} */ (this.#line);
   }
 
-  /** Give the line up at once: a silent one would take its time to close. It is tried again. */
-  drop() {
-    this.socket?.close(CLOSE_SILENT);
-    this.leave?.({ code: CLOSE_SILENT });
+  // --- what comes in ---
+
+  /** @param {any} frame */
+  #take(frame) {
+    if (frame.type === "event" || frame.type === "state") {
+      this.channels.take(frame);
+      return;
+    }
+    if (frame.type === "degraded" || frame.type === "restored") this.isDegraded = frame.type === "degraded";
+    if (frame.type === "unsubscribed") this.channels.lose(frame.channel, new Refusal(frame));
+    if (frame.type === "session_expiring") this.#renewSession(frame.session_expires_at);
+    this.#say("notice", frame);
   }
 
-  #closed(event) {
-    const wasOpen = this.isOpen;
-    this.isOpen = false;
-    this.leave = null;
-    clearInterval(this.pinging);
-    clearInterval(this.syncing);
-    for (const id of [...this.pending.keys()]) this.#settle(id, { ok: false, error: { code: "offline" } });
-    if (wasOpen) this.dispatchEvent(new CustomEvent("offline", { detail: { code: event.code } }));
-    // the next ticket is asked for with a fresh session, so an expired one mends itself
-    const isFinal = event.code >= FIRST_FINAL_CODE && event.code < 5000;
-    const afterMs = event.code === CLOSE_SESSION_EXPIRED ? 0 : this.comeBackAfterMs;
-    return { isFinal, code: event.code, afterMs };
-  }
-
-  #receive(frame) {
-    if (frame.ok !== undefined) this.#settle(frame.id, frame);
-    else if (frame.type === "event") this.#event(frame);
-    else if (frame.type === "state") this.subscriptions.get(frame.channel)?.handlers.onState?.(frame);
-    else if (frame.type === "welcome") this.#welcomed(frame);
-    else this.#notice(frame);
-  }
-
-  #welcomed(frame) {
-    clearTimeout(this.connecting);
-    this.isOpen = true;
-    this.failures = 0;
-    this.welcome = frame;
-    this.pinging = setInterval(() => this.#ping(), PING_EVERY_MS);
-    this.syncing = setInterval(() => this.syncClock(), SYNC_EVERY_MS);
-    this.syncClock();
-    for (const subscription of this.subscriptions.values()) this.#follow(subscription);
-    this.dispatchEvent(new CustomEvent("open", { detail: frame }));
-  }
-
-  #notice(frame) {
-    if (frame.type === "reconnect") this.comeBackAfterMs = frame.after_ms;
-    if (frame.type === "session_expiring") this.#refreshSession();
-    if (frame.type === "unsubscribed") this.subscriptions.delete(frame.channel);
-    this.dispatchEvent(new CustomEvent("notice", { detail: frame }));
-  }
-
-  /** The same session, longer: the cookies are renewed, and a ticket of the renewed session is shown in place. */
-  async #refreshSession() {
+  /**
+   * The same session, longer, on the same line; once for each end of it that the server tells of.
+   * @param {string} expiresAt
+   */
+  async #renewSession(expiresAt) {
+    if (this.#renewedFor === expiresAt || !(this.ticket || this.token)) return;
+    this.#renewedFor = expiresAt;
     try {
-      await refreshSession();
-      await this.command("auth.refresh", { ticket: await this.ticket() });
+      await this.refresh?.();
+      const fields = this.ticket ? { ticket: await this.ticket() } : { token: await this.token?.() };
+      await this.command("auth.refresh", fields, { isPatient: false });
     } catch {
       // the socket will be closed with 4005, and comes back if the session can still be renewed
     }
   }
 
-  async #ping() {
-    const socket = this.socket;
-    try {
-      const { server_time: serverTime } = await this.command("ping", {}, { timeoutMs: 5000 });
-      this.clock.confirm(Date.parse(serverTime));
-    } catch (error) {
-      if (error.code === "offline" && socket === this.socket && this.isOpen) this.drop();
-    }
+  /**
+   * @param {string} name
+   * @param {any} [detail]
+   */
+  #say(name, detail = null) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
   }
-
-  #settle(id, reply) {
-    const waiting = this.pending.get(id);
-    if (!waiting) return;
-    this.pending.delete(id);
-    clearTimeout(waiting.timer);
-    if (reply.ok) waiting.resolve(reply.result);
-    else waiting.reject(new Refusal(reply.error));
-  }
-
-  #event(frame) {
-    const subscription = this.subscriptions.get(frame.channel);
-    const position = subscription?.position;
-    if (!position) return;
-    if (frame.epoch === position.epoch && frame.offset <= position.offset) return;
-    if (frame.epoch !== position.epoch || frame.offset !== position.offset + 1) {
-      this.#follow(subscription);
-      return;
-    }
-    this.#deliver(subscription, frame);
-  }
-
-  #deliver(subscription, frame) {
-    subscription.position = { epoch: frame.epoch, offset: frame.offset };
-    subscription.handlers.onEvent?.(frame);
-  }
-
-  /** Subscribe (again) from the last position; without one, or when it is too old, the snapshot is fetched. */
-  async #follow(subscription) {
-    const generation = ++subscription.generation;
-    const since = subscription.position ?? undefined;
-    let reply;
-    try {
-      reply = await this.command("subscribe", { channel: subscription.channel, ...(since ? { since } : {}) });
-    } catch (refusal) {
-      subscription.handlers.onRefused?.(refusal);
-      if (refusal.code === "unavailable") setTimeout(() => this.isOpen && this.#follow(subscription), 2000);
-      return;
-    }
-    if (generation !== subscription.generation || this.subscriptions.get(subscription.channel) !== subscription) return;
-    if (reply.recovered) {
-      for (const frame of reply.events) this.#deliver(subscription, frame);
-      subscription.position = { epoch: reply.epoch, offset: reply.offset };
-      return;
-    }
-    await this.#startAfresh(subscription, generation, { epoch: reply.epoch, offset: reply.offset });
-  }
-
-  /** Hold what comes while the snapshot is fetched; a position without its snapshot is never kept. */
-  async #startAfresh(subscription, generation, position) {
-    const held = [];
-    const { onEvent } = subscription.handlers;
-    subscription.position = position;
-    subscription.handlers.onEvent = (frame) => held.push(frame);
-    let isStanding = true;
-    try {
-      await subscription.handlers.onSnapshot?.();
-    } catch {
-      isStanding = false;
-    }
-    subscription.handlers.onEvent = onEvent;
-    if (generation !== subscription.generation) return;
-    if (!isStanding) {
-      subscription.position = null;
-      setTimeout(() => this.isOpen && this.#follow(subscription), 1000 + Math.random() * 1000);
-      return;
-    }
-    for (const frame of held) onEvent?.(frame);
-  }
-}
-
-async function defaultTicket() {
-  return (await post("/auth/ws-ticket")).ticket;
 }

@@ -31,11 +31,11 @@ async function checkLine() {
   }
   const ms = performance.now() - began;
   await new Promise((resolve) => {
-    if (live.isOpen) resolve();
+    if (live.isUp) resolve();
     live.addEventListener("open", resolve, { once: true });
     setTimeout(resolve, LIVE_WAIT_MS);
   });
-  showLine(live.isOpen ? (ms > SLOW_MS ? "slow" : "good") : "plain", ms);
+  showLine(live.isUp ? (ms > SLOW_MS ? "slow" : "good") : "plain", ms);
 }
 
 /** The server's clock: measured by the line once it stands, until then as it was when the page was made. */

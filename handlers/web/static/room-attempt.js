@@ -40,7 +40,7 @@ export class Room {
       button: byId("clock-button"),
       panel: byId("clock-panel"),
       serverClock: live.clock,
-      resync: () => live.syncClock(),
+      resync: () => live.measureClock(),
     });
     this.navigator = new Navigator({
       place: byId("navigator"),

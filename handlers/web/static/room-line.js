@@ -5,6 +5,8 @@ import { patch, post, Problem } from "./api.js";
 import { Refusal } from "./live.js";
 
 const SILENT_MS = 3000;
+const AT_ONCE = { isPatient: false }; // without a line, REST is asked instead of waiting
+const FOR_REST = new Set(["offline", "too_large"]); // not answered, or more than a frame may hold
 const KEEPALIVE_BYTES = 60_000;
 
 function randomId() {
@@ -47,13 +49,13 @@ export class Line {
   async resume() {
     const lease = this.lease;
     const fields = { attempt_id: this.attemptId, device_id: this.deviceId, ...(lease ? { lease } : {}) };
-    return this.#taken(await this.live.command("attempt.resume", fields));
+    return this.#taken(await this.live.command("attempt.resume", fields, AT_ONCE));
   }
 
   /** Become the writer at once. */
   async takeOver() {
     const fields = { attempt_id: this.attemptId, device_id: this.deviceId };
-    if (this.live.isOpen) return this.#taken(await this.live.command("attempt.take_over", fields));
+    if (this.live.isUp) return this.#taken(await this.live.command("attempt.take_over", fields, AT_ONCE));
     return this.#taken(await post(`${this.path}/take-over`, { device_id: this.deviceId }));
   }
 
@@ -68,9 +70,9 @@ export class Line {
     if (!lease) throw new Refusal({ code: "not_writer" });
     const fields = { ...row(operation), attempt_id: this.attemptId, device_id: this.deviceId, lease };
     try {
-      return await this.live.command("answer.save", fields, { timeoutMs: SILENT_MS });
+      return await this.live.command("answer.save", fields, { ...AT_ONCE, timeoutMs: SILENT_MS });
     } catch (refusal) {
-      if (refusal.code !== "offline") throw refusal;
+      if (!FOR_REST.has(refusal.code)) throw refusal;
     }
     return this.#savedByRest(operation, lease);
   }
@@ -104,9 +106,9 @@ export class Line {
     const lease = this.lease;
     const fields = { have, device_id: this.deviceId, ...(lease ? { lease } : {}) };
     try {
-      return await this.live.command("attempt.sync", { ...fields, attempt_id: this.attemptId }, { timeoutMs: SILENT_MS });
+      return await this.live.command("attempt.sync", { ...fields, attempt_id: this.attemptId }, { ...AT_ONCE, timeoutMs: SILENT_MS });
     } catch (refusal) {
-      if (refusal.code !== "offline") throw refusal;
+      if (!FOR_REST.has(refusal.code)) throw refusal;
     }
     return post(`${this.path}/sync`, fields, { timeoutMs: 6000 });
   }
@@ -115,16 +117,16 @@ export class Line {
   async submit(revision) {
     const fields = { revision };
     try {
-      return await this.live.command("attempt.submit", { ...fields, attempt_id: this.attemptId, op_id: randomId() });
+      return await this.live.command("attempt.submit", { ...fields, attempt_id: this.attemptId, op_id: randomId() }, AT_ONCE);
     } catch (refusal) {
-      if (refusal.code !== "offline") throw refusal;
+      if (!FOR_REST.has(refusal.code)) throw refusal;
     }
     return post(`${this.path}/submit`, fields);
   }
 
   /** Small words about what is looked at; lost without harm. */
   tell(type, fields) {
-    if (this.live.isOpen) this.live.command(type, { attempt_id: this.attemptId, ...fields }).catch(() => {});
+    if (this.live.isUp) this.live.command(type, { attempt_id: this.attemptId, ...fields }, AT_ONCE).catch(() => {});
   }
 }
 

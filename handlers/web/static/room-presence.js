@@ -3,6 +3,7 @@
 
 import { read } from "./api.js";
 import { t } from "./i18n.js";
+import { Ear } from "./live.js";
 import { page } from "./page.js";
 import { channelHandlers, ownHandlers } from "./room-events.js";
 import { isUnreached } from "./room-line.js";
@@ -32,9 +33,10 @@ export class Presence {
     live.addEventListener("ended", (event) => this.#ended(event.detail));
     room.ledger.addEventListener("refused", (event) => this.#refused(event.detail));
     room.ledger.addEventListener("change", () => this.#tellRecovery());
-    if (page.user) live.subscribe(`user:${page.user.id}`, { onEvent: ownHandlers(room, this), onSnapshot: async () => {} });
-    live.subscribe("system", { onEvent: ownHandlers(room, this), onSnapshot: async () => {} });
-    addEventListener("offline", () => this.live.isOpen || this.#lost());
+    const onEvent = ownHandlers(room, this);
+    if (page.user) live.subscribe(new Ear(`user:${page.user.id}`, { onEvent }));
+    live.subscribe(new Ear("system", { onEvent }));
+    addEventListener("offline", () => this.live.isUp || this.#lost());
     this.#askSoon(OFFLINE_AFTER_MS + 500);
     live.start();
   }
@@ -58,14 +60,16 @@ export class Presence {
       attempt = await this.line.resume();
       this.#listen(attempt.subscription);
     } catch {
-      setTimeout(() => generation === this.generation && this.live.isOpen && this.resume(), RESUME_AGAIN_MS);
+      setTimeout(() => generation === this.generation && this.live.isUp && this.resume(), RESUME_AGAIN_MS);
       return;
     }
     if (generation === this.generation) await this.#inStep(attempt).catch(() => this.live.drop());
   }
 
-  #listen(adopted) {
-    this.live.subscribe(this.channel, { ...this.handlers, adopted: adopted ?? null });
+  #listen(subscription) {
+    const ear = new Ear(this.channel, this.handlers);
+    if (subscription) this.live.adopt(ear, subscription);
+    else this.live.subscribe(ear);
   }
 
   async #inStep(attempt) {
@@ -127,10 +131,10 @@ export class Presence {
 
   /** Without a socket: by REST, which may still be open; else we are offline. */
   async #askByRest() {
-    if (this.isStopped || (this.live.isOpen && this.isInStep)) return;
+    if (this.isStopped || (this.live.isUp && this.isInStep)) return;
     try {
       await this.ask();
-      if (!this.live.isOpen) this.live.hurry();
+      if (!this.live.isUp) this.live.hurry();
       this.#askSoon(ASK_BY_REST_MS);
     } catch (error) {
       if (isUnreached(error)) this.setOffline(true);
@@ -183,9 +187,9 @@ export class Presence {
   #refused({ code, error }) {
     if (this.isStopped) return;
     if (code === "offline") {
-      if (this.live.isOpen && error.status !== 401) this.live.drop();
+      if (this.live.isUp && error.status !== 401) this.live.drop();
       this.#askSoon(0);
-    } else if (code === "not_writer" && this.live.isOpen) {
+    } else if (code === "not_writer" && this.live.isUp) {
       if (performance.now() - this.resumedAt > RESUME_AGAIN_MS) this.resume();
       else this.setReadOnly(true, "taken_over");
     } else if (!this.room.isTimeUp) {

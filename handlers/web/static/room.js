@@ -3,7 +3,8 @@
 
 import { registerWorker } from "./html.js";
 import { t } from "./i18n.js";
-import { LiveClient, monotonicMs } from "./live.js";
+import { monotonicMs } from "./live.js";
+import { pageLive } from "./live-session.js";
 import { page } from "./page.js";
 import { Room } from "./room-attempt.js";
 import { StatusLine } from "./room-status.js";
@@ -21,7 +22,7 @@ function primeClock(clock) {
 }
 
 async function open() {
-  const live = new LiveClient();
+  const live = pageLive();
   if (page.data.attempt) {
     primeClock(live.clock);
     const store = await RoomStore.open(page.data.attempt.id, page.user.id);
@@ -38,9 +39,8 @@ async function open() {
     return;
   }
   if (copy.clock) {
-    live.clock.offsetMs = copy.clock.offset_ms + (Date.now() - monotonicMs());
-    live.clock.errorMs = copy.clock.error_ms;
-    live.clock.doubt();
+    const offsetMs = copy.clock.offset_ms + (Date.now() - monotonicMs());
+    live.clock.restore({ offsetMs, errorMs: copy.clock.error_ms });
   }
   byId("quiz-title").textContent = copy.attempt.quiz_title;
   byId("course-title").textContent = copy.course_title;
