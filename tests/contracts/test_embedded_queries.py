@@ -45,15 +45,21 @@ _moment_conditions = st.one_of(
 _plain = st.dictionaries(st.sampled_from(["a", "b", "l", "l.x", "d.x", "l.0", "other"]), _conditions, max_size=3) | (
     st.fixed_dictionaries({"sparse_at": _moment_conditions})
 )
+_ids = st.integers(2, 7).map(lambda n: f"d{n}")
+_id_conditions = st.one_of(
+    _ids,
+    st.fixed_dictionaries({"$in": st.lists(_ids | st.just("nobody"), max_size=3)}),
+    st.fixed_dictionaries({"$in": st.lists(_ids | st.none(), max_size=2), "$ne": _ids}),
+)
 _filters = st.one_of(
     _plain,
+    st.tuples(_plain, st.fixed_dictionaries({"_id": _id_conditions})).map(lambda parts: parts[0] | parts[1]),
     st.fixed_dictionaries({"$and": st.lists(_plain, min_size=1, max_size=2)}),
     st.fixed_dictionaries({"$or": st.lists(_plain, min_size=1, max_size=2)}),
     st.tuples(_plain, st.fixed_dictionaries({"$or": st.lists(_plain, min_size=1, max_size=2)})).map(
         lambda parts: parts[0] | parts[1]
     ),
 )
-_ids = st.integers(0, 4).map(lambda n: f"d{n}")
 _writes = st.one_of(
     st.tuples(st.just("replace"), _ids, _documents),
     st.tuples(st.just("set"), _ids, st.tuples(st.sampled_from(["a", "b"]), _values)),
@@ -85,7 +91,7 @@ async def test_random_queries_find_what_plain_mongomock_finds(
         await ours.create_index(field)
     for rows in (ours, plain):
         for n, document in enumerate(documents):
-            await rows.insert_one({"_id": f"d{n}", **document})
+            await rows.insert_one({"_id": f"d{7 - n}", **document})
         for write in writes:
             await _apply(rows, *write)
     for query in filters:

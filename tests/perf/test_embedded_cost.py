@@ -48,6 +48,10 @@ async def _find(rows: Any, n: int) -> None:
     await rows.find({"course": f"c{n % 5}", "status": "active"}).sort("n", -1).to_list(None)
 
 
+async def _find_by_ids(rows: Any, n: int) -> None:
+    await rows.find({"_id": {"$in": [f"usr_{n % _FEW}", f"usr_{(n + 7) % _FEW}"]}}).to_list(None)
+
+
 async def _sweep(rows: Any, n: int) -> None:
     await rows.find({"outbox_at": {"$lt": n}}).sort("outbox_at", 1).to_list(None)
 
@@ -60,7 +64,9 @@ async def _cost(rows: Any, step: Callable[[Any, int], Awaitable[None]]) -> float
     return time.process_time() - started
 
 
-@pytest.mark.parametrize("step", [_insert, _update, _find, _sweep], ids=["insert", "update", "find", "sweep"])
+@pytest.mark.parametrize(
+    "step", [_insert, _update, _find, _find_by_ids, _sweep], ids=["insert", "update", "find", "ids", "sweep"]
+)
 async def test_a_step_costs_the_same_among_many(
     client: EmbeddedClient, step: Callable[[Any, int], Awaitable[None]]
 ) -> None:

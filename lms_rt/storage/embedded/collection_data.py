@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _MAX_BYTES = 16 * 1024 * 1024  # as MongoDB
 _MANY_DOCUMENTS = 10_000  # beyond this, what no index narrows is felt: a scan of 10,000 costs some 30 ms
 _EXPIRY_EVERY_SECONDS = 1.0
+_IDS = (str, bytes, bson.ObjectId)
 _log = logging.getLogger(__name__)
 
 
@@ -53,10 +54,14 @@ class CollectionData(CollectionStore):
     def find_candidates(self, filter_: Document) -> list[Document] | None:
         """The stored documents that may match, in order; None when all have to be looked at."""
         _id = filter_.get("_id")
-        if isinstance(_id, (str, bytes, bson.ObjectId)):
+        if isinstance(_id, _IDS):
             document = self._documents.get(key_of(_id))
             return [] if document is None else [document]
-        keys = self._lookup.find_candidates(filter_)
+        wanted = _id.get("$in") if isinstance(_id, dict) else None
+        if isinstance(wanted, list) and all(isinstance(one, _IDS) for one in wanted):
+            keys: list[bytes] | None = self._lookup.in_order(map(key_of, wanted))
+        else:
+            keys = self._lookup.find_candidates(filter_)
         return None if keys is None else [self._documents[key] for key in keys]
 
     def find_stored(self, _id: Any) -> Document | None:

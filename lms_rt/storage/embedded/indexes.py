@@ -62,7 +62,11 @@ class EqualityIndex:
         parts = self._narrow(filter_)
         if parts is None:
             return None
-        return sorted({key for keys in parts for key in keys}, key=lambda key: self._entries[key][0])
+        return self.in_order(key for keys in parts for key in keys)
+
+    def in_order(self, keys: Iterable[bytes]) -> list[bytes]:
+        """Those of the keys that are there, each once, in stored order."""
+        return sorted({key for key in keys if key in self._entries}, key=lambda key: self._entries[key][0])
 
     def _narrow(self, filter_: Mapping[str, Any]) -> _Parts | None:
         """What the condition allows that allows least."""
