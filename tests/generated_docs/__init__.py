@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.generated_docs import data, live, rest, settings
+from tests.generated_docs import data, live, metrics, rest, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,6 +18,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/permissions.md": rest.permissions,
     "docs/rest-api.md": rest.rest_api,
     "docs/events.md": live.events,
+    "docs/metrics.md": metrics.metrics,
 }
 """Pages that are made as a whole."""
 
