@@ -7,7 +7,7 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
@@ -36,7 +36,13 @@ class Running:
     program: Program
     port: int
     paths: Sequence[str]
-    load: Load
+    clients: Load | None = None
+
+    @property
+    def load(self) -> Load:
+        """Its clients."""
+        assert self.clients is not None
+        return self.clients
 
     def run(self, work: Work) -> Sample:
         """One run: the server's CPU time per counted frame, in microseconds."""
@@ -55,7 +61,7 @@ class Arena:
         self.scratch = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="lms_rt-bench-")))
         self.log = self.scratch / "programs.log"
         self._files = count()
-        self._course_id = ""
+        self.course_id = ""
         self._people: list[str] = []
 
     def __enter__(self) -> Self:
@@ -93,17 +99,30 @@ class Arena:
         """Us, with the school of this arena; each client is a student of its own, listening to the course or idle."""
         if not self._people:
             self._found_school()
-        hello = json.dumps({"id": 1, "type": "subscribe", "channel": f"course:{self._course_id}"})
-        opening = Opening(hello=hello, ready='"ok":true') if is_listening else Opening(ready='"welcome"')
-        given = {**self._settings(), "joins_course": self._course_id, **settings}
-        return Contestant(
-            OURS, OURS, lambda: [sys.executable, "-m", "tests.perf.ours", json.dumps(given)], opening=opening
-        )
+        given = {**self._settings(), "joins_course": self.course_id, **settings}
+        return _our_node(given, is_listening=is_listening)
 
     @property
     def people(self) -> Sequence[str]:
         """The paths by which the students of the school open the socket."""
+        self.ours()
         return self._people
+
+    @contextmanager
+    def school_on_two_nodes(self, settings: dict[str, Any], *, people: int) -> Iterator[tuple[Running, Running]]:
+        """A new school on servers of its own, with the paths of so many students, and two nodes of it without clients."""
+        file, given = self.new_file(), {**self._settings(), **settings}
+        with ExitStack() as stack:
+            programs, nodes = [], []
+            for number in range(2):
+                given["lms_data_dir"] = str(self.scratch / f"node{number}")
+                node = _our_node(given)
+                programs.append(stack.enter_context(Program(node.command(), core=SERVER_CORE, log=self.log, cwd=ROOT)))
+                port = int(programs[-1].line().split()[1])
+                if not number:
+                    given["joins_course"] = programs[0].answer(f"people {people} {file}")["course_id"]
+                nodes.append(Running(_our_node(given), programs[-1], port, file.read_text().split()))
+            yield nodes[0], nodes[1]
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -118,10 +137,9 @@ class Arena:
         """Make the school once; every start of ours opens it as it was left."""
         number, file = self.scaled(MOST_PEOPLE, least=50), self.new_file()
         self.say(f"making a school of {number} students")
-        command = [sys.executable, "-m", "tests.perf.ours", json.dumps(self._settings())]
-        with Program(command, core=SERVER_CORE, log=self.log, cwd=ROOT) as program:
+        with Program(_our_node(self._settings()).command(), core=SERVER_CORE, log=self.log, cwd=ROOT) as program:
             program.line()
-            self._course_id = program.answer(f"people {number} {file}")["course_id"]
+            self.course_id = program.answer(f"people {number} {file}")["course_id"]
         self._people = file.read_text().split()
 
     def start(self, stack: ExitStack, contestant: Contestant, *, clients: int) -> Running:
@@ -130,9 +148,15 @@ class Arena:
         program = stack.enter_context(Program(command, core=SERVER_CORE, log=self.log, cwd=contestant.cwd))
         port = int(program.line().split()[1])
         load = stack.enter_context(Load(port, program, contestant.opening, log=self.log))
-        paths = self._people if contestant.key == OURS else [contestant.path] * clients
-        load.open(paths[:clients], self.new_file())
-        return Running(contestant, program, port, paths, load)
+        paths = self._people if contestant.key == OURS else [contestant.path] * MOST_PEOPLE
+        running = Running(contestant, program, port, paths, load)
+        if clients:
+            self.open(running, clients)
+        return running
+
+    def open(self, running: Running, clients: int) -> None:
+        """Open its clients."""
+        running.load.open(running.paths[:clients], self.new_file())
 
     @contextmanager
     def started(self, contestant: Contestant, *, clients: int) -> Iterator[Running]:
@@ -161,3 +185,10 @@ class Arena:
 def named(contestant: Contestant, name: str) -> Contestant:
     """The same under another name."""
     return replace(contestant, name=name)
+
+
+def _our_node(given: Mapping[str, Any], *, is_listening: bool = True) -> Contestant:
+    hello = json.dumps({"id": 1, "type": "subscribe", "channel": f"course:{given.get('joins_course', '')}"})
+    opening = Opening(hello=hello, ready='"ok":true') if is_listening else Opening(ready='"welcome"')
+    command = [sys.executable, "-m", "tests.perf.ours", json.dumps(given)]
+    return Contestant(OURS, OURS, lambda: command, opening=opening)

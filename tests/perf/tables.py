@@ -116,7 +116,8 @@ def _cells(table: Table) -> list[Sequence[str]]:
         ratio = f"{ours / value:.2f} ×" if ours is not None and value and name != OURS else ""
         runs = f"{_number(min(values))} … {_number(max(values))}" if len(values) > 1 else ""
         cells.append((name, _number(value), runs, ratio, "" if share is None else f"{share:.0%}"))
-    return cells
+    kept = [n for n in range(len(cells[0])) if n == 0 or any(row[n] for row in cells[1:])]
+    return [[row[n] for n in kept] for row in cells]
 
 
 def _goal_cells(goals: Iterable[Goal], tables: Mapping[str, Table]) -> list[Sequence[str]]:
