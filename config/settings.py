@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     mongodb_database: str = Field("lms", description="Name of the database.")
     mongodb_max_pool_size: int = Field(100, ge=1, le=10_000, description="Connections to MongoDB at most.")
     redis_url: SecretStr = Field(SecretStr(""), description="Redis; empty: one process alone. Goes with MONGODB_URL.")
+    redis_replicas: int = Field(
+        0, ge=0, le=10, description="An event of record counts as published when so many replicas of Redis have it."
+    )
     tasks_redis_url: SecretStr = Field(SecretStr(""), description="Redis of the workers; default: REDIS_URL.")
     lms_data_dir: Path = Field(
         HOME / ".lms_data", description="Directory of the embedded store, its secrets and uploads."

@@ -147,7 +147,8 @@ async def _opened_bus(settings: Settings, clock: Clock, limits: NodeLimits, stac
         return memory_bus(clock)
     url, redis_limits = settings.redis_url.get_secret_value(), RedisLimits(presence_seconds=limits.presence_seconds)
     try:
-        opening = open_redis_bus(url, settings.mongodb_database, clock, limits=redis_limits)
+        replicas = settings.redis_replicas
+        opening = open_redis_bus(url, settings.mongodb_database, clock, replicas=replicas, limits=redis_limits)
         bus = await stack.enter_async_context(opening)
     except ValueError as error:
         raise StoreError(f"REDIS_URL cannot be used: {error}") from error

@@ -114,7 +114,12 @@ def client_of(url: str, *, is_cluster: bool) -> Any:
 
 @asynccontextmanager
 async def on_redis(
-    url: str, installation: str | None = None, *, is_cluster: bool = False, limits: RedisLimits | None = None
+    url: str,
+    installation: str | None = None,
+    *,
+    is_cluster: bool = False,
+    replicas: int = 0,
+    limits: RedisLimits | None = None,
 ) -> AsyncIterator[SomeBus]:
     """A bus of its own on a real server; several of one installation are several nodes."""
     installation = installation or f"test_{uuid.uuid4().hex}"
@@ -127,5 +132,5 @@ async def on_redis(
                 left_ms = await client.pttl(key) - round(seconds * 1000)
                 await (client.pexpire(key, left_ms) if left_ms > 0 else client.delete(key))
 
-    async with open_redis_bus(url, installation, clock, limits=limits) as bus:
+    async with open_redis_bus(url, installation, clock, replicas=replicas, limits=limits) as bus:
         yield SomeBus(bus, clock, age, installation)

@@ -13,6 +13,7 @@ from lms_rt.bus.redis.keys import Keys
 from lms_rt.bus.redis.line import LineLimits, RedisLine
 from lms_rt.bus.redis.listening import Hearing, ListeningLimits
 from lms_rt.bus.redis.presence import RedisPresence
+from lms_rt.bus.redis.replicas import Replicas, patient
 from lms_rt.bus.redis.server import RedisReachability, RedisTime
 from lms_rt.bus.redis.small_roles import RedisLocks, RedisRateLimits, RedisRevocations, RedisTickets
 from lms_rt.bus.redis.words import COMPARE_SECONDS, Words
@@ -35,20 +36,26 @@ async def open_redis_bus(
     installation: str,
     clock: Clock,
     *,
+    replicas: int = 0,
     wake_ups: WakeUps | None = None,
     limits: RedisLimits | None = None,
 ) -> AsyncIterator[Bus]:
-    """The bus of an installation. An absent Redis is no error here: `Bus.open` asks whether it answers."""
-    limits = limits or RedisLimits()
-    line = RedisLine(url, Keys(installation), limits=limits.line)
+    """The bus of an installation. An absent Redis is no error here: `Bus.open` asks whether it answers.
+
+    An event of record counts as published when so many `replicas` have it.
+    """
+    limits, keys = limits or RedisLimits(), Keys(installation)
+    line = RedisLine(url, keys, limits=limits.line)
+    publishing = RedisLine(url, keys, limits=patient(limits.line)) if replicas else line
     hearing = Hearing(line, limits=limits.listening)
     words = Words(line, hearing, compare_seconds=limits.compare_words_seconds)
     try:
-        await line.open()
+        for one in {line, publishing}:
+            await one.open()
         await hearing.open()
         await words.open()
         yield Bus(
-            fan_out=RedisFanOut(line, hearing, words, clock),
+            fan_out=RedisFanOut(line, hearing, words, clock, replicas=Replicas(publishing, replicas)),
             history=RedisHistory(line, clock),
             presence=RedisPresence(line, presence_seconds=limits.presence_seconds),
             tickets=RedisTickets(line),
@@ -62,4 +69,5 @@ async def open_redis_bus(
     finally:
         await words.close()
         await hearing.close()
-        await line.close()
+        for one in {line, publishing}:
+            await one.close()

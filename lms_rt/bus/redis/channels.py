@@ -29,6 +29,7 @@ from lms_rt.bus.redis.messages import (
     read_message,
     state_message,
 )
+from lms_rt.bus.redis.replicas import Replicas
 from lms_rt.bus.redis.wire import Argument
 from lms_rt.bus.redis.words import Words
 from lms_rt.clock import Clock
@@ -86,24 +87,22 @@ class _ChannelListening(Listening):
 class RedisFanOut(FanOut):
     """From one process to all, over pub/sub."""
 
-    def __init__(self, line: RedisLine, hearing: Hearing, words: Words, clock: Clock) -> None:
+    def __init__(self, line: RedisLine, hearing: Hearing, words: Words, clock: Clock, *, replicas: Replicas) -> None:
         self._line, self._hearing, self._words, self._clock = line, hearing, words, clock
+        self._replicas = replicas
         self._ears: dict[str, _ChannelEar] = {}
 
     async def publish(self, channel: str, event: LiveEvent) -> Position | None:
-        """One script."""
-        keys = self._line.keys
-        names = [keys.top(channel), keys.history(channel), keys.channel(channel)]
-        args: list[Argument] = [
-            fresh_epoch(),
-            self._clock.now_ms(),
-            self._line.servers.publish_command,
-            event_message(event),
-        ]
-        if event.aggregate is not None:
-            names.append(keys.fence(channel, event.aggregate))
+        """One script; an event of record is then waited for, until enough replicas have it."""
+        names, args = self._of(channel, event)
+        if event.aggregate is None:
+            place = await self._line.run(PUBLISH, names, args)
+        else:
+            names.append(self._line.keys.fence(channel, event.aggregate))
             args += (event.version or 0, event.n or 0)
-        place = await self._line.run(PUBLISH, names, args)
+            wire = self._replicas.wire_of(names[0])
+            place = await self._replicas.line.run(PUBLISH, names, args)
+            await self._replicas.confirm(names[0], wire)
         return None if place is None else Position(place[0].decode(), place[1])
 
     async def publish_direct(self, channel: str, name: str, data: Mapping[str, Any]) -> Position:
@@ -148,6 +147,11 @@ class RedisFanOut(FanOut):
         if not ear.receivers and self._ears.get(ear.channel) is ear:
             del self._ears[ear.channel]
             self._hearing.remove(ear)
+
+    def _of(self, channel: str, event: LiveEvent) -> tuple[list[str], list[Argument]]:
+        keys, command = self._line.keys, self._line.servers.publish_command
+        names = [keys.top(channel), keys.history(channel), keys.channel(channel)]
+        return names, [fresh_epoch(), self._clock.now_ms(), command, event_message(event)]
 
     async def _send(self, channel: str, message: bytes) -> None:
         key = self._line.keys.channel(channel)
