@@ -17,7 +17,13 @@ from typing import Any
 from tornado.web import HTTPError, RequestHandler
 
 STATIC = Path(__file__).parent / "static"
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json"}
+_TYPES = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".json": "application/json",
+    ".ts": "text/plain",
+}
 _IMPORT = re.compile(r"""^(?:import|export) [^"']*["']\./([\w-]+\.js)["'];?$""", re.MULTILINE)
 _FOR_EVER = "public, max-age=31536000, immutable"
 

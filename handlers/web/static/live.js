@@ -21,7 +21,6 @@ const CLOSE_SESSION_EXPIRED = 4005;
 const CLOSE_INSUFFICIENT_STATE = 4010;
 const CLOSE_NOT_SIGNED_IN = 4501;
 
-/** @typedef {import("./live-ear.js").Ear} Ear */
 /** @typedef {{code: number, reason: string}} Closed */
 
 /**
@@ -164,7 +163,7 @@ export class LiveClient extends EventTarget {
   /**
    * Listen to a channel, now and after every reconnect. Resolves when it stands; rejects with the `Refusal`, which `onRefused`
    * hears too.
-   * @param {Ear} ear
+   * @param {import("./live-ear.js").Ear} ear
    */
   subscribe(ear) {
     const following = this.channels.subscribe(ear);
@@ -174,7 +173,7 @@ export class LiveClient extends EventTarget {
 
   /**
    * Listen to a channel that a command has subscribed to; its reply's snapshot belongs to `subscription`.
-   * @param {Ear} ear
+   * @param {import("./live-ear.js").Ear} ear
    * @param {{epoch: string, offset: number}} subscription
    */
   adopt(ear, subscription) {
@@ -378,8 +377,8 @@ export class LiveClient extends EventTarget {
     }
     if (frame.type === "degraded" || frame.type === "restored") this.isDegraded = frame.type === "degraded";
     if (frame.type === "unsubscribed") this.channels.lose(frame.channel, new Refusal(frame));
-    if (frame.type === "session_expiring") this.#renewSession(frame.session_expires_at);
     this.#say("notice", frame);
+    if (frame.type === "session_expiring") this.#renewSession(frame.session_expires_at);
   }
 
   /**
