@@ -1,0 +1,349 @@
+"""Nodes that share a bus, relays, readers on real sockets and who may listen: all that the delivery machine moves.
+
+Every method is one thing that may happen; what must then be so is noted in the oracle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from config.settings import Settings
+from handlers.live.table import COMMANDS
+from lms_rt.bus.base import Bus, Listening, Message, Published, Receiver, Stretch
+from lms_rt.clock import FakeClock
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.controls import ACCESS_CHANGED, access_changed
+from lms_rt.errors import Code, Refused
+from lms_rt.realtime.node import NodeLimits
+from lms_rt.services.relay import Relay
+from tests.live.delivery_oracle import Oracle
+from tests.live.delivery_reader import Reader
+from tests.live.delivery_steps import Documents, Process, SteppingFanOut
+from tests.live.faulty_bus import BusFaults
+from tests.live.live_node import ORIGIN, LiveNode, MadeUpSubscriptions, until
+
+CHANNELS = ("course:1", "course:2")
+NODES = 2
+_USERS = ("ada", "ada", "bob")
+_REPLY_SECONDS = 8
+_MOST_ROUNDS = 50
+
+
+class BusPlace(ABC):
+    """Where the bus of all nodes is, and what may happen to it there."""
+
+    admin: Bus
+    """A line of the test's own, which nothing disturbs."""
+
+    @abstractmethod
+    async def new_world(self) -> None:
+        """Begin with an empty bus."""
+
+    @abstractmethod
+    async def connect(self, seat: int) -> Bus:
+        """The bus as the node on this seat sees it."""
+
+    @abstractmethod
+    async def disconnect(self, seat: int) -> None:
+        """The node on this seat is gone."""
+
+    @abstractmethod
+    async def flush(self) -> None:
+        """It loses everything."""
+
+    @abstractmethod
+    async def age(self) -> None:
+        """The histories are too old; epochs, offsets and newest versions stay."""
+
+
+class Auditor(Receiver[Message]):
+    """Listens beside the nodes to all that is published."""
+
+    def __init__(self, oracle: Oracle) -> None:
+        self._oracle = oracle
+
+    def receive(self, message: Message) -> None:
+        if isinstance(message, Published):
+            self._oracle.name(message.channel, message.position, message.event.event_id)
+
+
+class Rights(MadeUpSubscriptions):
+    """Who may not listen to what: a fact of the database that all nodes share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.barred: set[tuple[str, str]] = set()
+
+    async def require_channel(self, actor: Actor, name: str) -> str:
+        if (actor.user_id, name) in self.barred:
+            raise Refused(Code.NOT_FOUND)
+        return name
+
+    async def may_listen(self, actor: Actor, name: str) -> bool:
+        return (actor.user_id, name) not in self.barred
+
+
+class Seat:
+    """A node and its way to the bus."""
+
+    def __init__(self, live: LiveNode, faults: BusFaults, relay: Relay) -> None:
+        self.live, self.faults, self.relay = live, faults, relay
+
+
+class World:
+    """All of it."""
+
+    def __init__(self, place: BusPlace) -> None:
+        self.place, self.clock = place, FakeClock()
+        self.oracle, self.documents, self.rights = Oracle(), Documents(), Rights()
+        self.readers = [Reader(user, self.oracle) for user in _USERS]
+        self.seats: list[Seat] = []
+        self.processes: list[tuple[int, Process]] = []
+        self._untold: list[str] = []
+        self._settings = Settings(_env_file=None, cors_origins=(ORIGIN,))
+        self._lost_connections: set[str] = set()
+        self._auditing: list[Listening] = []
+
+    async def open(self) -> None:
+        """Start the nodes; everybody listens."""
+        await self.place.new_world()
+        for channel in CHANNELS:
+            self._auditing.append(await self.place.admin.fan_out.listen(channel, Auditor(self.oracle)))
+        for number in range(NODES):
+            self.seats.append(await self._node(number))
+        for number, reader in enumerate(self.readers):
+            for channel in CHANNELS[: 1 + number % 2]:
+                await self.subscribe(reader, channel, number % NODES, is_patient=True)
+                reader.take_snapshot(channel, self.documents.versions)
+
+    async def _node(self, number: int) -> Seat:
+        faults = BusFaults(await self.place.connect(number))
+        limits = NodeLimits(connections_per_user=1_000)
+        live = LiveNode(self.clock, faults.bus, limits, linger_seconds=0.0, subscriptions=self.rights)
+        await live.open(self._settings, COMMANDS)
+        fan_out = SteppingFanOut(faults.bus.fan_out)
+        documents: Any = (self.documents,)
+        return Seat(live, faults, Relay(fan_out=fan_out, clock=self.clock, aggregates=documents))
+
+    async def close(self) -> None:
+        """End everything, whatever state it is in."""
+        for _, process in self.processes:
+            await process.crash()
+        for reader in self.readers:
+            await reader.cut()
+        for number, seat in enumerate(self.seats):
+            seat.faults.read_fast()
+            await seat.live.kill()
+            await self.place.disconnect(number)
+        for auditing in self._auditing:
+            await auditing.stop()
+
+    # --- writes and relays ---
+
+    async def write(self, name: str, channels: Sequence[Sequence[str]], *, by: int, steps: int) -> None:
+        """Write an aggregate with its events; the fast path of the node takes some steps."""
+        for intent in self.documents.write(name, self.clock.now(), channels):
+            self.oracle.commit(intent, name)
+        work = self.seats[by].relay.hand_over(self.documents, name)  # type: ignore[arg-type]
+        self.processes.append((by, Process(f"fast path of {name} on node {by}", work)))
+        await self.go_on(-1, steps)
+
+    async def sweep(self, by: int, *, steps: int) -> None:
+        """A sweeper begins on that node."""
+        self.processes.append((by, Process(f"sweeper on node {by}", self.seats[by].relay.sweep(minimum_age_ms=0))))
+        await self.go_on(-1, steps)
+
+    async def go_on(self, which: int, steps: int) -> None:
+        """Let a relay take some steps."""
+        entry = self.processes[which % len(self.processes)]
+        for _ in range(steps):
+            await entry[1].go_on()
+            if entry[1].is_over:
+                self.processes.remove(entry)
+                return
+
+    async def crash(self, which: int) -> None:
+        """A relay dies between two steps."""
+        await self.processes.pop(which % len(self.processes))[1].crash()
+
+    async def publish_direct(self, by: int, channel: str, count: int) -> None:
+        """Events that are not of record; they may be lost."""
+        for _ in range(count):
+            with suppress(Refused):
+                await self.seats[by].faults.bus.fan_out.publish_direct(channel, "announcement", {})
+
+    # --- readers ---
+
+    async def subscribe(self, reader: Reader, channel: str, number: int, *, is_patient: bool) -> None:
+        """Listen, on that node if there is no line yet. Who is patient waits for the reply, where one can come."""
+        seat = self.seats[number]
+        if not reader.is_up and not await reader.connect(seat.live):
+            return
+        seat = next(seat for seat in self.seats if seat.live is reader.live)
+        place = reader.ear(channel).place
+        before = await self._stretch(channel, reader)
+        future = await reader.subscribe(channel)
+        if not is_patient or seat.faults.is_slow:
+            return
+        async with asyncio.timeout(_REPLY_SECONDS):
+            reply = await future
+        if not reply.get("ok") or place is None or before is None:
+            return
+        after = await self._stretch(channel, reader, place.offset)
+        could = before.since(place) is not None and after is not None and after.since(place) is not None
+        self.oracle.require(reply["result"]["recovered"] or not could, f"{channel} could be recovered since {place}")
+
+    async def _stretch(self, channel: str, reader: Reader, offset: int | None = None) -> Stretch | None:
+        place = reader.ear(channel).place
+        after = place.offset if offset is None and place is not None else offset
+        try:
+            return await self.place.admin.history.read(channel, after=after)
+        except Refused:
+            return None
+
+    async def take_snapshot(self, reader: Reader, channel: str, number: int) -> None:
+        """The snapshot that a reply without recovery asked for; or one before any reply, with its `as_of` read first."""
+        ear = reader.ear(channel)
+        if ear.phase == "stale":
+            reader.take_snapshot(channel, self.documents.versions)
+        elif ear.phase == "off":
+            ear.place = await self.seats[number].faults.bus.history.top(channel)
+            ear.take_snapshot(self.documents.versions)
+
+    async def leave(self, reader: Reader, channel: str) -> None:
+        """Listen no more."""
+        if reader.is_up:
+            await reader.unsubscribe(channel)
+
+    # --- who may listen ---
+
+    async def bar(self, user_id: str, channel: str) -> None:
+        """The user may not listen any more; the nodes are told, and must have obeyed before this returns."""
+        self.rights.barred.add((user_id, channel))
+        self._untold.append(user_id)
+        await self.obey()
+
+    def unbar(self, user_id: str, channel: str) -> None:
+        """The user may listen again."""
+        self.rights.barred.discard((user_id, channel))
+        self.oracle.unbar(user_id, channel)
+
+    async def obey(self) -> None:
+        """Tell the nodes who lost something, where the bus carries it, and see that all follow."""
+        while self._untold and (seat := next((s for s in self.seats if not s.faults.is_away), None)) is not None:
+            try:
+                await seat.faults.bus.fan_out.publish_control(ACCESS_CHANGED, access_changed(self._untold[0]))
+            except Refused:
+                return
+            self._untold.pop(0)
+        if not any(seat.faults.is_away for seat in self.seats):
+            await until(lambda: not self._trespassers())
+            for user_id, channel in self.rights.barred:
+                top = await self.place.admin.history.top(channel)
+                assert top is not None
+                self.oracle.bar(user_id, channel, top)
+
+    def _trespassers(self) -> list[str]:
+        connections = (connection for seat in self.seats for connection in seat.live.node.connections)
+        return [c.id for c in connections for name in c.subscriptions if (c.actor.user_id, name) in self.rights.barred]
+
+    # --- nodes ---
+
+    async def kill(self, number: int) -> None:
+        """A node dies, and all that ran on it; another takes its place."""
+        seat = self.seats[number]
+        self._lost_connections |= {connection.id for connection in seat.live.node.connections}
+        for entry in [entry for entry in self.processes if entry[0] == number]:
+            self.processes.remove(entry)
+            await entry[1].crash()
+        await seat.live.kill()
+        for reader in self.readers:
+            if reader.live is seat.live:
+                await reader.cut()
+        await self.place.disconnect(number)
+        self.seats[number] = await self._node(number)
+
+    async def disturb_messages(self, number: int, how: str) -> None:
+        """Hold what channels carry to a node, let it through, or lose one event of it."""
+        faults = self.seats[number].faults
+        if how == "held":
+            faults.is_holding = True
+        elif how != "lost":
+            faults.let_through(1 if how == "some come" else None)
+        elif not faults.lose_held():
+            faults.losses += 1
+
+    def disturb_reads(self, number: int, how: str) -> None:
+        """Let reads of the history wait before they begin, or before they arrive, or not."""
+        faults = self.seats[number].faults
+        faults.read_fast()
+        if how != "not":
+            (faults.reads if how == "before" else faults.answers).clear()
+
+    async def go_away(self, number: int) -> None:
+        """The node does not reach the bus any more."""
+        self.seats[number].faults.go_away()
+
+    async def come_back(self, number: int) -> None:
+        """The node reaches the bus again."""
+        self.seats[number].faults.come_back()
+        await self.obey()
+
+    async def compare(self, number: int) -> None:
+        """The node compares the tops of its channels, as it does every 40 s."""
+        for channel in self.seats[number].live.hub.channels:
+            self.seats[number].live.hub.compare_tops(channel)
+
+    # --- the end ---
+
+    async def heal(self) -> None:
+        """No more faults: everything that was begun goes on to its end."""
+        for number, seat in enumerate(self.seats):
+            seat.faults.read_fast()
+            seat.faults.losses = 0
+            seat.faults.let_through()
+            await self.come_back(number)
+        for _ in range(_MOST_ROUNDS):
+            if not self.processes:
+                if not self.documents.pending:
+                    return
+                await self.sweep(0, steps=0)
+            await self.go_on(0, 10)
+        self.oracle.require(False, f"outboxes are not emptied: {self.documents.pending}")
+
+    async def settle(self) -> None:
+        """Everybody listens to what they may, and has heard all that was written; else it is noted."""
+        for reader in self.readers:
+            if reader.is_up:  # whatever is on its way to be answered is
+                await self._answered(reader)
+        for number in range(NODES):
+            await self.compare(number)
+        try:
+            async with asyncio.timeout(_REPLY_SECONDS):
+                while (missing := await self._missing()) and not self.oracle.broken:  # noqa: ASYNC110
+                    await asyncio.sleep(0.001)
+        except TimeoutError:
+            self.oracle.require(False, f"not told: {missing}")
+
+    async def _answered(self, reader: Reader) -> None:
+        async with asyncio.timeout(_REPLY_SECONDS):
+            await (await reader.send("ping", lambda _: None))
+
+    async def _missing(self) -> list[str]:
+        missing = []
+        for number, reader in enumerate(self.readers):
+            for channel, ear in reader.ears.items():
+                if (reader.user_id, channel) in self.rights.barred:
+                    continue
+                if ear.phase == "off":
+                    await self.subscribe(reader, channel, number % NODES, is_patient=True)
+                if ear.phase == "stale":
+                    reader.take_snapshot(channel, self.documents.versions)
+                lacks = ear.missing(self.oracle.written[channel])
+                if ear.phase != "live" or lacks:
+                    missing.append(f"{reader.user_id} ({number}) on {channel} is {ear.phase} and lacks {lacks}")
+        return missing

@@ -1,0 +1,200 @@
+"""Random lives of nodes, relays, readers and a bus: no event is lost, doubled or out of order, nobody hears what they may not.
+
+The reference is the model of delivery; the moves here are its moves, over real nodes, sockets and a real Redis. What each
+step promises is noted by `delivery_oracle`, what holds at the end by `World.settle`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as profile
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import run_state_machine_as_test as run_machine
+
+from lms_rt.bus import memory_channels
+from lms_rt.bus.base import Bus
+from lms_rt.bus.memory import memory_bus
+from lms_rt.clock import FakeClock
+from tests.live.delivery_world import CHANNELS, NODES, BusPlace, World
+
+HISTORY = 4
+"""So few events are kept that many are not recovered."""
+
+NODE, CHANNEL, READER = st.integers(0, NODES - 1), st.sampled_from(CHANNELS), st.integers(0, 2)
+USER, ANY = st.sampled_from(("ada", "bob")), st.integers(0, 7)
+EVENTS = st.lists(st.sampled_from((CHANNELS[:1], CHANNELS[1:], CHANNELS)), min_size=1, max_size=2)
+
+
+STEPS = st.sampled_from((0, 1, 2, 3, 4, 5, 6, 99))
+
+
+async def some_turns(count: int) -> None:
+    """Let the loop turn."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+class MemoryPlace(BusPlace):
+    """The bus of one process, shared by nodes that think they are many."""
+
+    async def new_world(self) -> None:
+        self.admin = memory_bus(FakeClock())
+
+    async def connect(self, seat: int) -> Bus:  # noqa: ARG002 - all see the same
+        return self.admin
+
+    async def disconnect(self, seat: int) -> None:
+        pass
+
+    async def flush(self) -> None:
+        self._channels.clear()
+
+    async def age(self) -> None:
+        for channel in self._channels.values():
+            channel.history.clear()
+
+    @property
+    def _channels(self) -> dict[str, Any]:
+        fan_out: Any = self.admin.fan_out
+        channels: dict[str, Any] = fan_out._channels._channels
+        return channels
+
+
+class DeliveryMachine(RuleBasedStateMachine):
+    """See the module. Subclassed with the place of the bus and a loop."""
+
+    place: BusPlace
+    loop: asyncio.AbstractEventLoop
+
+    @initialize()
+    def open(self) -> None:
+        self.world = World(self.place)
+        self.do(self.world.open())
+
+    def do(self, work: Coroutine[Any, Any, Any]) -> None:
+        self.loop.run_until_complete(work)
+
+    # --- writes and relays ---
+
+    @rule(name=st.sampled_from("ab"), channels=EVENTS, by=NODE, steps=STEPS)
+    def somebody_writes(self, name: str, channels: list[tuple[str, ...]], by: int, steps: int) -> None:
+        self.do(self.world.write(name, channels, by=by, steps=steps))
+
+    @rule(by=NODE, steps=STEPS)
+    def a_sweeper_begins(self, by: int, steps: int) -> None:
+        self.do(self.world.sweep(by, steps=steps))
+
+    @precondition(lambda self: self.world.processes)
+    @rule(which=ANY, steps=STEPS)
+    def a_relay_goes_on(self, which: int, steps: int) -> None:
+        self.do(self.world.go_on(which, steps))
+
+    @precondition(lambda self: self.world.processes)
+    @rule(which=ANY)
+    def a_relay_crashes(self, which: int) -> None:
+        self.do(self.world.crash(which))
+
+    @rule(by=NODE, channel=CHANNEL, count=st.integers(1, HISTORY + 1))
+    def somebody_publishes_directly(self, by: int, channel: str, count: int) -> None:
+        self.do(self.world.publish_direct(by, channel, count))
+
+    # --- readers ---
+
+    @rule(reader=READER, channel=CHANNEL, node=NODE, is_patient=st.booleans())
+    def a_reader_subscribes(self, reader: int, channel: str, node: int, *, is_patient: bool) -> None:
+        self.do(self.world.subscribe(self.world.readers[reader], channel, node, is_patient=is_patient))
+
+    @rule(reader=READER, channel=CHANNEL, node=NODE)
+    def a_reader_has_a_snapshot(self, reader: int, channel: str, node: int) -> None:
+        self.do(self.world.take_snapshot(self.world.readers[reader], channel, node))
+
+    @rule(reader=READER, channel=CHANNEL)
+    def a_reader_leaves(self, reader: int, channel: str) -> None:
+        self.do(self.world.leave(self.world.readers[reader], channel))
+
+    @rule(reader=READER)
+    def a_line_is_cut(self, reader: int) -> None:
+        self.do(self.world.readers[reader].cut())
+
+    @rule(user=USER, channel=CHANNEL, may_listen=st.booleans())
+    def the_rights_of_somebody_change(self, user: str, channel: str, *, may_listen: bool) -> None:
+        if may_listen:
+            self.world.unbar(user, channel)
+        else:
+            self.do(self.world.bar(user, channel))
+
+    # --- nodes and the bus ---
+
+    @rule(node=NODE)
+    def a_node_dies(self, node: int) -> None:
+        self.do(self.world.kill(node))
+
+    @rule(node=NODE, how=st.sampled_from(("held", "held", "lost", "some come", "all come", "all come")))
+    def messages_are_late_or_lost(self, node: int, how: str) -> None:
+        self.do(self.world.disturb_messages(node, how))
+
+    @rule(node=NODE, how=st.sampled_from(("before", "after", "not", "not")))
+    def reads_of_the_history_are_slow(self, node: int, how: str) -> None:
+        self.world.disturb_reads(node, how)
+
+    @rule(node=NODE, is_away=st.booleans())
+    def a_node_loses_or_regains_the_bus(self, node: int, *, is_away: bool) -> None:
+        self.do(self.world.go_away(node) if is_away else self.world.come_back(node))
+
+    @rule(node=NODE)
+    def a_node_compares_the_tops(self, node: int) -> None:
+        self.do(self.world.compare(node))
+
+    @rule()
+    def the_bus_is_flushed(self) -> None:
+        self.do(self.world.place.flush())
+
+    @rule()
+    def the_histories_age(self) -> None:
+        self.do(self.world.place.age())
+
+    @rule(turns=st.integers(1, 30))
+    def everything_goes_on_a_little(self, turns: int) -> None:
+        self.do(some_turns(turns))
+
+    # --- what holds ---
+
+    @invariant()
+    def no_promise_is_broken(self) -> None:
+        if hasattr(self, "world"):
+            assert self.world.oracle.broken == []
+
+    def teardown(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        try:
+            self.do(self.world.heal())
+            self.do(self.world.settle())
+            assert self.world.oracle.broken == []
+        finally:
+            self.do(self.world.close())
+
+
+def live_through(place: BusPlace, loop: asyncio.AbstractEventLoop, *, examples: int, steps: int) -> None:
+    machine = type("Machine", (DeliveryMachine,), {"place": place, "loop": loop})
+    slow = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+    chosen = profile(max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=slow)
+    run_machine(machine, settings=chosen)
+
+
+@pytest.fixture
+def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[asyncio.AbstractEventLoop]:
+    monkeypatch.setattr(memory_channels, "HISTORY_EVENTS", HISTORY)
+    made = asyncio.new_event_loop()
+    yield made
+    made.close()
+
+
+def test_one_process(loop: asyncio.AbstractEventLoop) -> None:
+    live_through(MemoryPlace(), loop, examples=60, steps=40)
