@@ -141,12 +141,14 @@ class TestPresence:
         await presence.join("attempt:1", Member("con_1", "usr_1"))
         assert (await presence.members_of(["attempt:1"]))["attempt:1"][0].note == {}
         await presence.join("attempt:1", Member("con_9", "usr_11"))
+        await presence.note("attempt:1", "usr_2", {"question_id": "qst_1"})  # who is not there, though others are
+        await presence.join("attempt:1", Member("con_8", "usr_2"))
         for user_id in ("usr_1", "usr_11"):
             await presence.note("attempt:1", user_id, {"question_id": "qst_1"})
         await presence.leave([("attempt:1", "con_1")])
         await presence.join("attempt:1", Member("con_2", "usr_1"))
         notes = {m.user_id: m.note for m in (await presence.members_of(["attempt:1"]))["attempt:1"]}
-        assert notes == {"usr_1": {}, "usr_11": {"question_id": "qst_1"}}
+        assert notes == {"usr_1": {}, "usr_2": {}, "usr_11": {"question_id": "qst_1"}}
 
     async def test_notes_end_with_a_device_that_died(self, roles: Roles) -> None:
         presence = roles.presence

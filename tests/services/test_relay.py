@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -261,14 +262,19 @@ async def test_pages_of_pending_go_on_by_time_and_id(school: School) -> None:
     assert [row["_id"] for row in rest] == ["c"]
 
 
-async def test_when_the_bus_is_back_all_that_waited_leaves_at_once_and_in_order() -> None:
+async def test_when_the_bus_is_back_all_that_waited_leaves_at_once_and_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     school = School()
     fan_out = FailingFanOut(school.bus.fan_out, away=("course:1",))
     relay = school.made(fan_out)
     heard = Heard()
     await school.bus.fan_out.listen("course:1", heard)
+    sweeps = Count(relay.sweep)
+    monkeypatch.setattr(relay, "sweep", sweeps)
     running = asyncio.create_task(relay.run(interval_seconds=2))
     try:
+        await sweeps.wait_for(1)
         relay.receive(False)
         for _ in range(3):
             await school.write("course:1", "course:1")
@@ -287,14 +293,15 @@ async def test_when_the_bus_is_back_all_that_waited_leaves_at_once_and_in_order(
 async def test_while_the_bus_is_away_sweeps_are_rare_and_effects_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     school = School()
     relay = school.made(FailingFanOut(school.bus.fan_out, away=("course:1",)))
-    sweeps = Count()
+    sweeps = Count(relay.sweep)
     monkeypatch.setattr(relay, "sweep", sweeps)
     relay.receive(False)
     running = asyncio.create_task(relay.run(interval_seconds=2))
     try:
         await sweeps.wait_for(1)
+        await turns()  # it rests by now
         school.clock.advance(19)
-        await asyncio.sleep(0)
+        await turns()
         assert sweeps.count == 1
         school.clock.advance(1)
         await sweeps.wait_for(2)
@@ -321,17 +328,25 @@ class Heard(Receiver[Message]):
             await self._has_more.wait()
 
 
-class Count:
-    """Counts calls, in the place of what they would do."""
+async def turns() -> None:
+    """Let the loop turn as often as waking takes."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
-    def __init__(self) -> None:
+
+class Count:
+    """Counts the calls that are done."""
+
+    def __init__(self, call: Callable[..., Awaitable[int]]) -> None:
         self.count = 0
+        self._call = call
         self._has_more = asyncio.Event()
 
-    async def __call__(self, **_: Any) -> int:
+    async def __call__(self, **arguments: Any) -> int:
+        done = await self._call(**arguments)
         self.count += 1
         self._has_more.set()
-        return 0
+        return done
 
     async def wait_for(self, count: int) -> None:
         async with asyncio.timeout(5):

@@ -127,3 +127,20 @@ async def test_what_was_read_serves_the_next_requests(people: People, monkeypatc
     monkeypatch.setattr(User, "find_signed_in", fail)
     monkeypatch.setattr(Session, "find_row", fail)
     assert await people.sessions.authenticate(tokens.access_token) == actor
+
+
+async def test_what_was_read_before_an_end_is_not_remembered_after_it(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = await people.join()
+    actor = await people.sessions.authenticate(tokens.access_token)
+    read = Session.find_standings
+
+    async def read_and_end(session_ids: list[str]) -> Any:
+        rows = await read(session_ids)
+        await people.sessions.sign_out(actor)
+        return rows
+
+    monkeypatch.setattr(Session, "find_standings", read_and_end)
+    await review_by(people.sessions, Subscriptions(clock=people.clock))([(actor, [])])
+    assert await people.refusal(tokens.access_token) is Code.TOKEN_REVOKED

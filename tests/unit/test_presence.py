@@ -110,6 +110,21 @@ async def test_who_came_while_the_bus_was_away_is_there_when_it_is_back(place: P
     assert place.counts.told == [1]
 
 
+async def test_who_came_while_the_bus_was_away_is_told_the_count_though_it_is_the_old_one(place: Place) -> None:
+    await place.keeper.join("course:1", ADA)
+    await place.keeper.work()
+    place.presence.is_away = True
+    place.keeper.leave("course:1", "con_a")
+    await place.keeper.join("course:1", BOB)
+    with pytest.raises(Refused):
+        await place.keeper.work()
+    place.presence.is_away = False
+    place.clock.advance(30)
+    await place.keeper.renew_if_possible()
+    await place.keeper.work()
+    assert place.counts.told == [1, 1]
+
+
 async def test_who_left_while_the_bus_was_away_does_not_come_back(place: Place) -> None:
     await place.keeper.join("course:1", ADA)
     await place.keeper.join("course:1", BOB)
