@@ -288,5 +288,5 @@ class Dialogue(MessageListener, Line):
     def _send(self, frame: bytes) -> None:
         if self._connection is not None:
             self._connection.send(frame)
-        else:
+        elif not self._transport.is_closing:
             self._transport.write(frame)

@@ -67,22 +67,22 @@ class SocketTransport(FrameReader, Transport):
     __slots__ = (
         "_deadline",
         "_is_answered",
-        "_is_closing",
         "_is_reading",
         "_listener",
         "_loop",
         "_socket",
         "_unsent",
+        "is_closing",
         "is_over",
     )
 
     def __init__(self, line: socket.socket, listener: MessageListener) -> None:
         super().__init__()
-        self.is_over = False
+        self.is_over = self.is_closing = False
         self._socket, self._loop = line, asyncio.get_running_loop()
         self._listener: MessageListener | None = listener
         self._unsent: bytes | memoryview = b""
-        self._is_reading = self._is_closing = self._is_answered = False
+        self._is_reading = self._is_answered = False
         self._deadline: asyncio.TimerHandle | None = None
 
     def open(self, data: bytes) -> None:
@@ -95,14 +95,20 @@ class SocketTransport(FrameReader, Transport):
 
     def write(self, data: bytes) -> bool:
         """Send now what the socket takes; the rest follows as soon as it takes more."""
-        return self._is_closing or self._send(data)
+        if self._unsent:
+            return self._keep(data)
+        try:
+            sent = self._socket.send(data)
+        except OSError as error:
+            return self._not_sent(data, error)
+        return sent == len(data) or self._keep(memoryview(data)[sent:])
 
     def close(self, code: int | None, reason: str) -> None:
         """Send a close frame behind what was written, and wait for the client's."""
-        if self._is_closing:
+        if self.is_closing:
             return
-        self._is_closing = True
-        self._send(close_frame(code, reason))
+        self.is_closing = True
+        self.write(close_frame(code, reason))
         self._deadline = self._loop.call_later(CLOSE_SECONDS, self.abort)
         self.discard()
         self.resume()
@@ -111,7 +117,7 @@ class SocketTransport(FrameReader, Transport):
         """Cut the line at once."""
         if self.is_over:
             return
-        self.is_over = self.is_paused = self._is_closing = True
+        self.is_over = self.is_paused = self.is_closing = True
         if self._deadline is not None:
             self._deadline.cancel()
         self._loop.remove_reader(self._socket)
@@ -119,15 +125,6 @@ class SocketTransport(FrameReader, Transport):
         self._socket.close()
         self._unsent = b""
         self._tell_lost(None)
-
-    def _send(self, data: bytes) -> bool:
-        if self._unsent:
-            return self._keep(data)
-        try:
-            sent = self._socket.send(data)
-        except OSError as error:
-            return self._not_sent(data, error)
-        return sent == len(data) or self._keep(memoryview(data)[sent:])
 
     def _keep(self, data: bytes | memoryview) -> bool:
         """Keep what could not be sent; False, as `write` says it."""

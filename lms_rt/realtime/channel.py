@@ -17,6 +17,7 @@ from lms_rt.bus.base import Bus, Interrupted, Listening, Message, Poke, Position
 from lms_rt.clock import Clock
 from lms_rt.contracts.frames import state_frame, text_frame
 from lms_rt.errors import Code, Refused
+from lms_rt.realtime.batch import Batch
 from lms_rt.realtime.close_codes import Close
 from lms_rt.realtime.connection import MakeFrame
 from lms_rt.realtime.metrics import LiveMetrics
@@ -83,6 +84,7 @@ class ChannelActor(Receiver[Message], Audience):
         self._listening: Listening | None = None
         self._projecting: asyncio.Task[None] | None = None
         self._departures = 0
+        self._batch = Batch()
 
     # --- from outside: everything goes through the mailbox ---
 
@@ -130,7 +132,11 @@ class ChannelActor(Receiver[Message], Audience):
 
     async def _handle(self, mail: _Mail) -> None:
         try:
+            if type(mail) is not Published:  # whatever it is, it came after those
+                self._flush()
             await _HANDLERS[type(mail)](self, mail)
+            if not self._mailbox:
+                self._flush()
         except Exception:  # noqa: BLE001 - one message must not end the channel; its listeners start anew
             _log.exception("channel %s could not handle a message", self.channel)
             self._close_all()
@@ -144,6 +150,7 @@ class ChannelActor(Receiver[Message], Audience):
         if epoch == self._position.epoch and offset == self._position.offset + 1:
             self._deliver(published)
         else:
+            self._flush()
             await self._heal()
 
     async def _on_state(self, state: State) -> None:
@@ -231,17 +238,21 @@ class ChannelActor(Receiver[Message], Audience):
         join.done.set_result(None)
 
     def _deliver(self, published: Published) -> None:
-        """One encoding and one frame, however many listen."""
+        """One encoding and one frame, however many listen; it leaves with those that came with it."""
         _, offset = self._position = published.position
-        frame = text_frame(published.frame)
-        for subscription in tuple(self._subscriptions.values()):
-            if offset > subscription.after_offset:  # what its reply holds is not told again
-                subscription.send(frame)
+        self._batch.add(offset, text_frame(published.frame))
+        if self._batch.is_full:
+            self._flush()
         self._metrics.events.inc()
         self._metrics.deliveries.inc(len(self._subscriptions))
         self._metrics.latency_seconds.observe(max(0, self._clock.now_ms() - published.at_ms) / 1000)
         if self._projection is not None:
             self._projection.heard(published.event)
+
+    def _flush(self) -> None:
+        if self._batch:
+            batch, self._batch = self._batch, Batch()
+            batch.send_to(self._subscriptions.values())
 
     async def _heal(self) -> None:
         """A gap, or another epoch: the bus decides, not the message. Deliver what is missing, or let all start anew."""
@@ -262,6 +273,7 @@ class ChannelActor(Receiver[Message], Audience):
             return
         for published in missed:
             self._deliver(published)
+        self._flush()
 
     def _close_all(self) -> None:
         for subscription in tuple(self._subscriptions.values()):
@@ -317,6 +329,7 @@ class ChannelActor(Receiver[Message], Audience):
             subscription.send_state(name, make)
 
     def _addressed(self, listener: Listener | None) -> Sequence[Subscription]:
+        self._flush()  # states follow the events that made them
         if listener is None:
             return tuple(self._subscriptions.values())
         found = self._subscriptions.get(listener)

@@ -1,6 +1,6 @@
 """One live connection: who it is, and its bounded send queue, which never makes anybody wait. No sockets, no protocol.
 
-Frames that one tick of the loop brought are joined into one write. Events are kept in order; of a state only the newest
+What one turn of the loop brought is joined into one write. Events are kept in order; of a state only the newest
 waits. A connection that lets more than 1 MiB or 1,000 frames pile up is closed as too slow and recovers later.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from lms_rt.contracts.actor import Actor
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MAX_QUEUE_BYTES = 1024 * 1024
 MAX_QUEUE_FRAMES = 1_000
-_CHUNK_BYTES = 256 * 1024
+CHUNK_BYTES = 256 * 1024
 """At most so much is handed to the transport at once: what waits there counts, and cannot be conflated any more."""
 
 StateKey = tuple[str, str]
@@ -130,6 +130,14 @@ class Connection:
         elif len(self._queue) > MAX_QUEUE_FRAMES or self._bytes + self._in_transport > MAX_QUEUE_BYTES:
             self._relieve()
 
+    def send_together(self, data: bytes, frames: Sequence[bytes]) -> None:
+        """Send frames at once, in the one piece that they have been joined to, unless something waits before them."""
+        if self._queue or self._is_scheduled or self._in_transport or self.is_closed:
+            for frame in frames:
+                self.send(frame)
+        elif not self._transport.write(data):
+            self._in_transport = len(data)
+
     def send_state(self, key: StateKey, frame: bytes | MakeFrame) -> None:
         """Queue a state; one of the same (channel, event) that still waits gives its place to it."""
         if self.is_closed:
@@ -206,11 +214,11 @@ class Connection:
         if len(queue) == 1 and isinstance(queue[0], bytes):
             self._bytes = 0
             return queue.pop()  # type: ignore[return-value]
-        if self._bytes <= _CHUNK_BYTES:
+        if self._bytes <= CHUNK_BYTES:
             return self._rest()
         taken: list[bytes] = []
         size = count = 0
-        while count < len(queue) and size < _CHUNK_BYTES:
+        while count < len(queue) and size < CHUNK_BYTES:
             frame = self._frame(queue[count])
             taken.append(frame)
             size += len(frame)

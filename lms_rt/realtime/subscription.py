@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lms_rt.bus.base import Position, Published
 from lms_rt.realtime.close_codes import Close
 from lms_rt.realtime.connection import MAX_QUEUE_FRAMES, Connection, MakeFrame
@@ -30,12 +32,13 @@ class Subscription:
         self.position, self.after_offset = top, top.offset
         self.recovered, self.events = missed is not None, missed or ()
 
-    def send(self, frame: bytes) -> None:
-        """An event's frame."""
+    def send(self, data: bytes, frames: Sequence[bytes]) -> None:
+        """Frames of events, in one piece and one by one."""
         if self._held is None:
-            self.connection.send(frame)
+            self.connection.send_together(data, frames)
         else:
-            self._hold(None, frame)
+            for frame in frames:
+                self._hold(None, frame)
 
     def send_state(self, name: str, frame: bytes | MakeFrame) -> None:
         """A state's frame, or what makes it."""
