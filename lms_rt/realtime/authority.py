@@ -21,8 +21,8 @@ from lms_rt.errors import Code, Refused
 from lms_rt.realtime.close_codes import Close
 from lms_rt.realtime.connection import Connection
 
-AWAY_SECONDS = 3.0
-"""Between two looks at everybody while no words come; with the look itself it stays below five seconds."""
+AWAY_SECONDS = 4.0
+"""From the beginning of one look at everybody to that of the next, while no words come."""
 MAX_WORDS = 1_000
 """More words than this are not followed one by one: everybody is looked at once."""
 _BATCH = 200
@@ -193,11 +193,14 @@ class AccessWatch(Receiver[Word]):
                 _log.exception("the word %s could not be followed", control.name)
 
     async def _look_when_due(self) -> None:
+        loop = asyncio.get_running_loop()
+        looked = loop.time()
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(None if self._reachability.is_reachable else AWAY_SECONDS):
+                async with asyncio.timeout_at(None if self._reachability.is_reachable else looked + AWAY_SECONDS):
                     await self._is_everybody_due.wait()
             self._is_everybody_due.clear()
+            looked = loop.time()
             await self.check_everybody()
 
 

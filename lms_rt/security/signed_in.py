@@ -5,6 +5,7 @@ The fact is in the database; this node's memory of it is at most five seconds ol
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,8 +95,10 @@ class SignedIn:
     async def find_people(self, signed_in: Sequence[tuple[str, str]]) -> list[Person | None]:
         """Who stands behind these (user, session), read anew with one question for all; None: not valid any more."""
         words, read_at_ms = self._words, self._clock.now_ms()
-        sessions = await Session.find_standings([session_id for _, session_id in signed_in])
-        users = await User.find_all_signed_in([user_id for user_id, _ in signed_in])
+        sessions, users = await asyncio.gather(
+            Session.find_standings([session_id for _, session_id in signed_in]),
+            User.find_all_signed_in([user_id for user_id, _ in signed_in]),
+        )
         standings = {session_id: _standing(row) for session_id, row in sessions.items()}
         people = {user_id: _person(row) for user_id, row in users.items()}
         if words == self._words:
