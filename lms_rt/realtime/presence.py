@@ -118,13 +118,18 @@ class PresenceKeeper:
             _log.info("presence could not be renewed")
 
     async def leave_all(self) -> None:
-        """The node goes: so do all its connections, at once. A bus that is away forgets them by itself."""
+        """The node goes: so do all its connections, at once, and who stays is told. A bus that is away forgets by itself."""
         gone = [*self._memberships(), *((channel, one) for channel, some in self._leaving.items() for one in some)]
         self._there.clear()
         self._leaving.clear()
+        self._counted.clear()
         try:
             for batch in _batches(gone):
                 await self._bus.presence.leave(batch)
+            for channel in {channel for channel, _ in gone}:
+                self._note_change(channel, is_join=False)
+            changed, self._changed = self._changed, {}
+            await self._tell_counts(changed)
         except Refused:
             _log.warning("nobody could be told that the connections of this node are gone")
 

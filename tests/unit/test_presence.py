@@ -189,6 +189,17 @@ async def test_a_node_that_goes_takes_everybody_along(place: Place) -> None:
     assert place.presence.leaves == [3]
 
 
+async def test_who_stays_is_told_at_once_that_a_node_went(place: Place) -> None:
+    await place.keeper.join("course:1", ADA)
+    await place.keeper.join("attempt:1", ADA)
+    await place.bus.presence.join("course:1", Member("con_elsewhere", "eve"))
+    await place.keeper.work()
+    place.changed.clear()
+    await place.keeper.leave_all()
+    assert place.counts.told == [2, 1]
+    assert set(place.changed) == {"course:1", "attempt:1"}
+
+
 async def test_a_node_goes_without_the_bus_too(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     await place.keeper.join("course:1", ADA)
     place.presence.is_away = True
