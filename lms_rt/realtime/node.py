@@ -196,10 +196,9 @@ class Node:
 
     async def open(self) -> None:
         """Begin to hear words to the nodes, and of the bus itself; before the first connection is taken."""
-        self._listening = [
-            await self._bus.fan_out.listen_control(self.access),
-            self._bus.reachability.watch(self.outage),
-        ]
+        words = await self._bus.fan_out.listen_control(self.access)
+        self._listening = [words, self._bus.reachability.watch(self.outage)]
+        self.outage.receive(self._bus.reachability.is_reachable)
 
     async def run(self) -> None:
         """Beat, follow words, keep presence and compare tops, until cancelled."""

@@ -19,11 +19,14 @@ class Outage(Receiver[bool]):
     """Tells everybody once of each change: `degraded`, `restored`. Who comes meanwhile is told after its welcome."""
 
     def __init__(self, reachability: Reachability, connections: Callable[[], Sequence[Connection]]) -> None:
-        self._reachability, self._connections = reachability, connections
+        self._is_away = not reachability.is_reachable
+        """As we were told: a line that is back at once was never away."""
+        self._connections = connections
         self._has_changed = asyncio.Event()
 
-    def receive(self, message: bool) -> None:  # noqa: ARG002 - what holds when it is told counts
+    def receive(self, message: bool) -> None:
         """The bus went away (False), or is back (True)."""
+        self._is_away = not message
         self._has_changed.set()
 
     def greet(self, connection: Connection) -> None:
@@ -39,11 +42,10 @@ class Outage(Receiver[bool]):
             self._tell(connection)
             if number % _BATCH == 0:
                 await asyncio.sleep(0)
-        return self._reachability.is_reachable
+        return not self._is_away
 
     def _tell(self, connection: Connection) -> None:
         """What it does not know yet. Nothing comes before the welcome."""
-        is_degraded = not self._reachability.is_reachable
-        if connection.knows_degraded is not None and connection.knows_degraded != is_degraded:
-            connection.knows_degraded = is_degraded
-            connection.send(_DEGRADED if is_degraded else _RESTORED)
+        if connection.knows_degraded is not None and connection.knows_degraded != self._is_away:
+            connection.knows_degraded = self._is_away
+            connection.send(_DEGRADED if self._is_away else _RESTORED)

@@ -250,7 +250,6 @@ class TestAway:
 
 class TestNotices:
     async def change(self, room: Room, *, is_there: bool) -> None:
-        room.switch.is_there = is_there
         room.outage.receive(is_there)
         assert await room.outage.change() is is_there
 
@@ -279,3 +278,17 @@ class TestNotices:
         await self.change(room, is_there=True)
         room.outage.greet(late)
         assert room.sent_to(late) == b""
+
+    async def test_a_line_that_is_back_at_once_was_never_away(self, room: Room) -> None:
+        room.switch.is_there = False  # and nobody is told
+        late = room.enter("late")
+        room.outage.greet(late)
+        assert room.sent_to(late) == b""
+
+    async def test_a_node_that_started_without_the_bus_says_so(self, room: Room) -> None:
+        room.switch.is_there = False
+        room.outage = Outage(room.switch, lambda: room.connections)
+        first = room.enter("first")
+        room.outage.greet(first)
+        await self.change(room, is_there=True)
+        assert room.sent_to(first) == b'\x81\x13{"type":"degraded"}\x81\x13{"type":"restored"}'
