@@ -13,15 +13,18 @@ from typing import Any
 import httpx
 import pytest
 
+from lms_rt.realtime.node import NodeLimits
 from lms_rt.services.health import MAX_CLOCK_ERROR_MS
 from tests import factories
 from tests.clients import Visitor
 from tests.house import PASSWORD
-from tests.live.node_school import Frame, NodeSchool, Watcher, node_school, watching
+from tests.live.live_node import closed
+from tests.live.node_school import Frame, NodeSchool, Watcher, node_school, socket_of, watching
 
 pytestmark = pytest.mark.real
-SHORT: dict[str, Any] = {"limits": {"presence_seconds": 1.5, "reconnect_spread_ms": 10_000}}
-AHEAD = {**SHORT, "clock_skew_ms": 3_000}
+SHORT_MEMORY: dict[str, Any] = {"limits": {"presence_seconds": 1.5}}
+"""Who is not renewed by this node is forgotten soon, and this node soon counts anew."""
+AHEAD: dict[str, Any] = {"clock_skew_ms": 3_000}
 AT_ONCE_SECONDS = 1.0
 
 
@@ -29,7 +32,7 @@ AT_ONCE_SECONDS = 1.0
 async def school(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NodeSchool]:
     """Two nodes; the wall clock of the second is 3 s ahead."""
     folder = tmp_path_factory.mktemp("school")
-    async with node_school(request, folder, SHORT, AHEAD, attempt_grace_seconds=0) as made:
+    async with node_school(request, folder, SHORT_MEMORY, AHEAD, attempt_grace_seconds=0) as made:
         yield made
 
 
@@ -186,6 +189,33 @@ class TestPresence:
             await leaving.aclose()
             await counts(teacher, 1)
 
+    async def test_who_comes_back_at_another_node_has_not_left(
+        self, school: NodeSchool, teachers: list[Visitor], course: dict[str, Any]
+    ) -> None:
+        channel = f"course:{course['id']}"
+        student = await student_at(school, 0, course)
+        async with watching(teachers[0]) as teacher:
+            await teacher.ok("subscribe", channel=channel)
+            async with watching(student, school.addresses[1]) as line:
+                await line.ok("subscribe", channel=channel)
+                await counts(teacher, 2)
+            async with watching(student, school.addresses[0]) as line:
+                await line.ok("subscribe", channel=channel)
+                third = await student_at(school, 1, course)
+                async with watching(third) as other:
+                    await other.ok("subscribe", channel=channel)
+                    await counts(teacher, 3)
+            told = [frame["data"]["count"] for frame in teacher.frames if frame.get("event") == "presence"]
+            assert told[told.index(2) :] == sorted(told[told.index(2) :])
+
+    async def test_the_lines_of_a_person_are_counted_over_all_nodes(self, school: NodeSchool) -> None:
+        somebody = await school.person()
+        async with AsyncExitStack() as stack:
+            for number in range(NodeLimits().connections_per_user):
+                await stack.enter_async_context(watching(somebody, school.addresses[number % 2]))
+            async with socket_of(somebody, school.addresses[1]) as one_too_many:
+                assert await closed(one_too_many) == 4509
+
 
 class TestAlarms:
     async def test_every_attempt_is_closed_and_graded_once_though_both_nodes_look(
@@ -247,6 +277,7 @@ class TestNodesThatGo:
             assert all(0 <= one <= 10_000 for one in after_ms)
             assert max(after_ms) - min(after_ms) > 1_000
             await counts(teacher, 1)
+        school.nodes[1].given = AHEAD | SHORT_MEMORY
         await asyncio.to_thread(school.nodes[1].start)
 
     async def test_what_a_killed_node_leaves_behind_is_tidied_by_the_other(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,16 +19,21 @@ from websockets.typing import Origin
 
 from handlers.app import IDLE_SECONDS
 from handlers.rest.operations import MAX_UPLOAD_BYTES
+from lms_rt.console.simulate.proof import prove
+from lms_rt.console.simulate.room import Room
+from lms_rt.console.simulate.school import School as Crowd
 from lms_rt.contracts.frames import HEARTBEAT_MS
 from lms_rt.realtime.node import NodeLimits
 from tests import factories
 from tests.clients import Visitor
 from tests.house import PASSWORD
 from tests.live.live_node import ask, closed, received, subscribed, until
-from tests.live.node_school import Listener, NodeSchool, client_of, node_school, socket_of
+from tests.live.node_school import Listener, NodeSchool, client_of, node_school, socket_of, watching
+from tests.live.test_server_kills import TEACHER, Killer, graded_otherwise, make_quiz
 from tests.servers.nginx import CONFIGURATION, Nginx, running_nginx
 from tests.servers.nodes import LmsNode
 
+STUDENTS, KILLS = 8, 3
 pytestmark = pytest.mark.real
 
 
@@ -49,6 +55,21 @@ async def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     async with node_school(request, folder, {}, {}, trusted_proxies="127.0.0.1/32") as school:
         with running_nginx([node.port for node in school.nodes], folder) as nginx:
             yield Site(school, nginx)
+
+
+class ByTurns:
+    """Kills one node after the other, for who wants to kill "the server"."""
+
+    def __init__(self, site: Site) -> None:
+        self._turns = itertools.cycle(site.school.nodes)
+        self._dead = site.school.nodes[0]
+
+    def kill(self) -> None:
+        self._dead = next(self._turns)
+        self._dead.kill()
+
+    def start(self) -> None:
+        self._dead.start()
 
 
 async def is_used(site: Site, node: LmsNode) -> None:
@@ -181,7 +202,37 @@ class TestADyingNode:
                 await is_used(site, node)
         assert [listener.titles for listener in listeners] == [titles] * len(listeners)
         assert [listener.ear.resets for listener in listeners] == [1] * len(listeners)  # the first, at the beginning
-        assert "ticket=" not in site.nginx.logged()
+
+    async def test_tickets_are_not_logged_not_even_when_a_node_does_not_answer(self, site: Site) -> None:
+        somebody = await site.school.person(address=site.address)
+        tickets = [await somebody.ticket() for _ in range(2)]
+        dying = site.school.nodes[0]
+        dying.kill()
+        for ticket in tickets:
+            async with watching(somebody, ticket=ticket) as line:
+                await line.ok("ping")
+        logged = site.nginx.logged()
+        assert f"node=127.0.0.1:{dying.port}, 127.0.0.1:" in logged  # it was tried, and that is told
+        assert not [ticket for ticket in tickets if ticket in logged]
+        await asyncio.to_thread(dying.start)
+        await is_used(site, dying)
+
+    async def test_a_class_sits_an_exam_while_its_nodes_are_killed(self, site: Site) -> None:
+        """By turns, at moments that are drawn. Every acknowledged answer is stored, every attempt graded once."""
+        quiz_id = await make_quiz(site.address)
+        killer = Killer(ByTurns(site), KILLS)
+        async with Crowd.open(site.address, students=STUDENTS) as crowd:
+            reader = await crowd.sign_in(TEACHER, PASSWORD)
+            quiz = await reader.get(f"/quizzes/{quiz_id}")
+            room = Room(crowd, quiz, reader, seed=KILLS, manner_of=killer.manner_of)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(killer.run(room))
+                group.create_task(room.sit(STUDENTS, say=lambda _: None))
+            proof = await prove(room)
+            proof.settle("each graded once", await graded_otherwise(room))
+        assert proof.faults == []
+        assert killer.done == KILLS
+        assert sum(len(student.diary.acknowledged) for student in room.students) > STUDENTS
 
     async def test_a_node_that_is_asked_to_stop_drops_no_request(self, site: Site) -> None:
         """Under a stream of requests, as an update does it."""

@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -43,10 +44,18 @@ async def make_quiz(address: str) -> str:
         return str((await factories.quiz(teacher, course["id"]))["id"])
 
 
+class Mortal(Protocol):
+    """What can be killed and started again."""
+
+    def kill(self) -> None: ...
+
+    def start(self) -> object: ...
+
+
 class Killer:
     """Kills the server again and again, each time at a moment that is drawn, and starts it again."""
 
-    def __init__(self, server: LmsServer, kills: int) -> None:
+    def __init__(self, server: Mortal, kills: int) -> None:
         self._server, self._kills = server, kills
         self._draw = random.Random(7)  # noqa: S311 - no secret
         self.done = 0

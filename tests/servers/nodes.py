@@ -15,25 +15,27 @@ from tests.servers.lms_server import LmsServer
 
 
 class LmsNode(LmsServer):
-    """A node whose limits (`limits`) and wall clock (`clock_skew_ms`) the test has chosen."""
+    """A node as `run.py serve` makes it, or with limits (`limits`) and a wall clock (`clock_skew_ms`) of a test's choice."""
 
     def __init__(self, settings: Settings, given: Mapping[str, Any], *, log: Path) -> None:
-        super().__init__(settings, log=log)
-        self._given = dict(given)
+        super().__init__(settings, "--no-demo", log=log)
+        self.given = given
 
     def command(self) -> list[str]:
         """What is run."""
-        return [sys.executable, "-m", "tests.servers.node_main", json.dumps(self._given)]
+        if not self.given:
+            return super().command()
+        return [sys.executable, "-m", "tests.servers.node_main", json.dumps(self.given)]
 
 
 @contextlib.contextmanager
 def running_nodes(settings: Settings, *given: Mapping[str, Any], folder: Path) -> Iterator[list[LmsNode]]:
-    """As many nodes as there are choices, started side by side; their logs are in `folder`."""
+    """As many nodes as there are choices (none: {}), started side by side; their logs are in `folder`."""
     nodes = [LmsNode(settings, choice, log=folder / f"node{number}.log") for number, choice in enumerate(given, 1)]
     try:
         with ThreadPoolExecutor() as starting:
             tuple(starting.map(LmsNode.start, nodes))
         yield nodes
     finally:
-        for node in nodes:
-            node.stop()
+        with ThreadPoolExecutor() as stopping:
+            tuple(stopping.map(LmsNode.stop, nodes))

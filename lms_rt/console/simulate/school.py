@@ -16,7 +16,8 @@ SIGN_INS_IN_FLIGHT = 16
 PATIENCE_SECONDS = 90.0
 """So long a server may be away or busy before a person gives up."""
 _TIMEOUT_SECONDS = 60.0
-_PASSING = frozenset({429, 503})
+_PASSING = frozenset({429, 502, 503, 504})
+"""What a busy server says, or a proxy for one that is away."""
 
 
 class SchoolRefusedError(Exception):
