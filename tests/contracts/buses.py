@@ -129,7 +129,9 @@ async def on_redis(
         """A server's clock is not ours to set: instead what it keeps comes nearer to its end."""
         async with client_of(url, is_cluster=is_cluster) as client:
             async for key in client.scan_iter(f"lms:{installation}:*"):
-                left_ms = await client.pttl(key) - round(seconds * 1000)
+                left_ms = await client.pttl(key)
+                assert left_ms > 0, f"{key!r} is kept for ever"
+                left_ms -= round(seconds * 1000)
                 await (client.pexpire(key, left_ms) if left_ms > 0 else client.delete(key))
 
     async with open_redis_bus(url, installation, clock, replicas=replicas, limits=limits) as bus:

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import pytest
 
 from lms_rt.bus.base import Bus, Position
+from lms_rt.bus.redis.channels import TOP
+from lms_rt.bus.redis.keys import Keys
 from tests.contracts.buses import SomeBus, of_record, on_redis
 from tests.servers.redis_server import RedisServer
 
@@ -127,6 +129,19 @@ async def test_a_promoted_replica_begins_a_new_epoch(server: RedisServer, some: 
     assert before is not None
     assert (stretch.top.offset, stretch.events) == (0, ())
     assert stretch.top.epoch != before.epoch
+
+
+async def test_a_copy_that_takes_writes_counts_for_itself(server: RedisServer, some: SomeBus) -> None:
+    """It has the replication id of its master. The line does not go there; the script does not rest on that."""
+    keys = Keys(some.installation)
+    with RedisServer(replica_read_only="no") as copy:
+        copy.do("REPLICAOF", "127.0.0.1", server.port)
+        copy.until("master_link_status", "up")
+        before = await some.bus.fan_out.publish_direct("course:1", "announcement", {})
+        assert server.do("WAIT", 1, 5000) == 1
+        asked = (TOP.source, 2, keys.top("course:1"), keys.history("course:1"), "fresh")
+        assert server.do("EVAL", *asked) == [before.epoch.encode(), 1]
+        assert copy.do("EVAL", *asked) == [b"fresh", 0]
 
 
 async def test_two_nodes_after_a_loss_agree_on_the_new_epoch(server: RedisServer, some: SomeBus) -> None:
