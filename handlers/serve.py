@@ -17,12 +17,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from config.logging import set_up_logging
 from config.settings import Settings, SettingsError, load_settings, retired_settings
 from handlers.app import make_app, server_options
+from handlers.door import BACKLOG, Door, raise_descriptor_limit
 from lms_rt.bootstrap import Services, StoreError, open_services
 from lms_rt.console.create_admin import create_admin
 from lms_rt.console.demo_school import open_demo_school
@@ -75,7 +75,7 @@ class _CannotListen(Exception):
 
 def _listen(settings: Settings) -> list[socket.socket]:
     try:
-        return bind_sockets(settings.http_port, settings.http_host)
+        return bind_sockets(settings.http_port, settings.http_host, backlog=BACKLOG)
     except OSError as error:
         where = f"{settings.http_host}:{settings.http_port}"
         hint = "; choose another with --port" if error.errno == errno.EADDRINUSE else ""
@@ -83,6 +83,7 @@ def _listen(settings: Settings) -> list[socket.socket]:
 
 
 async def _serve(settings: Settings, args: argparse.Namespace) -> None:
+    raise_descriptor_limit()
     sockets = _listen(settings)
     try:
         stop = _stop_signal()
@@ -112,7 +113,7 @@ async def serving(services: Services, sockets: list[socket.socket]) -> AsyncIter
     """Answer on the sockets while the body runs; gives the address. Ends gently: clients are told before they are cut."""
     host, port = sockets[0].getsockname()[:2]
     app = make_app(services, registry=services.node.metrics.registry)
-    server = HTTPServer(app, **server_options())
+    server = Door(app, **server_options())
     server.add_sockets(sockets)
     services.health.open()
     try:

@@ -22,6 +22,8 @@ _KEY_BYTES = 16
 
 def check_handshake(request: HTTPServerRequest) -> None:
     """Refuse what RFC 6455 (4.2.1) does not take for a handshake."""
+    if request.method != "GET":
+        raise Refused(Code.METHOD_NOT_ALLOWED, allow=["GET"])
     if "websocket" not in _words(request, "Upgrade") or "upgrade" not in _words(request, "Connection"):
         raise Refused(Code.MALFORMED_REQUEST, "This path speaks WebSocket; ask for the upgrade.")
     if request.version != "HTTP/1.1":

@@ -58,6 +58,8 @@ class RawLine:
     """One socket. What the server sends is read only when a method asks for it."""
 
     def __init__(self, line: socket.socket) -> None:
+        line.setblocking(False)
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket, self.head = line, ""
         self.is_over = False
         self._unread = b""
@@ -65,13 +67,16 @@ class RawLine:
     @classmethod
     async def dial(cls, port: int, *, receive_buffer: int | None = None) -> Self:
         """Connect, and say nothing yet."""
-        line = socket.socket()
-        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        made = cls(socket.socket())
         if receive_buffer is not None:
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        line.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(line, ("127.0.0.1", port))
-        return cls(line)
+            made.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        await made.connect(port)
+        return made
+
+    async def connect(self, port: int) -> None:
+        """Knock at the server's door."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await asyncio.get_running_loop().sock_connect(self.socket, ("127.0.0.1", port))
 
     async def read_head(self) -> str:
         """The head of the server's answer."""
@@ -190,6 +195,11 @@ class Stranger:
     async def dial(self, **options: Any) -> RawLine:
         """A line on which nothing was said yet."""
         self._lines.append(await RawLine.dial(self.port, **options))
+        return self._lines[-1]
+
+    def before_dialling(self) -> RawLine:
+        """A socket that has not knocked yet."""
+        self._lines.append(RawLine(socket.socket()))
         return self._lines[-1]
 
     async def open(self, path: str = "/ws?token=mallory", *headers: str, **options: Any) -> RawLine:

@@ -1,0 +1,151 @@
+"""The HTTP server's door: how many may stand in it, and what happens when the process can hold no more. No routes.
+
+Who has connected and not said what for holds a place; when the places are gone, whoever has stood there longest leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import resource
+import socket
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from tornado.http1connection import HTTP1ServerConnection
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPMessageDelegate, RequestStartLine, ResponseStartLine
+from tornado.iostream import IOStream
+
+BACKLOG = 4_096
+"""Connections that wait in the kernel: a herd that comes back at once is not turned away there."""
+_ACCEPTED_AT_ONCE = 128
+"""Then the loop looks after the others first."""
+_NO_MORE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DoorBounds:
+    """How many may wait, and what is done when the process has no more descriptors."""
+
+    waiting: int = 4_000
+    """Connections whose next request has not come: those that never say anything, and those that are kept for later."""
+    sent_away: int = 100
+    pause_seconds: float = 0.2
+
+
+class Door(HTTPServer):
+    """Tornado's server with bounds on who says nothing."""
+
+    def initialize(self, application: Any, *, bounds: DoorBounds | None = None, **options: Any) -> None:  # type: ignore[override]
+        """Take the server's options, and the bounds."""
+        super().initialize(application, **options)
+        self._bounds = bounds or DoorBounds()
+        self._waiting: dict[HTTP1ServerConnection, None] = {}
+        """In the order in which they began to wait."""
+        self._listeners: dict[socket.socket, asyncio.TimerHandle | None] = {}
+
+    # --- coming in ---
+
+    def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
+        """Let in who knocks there."""
+        for listener in sockets:
+            self._listeners[listener] = None
+            asyncio.get_running_loop().add_reader(listener, self._accept, listener)
+
+    def stop(self) -> None:
+        """Let nobody in any more; who is in stays."""
+        super().stop()
+        for listener, pause in self._listeners.items():
+            asyncio.get_running_loop().remove_reader(listener)
+            if pause is not None:
+                pause.cancel()
+            listener.close()
+        self._listeners.clear()
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(_ACCEPTED_AT_ONCE):
+            try:
+                line, address = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _NO_MORE:
+                    raise
+                self._pause(listener, error)
+                return
+            stream = IOStream(line, max_buffer_size=self.max_buffer_size, read_chunk_size=self.read_chunk_size)
+            self.handle_stream(stream, address)
+
+    def _pause(self, listener: socket.socket, error: OSError) -> None:
+        """Those who knock wait in the kernel, instead of being tried again without a rest."""
+        _log.warning("no connection can be taken (%s): %d wait for a request", error.strerror, len(self._waiting))
+        self._send_away(self._bounds.sent_away)
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(listener)
+        self._listeners[listener] = loop.call_later(self._bounds.pause_seconds, self._go_on, listener)
+
+    def _go_on(self, listener: socket.socket) -> None:
+        self._listeners[listener] = None
+        asyncio.get_running_loop().add_reader(listener, self._accept, listener)
+
+    # --- standing in the door ---
+
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        """A connection waits for its next request."""
+        assert isinstance(server_conn, HTTP1ServerConnection)  # noqa: S101 - Tornado's own, declared as any object
+        waiting = self._waiting
+        waiting[server_conn] = None
+        if len(waiting) > self._bounds.waiting:
+            self._send_away(1)
+        return _Arrival(super().start_request(server_conn, request_conn), lambda: waiting.pop(server_conn, None))
+
+    def on_close(self, server_conn: object) -> None:
+        """It is gone."""
+        self._waiting.pop(server_conn, None)  # type: ignore[call-overload]  # as above
+        super().on_close(server_conn)
+
+    def _send_away(self, count: int) -> None:
+        """Those who have waited longest: an honest client says at once what it wants, or comes back."""
+        for connection in list(islice(self._waiting, count)):
+            del self._waiting[connection]
+            connection.stream.close()
+
+
+class _Arrival(HTTPMessageDelegate):
+    """Tells that a request's head has come, and is then only in between."""
+
+    def __init__(self, inner: HTTPMessageDelegate, arrived: Callable[[], object]) -> None:
+        self._inner, self._arrived = inner, arrived
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        """The head is there."""
+        self._arrived()
+        return self._inner.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Pass it on."""
+        return self._inner.data_received(chunk)
+
+    def finish(self) -> None:
+        """Pass it on."""
+        self._inner.finish()
+
+    def on_connection_close(self) -> None:
+        """Pass it on."""
+        self._inner.on_connection_close()
+
+
+def raise_descriptor_limit() -> int:
+    """Let this process have as many descriptors as it may: each connection is one. Gives their number."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
