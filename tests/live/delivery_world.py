@@ -34,10 +34,10 @@ _MOST_ROUNDS = 50
 
 
 class BusPlace(ABC):
-    """Where the bus of all nodes is, and what may happen to it there."""
+    """Where the bus of all nodes is, and what may happen to it, or between it and a node."""
 
     admin: Bus
-    """A line of the test's own, which nothing disturbs."""
+    """A line of the test's own, which nothing but the bus's own death disturbs."""
 
     @abstractmethod
     async def new_world(self) -> None:
@@ -48,16 +48,44 @@ class BusPlace(ABC):
         """The bus as the node on this seat sees it."""
 
     @abstractmethod
+    async def crash(self, seat: int) -> None:
+        """The node on this seat dies in this moment: nothing of it reaches the bus any more."""
+
+    @abstractmethod
     async def disconnect(self, seat: int) -> None:
-        """The node on this seat is gone."""
+        """Clear away what is left of a dead node."""
+
+    @abstractmethod
+    def is_away(self, seat: int) -> bool:
+        """Has the node on this seat lost the bus?"""
+
+    @abstractmethod
+    async def go_away(self, seat: int, how: str) -> None:
+        """The node loses the bus: it is `gone`, or the line goes `silent`, or one direction of it (`deaf`, `dumb`)."""
+
+    @abstractmethod
+    async def come_back(self, seat: int) -> None:
+        """The node reaches the bus again."""
+
+    @abstractmethod
+    async def cut(self, seat: int) -> None:
+        """The node's connections break; it may connect again at once."""
 
     @abstractmethod
     async def flush(self) -> None:
-        """It loses everything."""
+        """The bus loses everything."""
 
     @abstractmethod
     async def age(self) -> None:
         """The histories are too old; epochs, offsets and newest versions stay."""
+
+    @abstractmethod
+    async def keep_dump(self) -> None:
+        """Dump all that there is, for a later restart."""
+
+    @abstractmethod
+    async def restart(self, how: str) -> None:
+        """The bus dies and comes back `with all`, with the `older` dump, or `empty`."""
 
 
 class Auditor(Receiver[Message]):
@@ -137,6 +165,7 @@ class World:
             await reader.cut()
         for number, seat in enumerate(self.seats):
             seat.faults.read_fast()
+            await self.place.crash(number)
             await seat.live.kill()
             await self.place.disconnect(number)
         for auditing in self._auditing:
@@ -233,19 +262,21 @@ class World:
         self.oracle.unbar(user_id, channel)
 
     async def obey(self) -> None:
-        """Tell the nodes who lost something, where the bus carries it, and see that all follow."""
-        while self._untold and (seat := next((s for s in self.seats if not s.faults.is_away), None)) is not None:
-            try:
-                await seat.faults.bus.fan_out.publish_control(ACCESS_CHANGED, access_changed(self._untold[0]))
-            except Refused:
-                return
-            self._untold.pop(0)
-        if not any(seat.faults.is_away for seat in self.seats):
-            await until(lambda: not self._trespassers())
-            for user_id, channel in self.rights.barred:
-                top = await self.place.admin.history.top(channel)
-                assert top is not None
-                self.oracle.bar(user_id, channel, top)
+        """Tell the nodes who lost something, and see that all follow, unless one cannot hear of it yet."""
+        if any(self.place.is_away(number) for number in range(NODES)):
+            return
+        async with asyncio.timeout(_REPLY_SECONDS):
+            while self._untold:
+                with suppress(Refused):
+                    word = access_changed(self._untold[0])
+                    await self.seats[0].faults.bus.fan_out.publish_control(ACCESS_CHANGED, word)
+                    self._untold.pop(0)
+                await asyncio.sleep(0)
+        await until(lambda: not self._trespassers())
+        for user_id, channel in self.rights.barred:
+            top = await self.place.admin.history.top(channel)
+            assert top is not None
+            self.oracle.bar(user_id, channel, top)
 
     def _trespassers(self) -> list[str]:
         connections = (connection for seat in self.seats for connection in seat.live.node.connections)
@@ -260,6 +291,8 @@ class World:
         for entry in [entry for entry in self.processes if entry[0] == number]:
             self.processes.remove(entry)
             await entry[1].crash()
+        await self.place.crash(number)
+        seat.faults.read_fast()
         await seat.live.kill()
         for reader in self.readers:
             if reader.live is seat.live:
@@ -284,14 +317,17 @@ class World:
         if how != "not":
             (faults.reads if how == "before" else faults.answers).clear()
 
-    async def go_away(self, number: int) -> None:
+    async def go_away(self, number: int, how: str) -> None:
         """The node does not reach the bus any more."""
-        self.seats[number].faults.go_away()
+        if not self.place.is_away(number):
+            self.seats[number].faults.lose_all_held()
+            await self.place.go_away(number, how)
 
     async def come_back(self, number: int) -> None:
         """The node reaches the bus again."""
-        self.seats[number].faults.come_back()
-        await self.obey()
+        if self.place.is_away(number):
+            await self.place.come_back(number)
+            await self.obey()
 
     async def compare(self, number: int) -> None:
         """The node compares the tops of its channels, as it does every 40 s."""

@@ -64,7 +64,7 @@ class BusFaults:
     def go_away(self) -> None:
         """What was on its way is lost."""
         self.is_away = True
-        self._held.clear()
+        self.lose_all_held()
 
     def come_back(self) -> None:
         """Every listener is told that words may be missing."""
@@ -81,6 +81,10 @@ class BusFaults:
         for _ in range(min(count, len(self._held))):
             inbox, message = self._held.popleft()
             inbox.hand_over(message)
+
+    def lose_all_held(self) -> None:
+        """The line broke: what was on it is gone, and the bus tells of that when there is another."""
+        self._held.clear()
 
     def lose_held(self) -> bool:
         """Lose the oldest held event; False: there is none."""

@@ -22,6 +22,9 @@ from lms_rt.bus.base import Bus
 from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import FakeClock
 from tests.live.delivery_world import CHANNELS, NODES, BusPlace, World
+from tests.live.faulty_bus import BusFaults
+from tests.live.redis_place import RedisPlace, keep_short_histories
+from tests.servers.redis_server import RedisServer
 
 HISTORY = 4
 """So few events are kept that many are not recovered."""
@@ -45,12 +48,31 @@ class MemoryPlace(BusPlace):
 
     async def new_world(self) -> None:
         self.admin = memory_bus(FakeClock())
+        self._ways: dict[int, BusFaults] = {}
 
-    async def connect(self, seat: int) -> Bus:  # noqa: ARG002 - all see the same
-        return self.admin
+    async def connect(self, seat: int) -> Bus:
+        self._ways[seat] = BusFaults(self.admin)
+        return self._ways[seat].bus
+
+    async def crash(self, seat: int) -> None:
+        self._ways[seat].go_away()
 
     async def disconnect(self, seat: int) -> None:
         pass
+
+    def is_away(self, seat: int) -> bool:
+        return self._ways[seat].is_away
+
+    async def go_away(self, seat: int, how: str) -> None:  # noqa: ARG002 - all is one here
+        self._ways[seat].go_away()
+
+    async def come_back(self, seat: int) -> None:
+        self._ways[seat].come_back()
+
+    async def cut(self, seat: int) -> None:
+        if not self.is_away(seat):
+            self._ways[seat].go_away()
+            self._ways[seat].come_back()
 
     async def flush(self) -> None:
         self._channels.clear()
@@ -58,6 +80,14 @@ class MemoryPlace(BusPlace):
     async def age(self) -> None:
         for channel in self._channels.values():
             channel.history.clear()
+
+    async def keep_dump(self) -> None:
+        pass
+
+    async def restart(self, how: str) -> None:  # noqa: ARG002 - a new process begins empty
+        self._channels.clear()
+        for seat in self._ways:
+            await self.cut(seat)
 
     @property
     def _channels(self) -> dict[str, Any]:
@@ -143,21 +173,29 @@ class DeliveryMachine(RuleBasedStateMachine):
     def reads_of_the_history_are_slow(self, node: int, how: str) -> None:
         self.world.disturb_reads(node, how)
 
-    @rule(node=NODE, is_away=st.booleans())
-    def a_node_loses_or_regains_the_bus(self, node: int, *, is_away: bool) -> None:
-        self.do(self.world.go_away(node) if is_away else self.world.come_back(node))
+    @rule(node=NODE, how=st.sampled_from(("gone", "silent", "deaf", "dumb")))
+    def a_node_loses_the_bus(self, node: int, how: str) -> None:
+        self.do(self.world.go_away(node, how))
+
+    @rule(node=NODE)
+    def a_node_has_the_bus_again(self, node: int) -> None:
+        self.do(self.world.come_back(node))
+
+    @rule(node=NODE)
+    def the_lines_to_the_bus_are_cut(self, node: int) -> None:
+        self.do(self.world.place.cut(node))
 
     @rule(node=NODE)
     def a_node_compares_the_tops(self, node: int) -> None:
         self.do(self.world.compare(node))
 
-    @rule()
-    def the_bus_is_flushed(self) -> None:
-        self.do(self.world.place.flush())
+    @rule(how=st.sampled_from(("flushed", "aged", "aged", "dumped", "dumped")))
+    def something_happens_to_the_data_of_the_bus(self, how: str) -> None:
+        self.do({"flushed": self.place.flush, "aged": self.place.age, "dumped": self.place.keep_dump}[how]())
 
-    @rule()
-    def the_histories_age(self) -> None:
-        self.do(self.world.place.age())
+    @rule(how=st.sampled_from(("with all", "older", "empty")))
+    def the_bus_dies_and_comes_back(self, how: str) -> None:
+        self.do(self.place.restart(how))
 
     @rule(turns=st.integers(1, 30))
     def everything_goes_on_a_little(self, turns: int) -> None:
@@ -191,10 +229,21 @@ def live_through(place: BusPlace, loop: asyncio.AbstractEventLoop, *, examples: 
 @pytest.fixture
 def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[asyncio.AbstractEventLoop]:
     monkeypatch.setattr(memory_channels, "HISTORY_EVENTS", HISTORY)
+    keep_short_histories(monkeypatch, HISTORY)
     made = asyncio.new_event_loop()
     yield made
     made.close()
 
 
-def test_one_process(loop: asyncio.AbstractEventLoop) -> None:
-    live_through(MemoryPlace(), loop, examples=60, steps=40)
+def test_on_the_bus_of_one_process(loop: asyncio.AbstractEventLoop) -> None:
+    live_through(MemoryPlace(), loop, examples=100, steps=40)
+
+
+@pytest.mark.real
+def test_on_redis(loop: asyncio.AbstractEventLoop) -> None:
+    with RedisServer() as server:
+        place = RedisPlace(server)
+        try:
+            live_through(place, loop, examples=60, steps=30)
+        finally:
+            loop.run_until_complete(place.close())
