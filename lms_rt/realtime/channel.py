@@ -28,6 +28,8 @@ BUS_TIMEOUT_SECONDS = 5
 LINGER_SECONDS = 5.0
 MAX_RECOVERY_BYTES = 512 * 1024
 """What was missed must fit into a reply beside what waits already; more is not recovered, the snapshot is smaller."""
+MAX_MAIL = 10_000
+"""What may wait while the actor itself waits for the bus."""
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +91,10 @@ class ChannelActor(Receiver[Message], Audience):
     # --- from outside: everything goes through the mailbox ---
 
     def receive(self, message: Message) -> None:
-        """A message of the bus."""
+        """A message of the bus. Who is kept waiting too long forgets what has come, and compares instead."""
+        if len(self._mailbox) >= MAX_MAIL:
+            self._mailbox = deque(mail for mail in self._mailbox if not isinstance(mail, Message))
+            message = Interrupted(self.channel)
         self._post(message)
 
     async def join(self, subscription: Subscription, since: Position | None) -> None:

@@ -44,10 +44,10 @@ async def test_every_key_is_on_the_page_and_has_its_type_and_an_age(redis_url: s
         await do_everything(some.bus)
         prefix, patterns, met = f"lms:{some.installation}:", told(), set()
         async for raw in client.scan_iter(f"{prefix}*"):
-            name = raw.decode().removeprefix(prefix)
+            name = bytes(raw).decode().removeprefix(prefix)
             matching = [pattern for pattern in patterns if pattern.fullmatch(name)]
             assert matching, f"{name} is not on the page"
-            kind = (await client.type(raw)).decode().replace("zset", "sorted set")
+            kind = str(await client.type(raw), "utf-8").replace("zset", "sorted set")  # type: ignore[arg-type]
             assert {patterns[pattern] for pattern in matching} == {kind}, name
             assert await client.pttl(raw) > 0, f"{name} is kept for ever"
             met.update(matching)

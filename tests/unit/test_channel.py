@@ -16,6 +16,7 @@ from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.actor import Actor
 from lms_rt.errors import Code, Refused
+from lms_rt.realtime import channel
 from lms_rt.realtime.channel import _Linger
 from lms_rt.realtime.connection import Connection, Flusher, Transport
 from lms_rt.realtime.hub import Hub
@@ -155,6 +156,22 @@ async def test_events_while_the_history_is_read_come_once(place: Place) -> None:
     await settle()
     assert heard.offsets == [1, 2, 3, 4, 5]
     assert ears.offsets == [5]
+
+
+async def test_a_mailbox_that_runs_over_forgets_and_heals(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel, "MAX_MAIL", 5)
+    first, heard = place.connection("con_1")
+    await place.subscribed(first)
+    place.history.gate.clear()
+    joining = place.subscribing(place.connection("con_2")[0])
+    await settle()
+    await place.publish(23)
+    (actor,) = place.hub._actors.values()
+    assert len(actor._mailbox) <= 5
+    place.history.gate.set()
+    await joining
+    await settle()
+    assert heard.offsets == list(range(1, 24))
 
 
 async def test_a_herd_shares_one_read_and_each_gets_what_it_missed(place: Place) -> None:
