@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -9,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from tornado.netutil import bind_sockets
-from tornado.web import Application
+from tornado.web import Application, RequestHandler
 
 from config.settings import Settings
 from handlers.app import server_options
@@ -21,6 +22,17 @@ from tests.live.raw_line import Crowd, Stranger, request
 
 HONEST = 60
 PLACES = 50
+
+
+class Slow(RequestHandler):
+    """Answers when it is let."""
+
+    begun, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def get(self) -> None:
+        self.begun.set()
+        await self.may_answer.wait()
+        self.write("at last")
 
 
 @asynccontextmanager
@@ -35,7 +47,8 @@ async def door(live: LiveNode, bounds: DoorBounds) -> AsyncIterator[int]:
         sessions=live.sessions,
         subscriptions=live.subscriptions,
     )
-    application = Application(live_rules(services), origins=Origins(settings))  # type: ignore[arg-type]
+    rules = [*live_rules(services), ("/slow", Slow)]  # type: ignore[arg-type]
+    application = Application(rules, origins=Origins(settings))
     server = Door(application, bounds=bounds, **server_options())
     sockets = bind_sockets(0, "127.0.0.1")
     server.add_sockets(sockets)
@@ -131,6 +144,26 @@ async def test_who_waits_with_an_answered_request_behind_him_waits_as_all_do(str
     for _ in range(PLACES):
         await stranger.dial()
     await first.gone()
+
+
+async def test_who_has_left_holds_no_place(stranger: Stranger) -> None:
+    first = await stranger.dial()
+    for _ in range(PLACES * 2):
+        (await stranger.dial()).cut()
+    await stranger.welcomed("ada")  # so they have come and gone before
+    await first.send(WHOLE)
+    assert "101" in await first.read_head()
+
+
+async def test_who_waits_for_his_answer_is_not_sent_away(stranger: Stranger) -> None:
+    patient = await stranger.dial()
+    await patient.send(b"GET /slow HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    await Slow.begun.wait()
+    for _ in range(PLACES * 2):
+        await stranger.dial()
+    await stranger.welcomed("ada")
+    Slow.may_answer.set()
+    assert "200" in await patient.read_head()
 
 
 async def test_who_has_come_in_is_not_sent_away(stranger: Stranger, crowd: Crowd) -> None:
