@@ -112,6 +112,26 @@ async def test_a_master_that_dies_takes_its_own_channels_epochs_alone() -> None:
                     assert Interrupted(channel) in heard[channel].messages
 
 
+@pytest.mark.soak
+async def test_a_replica_takes_over_from_the_master_that_the_url_names() -> None:
+    with RedisCluster() as cluster, RedisServer(cluster_enabled="yes", cluster_node_timeout=2000) as replica:
+        cluster.add_replica(replica, cluster.masters[0])
+        async with on_redis(cluster.url, is_cluster=True, limits=QUICK) as some:
+            names = {f"course:{n}": Keys(some.installation).channel(f"course:{n}") for n in range(12)}
+            lost = [channel for channel, name in names.items() if cluster.master_of(name) is cluster.masters[0]]
+            heard = {channel: Kept() for channel in lost}
+            before = {}
+            for channel, kept in heard.items():
+                await some.bus.fan_out.listen(channel, kept)
+                before[channel] = await some.bus.fan_out.publish_direct(channel, "announcement", {})
+            cluster.masters[0].kill()
+            for channel, kept in heard.items():
+                place = await published_at_last(some.bus, channel)
+                assert place.epoch != before[channel].epoch
+                await all_arrived(some.bus, channel, kept)
+                assert Interrupted(channel) in kept.messages
+
+
 async def publish_until_refused(bus: Bus, channels: tuple[str, ...]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:

@@ -9,7 +9,8 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -121,11 +122,7 @@ class RedisServer:
 
     def until(self, fact: str, value: str) -> None:
         """Return once INFO says so."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while self.fact(fact) != value:
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{fact} is {self.fact(fact)}, not {value}")
-            time.sleep(0.02)
+        _until(lambda: self.fact(fact) == value)
 
 
 class RedisCluster:
@@ -149,7 +146,7 @@ class RedisCluster:
                 master.do("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
                 master.do("CLUSTER", "MEET", "127.0.0.1", self.masters[0].port)
             for master in self.masters:
-                _until_whole(master)
+                _until(partial(_is_whole, master))
             self._stack = stack.pop_all()
         return self
 
@@ -165,6 +162,17 @@ class RedisCluster:
             if first <= slot <= last:
                 return next(master for master in self.masters if master.port == port)
         raise LookupError(key)
+
+    def add_replica(self, replica: RedisServer, master: RedisServer) -> None:
+        """Let a server follow a master, and everybody know of it."""
+        replica.do("CLUSTER", "MEET", "127.0.0.1", master.port)
+        name = master.do("CLUSTER", "MYID").decode()
+        _until(lambda: name in str(replica.do("CLUSTER", "NODES")))
+        replica.do("CLUSTER", "REPLICATE", name)
+        replica.until("master_link_status", "up")
+        for one in self.masters:
+            _until(partial(_knows_a_replica, one))
+        _until(partial(_is_whole, replica))
 
     def move_slot(self, key: str, to: RedisServer) -> None:
         """Let another master have the slot of this key, with all that is in it."""
@@ -186,13 +194,21 @@ class RedisCluster:
             server.do("CLUSTER", "SETSLOT", slot, "NODE", to.do("CLUSTER", "MYID").decode())
 
 
-def _until_whole(master: RedisServer) -> None:
+def _is_whole(server: RedisServer) -> bool:
+    return b"cluster_state:ok" in server.do("CLUSTER", "INFO")
+
+
+def _knows_a_replica(server: RedisServer) -> bool:
+    return "slave" in str(server.do("CLUSTER", "NODES"))
+
+
+def _until(is_so: Callable[[], bool]) -> None:
     """Gossip takes a second or two."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while b"cluster_state:ok" not in master.do("CLUSTER", "INFO"):
+    while not is_so():
         if time.monotonic() > deadline:
-            raise RuntimeError("the cluster did not form")
-        time.sleep(0.05)
+            raise RuntimeError(f"still not: {is_so}")
+        time.sleep(0.02)
 
 
 def free_port() -> int:

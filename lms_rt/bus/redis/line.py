@@ -11,6 +11,7 @@ import hashlib
 import logging
 import random
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -28,6 +29,8 @@ _AWAY = re.compile(r"(?:^|-)(LOADING|MASTERDOWN|READONLY|CLUSTERDOWN|NOAUTH|WRON
 """The server cannot serve us at all. (Redis before 7 wraps what a script met: "ERR Error running script …: -READONLY")"""
 _NOT_NOW = re.compile(r"(?:^|-)(OOM|MISCONF|BUSY|NOREPLICAS|TRYAGAIN|ASK|MOVED)\b")
 """This command was refused, others may pass."""
+_WARN_SECONDS = 5.0
+"""A full server refuses every write: so often it is logged."""
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +78,7 @@ class RedisLine:
         self._servers: Servers | None = None
         self._known: tuple[Endpoint, ...] = ()
         """Servers of the Cluster as it was last: the one that the URL names may be gone."""
-        self._is_told_away = False
+        self._is_told_away, self._warned_at = False, -_WARN_SECONDS
         self._watchers: list[Receiver[bool]] = []
         self._has_fallen, self._is_up = asyncio.Event(), asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
@@ -147,7 +150,10 @@ class RedisLine:
             self._fall()
         elif not _NOT_NOW.search(str(error)):
             raise error  # a fault of ours
-        _log.warning("redis refused: %s", error)
+        now = time.monotonic()
+        if now - self._warned_at > _WARN_SECONDS:
+            self._warned_at = now
+            _log.warning("redis refused: %s", error)
         raise Refused(Code.UNAVAILABLE) from None
 
     # --- the breaker ---
