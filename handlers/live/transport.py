@@ -181,20 +181,19 @@ class SocketTransport(FrameReader, Transport):
         self._loop.add_reader(self._socket, self._on_readable)
 
     def _on_readable(self) -> None:
-        if self.is_paused:  # what comes now waits in the kernel, and then at the client
-            self._is_reading = False
-            self._loop.remove_reader(self._socket)
-            return
         try:
-            data = self._socket.recv(_READ_BYTES)
+            data = self._socket.recv(1, socket.MSG_PEEK) if self.is_paused else self._socket.recv(_READ_BYTES)
         except BlockingIOError:
             return
         except OSError:
             data = b""
-        if data:
-            self.feed(data)
-        else:
+        if not data:
             self.abort()
+        elif self.is_paused:  # what came waits in the kernel, and what follows at the client
+            self._is_reading = False
+            self._loop.remove_reader(self._socket)
+        else:
+            self.feed(data)
 
     def on_text(self, raw: bytes) -> None:
         """Hand it over."""

@@ -1,0 +1,162 @@
+"""A line from its first byte to its last: what came with the handshake, what waits, and that nothing of it stays behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from handlers.live.commands import Command, LiveSession
+from handlers.live.table import COMMANDS
+from lms_rt.contracts.base import Draft
+from tests.live.live_node import LiveNode, live_node, until
+from tests.live.raw_line import CLOSE, TEXT, RawLine, Stranger, command, frame, request
+
+OURS = frozenset(
+    {"Actor", "Connection", "Dialogue", "LiveSession", "LiveSocket", "SocketTransport", "Subscription", "TokenBucket"}
+    | {"HTTPServerRequest", "IOStream", "HTTP1ServerConnection", "Exchange", "SelectorKey", "socket"}
+)
+
+
+class WaitCommand(Draft):
+    """`wait {}`."""
+
+
+class Gate:
+    """A command that waits until it is let through."""
+
+    def __init__(self) -> None:
+        self.opened, self.begun = asyncio.Event(), 0
+
+    async def wait(self, _: LiveSession, __: WaitCommand) -> None:
+        self.begun += 1
+        await self.opened.wait()
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+@pytest.fixture
+async def live(gate: Gate) -> AsyncIterator[LiveNode]:
+    async with live_node(commands={**COMMANDS, "wait": Command("wait", WaitCommand, gate.wait)}) as made:
+        yield made
+
+
+@pytest.fixture
+def stranger(live: LiveNode) -> Iterator[Stranger]:
+    made = Stranger(live.port)
+    yield made
+    made.leave()
+
+
+async def test_what_comes_with_the_handshake_is_read(stranger: Stranger) -> None:
+    line = await stranger.dial()
+    await line.send(request("/ws?token=ada") + command("ping", 1) + command("ping", 2)[:9])
+    assert "101" in await line.read_head()
+    assert (await line.message())["type"] == "welcome"
+    assert (await line.message())["id"] == 1
+    await line.send(command("ping", 2)[9:])
+    assert (await line.message())["id"] == 2
+
+
+async def test_commands_wait_at_the_client_while_one_runs(live: LiveNode, stranger: Stranger, gate: Gate) -> None:
+    """Nothing more is read: what a client sends meanwhile fills no memory of ours."""
+    line = await stranger.welcomed()
+    for number in range(3):
+        await line.send(command("wait", number))
+    await until(lambda: gate.begun == 1)
+    (connection,) = live.node.connections
+    assert connection.is_busy
+    await until(lambda: not connection._transport._is_reading)
+    gate.opened.set()
+    assert [(await line.message())["id"] for _ in range(3)] == [0, 1, 2]
+    assert gate.begun == 3
+    assert not connection.is_busy
+
+
+async def test_who_goes_while_a_command_runs_is_missed_at_once(live: LiveNode, stranger: Stranger, gate: Gate) -> None:
+    line = await stranger.welcomed()
+    await line.send(command("wait"))
+    await until(lambda: gate.begun == 1)
+    line.cut()
+    await until(lambda: not live.node.connections)
+
+
+@pytest.mark.parametrize(
+    ("lines", "what"),
+    [
+        (("Upgrade: h2c",), "ask for the upgrade"),
+        (("Connection: keep-alive",), "ask for the upgrade"),
+        (("Sec-WebSocket-Version: 8",), "version 13"),
+        (("Sec-WebSocket-Key: c2hvcnQ=",), "16 bytes"),
+        (("Sec-WebSocket-Key: not base64 at all",), "16 bytes"),
+        (("Sec-WebSocket-Key:",), "16 bytes"),
+    ],
+)
+async def test_what_is_no_handshake_is_refused(stranger: Stranger, lines: tuple[str, ...], what: str) -> None:
+    """As a problem, and with the version that is spoken here; the ticket is not spent."""
+    head = request("/ws?token=ada").decode()
+    for changed in lines:
+        name = changed.partition(":")[0]
+        head = "\r\n".join(changed if line.startswith(f"{name}:") else line for line in head.split("\r\n"))
+    line = await stranger.dial()
+    await line.send(head.encode())
+    answer = await line.read_head()
+    assert answer.startswith("HTTP/1.1 400")
+    assert "application/problem+json" in answer
+    assert "Sec-Websocket-Version: 13" in answer.replace("WebSocket", "Websocket")
+    assert what in line._unread.decode()
+
+
+async def ended_by_client(line: RawLine) -> None:
+    await line.send(frame(CLOSE, b"\x03\xe8"))
+    await line.gone()
+
+
+async def cut(line: RawLine) -> None:
+    line.cut()
+
+
+async def broken(line: RawLine) -> None:
+    await line.send(frame(TEXT, b"\xff"))
+    await line.ended()
+
+
+async def unanswered(line: RawLine) -> None:
+    await line.send(frame(TEXT, b"\xff"))
+    await line.closed()
+    line.cut()
+
+
+@pytest.mark.parametrize("end", [ended_by_client, cut, broken, unanswered])
+async def test_an_ended_line_leaves_nothing_for_the_collector(live: LiveNode, stranger: Stranger, end: object) -> None:
+    """With 10,000 lines the collector looks at everything seldom: what ends is freed by its last user."""
+
+    async def one(user: str) -> None:
+        line = await stranger.welcomed(user)
+        assert (await line.ask("subscribe", channel="course:1"))["ok"]
+        await end(line)  # type: ignore[operator]
+        stranger.leave()
+        stranger._lines.clear()
+        await until(lambda: not live.node.connections)
+
+    await one("first")
+    gc.collect()
+    gc.disable()
+    try:
+        before = census()
+        for _ in range(5):
+            await one("ada")
+        await until(lambda: not (census() - before))
+    finally:
+        gc.enable()
+
+
+def census() -> Counter[str]:
+    """How many there are of what a line is made of."""
+    return Counter(name for thing in gc.get_objects() if (name := type(thing).__name__) in OURS)
