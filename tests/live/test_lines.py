@@ -72,10 +72,11 @@ async def test_commands_wait_at_the_client_while_one_runs(live: LiveNode, strang
     await until(lambda: gate.begun == 1)
     (connection,) = live.node.connections
     assert connection.is_busy
-    await until(lambda: not connection._transport._is_reading)
+    await line.send(command("wait", 3))
+    await until(lambda: not connection._transport._is_reading)  # type: ignore[attr-defined]
     gate.opened.set()
-    assert [(await line.message())["id"] for _ in range(3)] == [0, 1, 2]
-    assert gate.begun == 3
+    assert [(await line.message())["id"] for _ in range(4)] == [0, 1, 2, 3]
+    assert gate.begun == 4
     assert not connection.is_busy
 
 
