@@ -296,6 +296,7 @@ def _tasks_of(services: Services) -> dict[str, Background]:
         "relay": relay,
         "attempt_clock": services.attempt_clock.run,
         "enrollments": services.enrollments.run,
+        "sessions": services.sessions.run,
         "node": services.node.run,
         "dashboards": services.dashboards.run,
     }

@@ -29,6 +29,7 @@ from lms_rt.security.permissions import permissions_of
 from lms_rt.security.sessions import Device, Families, Family, ReusedTokenError
 from lms_rt.security.signed_in import Person, SignedIn
 from lms_rt.security.tokens import AccessClaims, AccessTokens, RefreshTokens
+from lms_rt.services.announcing import Announcer
 from lms_rt.services.tickets import TICKET_SECONDS, TicketOffice
 from lms_rt.services.user_views import user_view
 from lms_rt.storage.faults import faults_translated
@@ -59,6 +60,7 @@ class Sessions(Receiver[Word]):
         )
         self._signed_in = SignedIn(clock)
         self._tickets = TicketOffice(clock=clock, tickets=bus.tickets)
+        self._announcer = Announcer(bus.fan_out)
         self._listening: Listening | None = None
         self.csrf = CsrfTokens(secret)
 
@@ -67,6 +69,10 @@ class Sessions(Receiver[Word]):
     async def listen(self) -> None:
         """Hear from now on what other nodes ended."""
         self._listening = await self._bus.fan_out.listen_control(self)
+
+    async def run(self) -> None:
+        """Say again what other nodes could not be told while the bus was away, until cancelled."""
+        await self._announcer.run()
 
     async def close(self) -> None:
         """Hear nothing more."""
@@ -167,7 +173,7 @@ class Sessions(Receiver[Word]):
     async def forget(self, user_id: str) -> None:
         """Have every node read again what it knows of this person."""
         self._signed_in.forget(user_id)
-        await _best_effort(self._bus.fan_out.publish_control(ACCOUNT_CHANGED, account_changed(user_id)))
+        await self._announcer.tell(ACCOUNT_CHANGED, account_changed(user_id))
 
     # --- tickets ---
 
@@ -234,11 +240,10 @@ class Sessions(Receiver[Word]):
     async def _tell(self, user_id: str, session_id: str | None, reason: str) -> None:
         """First whoever listens as this person, then the nodes, which close the sockets."""
         self._signed_in.forget(user_id, session_id)
-        fan_out = self._bus.fan_out
         told = {"session_id": session_id, "reason": reason}
-        await _best_effort(fan_out.publish_direct(user_channel(user_id), SESSION_REVOKED, told))
+        await _best_effort(self._bus.fan_out.publish_direct(user_channel(user_id), SESSION_REVOKED, told))
         word = session_revoked(user_id, session_id=session_id)
-        await _best_effort(fan_out.publish_control(SESSION_REVOKED, word))
+        await self._announcer.tell(SESSION_REVOKED, word)
 
 
 def _actor(person: Person, session_id: str, expires_at_ms: int) -> Actor:

@@ -207,6 +207,24 @@ async def test_a_session_ends_although_the_bus_is_away(people: People) -> None:
         assert await lonely.refusal(tokens.access_token) is Code.TOKEN_REVOKED
 
 
+async def test_other_nodes_hear_of_an_end_as_soon_as_the_bus_is_back(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = await people.join()
+    with monkeypatch.context() as away:
+        away.setattr(people.bus.fan_out, "publish_control", _Away().publish_control)
+        await people.sessions.sign_out(await people.sessions.authenticate(tokens.access_token))
+    assert people.heard.named(SESSION_REVOKED) == []
+    running = asyncio.create_task(people.sessions.run())
+    try:
+        async with asyncio.timeout(5):
+            while not people.heard.named(SESSION_REVOKED):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_without_the_database_the_copies_on_the_bus_decide(
     people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
