@@ -11,6 +11,7 @@ from tornado.web import Application
 
 from handlers.edge import BoundedBody, Edge
 from handlers.headers import CommonHeaders
+from handlers.live import asyncapi
 from handlers.live.lines import Lines
 from handlers.live.socket import live_rules
 from handlers.observing import HttpFigures, Observer
@@ -101,7 +102,7 @@ def make_app(
     lines = Lines()
     rules = [*(live_rules(services, lines=lines) if live is None else live), *pages]
     if settings.are_docs_open:
-        served += (*document_routes(operations, settings), *docs.ROUTES)
+        served += (*document_routes(operations, settings), *asyncapi.document_routes(settings), *docs.ROUTES)
     origins = Origins(settings)
     credentials = Credentials(services=services, settings=settings, origins=origins)
     spine = Spine(services=services, settings=settings, credentials=credentials, origins=origins)

@@ -23,6 +23,7 @@ from lms_rt.contracts.attempts import (
     SyncView,
 )
 from lms_rt.contracts.channels import attempt_channel
+from lms_rt.contracts.live import LiveAttemptView
 from lms_rt.errors import Code, Refused
 from lms_rt.services.attempts import device_of
 
@@ -120,13 +121,13 @@ def _handed_out(attempt: HandedOutView, subscription: dict[str, Any] | None) -> 
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("attempt.start", AttemptStart, start),
-    Command("attempt.resume", AttemptResume, resume),
-    Command("attempt.take_over", AttemptTakeOver, take_over),
+    Command("attempt.start", AttemptStart, start, LiveAttemptView),
+    Command("attempt.resume", AttemptResume, resume, LiveAttemptView),
+    Command("attempt.take_over", AttemptTakeOver, take_over, LiveAttemptView),
     Command("attempt.look", AttemptLook, look),
     Command("attempt.page", AttemptPage, page),
     Command("attempt.seen", AttemptSeen, seen),
-    Command("answer.save", AnswerSave, save),
-    Command("attempt.sync", AttemptSync, sync),
-    Command("attempt.submit", AttemptSubmit, submit),
+    Command("answer.save", AnswerSave, save, SavedView),
+    Command("attempt.sync", AttemptSync, sync, SyncView),
+    Command("attempt.submit", AttemptSubmit, submit, AttemptView),
 )

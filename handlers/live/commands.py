@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lms_rt.contracts.actor import Actor
-from lms_rt.contracts.base import Draft, read_model
+from lms_rt.contracts.base import Draft, View, read_model
 from lms_rt.contracts.frames import CommandFrame, error_frame, reply_frame
+from lms_rt.contracts.live import DoneView
 from lms_rt.errors import Code, Refused
 from lms_rt.realtime.connection import Connection
 from lms_rt.realtime.subscription import Subscription
@@ -30,15 +31,20 @@ CommandFunction = Callable[["LiveSession", Any], Any]
 
 
 CommandModel = type[Draft]
+CommandReply = type[View]
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One row of the table: the type that clients send, the model of its fields (without `id` and `type`), what it does."""
+    """One row of the table: the type that clients send, the model of its fields (without `id` and `type`), what it does.
+
+    `reply` describes the result for the documents.
+    """
 
     type: str
     model: CommandModel
     function: CommandFunction
+    reply: CommandReply = DoneView
 
 
 class LiveSession:

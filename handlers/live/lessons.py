@@ -18,6 +18,6 @@ async def complete(session: LiveSession, command: LessonCompleteCommand) -> Less
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("lesson.progress", LessonProgressCommand, progress),
-    Command("lesson.complete", LessonCompleteCommand, complete),
+    Command("lesson.progress", LessonProgressCommand, progress, LessonProgressView),
+    Command("lesson.complete", LessonCompleteCommand, complete, LessonProgressView),
 )

@@ -8,7 +8,15 @@ import orjson
 
 from handlers.live.commands import Command, LiveSession
 from lms_rt.bus.base import Position, Published
-from lms_rt.contracts.live import HistoryCommand, PresenceCommand, SubscribeCommand, UnsubscribeCommand
+from lms_rt.contracts.live import (
+    HistoryCommand,
+    HistoryView,
+    PresenceCommand,
+    PresenceView,
+    SubscribeCommand,
+    SubscribedView,
+    UnsubscribeCommand,
+)
 from lms_rt.errors import Code, Refused
 
 
@@ -73,8 +81,8 @@ def _shown(events: tuple[Published, ...]) -> list[orjson.Fragment]:
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("subscribe", SubscribeCommand, subscribe),
+    Command("subscribe", SubscribeCommand, subscribe, SubscribedView),
     Command("unsubscribe", UnsubscribeCommand, unsubscribe),
-    Command("history", HistoryCommand, history),
-    Command("presence", PresenceCommand, presence),
+    Command("history", HistoryCommand, history, HistoryView),
+    Command("presence", PresenceCommand, presence, PresenceView),
 )

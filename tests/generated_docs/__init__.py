@@ -18,12 +18,18 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/permissions.md": rest.permissions,
     "docs/rest-api.md": rest.rest_api,
     "docs/events.md": live.events,
+    "docs/asyncapi.json": live.asyncapi,
     "docs/metrics.md": metrics.metrics,
 }
 """Pages that are made as a whole."""
 
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
-    "docs/realtime-protocol.md": {"commands": live.commands, "limits": live.limits, "close codes": live.close_codes},
+    "docs/realtime-protocol.md": {
+        "notices": live.notices,
+        "commands": live.commands,
+        "limits": live.limits,
+        "close codes": live.close_codes,
+    },
     "docs/data-model.md": {"collections": data.collections, "indexes": data.indexes},
 }
 """Pages that were written by hand, with the parts that are made."""

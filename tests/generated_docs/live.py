@@ -1,48 +1,36 @@
-"""`docs/events.md` and the tables of `docs/realtime-protocol.md`, from the catalogue, the command table and the limits."""
+"""`docs/events.md`, `docs/asyncapi.json` and the tables of `docs/realtime-protocol.md`, from the catalogue, the command table and the limits."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import chain
 
+from config.settings import Settings
 from handlers.live import dialogue, socket
+from handlers.live.asyncapi import ADDRESSES, build_document
 from handlers.live.table import COMMANDS
 from lms_rt.bus.base import HISTORY_EVENTS, HISTORY_SECONDS, TOP_SECONDS
-from lms_rt.contracts.channels import ChannelKind
+from lms_rt.contracts.base import View
 from lms_rt.contracts.events import EVENTS, RECORD_TYPES, EventKind
 from lms_rt.contracts.frames import HEARTBEAT_MS, MAX_FRAME_BYTES
+from lms_rt.contracts.live import NOTICES
 from lms_rt.realtime.close_codes import Close
 from lms_rt.realtime.connection import MAX_QUEUE_BYTES, MAX_QUEUE_FRAMES
 from lms_rt.realtime.node import NodeLimits
-from tests.generated_docs.shapes import MADE, code, first_line, table, words_of
+from tests.generated_docs.shapes import MADE, Schema, code, first_line, table, words_of
 
-CHANNELS = {
-    ChannelKind.USER: "user:{id}",
-    ChannelKind.COURSE: "course:{id}",
-    ChannelKind.COURSE_STAFF: "course:{id}:staff",
-    ChannelKind.ATTEMPT: "attempt:{id}",
-    ChannelKind.QUIZ_LIVE: "quiz:{id}:live",
-    ChannelKind.SYSTEM: "system",
+_IN_WORDS = {
+    "AttemptView": "the closed attempt",
+    "LessonProgressView": "the lesson's progress",
+    "LiveAttemptView": "the attempt with its questions, `lease` (null: read-only) and `subscription`",
 }
-_REPLIES = {
-    "subscribe": "`{channel, epoch, offset, recovered, events}`",
-    "unsubscribe": "`{}`",
-    "history": "`{epoch, events, first_offset, last_offset}`",
-    "presence": "`{count, users: [{user_id, full_name, devices}]}`; `users` is empty but for those who teach there",
-    "ping": "`{server_time}`",
-    "time.sync": "`{t0, t1, t2, clock_error_ms}`",
-    "auth.refresh": "`{session_expires_at}`",
-    "lesson.progress": "the lesson's progress",
-    "lesson.complete": "the lesson's progress",
-    "attempt.start": "the attempt with its questions, `lease` and `subscription`",
-    "attempt.resume": "likewise; `lease: null` is read-only",
-    "attempt.take_over": "likewise",
-    "attempt.look": "`{}`",
-    "attempt.page": "`{}`",
-    "attempt.seen": "`{}`",
-    "answer.save": "`{op_id, revision, saved_at, superseded?, writer: {is_me}}`",
-    "attempt.sync": "`{revision, answers, missing, writer, status, deadline_at, server_time, remaining_ms}`",
-    "attempt.submit": "the closed attempt",
+"""Replies that are too large for a table; `asyncapi.json` has them whole."""
+_SMALL = 4
+"""So many members an object in a reply may have to be told in a table."""
+_AFTERWARDS = {
+    Close.SESSION_EXPIRED: "refresh, then come back",
+    Close.INSUFFICIENT_STATE: "forget positions, come back",
 }
 _EVENTS = f"""# Events
 
@@ -52,7 +40,8 @@ Every event and state of the live channels (`lms_rt/contracts/events.py`). How t
 [realtime-protocol.md](realtime-protocol.md).
 
 - **of record**: written with the change that it tells of; none is lost, none comes twice, and `data` carries `version` and
-  `n`. Its type names it in replay and webhooks (both come later).
+  `n`, which belong to the aggregate that the member under *aggregate* names. Its type names it in replay and webhooks (both
+  come later).
 - **event**: has an offset and can be recovered, but is best effort: reading the resource says the same.
 - **state**: only the latest matters; no offset, never replayed.
 """
@@ -60,9 +49,15 @@ Every event and state of the live channels (`lms_rt/contracts/events.py`). How t
 
 def events() -> str:
     """The page."""
-    heads = ("name", "kind", "channels", "type")
+    heads = ("name", "kind", "channels", "aggregate", "type")
     rows = [
-        (f"[`{kind.name}`](#{kind.name})", _sort(kind), _channels(kind), code(kind.record_type or ""))
+        (
+            f"[`{kind.name}`](#{kind.name})",
+            _sort(kind),
+            _channels(kind),
+            code(kind.aggregate_field or ""),
+            code(kind.record_type or ""),
+        )
         for kind in EVENTS
     ]
     named = {kind.record_type for kind in EVENTS}
@@ -83,7 +78,7 @@ def commands() -> str:
         (
             code(command.type),
             _fields(command.model.model_json_schema()),
-            _REPLIES[command.type],
+            _reply(command.reply),
             first_line(command.function.__doc__),
         )
         for command in COMMANDS.values()
@@ -114,10 +109,25 @@ def limits() -> str:
 def close_codes() -> str:
     """The numbered closes."""
     rows = [
-        (str(close.code), close.reason, "yes" if close.may_reconnect else "no", close.meaning)
+        (str(close.code), close.reason, _afterwards(close), close.meaning)
         for close in sorted(Close, key=lambda close: close.code)
     ]
-    return f"{table(('code', 'reason', 'reconnect by itself', 'meaning'), rows)}\n"
+    return f"{table(('code', 'reason', 'a client should', 'meaning'), rows)}\n"
+
+
+def _afterwards(close: Close) -> str:
+    return _AFTERWARDS.get(close, "come back" if close.may_reconnect else "end")
+
+
+def notices() -> str:
+    """What the server says about the connection itself."""
+    rows = [(_members(notice.value, model), first_line(model.__doc__)) for notice, model in NOTICES.items()]
+    return f"{table(('notice', 'means'), rows)}\n"
+
+
+def asyncapi() -> str:
+    """The AsyncAPI document, as a server with the default settings serves it."""
+    return json.dumps(build_document(Settings.model_construct()), indent=2, ensure_ascii=False) + "\n"
 
 
 def _sort(kind: EventKind) -> str:
@@ -127,7 +137,7 @@ def _sort(kind: EventKind) -> str:
 
 
 def _channels(kind: EventKind) -> str:
-    return ", ".join(code(CHANNELS[channel]) for channel in kind.channels)
+    return ", ".join(code(ADDRESSES[channel]) for channel in kind.channels)
 
 
 def _section(kind: EventKind) -> Iterator[str]:
@@ -138,6 +148,32 @@ def _section(kind: EventKind) -> Iterator[str]:
         for name, field in schema["properties"].items()
     ]
     yield f"## {kind.name}\n\n{first_line(kind.model.__doc__)}\n\n{table(('field', 'value', ''), rows)}\n"
+
+
+def _reply(model: type[View]) -> str:
+    if model.__name__ in _IN_WORDS:
+        return _IN_WORDS[model.__name__]
+    schema = model.model_json_schema(mode="serialization")
+    return code(_shape(schema, schema.get("$defs", {})))
+
+
+def _shape(schema: Schema, models: Schema) -> str:
+    """The members of an object; small ones in it too."""
+    members, required = [], set(schema.get("required", ()))
+    for plain, member in schema.get("properties", {}).items():
+        name = plain if plain in required else f"{plain}?"
+        inner = models.get((member.get("items") or member).get("$ref", "").rpartition("/")[2], {})
+        if 0 < len(inner.get("properties", {})) <= _SMALL:
+            shape = _shape(inner, models)
+            members.append(f"{name}: [{shape}]" if "items" in member else f"{name}: {shape}")
+        else:
+            members.append(name)
+    return f"{{{', '.join(members)}}}"
+
+
+def _members(name: str, model: type[View]) -> str:
+    members = ", ".join(model.model_fields)
+    return code(f"{name} {{{members}}}" if members else name)
 
 
 def _fields(schema: dict[str, object]) -> str:

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from config.settings import Settings
 from documents.enums import Role
+from handlers.live import asyncapi
 from handlers.rest import docs
 from handlers.rest.access import Access
 from handlers.rest.dispatch import full_patterns
@@ -90,14 +91,15 @@ def permissions() -> str:
 
 def _all() -> tuple[Operation, ...]:
     settings = Settings.model_construct()
-    more = (*document_routes(ROUTES, settings), *docs.ROUTES, *metrics_routes(CollectorRegistry()))
+    documents = (*document_routes(ROUTES, settings), *asyncapi.document_routes(settings))
+    more = (*documents, *docs.ROUTES, *metrics_routes(CollectorRegistry()))
     return (*ROUTES, *more)
 
 
 def _word(operation: Operation) -> str:
     """The domain word that an operation belongs to."""
     first = operation.path.split("/")[1]
-    return "operations" if operation.place is not Place.API or first == "openapi.json" else first
+    return "operations" if operation.place is not Place.API or first.endswith("api.json") else first
 
 
 def _row(operation: Operation) -> tuple[str, ...]:

@@ -229,7 +229,8 @@ class Student:
         self.diary.attempt_id = attempt["id"]
         self._lease = attempt["lease"] or self._lease
         self.diary.is_over = attempt["status"] not in ("in_progress", "paused")
-        live.adopt(Ear(attempt["subscription"]["channel"]), attempt["subscription"])
+        if attempt["subscription"] is not None:  # the bus is away: the attempt itself goes on
+            live.adopt(Ear(attempt["subscription"]["channel"]), attempt["subscription"])
 
     async def _insist(self, live: LiveClient, command: str, **fields: Any) -> dict[str, Any]:
         """An idempotent command, also over a server that is busy or has just come back."""

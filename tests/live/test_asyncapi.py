@@ -1,0 +1,87 @@
+"""The AsyncAPI document: valid by the standard's own schema, complete, and of one piece."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from config.settings import Settings
+from handlers.live.asyncapi import ADDRESSES, build_document
+from handlers.live.table import COMMANDS
+from lms_rt.contracts.channels import ChannelKind
+from lms_rt.contracts.events import AGGREGATE_FIELDS, EVENTS
+from lms_rt.contracts.frames import Notice
+from tests.house import House
+
+STANDARD = Path(__file__).parents[1] / "data" / "asyncapi" / "3.0.0.json"
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return build_document(Settings(_env_file=None))
+
+
+def references(node: Any) -> Iterator[str]:
+    """Every `$ref` below a node."""
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    if isinstance(node, dict) and isinstance(node.get("$ref"), str):
+        yield node["$ref"]
+    for child in children:
+        yield from references(child)
+
+
+def found(document: Any, reference: str) -> Any:
+    for name in reference.removeprefix("#/").split("/"):
+        document = document[name]
+    return document
+
+
+def test_the_document_is_valid_by_the_standards_schema(document: dict[str, Any]) -> None:
+    standard = jsonschema_rs.validator_for(json.loads(STANDARD.read_text(encoding="utf-8")))
+    standard.validate(document)
+    del document["operations"]["ping"]["action"]
+    try:
+        assert not standard.is_valid(document)
+    finally:
+        document["operations"]["ping"]["action"] = "receive"
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    assert all(found(document, reference) for reference in references(document))
+
+
+def test_every_payload_is_a_schema(document: dict[str, Any]) -> None:
+    for message in document["components"]["messages"].values():
+        jsonschema_rs.Draft7Validator({**message["payload"], "components": document["components"]})
+    assert "prefixItems" not in json.dumps(document)
+
+
+def test_nothing_is_left_out(document: dict[str, Any]) -> None:
+    messages = set(document["components"]["messages"])
+    assert {
+        *COMMANDS,
+        *(f"{name}.reply" for name in COMMANDS),
+        "auth",
+        "error",
+        *(one.value for one in Notice),
+    } <= messages
+    assert {f"{'state' if kind.is_state else 'event'}.{kind.name}" for kind in EVENTS} <= messages
+    assert set(ADDRESSES) == set(ChannelKind)
+    for kind in EVENTS:
+        for channel in kind.channels:
+            assert kind.name in document["channels"][channel.value]["messages"]
+
+
+def test_every_event_of_record_names_its_aggregate() -> None:
+    assert [kind.name for kind in EVENTS if kind.is_of_record and kind.aggregate_field not in AGGREGATE_FIELDS] == []
+    assert {kind.aggregate_field for kind in EVENTS if not kind.is_of_record} == {None}
+
+
+async def test_it_is_served(house: House) -> None:
+    visitor = await house.visitor()
+    assert (await visitor.ok("GET", "/asyncapi.json"))["asyncapi"] == "3.0.0"
