@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -57,6 +58,14 @@ class LmsServer:
         if self._process is not None:
             self._process.kill()
         self._process = None
+
+    def freeze(self) -> None:
+        """Let it hang: its connections stay, it does nothing."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        os.kill(self.pid, signal.SIGCONT)
 
     def stop(self) -> int:
         """Ask it to end, as an operator does; its exit status (0 when it was not there)."""
