@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any, NamedTuple, Protocol
 
 from lms_rt.bus.base import Control, Interrupted, Reachability, Receiver, Word
@@ -23,6 +24,12 @@ from lms_rt.realtime.connection import Connection
 
 AWAY_SECONDS = 4.0
 """From the beginning of one look at everybody to that of the next, while no words come."""
+ROUND_SECONDS = 60
+"""So long takes a round in which everybody is looked at though nothing was heard, a few at each step.
+
+It finds what a node had to tell that died before it could.
+"""
+STEP_SECONDS = 1.0
 MAX_WORDS = 1_000
 """More words than this are not followed one by one: everybody is looked at once."""
 _BATCH = 200
@@ -90,9 +97,13 @@ class Connected(Protocol):
 class AccessWatch(Receiver[Word]):
     """Ends what has lost its ground. `words` counts the words after which somebody may have lost access."""
 
-    def __init__(self, authority: Authority, node: Connected, reachability: Reachability) -> None:
+    def __init__(
+        self, authority: Authority, node: Connected, reachability: Reachability, *, is_alone: bool = False
+    ) -> None:
+        """`is_alone`: there are no other nodes, whose words could be lost."""
         self.authority = authority
         self.words = 0
+        self._is_alone = is_alone
         self._node, self._reachability = node, reachability
         self._waiting: asyncio.Queue[Control] = asyncio.Queue(MAX_WORDS)
         self._is_everybody_due = asyncio.Event()
@@ -126,6 +137,8 @@ class AccessWatch(Receiver[Word]):
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow_words())
             tasks.create_task(self._look_when_due())
+            if not self._is_alone:
+                tasks.create_task(self._look_in_turn())
 
     async def handle(self, control: Control) -> None:
         """Do what a word to the nodes asks."""
@@ -142,6 +155,13 @@ class AccessWatch(Receiver[Word]):
         for start in range(0, len(connections), _BATCH):
             await self._check(connections[start : start + _BATCH], tries=_TRIES)
 
+    async def check_some(self, step: int) -> None:
+        """Hold those against the database whose turn is at this step of a round; if nobody can say, the next round will."""
+        try:
+            await self._review(self._node.connections[step % ROUND_SECONDS :: ROUND_SECONDS])
+        except Exception as error:  # noqa: BLE001 - nothing says that anybody has lost anything
+            _log.info("what connections may do could not be checked: %s", error)
+
     # --- steps ---
 
     def _end_sessions(self, data: Mapping[str, Any]) -> None:
@@ -150,29 +170,28 @@ class AccessWatch(Receiver[Word]):
             if session_id != data.get("except_session_id") and data.get("session_id") in (None, session_id):
                 connection.close(Close.NOT_SIGNED_IN)
 
-    async def _check(self, connections: Iterable[Connection], *, tries: int = 1) -> None:
-        here = [connection for connection in connections if not connection.is_closed]
-        if not here:
-            return
+    async def _check(self, connections: Sequence[Connection], *, tries: int = 1) -> None:
+        """Look at these because of what was heard, or was not: they must not stay as they were."""
         try:
-            verdicts = await self._verdicts(here, tries)
-        except Exception:  # noqa: BLE001 - whatever it is, nobody can say
-            _log.exception("what %s connections may do could not be checked", len(here))
-            if self._reachability.is_reachable:  # what cannot be checked is not left open
-                for connection in here:
+            for _ in range(tries - 1):
+                try:
+                    return await self._review(connections)
+                except Exception as error:  # noqa: BLE001 - whatever it is, the last try tells
+                    _log.warning("what %s connections may do is asked again: %s", len(connections), error)
+                    await asyncio.sleep(_TRY_AGAIN_SECONDS)
+            await self._review(connections)
+        except Exception:  # noqa: BLE001 - nobody can say
+            _log.exception("what %s connections may do could not be checked", len(connections))
+            if self._reachability.is_reachable:  # else nothing can come to them: the next look will do
+                for connection in connections:
                     connection.close(Close.INSUFFICIENT_STATE)
-            return  # nothing can come from a bus that is away: the next look will do
+
+    async def _review(self, connections: Sequence[Connection]) -> None:
+        here = [connection for connection in connections if not connection.is_closed]
+        people = [(connection.actor, tuple(connection.subscriptions)) for connection in here]
+        verdicts = await self.authority.verdicts(people) if people else ()
         for connection, verdict in zip(here, verdicts, strict=True):
             await self._apply(connection, verdict)
-
-    async def _verdicts(self, connections: Sequence[Connection], tries: int) -> Sequence[Verdict]:
-        for _ in range(tries - 1):
-            try:
-                return await self.authority.verdicts(_people(connections))
-            except Exception as error:  # noqa: BLE001 - whatever it is, the last try tells
-                _log.warning("what %s connections may do is asked again: %s", len(connections), error)
-                await asyncio.sleep(_TRY_AGAIN_SECONDS)
-        return await self.authority.verdicts(_people(connections))
 
     async def _apply(self, connection: Connection, verdict: Verdict) -> None:
         if verdict.actor is None:
@@ -203,9 +222,10 @@ class AccessWatch(Receiver[Word]):
             looked = loop.time()
             await self.check_everybody()
 
-
-def _people(connections: Sequence[Connection]) -> list[tuple[Actor, Sequence[str]]]:
-    return [(connection.actor, tuple(connection.subscriptions)) for connection in connections]
+    async def _look_in_turn(self) -> None:
+        for step in count():
+            await asyncio.sleep(STEP_SECONDS)
+            await self.check_some(step)
 
 
 def _become(connection: Connection, actor: Actor) -> None:

@@ -77,7 +77,7 @@ class Node:
         self.presence = PresenceKeeper(bus, clock, presence_seconds=self.limits.presence_seconds)
         self.is_draining = False
         self._bus, self._clock = bus, clock
-        self.access = AccessWatch(authority, self, bus.reachability)
+        self.access = AccessWatch(authority, self, bus.reachability, is_alone=bus.time is None)
         self.outage = Outage(bus.reachability, lambda: self.connections)
         self._flusher = Flusher()
         self._connections: dict[str, Connection] = {}

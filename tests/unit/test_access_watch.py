@@ -15,7 +15,7 @@ from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.controls import ACCESS_CHANGED, SESSION_REVOKED, access_changed, session_revoked
 from lms_rt.errors import Code, Refused
 from lms_rt.realtime import authority as authority_module
-from lms_rt.realtime.authority import MAX_WORDS, AccessWatch, Authority, Verdict
+from lms_rt.realtime.authority import MAX_WORDS, ROUND_SECONDS, AccessWatch, Authority, Verdict
 from lms_rt.realtime.connection import Connection, Flusher, Transport
 from lms_rt.realtime.metrics import LiveMetrics
 from lms_rt.realtime.outage import Outage
@@ -194,6 +194,41 @@ class TestWords:
         room.names["ada"] = "Ada"
         await room.watch.check_everybody()
         assert (ada.actor.full_name, ada.actor.expires_at_ms) == ("Ada", EXPIRY)
+
+
+class TestRounds:
+    async def test_a_round_looks_at_everybody_once_a_few_at_a_time(self, room: Room) -> None:
+        for number in range(150):
+            room.enter(f"usr_{number}")
+        room.ended.update({"usr_0", "usr_149"})
+        for step in range(ROUND_SECONDS):
+            await room.watch.check_some(step)
+        assert sum(room.batches) == 150
+        assert max(room.batches) == 3
+        assert [number for number, code in enumerate(room.codes()) if code == 4501] == [0, 149]
+
+    async def test_without_a_cause_a_fault_of_the_database_closes_nobody(self, room: Room) -> None:
+        room.enter("ada")
+        room.faults = 1
+        await room.watch.check_some(0)
+        assert (room.batches, room.codes()) == ([1], [None])
+
+    async def test_it_goes_on_by_itself_where_there_are_other_nodes(
+        self, room: Room, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(authority_module, "STEP_SECONDS", 0)
+        room.enter("ada")
+        async with room.running():
+            await room.reviewed(2)
+
+    async def test_a_node_alone_hears_all_there_is(self, room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(authority_module, "STEP_SECONDS", 0)
+        room.watch = AccessWatch(room.watch.authority, room, room.switch, is_alone=True)
+        room.enter("ada")
+        async with room.running():
+            for _ in range(100):
+                await asyncio.sleep(0)
+        assert room.batches == []
 
 
 class TestAway:
