@@ -44,12 +44,18 @@ class Running:
         assert self.clients is not None
         return self.clients
 
-    def run(self, work: Work) -> Sample:
-        """One run: the server's CPU time per counted frame, in microseconds."""
+    def run(self, work: Work, *, idle_share: float = 0.0) -> Sample:
+        """One run: the server's CPU time per counted frame, in microseconds, without what it spends at rest."""
         before = cpu_seconds(self.program.pid)
         report = work(self.load)
-        spent = cpu_seconds(self.program.pid) - before
+        spent = cpu_seconds(self.program.pid) - before - idle_share * report.seconds
         return Sample(spent / report.count * 1e6, report.load_share)
+
+    def idle_share(self, seconds: float) -> float:
+        """How busy its core is while nobody wants anything: pings and looks at every connection."""
+        before, began = cpu_seconds(self.program.pid), time.monotonic()
+        time.sleep(seconds)
+        return (cpu_seconds(self.program.pid) - before) / (time.monotonic() - began)
 
 
 class Arena:
@@ -135,7 +141,7 @@ class Arena:
 
     def _found_school(self) -> None:
         """Make the school once; every start of ours opens it as it was left."""
-        number, file = self.scaled(MOST_PEOPLE, least=50), self.new_file()
+        number, file = self.scaled(MOST_PEOPLE, least=100), self.new_file()
         self.say(f"making a school of {number} students")
         with Program(_our_node(self._settings()).command(), core=SERVER_CORE, log=self.log, cwd=ROOT) as program:
             program.line()

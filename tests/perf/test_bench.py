@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,6 +18,7 @@ from tests.perf import bench, load
 from tests.perf.arena import Arena
 from tests.perf.contestants import OURS
 from tests.perf.load import ROOT, Load
+from tests.perf.scenarios import between_nodes, growth, stalled
 from tests.perf.tables import Goal, Sample, Table, printed, printed_goals
 
 _PAGE = "# Performance\n\nBefore.\n\n<!-- measured: written by run.py bench --page -->\nold\n<!-- end of what was measured -->\n\nAfter.\n"
@@ -26,7 +26,7 @@ _PAGE = "# Performance\n\nBefore.\n\n<!-- measured: written by run.py bench --pa
 
 @pytest.fixture(scope="module")
 def arena() -> Iterator[Arena]:
-    with Arena(repeat=1, scale=0.001, only=("ws", "gorilla")) as opened:
+    with Arena(repeat=1, scale=0.002, only=("ws", "gorilla")) as opened:
         yield opened
 
 
@@ -42,10 +42,12 @@ def test_a_bench_makes_tables_json_and_the_page(tmp_path: Path) -> None:
     done = _bench(*words, "--json", str(found), "--page", str(page))
     assert done.returncode == 0, done.stdout + done.stderr
     measured = {table["key"]: table for table in json.loads(found.read_text())["tables"]}
-    assert list(measured) == ["burst", "inbound"]
+    runs = {key: [(name, len(values)) for name, values in table["runs"].items()] for key, table in measured.items()}
+    assert runs == {
+        "burst": [("Tornado `write_message(str)`", 1), (OURS, 1)],
+        "inbound": [("Tornado `WebSocketHandler`", 1), (OURS, 1)],
+    }
     for table in measured.values():
-        assert table["median"][OURS] is not None
-        assert len(table["runs"][OURS]) == 1
         assert table["title"] in done.stdout
         assert f"## {table['title']}" in page.read_text()
     assert page.read_text().startswith("# Performance\n\nBefore.\n")
@@ -107,9 +109,32 @@ def test_a_figure_alone_may_be_a_goal() -> None:
     assert printed_goals([Goal("x", "aim", 6)], {"x": table}).endswith("missed")
 
 
-def test_every_goal_names_a_scenario_s_table() -> None:
-    tables: Any = {"fan-out-1000", "fan-out-5000", "burst", "inbound", "memory"}
-    assert {goal.table for _, goals in bench.SCENARIOS.values() for goal in goals} <= tables
+def test_a_stalled_reader_is_measured(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stalled, "_EVENTS", 3)
+    memory, wait = stalled.stalled_reader(arena)
+    assert [len(table.rows[OURS]) for table in (memory, wait)] == [1, 1]
+
+
+def test_growth_is_measured(arena: Arena) -> None:
+    sizes = {table.key.removeprefix("growth-"): list(table.rows) for table in growth.growth(arena)}
+    assert sizes == {
+        "all": ["1", "10", "100"],
+        "class": ["100"],
+        "command": ["100"],
+        "request": ["1", "100"],
+        "idle": ["100"],
+    }
+
+
+@pytest.mark.real
+def test_the_bridge_is_measured(arena: Arena) -> None:
+    fast, paced = between_nodes.bridge(arena)
+    assert fast.rows.keys() == paced.rows.keys() == {OURS, "redis-py + hiredis", "hiredis alone"}
+
+
+def test_the_page_names_every_scenario() -> None:
+    page = (ROOT / "docs" / "performance.md").read_text()
+    assert all(f"| `{scenario}` |" in page for scenario in bench.SCENARIOS)
 
 
 def test_the_load_says_what_the_server_did(arena: Arena, tmp_path: Path) -> None:

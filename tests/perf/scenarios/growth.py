@@ -1,7 +1,8 @@
-"""Growth: does a delivery, a command or a request cost more when many are connected?"""
+"""Growth: does a delivery, a command or a request cost more when many are connected? What they cost at rest is told apart."""
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 
 from tests.perf.arena import Arena, Running
@@ -17,7 +18,8 @@ _DELIVERIES, _COMMANDS_EACH, _REQUESTS = 20_000, 40, 400
 _WINDOW = 20
 _MOST_TURNS = 3
 _FLAT = 1.2
-_REST_SECONDS = 1.5
+_REST_SECONDS, _IDLE_SECONDS = 1.0, 3.0
+_UNIT = "server CPU, µs, by connections"
 
 GOALS = (
     Goal("growth-all", "must", _FLAT, "100", row="10,000"),
@@ -30,16 +32,16 @@ GOALS = (
 def growth(arena: Arena) -> list[Table]:
     """A class of a hundred among ever more others, and a course that all listen to."""
     tables = {
-        "all": Table("growth-all", "Growth: a delivery, when all are listening", "server CPU, µs, by connections"),
-        "class": Table("growth-class", f"Growth: a delivery to a class of {_CLASS}", "server CPU, µs, by connections"),
-        "command": Table("growth-command", "Growth: a command of one of them", "server CPU, µs, by connections"),
-        "request": Table(
-            "growth-request", "Growth: an authenticated GET of a course", "server CPU, µs, by connections"
-        ),
+        "all": Table("growth-all", "Growth: a delivery, when all are listening", _UNIT),
+        "class": Table("growth-class", f"Growth: a delivery to a class of {_CLASS}", _UNIT),
+        "command": Table("growth-command", "Growth: a command of one of them", _UNIT),
+        "request": Table("growth-request", "Growth: an authenticated GET of a course", _UNIT),
+        "idle": Table("growth-idle", "Growth: connections at rest", "server CPU, % of a core, by connections"),
     }
     tables[
         "all"
     ].note = "With few listeners, an event's own cost (its place, its history, its encoding) is shared by few."
+    tables["idle"].note = "Pings, pongs and the look at each connection once a second; taken off the figures above."
     for _ in range(min(arena.repeat, _MOST_TURNS)):
         with ExitStack() as stack:
             arena.say("Growth: all listen")
@@ -53,34 +55,31 @@ def growth(arena: Arena) -> list[Table]:
 def _all_listen(arena: Arena, running: Running, table: Table) -> None:
     for size in _sizes(arena, _ALL_SIZES):
         arena.open(running, size)
-        arena.settle()
-        rounds = max(20, arena.scaled(_DELIVERIES) // size)
-        table.add(f"{size:,}", running.run(lambda load, rounds=rounds: load.rounds(rounds)))  # type: ignore[misc]
+        arena.settle(_REST_SECONDS)
+        table.add(f"{size:,}", _delivered(arena, running, size, _idle_share(arena, running)))
         running.load.close()
 
 
 def _class_among_others(arena: Arena, stack: ExitStack, tables: dict[str, Table]) -> None:
     members = min(_CLASS, len(arena.people) // 2)
     running = arena.start(stack, arena.ours(), clients=0)
-    idle = arena.ours(is_listening=False).opening
+    opening = arena.ours(is_listening=False).opening
     arena.open(running, 1)
-    tables["request"].add("1", _requests(arena, running))
+    tables["request"].add("1", _requested(arena, running, 0.0))
     running.load.close()
     arena.open(running, members)
     before = members
     for size in _sizes(arena, _SIZES):
-        others = stack.enter_context(Load(running.port, running.program, idle, log=arena.log))
+        others = stack.enter_context(Load(running.port, running.program, opening, log=arena.log))
         if size > before:
             others.open(running.paths[before:size], arena.new_file())
-        before = max(before, size)
+        before, label = max(before, size), f"{size:,}"
         arena.settle(_REST_SECONDS)
-        rounds = max(20, arena.scaled(_DELIVERIES) // members)
-        label = f"{size:,}"
-        tables["class"].add(label, running.run(lambda load, rounds=rounds: load.rounds(rounds)))  # type: ignore[misc]
-        tables["command"].add(
-            label, running.run(lambda load: load.ask(members * _COMMANDS_EACH, _WINDOW, _ping(running)))
-        )
-        tables["request"].add(label, _requests(arena, running))
+        idle_share = _idle_share(arena, running)
+        tables["idle"].add(label, Sample(idle_share * 100))
+        tables["class"].add(label, _delivered(arena, running, members, idle_share))
+        tables["command"].add(label, _answered(running, members, idle_share))
+        tables["request"].add(label, _requested(arena, running, idle_share))
 
 
 def _sizes(arena: Arena, sizes: tuple[int, ...]) -> list[int]:
@@ -88,14 +87,25 @@ def _sizes(arena: Arena, sizes: tuple[int, ...]) -> list[int]:
     return [size for size in sizes if size <= len(arena.people)]
 
 
-def _ping(running: Running) -> str:
-    return running.contestant.ping
+def _idle_share(arena: Arena, running: Running) -> float:
+    return running.idle_share(_IDLE_SECONDS * min(1.0, arena.scale * 10))
 
 
-def _requests(arena: Arena, running: Running) -> Sample:
+def _delivered(arena: Arena, running: Running, listeners: int, idle_share: float) -> Sample:
+    rounds = max(20, arena.scaled(_DELIVERIES) // listeners)
+    return running.run(lambda load: load.rounds(rounds), idle_share=idle_share)
+
+
+def _answered(running: Running, members: int, idle_share: float) -> Sample:
+    total, ping = members * _COMMANDS_EACH, running.contestant.ping
+    return running.run(lambda load: load.ask(total, _WINDOW, ping), idle_share=idle_share)
+
+
+def _requested(arena: Arena, running: Running, idle_share: float) -> Sample:
     number, token = arena.scaled(_REQUESTS), running.paths[0].partition("token=")[2]
     with pinned(LOAD_CORE):
         asked(running.port, f"/api/v1/courses/{arena.course_id}", token, number=10)
-        before = cpu_seconds(running.program.pid)
+        before, began = cpu_seconds(running.program.pid), time.monotonic()
         asked(running.port, f"/api/v1/courses/{arena.course_id}", token, number=number)
-    return Sample((cpu_seconds(running.program.pid) - before) / number * 1e6)
+    rest = idle_share * (time.monotonic() - began)
+    return Sample((cpu_seconds(running.program.pid) - before - rest) / number * 1e6)
