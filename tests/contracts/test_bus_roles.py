@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
 
 from lms_rt.bus.base import Locks, Member, Presence, RateLimits, Revocations, Tickets
 from lms_rt.bus.memory import MemoryLocks, MemoryPresence, MemoryRateLimits, MemoryRevocations, MemoryTickets
@@ -50,7 +51,7 @@ def _in_memory() -> Roles:
     )
 
 
-def _on_redis(line: RedisLine, client: Redis) -> Roles:
+def _on_redis(line: RedisLine, client: Any) -> Roles:
     async def pass_time(seconds: float) -> None:
         """A server's clock is not ours to set: instead everything in it gets older."""
         async for key in client.scan_iter(f"{line.keys.prefix}*"):
@@ -86,16 +87,19 @@ async def line(redis_url: str) -> AsyncIterator[RedisLine]:
     await line.close()
 
 
-@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.real)])
+@pytest.fixture(params=["memory", *(pytest.param(lane, marks=pytest.mark.real) for lane in ("redis", "cluster"))])
 async def roles(request: pytest.FixtureRequest) -> AsyncIterator[Roles]:
     if request.param == "memory":
         yield _in_memory()
         return
-    line = RedisLine(request.getfixturevalue("redis_url"), Keys(f"test_{uuid.uuid4().hex}"))
+    is_cluster = request.param == "cluster"
+    url = request.getfixturevalue("redis_cluster").url if is_cluster else request.getfixturevalue("redis_url")
+    client: Any = (RedisCluster if is_cluster else Redis).from_url(url)
+    line = RedisLine(url, Keys(f"test_{uuid.uuid4().hex}"))
     await line.open()
-    async with Redis.from_url(request.getfixturevalue("redis_url")) as client:
-        yield _on_redis(line, client)
+    yield _on_redis(line, client)
     await line.close()
+    await client.aclose()
 
 
 class TestPresence:
