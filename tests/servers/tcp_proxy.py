@@ -10,7 +10,7 @@ import asyncio
 import random
 import socket
 import struct
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from enum import Enum
 from urllib.parse import urlsplit, urlunsplit
@@ -34,6 +34,13 @@ class Way(Enum):
 BOTH = (Way.UP, Way.DOWN)
 
 
+Look = Callable[[bytes], None]
+
+
+def _pass_by(_: bytes) -> None:
+    """Nobody looks."""
+
+
 class Flow:
     """One direction of a connection and what is done to it; on the proxy, what a new connection begins with."""
 
@@ -41,6 +48,7 @@ class Flow:
         self.delay_seconds: float = like.delay_seconds if like is not None else 0.0
         self.bytes_per_second: float | None = like.bytes_per_second if like is not None else None
         self.passed_bytes = 0
+        self._look: Look = _pass_by
         self._gate, self._held = asyncio.Event(), asyncio.Event()
         if like is None or like._gate.is_set():
             self._gate.set()
@@ -57,6 +65,10 @@ class Flow:
     async def something_held(self) -> None:
         """Return once bytes stand before the closed gate."""
         await self._held.wait()
+
+    def watch(self, look: Look) -> None:
+        """Let somebody see every piece just before it passes."""
+        self._look = look
 
     async def pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         """Carry bytes until the source ends, and the end after them."""
@@ -81,6 +93,7 @@ class Flow:
                 return
             for piece in self._pieces(some):
                 await self._passed()
+                self._look(piece)
                 sink.write(piece)
                 await sink.drain()
                 self.passed_bytes += len(piece)
@@ -156,6 +169,7 @@ class TcpProxy:
         self.links: list[Link] = []
         self.accepted = 0
         self._flows = {way: Flow() for way in BOTH}
+        self._moments: list[tuple[bytes, Callable[[Link], None]]] = []
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -196,6 +210,10 @@ class TcpProxy:
         for link in tuple(self.links):
             link.cut()
 
+    def when_asked(self, words: bytes, do: Callable[[Link], None]) -> None:
+        """Do something to the connection on which these words go up to the server, just before they do; once."""
+        self._moments.append((words, do))
+
     async def refuse(self) -> None:
         """Take nobody in; what is open stays."""
         if self._server is not None:
@@ -221,6 +239,11 @@ class TcpProxy:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _look(self, link: Link, piece: bytes) -> None:
+        for moment in [moment for moment in self._moments if moment[0] in piece]:
+            self._moments.remove(moment)
+            moment[1](link)
+
     def _chosen(self, ways: tuple[Way, ...]) -> list[Flow]:
         return [flows[way] for flows in (self._flows, *(link.flows for link in self.links)) for way in ways or BOTH]
 
@@ -237,6 +260,7 @@ class TcpProxy:
         self.accepted += 1
         link = Link(writer, self._flows)
         self.links.append(link)
+        link.flows[Way.UP].watch(lambda piece: self._look(link, piece))
         task = asyncio.create_task(link.carry(reader, self.target), name=f"proxied connection {self.accepted}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -89,6 +89,30 @@ async def test_one_direction_dies_and_what_was_held_comes_with_the_release(proxy
     ended(streams, other)
 
 
+async def test_a_reply_is_lost_although_the_server_had_the_question(proxy: TcpProxy) -> None:
+    proxy.when_asked(b"three", lambda link: link.hold(Way.DOWN))
+    streams, other = await connected(proxy), await connected(proxy)
+    assert await said(streams, b"two") == b"two"
+    streams[1].write(b"three")
+    held = next(link for link in proxy.links if link.flows[Way.UP].passed_bytes)
+    await asyncio.wait_for(held.something_held(Way.DOWN), 5)
+    assert held.flows[Way.UP].passed_bytes == 8
+    assert await said(other, b"three") == b"three"
+    held.cut()
+    with pytest.raises(ConnectionResetError):
+        await streams[0].read()
+    ended(streams, other)
+
+
+async def test_a_question_is_lost_with_its_line(proxy: TcpProxy) -> None:
+    proxy.when_asked(b"three", lambda link: link.cut())
+    streams = await connected(proxy)
+    streams[1].write(b"three")
+    with pytest.raises(ConnectionResetError):
+        await streams[0].read()
+    ended(streams)
+
+
 async def test_who_comes_to_a_half_open_proxy_is_taken_and_hears_nothing(proxy: TcpProxy) -> None:
     proxy.hold()
     streams = await connected(proxy)
