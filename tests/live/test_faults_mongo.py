@@ -1,0 +1,144 @@
+"""A bad network between a node and its database: refused in words, never half done, never told twice, and well again after."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests import factories
+from tests.clients import Visitor
+from tests.live.hurt_school import PATIENCE_SECONDS, WAYS, HurtSchool, hurt_school, lose_patience_soon, sooner_or_later
+from tests.live.node_school import Watcher, watching
+from tests.servers.tcp_proxy import Way
+
+pytestmark = pytest.mark.real
+
+ENROLMENT = b"insert\0\x0c\0\0\0enrollments\0"
+"""How the driver says that an enrolment is to be written."""
+
+
+@pytest.fixture(scope="module")
+async def school(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[HurtSchool]:
+    with pytest.MonkeyPatch.context() as patched:
+        lose_patience_soon(patched)
+        async with hurt_school(request, tmp_path_factory.mktemp("school")) as made:
+            yield made
+
+
+@pytest.fixture
+async def teacher(school: HurtSchool) -> Visitor:
+    return await school.house.teacher()
+
+
+@pytest.fixture
+async def course(teacher: Visitor) -> dict[str, Any]:
+    return await factories.course(teacher)
+
+
+@pytest.fixture
+async def line(teacher: Visitor, course: dict[str, Any]) -> AsyncIterator[Watcher]:
+    async with watching(teacher) as made:
+        await made.ok("subscribe", channel=f"course:{course['id']}")
+        yield made
+
+
+async def rename(teacher: Visitor, course: dict[str, Any], title: str) -> dict[str, Any]:
+    renamed: dict[str, Any] = await teacher.ok("PATCH", f"/courses/{course['id']}", json={"title": title})
+    return renamed
+
+
+async def well_again(school: HurtSchool, teacher: Visitor) -> None:
+    school.mongo.release()
+    await school.mongo.accept()
+    await school.is_ready(teacher, 200, "ok")
+
+
+async def heard(line: Watcher, course: dict[str, Any], *titles: str) -> None:
+    events = await line.hears(f"course:{course['id']}", len(titles))
+    assert [event["data"]["changes"]["title"] for event in events] == list(titles)
+
+
+class TestAway:
+    @pytest.mark.parametrize("how", ["gone", *WAYS])
+    async def test_requests_are_refused_in_words_and_lines_stay_open(
+        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], *, line: Watcher, how: str
+    ) -> None:
+        if how == "gone":
+            await school.mongo.vanish()
+        else:
+            school.mongo.hold(*WAYS[how])
+        problem = await asyncio.wait_for(
+            teacher.refused(503, "PATCH", f"/courses/{course['id']}", json={"title": "Lost"}), PATIENCE_SECONDS
+        )
+        assert problem["code"] == "unavailable"
+        await school.is_ready(teacher, 503, "down")
+        assert "server_time" in await line.ok("ping")
+        reply = await line.ask("subscribe", channel=f"course:{course['id']}")
+        assert reply["ok"] or reply["error"]["code"] == "unavailable"
+        await well_again(school, teacher)
+        await rename(teacher, course, "Well again")
+        assert (await line.ok("subscribe", channel=f"course:{course['id']}"))["channel"]
+        await line.until(lambda: [e for e in line.events(f"course:{course['id']}") if title_of(e) == "Well again"])
+
+
+def title_of(event: dict[str, Any]) -> str:
+    return str(event["data"]["changes"]["title"])
+
+
+class TestBrokenLines:
+    async def test_lines_that_broke_while_nobody_used_them_are_replaced_unseen(
+        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], line: Watcher
+    ) -> None:
+        school.mongo.cut()
+        titles = []
+        for number in range(5):
+            titles.append(f"T{number}")
+            await again(teacher, "PATCH", f"/courses/{course['id']}", json={"title": titles[-1]})
+        await heard(line, course, *titles)
+
+    async def test_a_write_whose_reply_was_lost_is_told_all_the_same(
+        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], line: Watcher
+    ) -> None:
+        """The teacher is told nothing of use; but what the course says is what listeners heard, once."""
+        school.mongo.when_asked(b"In doubt", lambda link: link.hold(Way.DOWN))
+        await teacher.refused(503, "PATCH", f"/courses/{course['id']}", json={"title": "In doubt"})
+        school.mongo.release()
+        assert (await again(teacher, "GET", f"/courses/{course['id']}"))["title"] == "In doubt"
+        await again(teacher, "PATCH", f"/courses/{course['id']}", json={"title": "After"})
+        await heard(line, course, "In doubt", "After")
+
+    async def test_a_write_that_never_arrived_is_not_told(
+        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], line: Watcher
+    ) -> None:
+        school.mongo.when_asked(b"Never", lambda link: link.cut())
+        await teacher.refused(503, "PATCH", f"/courses/{course['id']}", json={"title": "Never"})
+        assert (await again(teacher, "GET", f"/courses/{course['id']}"))["title"] == "Algebra 1"
+        await again(teacher, "PATCH", f"/courses/{course['id']}", json={"title": "After"})
+        await heard(line, course, "After")
+
+    @pytest.mark.parametrize("fate", ["the write was lost", "its reply was lost"])
+    async def test_a_request_with_a_key_is_repeated_and_done_once(
+        self, school: HurtSchool, course: dict[str, Any], fate: str
+    ) -> None:
+        student = await school.house.student()
+        school.mongo.when_asked(ENROLMENT, lambda link: link.cut() if "write" in fate else link.hold(Way.DOWN))
+        options = {"json": {"course_id": course["id"]}, "headers": {"Idempotency-Key": "one of its own"}}
+        await student.refused(503, "POST", "/enrollments", **options)
+        school.mongo.release()
+        made = await again(student, "POST", "/enrollments", **options)
+        assert (await again(student, "POST", "/enrollments", **options)) == made
+        assert [row["id"] for row in (await student.ok("GET", "/enrollments"))["items"]] == [made["id"]]
+
+
+async def again(visitor: Visitor, method: str, path: str, **options: Any) -> dict[str, Any]:
+    """Ask until it is done: what was refused for a fault may be repeated."""
+
+    async def done() -> dict[str, Any] | None:
+        response = await visitor.call(method, path, **options)
+        assert response.is_success or response.status_code in (409, 503), response.text
+        return response.json() if response.is_success else None
+
+    return await sooner_or_later(done)
