@@ -21,6 +21,7 @@ from lms_rt.bus.redis.server import RedisReachability, RedisTime
 from lms_rt.bus.redis.small_roles import RedisLocks, RedisRateLimits, RedisRevocations, RedisTickets
 from lms_rt.clock import Clock, FakeClock
 from lms_rt.errors import Code, Refused
+from tests.servers.redis_server import RedisCluster as RedisServers
 
 
 @dataclass
@@ -297,6 +298,43 @@ class TestServer:
         at_ms, round_trip_ms = await RedisTime(line).measure()
         assert abs(at_ms - Clock().now_ms()) < 5_000  # one machine, or machines that keep time
         assert round_trip_ms > 0
+
+
+@pytest.mark.real
+class TestCluster:
+    """Several servers, of which each has its part."""
+
+    @pytest.fixture
+    async def spread(self, redis_cluster: RedisServers) -> AsyncIterator[RedisLine]:
+        line = RedisLine(redis_cluster.url, Keys(f"test_{uuid.uuid4().hex}"))
+        await line.open()
+        yield line
+        await line.close()
+
+    async def test_every_master_is_looked_at(self, spread: RedisLine, redis_cluster: RedisServers) -> None:
+        reachability = RedisReachability(spread)
+        assert await reachability.ping() > 0
+        assert await reachability.faults() == []
+        for master in redis_cluster.masters:
+            master.do("CONFIG", "SET", "maxmemory-policy", "volatile-ttl")
+            try:
+                (fault,) = await reachability.faults()
+            finally:
+                master.do("CONFIG", "SET", "maxmemory-policy", "noeviction")
+            assert "volatile-ttl" in fault
+
+    async def test_all_nodes_ask_the_same_master_for_the_time(
+        self, spread: RedisLine, redis_cluster: RedisServers
+    ) -> None:
+        for master in redis_cluster.masters:
+            master.do("CONFIG", "RESETSTAT")
+        for master in redis_cluster.masters:
+            line = RedisLine(master.url, spread.keys)
+            await line.open()
+            await RedisTime(line).measure()
+            await line.close()
+        asked = [master.info().count("cmdstat_time:calls=3") for master in redis_cluster.masters]
+        assert sorted(asked) == [0, 0, 1]
 
 
 class TestAway:

@@ -132,6 +132,16 @@ class RedisLine:
         except ReplyError as error:
             self._refuse(error)
 
+    async def do_everywhere(self, *words: Argument) -> list[Any]:
+        """Do one command on every server that takes writes."""
+        servers = self.servers
+        try:
+            return await asyncio.gather(*(wire.send(words) for wire in servers.wires))
+        except ReplyError as error:
+            self._refuse(error)
+        except (Lost, TooMany) as error:
+            self._give_up(servers, error)
+
     async def _ask(self, words: Sequence[Argument], key: str | None) -> Any:
         servers = self.servers
         try:
@@ -140,9 +150,13 @@ class RedisLine:
             except ReplyError as error:
                 return await servers.redirected(words, key, error)
         except (Lost, TooMany) as error:
-            if isinstance(error, Lost) and servers is self._servers:
-                self._fall()
-            raise Refused(Code.UNAVAILABLE) from None
+            self._give_up(servers, error)
+
+    def _give_up(self, servers: Servers, error: Exception) -> NoReturn:
+        """No answer: the servers are away, if they are still those that were asked."""
+        if isinstance(error, Lost) and servers is self._servers:
+            self._fall()
+        raise Refused(Code.UNAVAILABLE) from None
 
     def _refuse(self, error: Exception) -> NoReturn:
         """What the server's no means to the caller."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 from lms_rt.bus.base import Listening, Reachability, Receiver, SharedTime
 from lms_rt.bus.redis.line import RedisLine
@@ -28,24 +29,26 @@ class RedisReachability(Reachability):
     async def ping(self) -> float:
         """Milliseconds until the answer."""
         asked = time.perf_counter()
-        await self._line.do("PING")
+        await self._line.do_everywhere("PING")
         return (time.perf_counter() - asked) * 1000
 
     async def faults(self) -> list[str]:
         """A server that is too old, or that drops keys when its memory is full."""
-        text: bytes = await self._line.do("INFO")
-        facts = dict(line.split(":", 1) for line in text.decode().splitlines() if ":" in line)
-        found = []
-        version, policy = facts.get("redis_version", "0"), facts.get("maxmemory_policy", "noeviction")
-        if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
-            found.append(f"Redis {version} is older than {'.'.join(map(str, _OLDEST))}")
-        if policy != "noeviction":
-            found.append(f"maxmemory-policy is {policy}, not noeviction: what must be kept could be dropped")
-        return found
+        found = [fault for text in await self._line.do_everywhere("INFO") for fault in _faults(text.decode())]
+        return list(dict.fromkeys(found))
+
+
+def _faults(text: str) -> Iterator[str]:
+    facts = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    version, policy = facts.get("redis_version", "0"), facts.get("maxmemory_policy", "noeviction")
+    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
+        yield f"Redis {version} is older than {'.'.join(map(str, _OLDEST))}"
+    if policy != "noeviction":
+        yield f"maxmemory-policy is {policy}, not noeviction: what must be kept could be dropped"
 
 
 class RedisTime(SharedTime):
-    """`TIME` of the server: all nodes ask the same one."""
+    """`TIME` of the server; in a Cluster all nodes ask the one that has the words to them."""
 
     def __init__(self, line: RedisLine) -> None:
         self._line = line
@@ -53,5 +56,5 @@ class RedisTime(SharedTime):
     async def measure(self) -> tuple[int, float]:
         """Epoch milliseconds there, and the round trip in milliseconds."""
         asked = time.perf_counter()
-        seconds, micros = await self._line.do("TIME")
+        seconds, micros = await self._line.do("TIME", key=self._line.keys.words_top)
         return int(seconds) * 1000 + int(micros) // 1000, (time.perf_counter() - asked) * 1000

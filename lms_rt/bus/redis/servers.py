@@ -38,6 +38,11 @@ class Servers:
         """Where they are."""
         return tuple(self._wires)
 
+    @property
+    def wires(self) -> tuple[Wire, ...]:
+        """The connections to all."""
+        return tuple(self._wires.values())
+
     def endpoint_of(self, key: str | bytes) -> Endpoint:
         """Who has the key."""
         return self._owners[_slot(key)] if self._owners else self._address.endpoint
