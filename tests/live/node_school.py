@@ -25,8 +25,9 @@ from lms_rt.clock import Clock
 from tests.clients import Visitor
 from tests.conftest import settings_on
 from tests.house import PASSWORD
+from tests.servers.lms_server import free_port
 from tests.servers.nodes import LmsNode, running_nodes
-from tests.servers.steered_redis import SteeredRedis
+from tests.servers.redis_server import RedisServer
 
 PATIENCE_SECONDS = 20
 """Nothing here is judged by how long it takes; what does not come within this time does not come."""
@@ -41,7 +42,7 @@ class NodeSchool:
 
     settings: Settings
     nodes: list[LmsNode]
-    redis: SteeredRedis
+    redis: RedisServer
     bus: Bus
     """This process on the same Redis, as one more node: to publish as fast as one likes."""
     _stack: AsyncExitStack
@@ -78,11 +79,13 @@ async def node_school(
 ) -> AsyncIterator[NodeSchool]:
     """A school on as many nodes as there are choices of limits and clocks, with a Redis of its own."""
     async with AsyncExitStack() as stack:
-        redis = stack.enter_context(SteeredRedis(folder))
+        redis = stack.enter_context(RedisServer(port=free_port()))
         more = {"allow_public_role_registration": True, "redis_url": redis.url, **more}
         settings = settings_on("real", request, folder, **more)
         nodes = stack.enter_context(running_nodes(settings, *given, folder=folder))
-        bus = await stack.enter_async_context(open_redis_bus(redis.url, settings.mongodb_database, Clock()))
+        bus = await stack.enter_async_context(
+            open_redis_bus(settings.redis_url.get_secret_value(), settings.mongodb_database, Clock())
+        )
         visitors = await stack.enter_async_context(AsyncExitStack())
         yield NodeSchool(settings, nodes, redis, bus, visitors)
 

@@ -205,7 +205,7 @@ class TestLostMessages:
             await lesson.tell("one")
             keys = Keys(school.settings.mongodb_database)
             await lesson.tell("two", bus=mumble)
-            school.redis.console.delete(keys.history(lesson.channel))
+            school.redis.do("DEL", keys.history(lesson.channel))
             await lesson.tell("three")
         assert [await watcher.closed() for watcher in watchers] == [4010, 4010]
         assert all("three" not in texts(watcher.events(lesson.channel)) for watcher in watchers)
@@ -215,7 +215,7 @@ class TestLostMessages:
         await lesson.tell("one")
         for node in school.nodes:
             node.freeze()  # so that it cannot be back before the next is said
-        assert school.redis.console.client_kill_filter(_type="pubsub") >= len(school.nodes)
+        assert school.redis.do("CLIENT", "KILL", "TYPE", "pubsub") >= len(school.nodes)
         await lesson.tell("two", "three")
         for node in school.nodes:
             node.thaw()
@@ -250,15 +250,14 @@ class TestEpochs:
 
     async def test_a_flush_begins_a_new_one(self, school: NodeSchool, lesson: Lesson) -> None:
         watchers, old = await self.stood(lesson)
-        school.redis.console.flushall()
+        school.redis.do("FLUSHALL")
         await lesson.tell("after")
         assert [await watcher.closed() for watcher in watchers] == [4010, 4010]
         await self.check_new_epoch(lesson, old)
 
     async def test_a_restart_that_lost_everything_begins_a_new_one(self, school: NodeSchool, lesson: Lesson) -> None:
         watchers, old = await self.stood(lesson)
-        school.redis.kill()
-        school.redis.start()
+        school.redis.restart()
         assert [await watcher.closed() for watcher in watchers] == [4010, 4010]
         await self.check_new_epoch(lesson, old)
 
@@ -266,8 +265,7 @@ class TestEpochs:
         """Nobody can know that nothing was lost."""
         watchers, old = await self.stood(lesson)
         kept = school.redis.dump()
-        school.redis.kill()
-        school.redis.start(kept)
+        school.redis.restart(dump=kept)
         assert [await watcher.closed() for watcher in watchers] == [4010, 4010]
         await self.check_new_epoch(lesson, old)
 
@@ -277,8 +275,7 @@ class TestEpochs:
         kept = school.redis.dump()
         watchers, old = await self.stood(lesson)
         assert old["offset"] == lesson.begins_after + 4
-        school.redis.kill()
-        school.redis.start(kept)
+        school.redis.restart(dump=kept)
         assert [await watcher.closed() for watcher in watchers] == [4010, 4010]
         await self.check_new_epoch(lesson, old)
         await self.check_new_epoch(lesson, {**old, "offset": lesson.begins_after})
