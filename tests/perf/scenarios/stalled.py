@@ -11,7 +11,7 @@ from tests.perf.tables import Goal, Sample, Table
 from tests.perf.toolchains import Absent
 
 _PEERS = ("tornado-str", "ws")
-_EVENTS, _MORE_BYTES = 400, 24_000
+_EVENTS, _MORE_BYTES = 200, 48_000
 """9 MB for each client: more than the kernel takes for one that does not read, and more than we hold for it."""
 _HISTORY = 1_000
 _MOST_TURNS = 3
