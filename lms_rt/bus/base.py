@@ -38,20 +38,18 @@ class Published:
 
     __slots__ = ("_aggregate", "_event", "_tail", "at_ms", "channel", "position")
 
-    def __init__(self, channel: str, position: Position, event: LiveEvent) -> None:
-        self.channel, self.position, self.at_ms = channel, position, event.at_ms
-        self._event: LiveEvent | None = event
-        self._tail: bytes | None = None
-        self._aggregate = event.aggregate
+    def __init__(  # noqa: PLR0917 - made once for each message that is heard
+        self, channel: str, position: Position, at_ms: int, aggregate: str | None, tail: bytes | None
+    ) -> None:
+        self.channel, self.position, self.at_ms = channel, position, at_ms
+        self._aggregate, self._tail = aggregate, tail
+        self._event: LiveEvent | None = None
 
     @classmethod
-    def encoded(
-        cls, channel: str, position: Position, at_ms: int, *, tail: bytes, aggregate: str | None = None
-    ) -> Published:
-        """As it comes from another process."""
-        made = cls.__new__(cls)
-        made.channel, made.position, made.at_ms = channel, position, at_ms
-        made._event, made._tail, made._aggregate = None, tail, aggregate  # noqa: SLF001 - its own class
+    def of(cls, channel: str, position: Position, event: LiveEvent) -> Published:
+        """An event that was published in this process."""
+        made = cls(channel, position, event.at_ms, event.aggregate, None)
+        made._event = event
         return made
 
     @property

@@ -122,7 +122,7 @@ class MemoryChannels:
             return None
         channel.offset += 1
         channel.touched_ms = now
-        published = Published(name, channel.top, event)
+        published = Published.of(name, channel.top, event)
         channel.history.append((now, published))
         self.hand_out(name, published)
         return channel.top

@@ -26,7 +26,6 @@ _log = logging.getLogger(__name__)
 _BATCH = 500
 """So many ears are settled at once when a line is back: each of them will ask what it missed."""
 _MAX_MOVES = 8
-_MESSAGES = frozenset((b"message", b"smessage"))
 
 
 class Ear(ABC):
@@ -77,13 +76,13 @@ class SubscriberWire(Wire):
             self._asked.append(words)
         return reply
 
-    def data_received(self, data: bytes) -> None:
+    def buffer_updated(self, nbytes: int) -> None:
         """Hand over messages at once; everything else is the reply of a command, or the end of a subscription."""
         reader, ears = self._reader, self._ears
         try:
-            reader.feed(data)
+            reader.feed(self._buffer, 0, nbytes)  # type: ignore[arg-type]
             while (reply := reader.gets()) is not INCOMPLETE:
-                if type(reply) is list and reply[0] in _MESSAGES:
+                if type(reply) is list and (reply[0] == b"message" or reply[0] == b"smessage"):
                     ear = ears.get(reply[1])
                     if ear is not None:
                         ear.heard(reply[2])

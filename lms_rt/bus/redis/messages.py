@@ -16,8 +16,6 @@ from lms_rt.contracts.base import encode
 from lms_rt.contracts.events import LiveEvent
 from lms_rt.contracts.frames import event_tail
 
-_EVENT, _STATE, _POKE, _WORD = b"e", b"s", b"p", b"w"
-
 
 class UnreadableMessage(Exception):
     """Somebody else speaks here, or another version of this program."""
@@ -48,7 +46,7 @@ def read_event(channel: str, raw: bytes) -> Published:
     head, _, tail = raw.partition(b"\n")
     epoch, offset, _, at_ms, aggregate = head.split(b" ", 4)
     position = Position(epoch[1:].decode(), int(offset))
-    return Published.encoded(channel, position, int(at_ms), tail=tail, aggregate=aggregate.decode() or None)
+    return Published(channel, position, int(at_ms), aggregate.decode() or None, tail)
 
 
 def _read_state(channel: str, raw: bytes) -> State:
@@ -61,17 +59,13 @@ def _read_poke(channel: str, raw: bytes) -> Poke:
     return Poke(channel, tuple(orjson.loads(raw[2:])))
 
 
-_READERS: Final[dict[bytes, Callable[[str, bytes], Message]]] = {
-    _EVENT: read_event,
-    _STATE: _read_state,
-    _POKE: _read_poke,
-}
+_READERS: Final[dict[bytes, Callable[[str, bytes], Message]]] = {b"s": _read_state, b"p": _read_poke}
 
 
 def read_message(channel: str, raw: bytes) -> Message:
     """What a channel brought; raises `UnreadableMessage`."""
     try:
-        return _READERS[raw[:1]](channel, raw)
+        return read_event(channel, raw) if raw.startswith(b"e") else _READERS[raw[:1]](channel, raw)
     except (KeyError, ValueError) as error:
         raise UnreadableMessage(f"{channel}: {raw[:60]!r}") from error
 
@@ -81,7 +75,7 @@ def read_word(raw: bytes) -> tuple[Position, Control]:
     try:
         head, _, body = raw.partition(b"\n")
         epoch, number, name = head.split(b" ", 2)
-        if epoch[:1] != _WORD:
+        if not epoch.startswith(b"w"):
             raise ValueError("another letter")
         return Position(epoch[1:].decode(), int(number)), Control(name.decode(), orjson.loads(body))
     except ValueError as error:

@@ -27,6 +27,7 @@ ReplyError = hiredis.ReplyError
 MAX_PENDING: Final = 10_000
 """Commands under way on one connection; who comes when there are more is turned away."""
 
+_BUFFER_BYTES: Final = 64 * 1024
 INCOMPLETE: Final = object()
 """What the reader says when the next reply is not whole yet."""
 
@@ -84,7 +85,7 @@ def _tls(parts: dict[str, Any]) -> ssl.SSLContext:
     return context
 
 
-class Wire(asyncio.Protocol):
+class Wire(asyncio.BufferedProtocol):
     """A connection. `on_lost` is called once, when it ends without having been closed here."""
 
     def __init__(self, on_lost: Callable[[Wire], None], *, reply_seconds: float) -> None:
@@ -92,6 +93,7 @@ class Wire(asyncio.Protocol):
         """What the server said of itself: version, mode, role …"""
         self._on_lost, self._reply_seconds = on_lost, reply_seconds
         self._loop = asyncio.get_running_loop()
+        self._buffer = bytearray(_BUFFER_BYTES)
         self._reader = hiredis.Reader(notEnoughData=INCOMPLETE)
         self._pending: deque[tuple[float, asyncio.Future[Any]]] = deque()
         self._unsent: list[bytes] = []
@@ -126,18 +128,22 @@ class Wire(asyncio.Protocol):
         """End it; what is under way is `Lost`, and `on_lost` is not called."""
         self._end(Lost("closed"))
 
-    # --- asyncio.Protocol ---
+    # --- asyncio.BufferedProtocol: what is read goes to the parser without a copy in between ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The transport is there."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream
         self._transport = transport
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - always the same one
+        """Where the next bytes go."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Hand each whole reply to who waits for it."""
         reader = self._reader
         try:
-            reader.feed(data)
+            reader.feed(self._buffer, 0, nbytes)  # type: ignore[arg-type]
             while (reply := reader.gets()) is not INCOMPLETE:
                 self._take_reply(reply)
         except (hiredis.ProtocolError, IndexError):
