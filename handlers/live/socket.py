@@ -47,6 +47,7 @@ class LiveSocket(RequestHandler):
             check_handshake(self.request)
             with faults_translated():
                 self._actor = await SocketCredentials(self._reception.services, origins).identify(self.request)
+            this_exchange().user_id = self._actor.user_id if self._actor else ""
         except Refused as refused:
             self._answer_problem(refused)
 

@@ -8,9 +8,16 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from prometheus_client import CollectorRegistry
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
 
+from config.settings import Settings
+from handlers.app import make_app
 from handlers.live.commands import Command, LiveSession
 from handlers.live.table import COMMANDS
+from lms_rt.bootstrap import open_services
+from lms_rt.contracts.accounts import RegistrationDraft
 from lms_rt.contracts.base import Draft
 from tests.live.live_node import LiveNode, live_node, until
 from tests.live.raw_line import CLOSE, TEXT, RawLine, Stranger, command, frame, request
@@ -86,6 +93,35 @@ async def test_who_goes_while_a_command_runs_is_missed_at_once(live: LiveNode, s
     await until(lambda: gate.begun == 1)
     line.cut()
     await until(lambda: not live.node.connections)
+
+
+async def test_the_handshake_is_one_request_and_the_line_is_none(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is counted and logged when it was answered, with its user and without its token, however long the line lives."""
+    draft = RegistrationDraft(email="sara@example.org", password="river stone 41", full_name="Sara Saleh")
+    registry = CollectorRegistry()
+    caplog.set_level("INFO", "lms_rt.http")
+    async with open_services(settings) as services:
+        token = (await services.accounts.register(draft)).access_token
+        app = make_app(services, registry=registry)
+        server, (listener, port) = HTTPServer(app), bind_unused_port()
+        server.add_socket(listener)
+        line = await RawLine.dial(port)
+        await line.send(request(f"/ws?token={token}"))
+        assert (await line.read_head()).startswith("HTTP/1.1 101")
+        assert (await line.message())["type"] == "welcome"
+        labels = {"method": "GET", "route": "/ws", "status": "101"}
+        assert registry.get_sample_value("http_requests_total", labels) == 1
+        assert registry.get_sample_value("http_requests_in_flight") == 0
+        (logged,) = [record for record in caplog.records if record.name == "lms_rt.http"]
+        assert (logged.getMessage(), logged.status, logged.user_id[:4]) == ("GET /ws", 101, "usr_")  # type: ignore[attr-defined]
+        assert token not in caplog.text
+        server.stop()
+        closing = asyncio.create_task(app.lines.close())
+        assert await line.ended() == 1012
+        await closing
+        assert len(app.lines) == 0
 
 
 @pytest.mark.parametrize(
