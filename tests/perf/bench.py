@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.perf.arena import Arena
 from tests.perf.contestants import PEERS
-from tests.perf.scenarios import between_nodes, fan_out, growth, inbound, memory, stalled, start
+from tests.perf.scenarios import abuse, between_nodes, fan_out, growth, inbound, memory, stalled, start
 from tests.perf.tables import Goal, Table, as_markdown, printed, printed_goals
 from tests.perf.toolchains import machine
 
@@ -27,6 +27,7 @@ SCENARIOS: dict[str, tuple[Callable[[Arena], list[Table]], Sequence[Goal]]] = {
     "inbound": (inbound.inbound, inbound.GOALS),
     "memory": (memory.memory, memory.GOALS),
     "stalled-reader": (stalled.stalled_reader, stalled.GOALS),
+    "abuse": (abuse.abuse, abuse.GOALS),
     "bridge": (between_nodes.bridge, between_nodes.BRIDGE_GOALS),
     "two-nodes": (between_nodes.two_nodes, between_nodes.TWO_NODES_GOALS),
     "growth": (growth.growth, growth.GOALS),

@@ -18,7 +18,7 @@ from tests.perf import bench, load
 from tests.perf.arena import Arena
 from tests.perf.contestants import OURS
 from tests.perf.load import ROOT, Load
-from tests.perf.scenarios import between_nodes, growth, stalled
+from tests.perf.scenarios import abuse, between_nodes, growth, stalled
 from tests.perf.tables import Goal, Sample, Table, printed, printed_goals
 
 _PAGE = "# Performance\n\nBefore.\n\n<!-- measured: written by run.py bench --page -->\nold\n<!-- end of what was measured -->\n\nAfter.\n"
@@ -113,6 +113,12 @@ def test_a_stalled_reader_is_measured(arena: Arena, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(stalled, "_EVENTS", 3)
     memory, wait = stalled.stalled_reader(arena)
     assert [len(table.rows[OURS]) for table in (memory, wait)] == [1, 1]
+
+
+def test_abuse_is_measured(arena: Arena) -> None:
+    wait, cost = abuse.abuse(arena)
+    assert [len(table.rows[OURS]) for table in (wait, cost)] == [1, 1]
+    assert " × " in cost.note, "some were ended"
 
 
 def test_growth_is_measured(arena: Arena) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.perf.arena import Arena, Running
-from tests.perf.load import ROOT
+from tests.perf.load import ROOT, Report
 from tests.perf.nuisances import KINDS
-from tests.perf.programs import LOAD_CORE, Program
+from tests.perf.programs import LOAD_CORE, Program, cpu_seconds
 from tests.perf.tables import Goal, Sample, Table
 
 _EVENTS, _EVENTS_PER_SECOND = 300, 20
@@ -21,19 +21,27 @@ GOALS = (Goal("abuse-wait", "must", 1.2),)
 def abuse(arena: Arena) -> list[Table]:
     """The same events with and without them, by turns, in one run."""
     clients, events = arena.scaled(1_000, least=10), arena.scaled(_EVENTS, least=5)
-    table = Table(
-        "abuse-wait", f"{len(KINDS) * _OF_EACH_KIND} nuisances beside {clients:,}", "p99 beside them ÷ p99 alone"
-    )
+    title = f"{len(KINDS) * _OF_EACH_KIND} nuisances beside {clients:,}"
+    wait = Table("abuse-wait", f"{title}: the others' wait", "p99 beside them ÷ p99 alone")
+    cost = Table("abuse-cpu", f"{title}: what they cost", "% of a core, above the same without them")
     with arena.started(arena.ours(), clients=clients) as running:
         running.load.pace(events, _EVENTS_PER_SECOND)
         for _ in range(arena.repeat):
-            alone = running.load.pace(events, _EVENTS_PER_SECOND)
+            alone, spent_alone = _paced(running, events)
             with _nuisances(arena, running, clients) as those:
-                beside = running.load.pace(events, _EVENTS_PER_SECOND)
+                beside, spent_beside = _paced(running, events)
                 ends = those.answer("report")
-            table.add(running.contestant.name, Sample(beside.p99_us / alone.p99_us, beside.load_share))
-        table.note = "; ".join(f"{name}: {_told(found)}" for name, found in ends.items())
-    return [table]
+            wait.add(running.contestant.name, Sample(beside.p99_us / alone.p99_us, beside.load_share))
+            cost.add(running.contestant.name, Sample((spent_beside - spent_alone) * 100))
+        cost.note = "; ".join(f"{name}: {_told(found)}" for name, found in ends.items())
+    return [wait, cost]
+
+
+def _paced(running: Running, events: int) -> tuple[Report, float]:
+    """What the clients saw, and the server's share of its core meanwhile."""
+    before = cpu_seconds(running.program.pid)
+    report = running.load.pace(events, _EVENTS_PER_SECOND)
+    return report, (cpu_seconds(running.program.pid) - before) / report.seconds
 
 
 @contextmanager
