@@ -15,6 +15,8 @@ from lms_rt.realtime.close_codes import Close
 MAX_FRAGMENTS = 1_024
 """Of one message: nobody needs more for 64 KiB, and empty ones would cost time without an end."""
 MAX_DISCARDED_BYTES = 16 * 1024 * 1024
+MAX_DISCARDED_FRAMES = 16_384
+"""So many are looked at in search of a close frame: 16 MiB of empty frames would take seconds."""
 
 _LAST, _RESERVED, _MASKED, _CONTROL = 0x80, 0x70, 0x80, 0x08
 _CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
@@ -44,6 +46,7 @@ class FrameReader(ABC):
 
     __slots__ = (
         "_discarded_bytes",
+        "_discarded_frames",
         "_fragments",
         "_held",
         "_is_discarding",
@@ -61,7 +64,8 @@ class FrameReader(ABC):
         self._needed_bytes = 0
         self._fragments: bytearray | None = None
         self._is_text, self._part_count = False, 0
-        self._is_discarding, self._discarded_bytes, self._skipped_bytes = False, 0, 0
+        self._is_discarding = False
+        self._discarded_bytes = self._discarded_frames = self._skipped_bytes = 0
 
     # --- what is read ---
 
@@ -238,6 +242,9 @@ class FrameReader(ABC):
         self._skipped_bytes = max(0, behind - end)
         if self._skipped_bytes > MAX_DISCARDED_BYTES:
             self.on_noise()
+        self._discarded_frames += 1
+        if self._discarded_frames == MAX_DISCARDED_FRAMES:
+            self._skipped_bytes, behind = MAX_DISCARDED_BYTES, end
         return min(behind, end)
 
 
