@@ -23,9 +23,9 @@ from lms_rt.contracts.events import LiveEvent
 PATIENCE_SECONDS = 10
 _MARK = "arrived"
 QUICK = RedisLimits(
-    line=LineLimits(connect_seconds=0.3, reply_seconds=0.3, probe_seconds=(0.02, 0.05)),
+    line=LineLimits(connect_seconds=1.0, reply_seconds=1.0, probe_seconds=(0.02, 0.05)),
     listening=ListeningLimits(
-        connect_seconds=0.3, ping_seconds=0.05, reply_seconds=0.3, retry_seconds=(0.01, 0.02), spread_seconds=0
+        connect_seconds=1.0, ping_seconds=0.05, reply_seconds=1.0, retry_seconds=(0.01, 0.02), spread_seconds=0
     ),
     compare_words_seconds=0.05,
 )

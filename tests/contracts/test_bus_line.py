@@ -20,7 +20,7 @@ from tests.servers.redis_server import RedisServer, free_port
 
 pytestmark = pytest.mark.real
 
-QUICK = LineLimits(connect_seconds=0.3, reply_seconds=0.3, probe_seconds=(0.02, 0.05))
+QUICK = LineLimits(connect_seconds=1.0, reply_seconds=1.0, probe_seconds=(0.02, 0.05))
 
 
 class Told(Receiver[bool]):
