@@ -46,6 +46,10 @@ if TYPE_CHECKING:
 
 COMMANDS_PER_SECOND = 30
 COMMANDS_BURST = 60
+HEAVY_BYTES = 8 * 1024
+HEAVY_BYTES_PER_SECOND = 128 * 1024
+"""The heaviest command costs 8 ms: behind one that is longer than `HEAVY_BYTES` its line rests for as long as this pace
+asks, and nobody loses more by it than that."""
 BAD_FRAMES = 10
 BAD_FRAMES_MS = 60_000
 
@@ -209,25 +213,30 @@ class Dialogue(MessageListener, Line):
 
     def on_text(self, raw: bytes) -> None:
         """A text message: a command."""
+        work = self._hear(raw)
+        if len(raw) > HEAVY_BYTES and not self._transport.is_closing:
+            work = _with_rest(work, len(raw) / HEAVY_BYTES_PER_SECOND)
+        if work is not None:
+            self._occupy(work)
+
+    def _hear(self, raw: bytes) -> Coroutine[Any, Any, None] | None:
+        """Do what a text asks, or give what has to be awaited for that."""
         connection, now_ms = self._connection, self._reception.services.clock.now_ms()
         if connection is not None:
             connection.last_heard_ms = now_ms
             connection.cork()
             if not self._arrivals.take(now_ms):
                 self.close(Close.FLOODING)
-                return
+                return None
         try:
             frame = read_command(raw)
         except BadFrame as bad:
             self._count_bad_frame(bad)
-            return
+            return None
         if self._session is None:
-            self._occupy(self._receive_first(frame))
-            return
+            return self._receive_first(frame)
         self._session.received_ms = now_ms
-        more = begin_command(self._session, self._reception.commands, frame)
-        if more is not None:
-            self._occupy(more)
+        return begin_command(self._session, self._reception.commands, frame)
 
     def on_fed(self) -> None:
         """What one read brought is answered with one write."""
@@ -290,3 +299,9 @@ class Dialogue(MessageListener, Line):
             self._connection.send(frame)
         elif not self._transport.is_closing:
             self._transport.write(frame)
+
+
+async def _with_rest(work: Coroutine[Any, Any, None] | None, seconds: float) -> None:
+    if work is not None:
+        await work
+    await asyncio.sleep(seconds)

@@ -93,6 +93,11 @@ def limits() -> str:
         ("first frame `auth`", f"within {socket.AUTH_SECONDS} s", "4001"),
         ("a frame from the client", f"{MAX_FRAME_BYTES // 1024} KiB", "1009"),
         ("commands of a connection", f"{dialogue.COMMANDS_PER_SECOND}/s, burst {dialogue.COMMANDS_BURST}", "4529"),
+        (
+            f"commands of more than {dialogue.HEAVY_BYTES // 1024} KiB",
+            f"{dialogue.HEAVY_BYTES_PER_SECOND // 1024} KiB/s",
+            "read more slowly",
+        ),
         ("malformed frames", f"{dialogue.BAD_FRAMES - 1} in {dialogue.BAD_FRAMES_MS // 1000} s", "4500"),
         ("connections of a user", str(node.connections_per_user), "4509"),
         ("subscriptions of a connection", str(node.subscriptions), "`too_many_subscriptions`"),

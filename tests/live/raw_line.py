@@ -134,6 +134,15 @@ class RawLine:
                 return _number(found[1])
         return None
 
+    @property
+    def is_silent(self) -> bool:
+        """Is there nothing to be read now?"""
+        try:
+            self.socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return not self._unread
+        return False
+
     async def gone(self) -> None:
         """Read on until the server has let go of the socket."""
         while await self._more():

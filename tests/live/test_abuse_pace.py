@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 import orjson
 import pytest
 
+from handlers.live import dialogue
 from handlers.live.commands import Command, LiveSession
 from handlers.live.table import COMMANDS
 from lms_rt.clock import FakeClock
@@ -33,6 +34,7 @@ from tests.live.raw_line import (
 
 HONEST = 100
 SLOW_BUFFER = 4_096
+HEAVY = frame(TEXT, b'{"id":1,"type":"ping","x":[' + b"{}," * 21_000 + b"1]}")
 
 
 class AskCommand(Draft):
@@ -127,9 +129,25 @@ class TestFloods:
         assert await crowd.is_undisturbed()
 
     async def test_the_heaviest_commands_at_once_hold_nobody_up(self, crowd: Crowd, line: RawLine) -> None:
-        heavy = b'{"id":1,"type":"ping","x":[' + b"[]," * 21_000 + b"1]}"
-        await line.send(frame(TEXT, heavy) * 60)
+        await line.send(HEAVY * 20)
         assert await crowd.is_undisturbed()
+
+    async def test_behind_a_heavy_command_its_own_line_rests(
+        self, crowd: Crowd, line: RawLine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dialogue, "HEAVY_BYTES_PER_SECOND", 1)
+        await line.send(HEAVY + command("ping"))
+        assert (await line.message())["error"]["code"] == "invalid_command"
+        assert await crowd.is_undisturbed()
+        assert line.is_silent
+
+    async def test_a_heavy_command_is_answered_and_so_is_what_follows(
+        self, line: RawLine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(dialogue, "HEAVY_BYTES_PER_SECOND", 10**12)
+        await line.send((command("big", 1, bytes=3, text="x" * 60_000) + command("big", 2, bytes=3)) * 2)
+        answers = [await line.message() for _ in range(4)]
+        assert [(answer["id"], answer["ok"]) for answer in answers] == [(1, False), (2, True)] * 2
 
 
 class TestSubscriptions:
