@@ -45,7 +45,6 @@ class _Join:
 class _Leave:
     connection_id: str
     generation: int
-    done: asyncio.Future[None] | None
 
 
 class _CompareTops:
@@ -103,15 +102,9 @@ class ChannelActor(Receiver[Message], Audience):
         self._post(_Join(subscription, since, done))
         await done
 
-    async def leave(self, connection_id: str, generation: int) -> None:
-        """End a subscription, unless a newer one has taken its place; returns when nothing more will come."""
-        done = asyncio.get_running_loop().create_future()
-        self._post(_Leave(connection_id, generation, done))
-        await done
-
-    def leave_soon(self, connection_id: str, generation: int) -> None:
-        """The same, without waiting."""
-        self._post(_Leave(connection_id, generation, None))
+    def leave(self, connection_id: str, generation: int) -> None:
+        """Forget a subscription, unless a newer one has taken its place."""
+        self._post(_Leave(connection_id, generation))
 
     def compare_tops(self) -> None:
         """Check whether the last message was lost."""
@@ -182,8 +175,6 @@ class ChannelActor(Receiver[Message], Audience):
             if not self._subscriptions:
                 self._departures += 1
                 asyncio.get_running_loop().call_later(self._linger_seconds, self._post, _Linger(self._departures))
-        if mail.done is not None and not mail.done.done():
-            mail.done.set_result(None)
 
     async def _on_linger(self, mail: _Linger) -> None:
         is_awaited = any(isinstance(other, _Join) for other in self._mailbox)
@@ -317,8 +308,6 @@ class ChannelActor(Receiver[Message], Audience):
         for mail in self._mailbox:
             if isinstance(mail, _Join):
                 _fail(mail.done, Refused(Code.UNAVAILABLE))
-            elif isinstance(mail, _Leave) and mail.done is not None and not mail.done.done():
-                mail.done.set_result(None)
 
     # --- what projections are lent ---
 

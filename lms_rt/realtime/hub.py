@@ -41,23 +41,21 @@ class Hub:
         try:
             await actor.join(subscription, since)
         except asyncio.CancelledError:
-            actor.leave_soon(connection.id, subscription.generation)
+            actor.leave(connection.id, subscription.generation)
             raise
         if connection.is_closed:  # it went away meanwhile, and could not take this along
-            actor.leave_soon(connection.id, subscription.generation)
+            actor.leave(connection.id, subscription.generation)
         return subscription
 
-    async def unsubscribe(self, subscription: Subscription) -> None:
-        """End it; nothing more of the channel follows. A newer subscription of the same connection stays."""
-        actor = self._actors.get(subscription.channel)
-        if actor is not None:
-            await actor.leave(subscription.connection.id, subscription.generation)
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """End it; nothing more of the channel follows. A newer subscription of the same connection stays.
 
-    def drop(self, subscription: Subscription) -> None:
-        """End it without waiting: its connection is gone."""
+        It does not wait for the channel, which may be busy asking the bus: whose authority has ended must not hear on.
+        """
+        subscription.end()
         actor = self._actors.get(subscription.channel)
         if actor is not None:
-            actor.leave_soon(subscription.connection.id, subscription.generation)
+            actor.leave(subscription.connection.id, subscription.generation)
 
     def compare_tops(self, channel: str) -> None:
         """Let a channel check whether its last message was lost."""

@@ -139,7 +139,7 @@ class Node:
     def _detach(self, connection: Connection) -> None:
         """Called by the connection when it ends, once, whatever the path."""
         for subscription in connection.subscriptions.values():
-            self.hub.drop(subscription)
+            self.hub.unsubscribe(subscription)
             self.presence.leave(subscription.channel, connection.id)
         connection.subscriptions.clear()
         self.presence.leave(_count_of(connection), connection.id)
@@ -177,7 +177,7 @@ class Node:
         """End a subscription; none is fine."""
         subscription = connection.subscriptions.pop(channel, None)
         if subscription is not None:
-            await self.hub.unsubscribe(subscription)
+            self.hub.unsubscribe(subscription)
             connection.drop_states(channel)
             self.presence.leave(channel, connection.id)
 

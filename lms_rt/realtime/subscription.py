@@ -12,7 +12,17 @@ from lms_rt.realtime.connection import MAX_QUEUE_FRAMES, Connection, MakeFrame
 class Subscription:
     """One connection's ear on a channel. What arrives before `release` is held, so that it follows the reply."""
 
-    __slots__ = ("_held", "after_offset", "channel", "connection", "events", "generation", "position", "recovered")
+    __slots__ = (
+        "_held",
+        "_is_over",
+        "after_offset",
+        "channel",
+        "connection",
+        "events",
+        "generation",
+        "position",
+        "recovered",
+    )
 
     def __init__(self, channel: str, connection: Connection, generation: int) -> None:
         self.channel, self.connection, self.generation = channel, connection, generation
@@ -21,6 +31,7 @@ class Subscription:
         self.recovered = False
         self.events: tuple[Published, ...] = ()
         self._held: list[tuple[str | None, bytes | MakeFrame]] | None = []
+        self._is_over = False
 
     @property
     def is_released(self) -> bool:
@@ -47,8 +58,14 @@ class Subscription:
         else:
             self._hold(name, frame)
 
+    def end(self) -> None:
+        """Let nothing more through, from this moment on, whatever its channel is busy with."""
+        self._is_over, self._held = True, []
+
     def release(self) -> None:
-        """The reply is on its way: let go what was held. Again does nothing."""
+        """The reply is on its way: let go what was held. Again, or after the end, does nothing."""
+        if self._is_over:
+            return
         held, self._held = self._held or [], None
         for name, frame in held:
             if name is not None:
@@ -57,6 +74,8 @@ class Subscription:
                 self.connection.send(frame)
 
     def _hold(self, name: str | None, frame: bytes | MakeFrame) -> None:
+        if self._is_over:
+            return
         assert self._held is not None  # noqa: S101 - asked by the callers
         self._held.append((name, frame))
         if len(self._held) > MAX_QUEUE_FRAMES:

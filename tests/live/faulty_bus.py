@@ -42,6 +42,8 @@ class BusFaults:
         self.reads, self.answers = asyncio.Event(), asyncio.Event()
         """Cleared: whoever reads the history waits before that, or before what was read arrives."""
         self.read_fast()
+        self.reading = 0
+        """How many reads of the history have begun."""
         self._held: deque[tuple[_Inbox, Any]] = deque()
         self._inboxes: list[_Inbox] = []
         self.bus = replace(bus, fan_out=_FanOut(self, bus.fan_out), history=_History(self, bus.history))
@@ -180,6 +182,7 @@ class _History(History):
         self._faults, self._history = faults, history
 
     async def read(self, channel: str, *, after: int | None = None) -> Stretch:
+        self._faults.reading += 1
         await self._faults.reads.wait()
         self._faults.require()
         stretch = await self._history.read(channel, after=after)

@@ -193,7 +193,7 @@ async def test_a_late_unsubscribe_does_not_end_a_newer_subscription(place: Place
     connection, ears = place.connection("con_1")
     old = await place.subscribed(connection)
     await place.subscribed(connection)
-    await place.hub.unsubscribe(old)
+    place.hub.unsubscribe(old)
     await place.publish()
     await settle()
     assert ears.offsets == [1]
@@ -229,7 +229,7 @@ async def until_empty(place: Place) -> None:
 async def test_who_comes_back_within_the_linger_finds_the_same_actor() -> None:
     place = Place(linger_seconds=60)
     first = await place.subscribed(place.connection("con_1")[0])
-    await place.hub.unsubscribe(first)
+    place.hub.unsubscribe(first)
     await place.publish()
     two, ears = place.connection("con_2")
     subscription = await place.subscribed(two, first.position)
@@ -239,7 +239,7 @@ async def test_who_comes_back_within_the_linger_finds_the_same_actor() -> None:
     await place.publish()
     await settle()
     assert ears.offsets == [2]
-    await place.hub.unsubscribe(subscription)
+    place.hub.unsubscribe(subscription)
     place.hub._actors["course:1"]._post(_Linger(1))
     await settle()
     assert place.hub.channels == ("course:1",)
