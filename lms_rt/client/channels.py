@@ -133,5 +133,4 @@ class Channels:
             return await ear.settle()
         except Exception:  # noqa: BLE001 - the caller's snapshot failed: without it there is no position, it is tried again
             _log.warning("the snapshot of %s could not be fetched", ear.channel, exc_info=True)
-            ear.forget_position()
             return False

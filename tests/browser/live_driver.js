@@ -2,6 +2,16 @@
 
 import { Backoff, Ear, LiveClient } from "/live.js";
 
+/** Counts how often a row of failures ended. */
+class CountingBackoff extends Backoff {
+  rowsEnded = 0;
+
+  reset() {
+    super.reset();
+    this.rowsEnded += 1;
+  }
+}
+
 const words = [];
 const snapshots = new Map();
 let live = null;
@@ -56,7 +66,7 @@ const actions = {
       ticket: by === "ticket" ? async () => `t${++tickets}` : undefined,
       token: by === "token" ? async () => `token${++tokens}` : undefined,
       refresh: refreshes ? async () => words.push("refreshed") : undefined,
-      backoff: new Backoff(firstMs, mostMs),
+      backoff: new CountingBackoff(firstMs, mostMs),
     });
     live.addEventListener("notice", ({ detail }) => words.push(`notice ${detail.type}`));
     live.addEventListener("ended", ({ detail }) => words.push(`ended ${detail.code}`));
@@ -90,6 +100,7 @@ window.driver = {
     is_degraded: live.isDegraded,
     connections: live.connections,
     clock_error_ms: live.clock.errorMs,
+    rows_ended: live.backoff.rowsEnded,
   }),
   end: () => live?.close(),
 };

@@ -37,7 +37,7 @@ class ClientDriver(ABC):
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
-        """`is_up`, `is_degraded`, `clock_error_ms`, `connections`."""
+        """`is_up`, `is_degraded`, `clock_error_ms`, `connections`, `rows_ended` (how often a row of failures ended)."""
 
 
 def _load() -> dict[str, Steps]:

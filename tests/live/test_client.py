@@ -193,7 +193,7 @@ class TestChannels:
     async def test_a_position_without_its_snapshot_is_none(self, live: LiveNode) -> None:
         reader = Reader(live)
         stuck = asyncio.Event()
-        reader.ear._on_reset = stuck.wait  # type: ignore[assignment]
+        reader.ear._on_reset = stuck.wait
         async with client(live) as ada:
             subscribing = asyncio.create_task(ada.subscribe(reader.ear))
             await until(lambda: reader.ear.resets == 1)
@@ -245,6 +245,32 @@ class TestChannels:
             ada.drop()
             await until(lambda: bool(notices))
             assert notices == [{"type": "unsubscribed", "channel": "course:1", "code": "not_found"}]
+
+
+class TestEar:
+    def heard(self) -> tuple[Ear, list[int]]:
+        offsets: list[int] = []
+        return Ear("course:1", on_event=lambda event: offsets.append(event["offset"])), offsets
+
+    def event(self, offset: int) -> dict[str, Any]:
+        return {"epoch": "e1", "offset": offset, "data": {}}
+
+    async def test_a_hole_that_was_filled_is_none(self) -> None:
+        ear, offsets = self.heard()
+        ear.take_reply({"epoch": "e1", "offset": 0, "recovered": False, "events": []})
+        assert ear.hear(self.event(2))  # it waits for the snapshot, and is asked for afterwards
+        assert not await ear.settle()
+        ear.take_reply({"epoch": "e1", "offset": 2, "recovered": True, "events": [self.event(1), self.event(2)]})
+        ear.take_reply({"epoch": "e1", "offset": 9, "recovered": False, "events": []})
+        assert await ear.settle()
+        assert (offsets, ear.resets) == ([1, 2], 2)
+
+    def test_as_many_aggregates_as_it_remembers(self) -> None:
+        ear, offsets = self.heard()
+        ear.begin_at("e1", 0)
+        for place in range(1, 1_003):
+            ear.hear({**self.event(place), "data": {"attempt_id": str(place), "version": 1, "n": 0}})
+        assert (len(offsets), len(ear._newest)) == (1_002, 1_000)
 
 
 class TestTime:

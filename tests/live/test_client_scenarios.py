@@ -18,6 +18,16 @@ from tests.live.scenarios import SCENARIOS, ClientDriver, play
 from tests.live.scripted_server import scripted_server
 
 
+class CountingBackoff(Backoff):
+    """Counts how often a row of failures ended."""
+
+    rows_ended = 0
+
+    def reset(self) -> None:
+        super().reset()
+        self.rows_ended += 1
+
+
 class PythonDriver(ClientDriver):
     """The Python client on a loop of its own."""
 
@@ -29,6 +39,7 @@ class PythonDriver(ClientDriver):
         self._snapshots: dict[str, asyncio.Queue[Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._live: LiveClient | None = None
+        self._backoff = CountingBackoff()
 
     def do(self, action: str, fields: Mapping[str, Any]) -> None:
         self._background.run(self._do(action, fields))
@@ -39,7 +50,7 @@ class PythonDriver(ClientDriver):
     def state(self) -> dict[str, Any]:
         live = self.live
         place = {"is_up": live.is_up, "is_degraded": live.is_degraded, "connections": live.connections}
-        return {**place, "clock_error_ms": live.clock.error_ms}
+        return {**place, "clock_error_ms": live.clock.error_ms, "rows_ended": self._backoff.rows_ended}
 
     def end(self) -> None:
         if self._live is not None:
@@ -67,14 +78,14 @@ class PythonDriver(ClientDriver):
         async def refresh() -> None:
             self._words.append("refreshed")
 
-        slow = fields.get("backoff_ms", [1, 5])
+        self._backoff = CountingBackoff(*(each / 1000 for each in fields.get("backoff_ms", [1, 5])))
         self._live = LiveClient(
             self._url,
             ticket=None if fields.get("by") == "token" else ticket,
             token=token if fields.get("by") == "token" else None,
             refresh=refresh if fields.get("refreshes") else None,
             on_notice=lambda frame: self._words.append(f"notice {frame['type']}"),
-            backoff=Backoff(*(each / 1000 for each in slow)),
+            backoff=self._backoff,
         )
         self._live.start()
         ended = await self._live.ended()

@@ -167,8 +167,7 @@ export class Channels {
     try {
       return await ear.settle();
     } catch (error) {
-      console.warn(`the snapshot of ${ear.channel} could not be fetched`, error);
-      ear.forgetPosition(); // without it there is no position: it is tried again
+      console.warn(`the snapshot of ${ear.channel} could not be fetched`, error); // without it there is no position
       return false;
     }
   }
