@@ -23,7 +23,9 @@ class Key(NamedTuple):
 class Oracle:
     """Collects what breaks a promise in `broken`; the machine looks there after every step."""
 
-    def __init__(self) -> None:
+    def __init__(self, history: int) -> None:
+        self._history = history
+        self._aged: dict[str, Position] = {}
         self.broken: list[str] = []
         self.written: dict[str, list[Key]] = defaultdict(list)
         self._keys: dict[str, Key] = {}
@@ -39,6 +41,16 @@ class Oracle:
         self._keys[intent["id"]] = key
         for channel in intent["channels"]:
             self.written[channel].append(key)
+
+    def age(self, channel: str, top: Position) -> None:
+        """What was published up to here is kept no more."""
+        self._aged[channel] = top
+
+    def is_kept(self, channel: str, *, since: Position, top: Position) -> bool:
+        """Has the bus all that followed this place, as far as the model of it says?"""
+        aged = self._aged.get(channel)
+        oldest = max(0, top.offset - self._history, aged.offset if aged is not None and aged.epoch == top.epoch else 0)
+        return since.epoch == top.epoch and oldest <= since.offset <= top.offset
 
     def bar(self, user_id: str, channel: str, top: Position) -> None:
         """From this place on the user must hear nothing of the channel."""

@@ -6,86 +6,37 @@ Every method is one thing that may happen; what must then be so is noted in the 
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 from config.settings import Settings
 from handlers.live.table import COMMANDS
-from lms_rt.bus.base import Bus, Listening, Message, Published, Receiver, Stretch
+from lms_rt.bus.base import Listening, Message, Position, Published, Receiver
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.controls import ACCESS_CHANGED, access_changed
 from lms_rt.errors import Code, Refused
 from lms_rt.realtime.node import NodeLimits
 from lms_rt.services.relay import Relay
+from tests.live.bus_place import CHANNELS, HISTORY, NODES, BusPlace
 from tests.live.delivery_oracle import Oracle
 from tests.live.delivery_reader import Reader
 from tests.live.delivery_steps import Documents, Process, SteppingFanOut
 from tests.live.faulty_bus import BusFaults
 from tests.live.live_node import ORIGIN, LiveNode, MadeUpSubscriptions, until
 
-CHANNELS = ("course:1", "course:2")
-NODES = 2
 _USERS = ("ada", "ada", "bob")
 _REPLY_SECONDS = 8
-_MOST_ROUNDS = 50
+_MOST_ROUNDS = 2_000
+_MOST_BEATS = 50
+_RENEWED_SECONDS = 11
 
 
-class BusPlace(ABC):
-    """Where the bus of all nodes is, and what may happen to it, or between it and a node."""
-
-    admin: Bus
-    """A line of the test's own, which nothing but the bus's own death disturbs."""
-
-    @abstractmethod
-    async def new_world(self) -> None:
-        """Begin with an empty bus."""
-
-    @abstractmethod
-    async def connect(self, seat: int) -> Bus:
-        """The bus as the node on this seat sees it."""
-
-    @abstractmethod
-    async def crash(self, seat: int) -> None:
-        """The node on this seat dies in this moment: nothing of it reaches the bus any more."""
-
-    @abstractmethod
-    async def disconnect(self, seat: int) -> None:
-        """Clear away what is left of a dead node."""
-
-    @abstractmethod
-    def is_away(self, seat: int) -> bool:
-        """Has the node on this seat lost the bus?"""
-
-    @abstractmethod
-    async def go_away(self, seat: int, how: str) -> None:
-        """The node loses the bus: it is `gone`, or the line goes `silent`, or one direction of it (`deaf`, `dumb`)."""
-
-    @abstractmethod
-    async def come_back(self, seat: int) -> None:
-        """The node reaches the bus again."""
-
-    @abstractmethod
-    async def cut(self, seat: int) -> None:
-        """The node's connections break; it may connect again at once."""
-
-    @abstractmethod
-    async def flush(self) -> None:
-        """The bus loses everything."""
-
-    @abstractmethod
-    async def age(self) -> None:
-        """The histories are too old; epochs, offsets and newest versions stay."""
-
-    @abstractmethod
-    async def keep_dump(self) -> None:
-        """Dump all that there is, for a later restart."""
-
-    @abstractmethod
-    async def restart(self, how: str) -> None:
-        """The bus dies and comes back `with all`, with the `older` dump, or `empty`."""
+async def some_turns(count: int) -> None:
+    """Let the loop turn."""
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 class Auditor(Receiver[Message]):
@@ -127,18 +78,19 @@ class World:
 
     def __init__(self, place: BusPlace) -> None:
         self.place, self.clock = place, FakeClock()
-        self.oracle, self.documents, self.rights = Oracle(), Documents(), Rights()
+        self.oracle, self.documents, self.rights = Oracle(HISTORY), Documents(), Rights()
         self.readers = [Reader(user, self.oracle) for user in _USERS]
         self.seats: list[Seat] = []
         self.processes: list[tuple[int, Process]] = []
         self._untold: list[str] = []
         self._settings = Settings(_env_file=None, cors_origins=(ORIGIN,))
-        self._lost_connections: set[str] = set()
+        self._ghosts: set[tuple[str, str]] = set()
+        """Who was there when their node died, or when what was dumped was new: they go when nobody renews them."""
         self._auditing: list[Listening] = []
 
     async def open(self) -> None:
         """Start the nodes; everybody listens."""
-        await self.place.new_world()
+        await self.place.new_world(self.clock)
         for channel in CHANNELS:
             self._auditing.append(await self.place.admin.fan_out.listen(channel, Auditor(self.oracle)))
         for number in range(NODES):
@@ -213,26 +165,43 @@ class World:
         if not reader.is_up and not await reader.connect(seat.live):
             return
         seat = next(seat for seat in self.seats if seat.live is reader.live)
-        place = reader.ear(channel).place
-        before = await self._stretch(channel, reader)
+        place, before = reader.ear(channel).place, await self._top(channel)
         future = await reader.subscribe(channel)
         if not is_patient or seat.faults.is_slow:
             return
         async with asyncio.timeout(_REPLY_SECONDS):
             reply = await future
-        if not reply.get("ok") or place is None or before is None:
-            return
-        after = await self._stretch(channel, reader, place.offset)
-        could = before.since(place) is not None and after is not None and after.since(place) is not None
-        self.oracle.require(reply["result"]["recovered"] or not could, f"{channel} could be recovered since {place}")
+        if reply.get("ok") and before is not None and before == await self._top(channel):
+            expected = place is not None and self.oracle.is_kept(channel, since=place, top=before)
+            told = f"{channel} at {before} since {place}: recovered is {not expected}"
+            self.oracle.require(reply["result"]["recovered"] == expected, told)
 
-    async def _stretch(self, channel: str, reader: Reader, offset: int | None = None) -> Stretch | None:
-        place = reader.ear(channel).place
-        after = place.offset if offset is None and place is not None else offset
-        try:
-            return await self.place.admin.history.read(channel, after=after)
-        except Refused:
-            return None
+    async def _top(self, channel: str) -> Position | None:
+        return await self.place.admin.history.top(channel)
+
+    async def subscribe_slowly(self, reader: Reader, channel: str, number: int, *, slow: str, meanwhile: str) -> None:
+        """Listen; the node's read of the history is slow, and something happens in the middle of it."""
+        self.disturb_reads(number, slow)
+        await self.subscribe(reader, channel, number, is_patient=False)
+        await some_turns(20)
+        if meanwhile == "rights":
+            await self.bar(reader.user_id, channel)
+        elif meanwhile == "death":
+            await self.kill(number)
+        elif meanwhile == "flush":
+            await self.place.flush()
+        else:
+            await self.publish_direct(1 - number, channel, 2)
+        self.disturb_reads(number, "not")
+
+    async def return_all(self, number: int) -> None:
+        """Who has no line, or lost a channel, comes back to this node, with a snapshot where one is needed."""
+        for reader in self.readers:
+            for channel, ear in reader.ears.items():
+                if ear.phase == "off":
+                    await self.subscribe(reader, channel, number, is_patient=True)
+                if ear.phase == "stale":
+                    reader.take_snapshot(channel, self.documents.versions)
 
     async def take_snapshot(self, reader: Reader, channel: str, number: int) -> None:
         """The snapshot that a reply without recovery asked for; or one before any reply, with its `as_of` read first."""
@@ -287,7 +256,6 @@ class World:
     async def kill(self, number: int) -> None:
         """A node dies, and all that ran on it; another takes its place."""
         seat = self.seats[number]
-        self._lost_connections |= {connection.id for connection in seat.live.node.connections}
         for entry in [entry for entry in self.processes if entry[0] == number]:
             self.processes.remove(entry)
             await entry[1].crash()
@@ -299,6 +267,16 @@ class World:
                 await reader.cut()
         await self.place.disconnect(number)
         self.seats[number] = await self._node(number)
+        await self._excuse_ghosts()
+
+    async def restart(self, how: str) -> None:
+        """The bus dies, and comes back with what it was given."""
+        await self.place.restart(how)
+        await self._excuse_ghosts()
+
+    async def _excuse_ghosts(self) -> None:
+        told, true = await self._presence()
+        self._ghosts |= told - true
 
     async def disturb_messages(self, number: int, how: str) -> None:
         """Hold what channels carry to a node, let it through, or lose one event of it."""
@@ -329,6 +307,13 @@ class World:
             await self.place.come_back(number)
             await self.obey()
 
+    async def age(self) -> None:
+        """The histories are too old to be kept."""
+        await self.place.age()
+        for channel in CHANNELS:
+            if (top := await self._top(channel)) is not None:
+                self.oracle.age(channel, top)
+
     async def compare(self, number: int) -> None:
         """The node compares the tops of its channels, as it does every 40 s."""
         for channel in self.seats[number].live.hub.channels:
@@ -358,6 +343,10 @@ class World:
                 await self._answered(reader)
         for number in range(NODES):
             await self.compare(number)
+        await self._settle_delivery()
+        await self._settle_presence()
+
+    async def _settle_delivery(self) -> None:
         try:
             async with asyncio.timeout(_REPLY_SECONDS):
                 while (missing := await self._missing()) and not self.oracle.broken:  # noqa: ASYNC110
@@ -365,20 +354,38 @@ class World:
         except TimeoutError:
             self.oracle.require(False, f"not told: {missing}")
 
+    async def _settle_presence(self) -> None:
+        """Who listens is there, and nobody else but who was on a node that died; a renewal later at the latest."""
+        self.clock.advance(_RENEWED_SECONDS)
+        for _ in range(_MOST_BEATS):
+            if (faults := await self._presence_faults()) == []:
+                return
+            await asyncio.sleep(0.002)
+            self.clock.advance(0.2)
+        self.oracle.require(False, f"presence is wrong: {faults}")
+
+    async def _presence_faults(self) -> list[str]:
+        told, true = await self._presence()
+        return [f"{one} is missing" for one in true - told] + [f"{one} stays" for one in told - true - self._ghosts]
+
+    async def _presence(self) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+        """Which connections are on which channel: as the bus has it, and as it is."""
+        there = await self.place.admin.presence.members_of(CHANNELS)
+        told = {(channel, member.connection_id) for channel, members in there.items() for member in members}
+        connections = [connection for seat in self.seats for connection in seat.live.node.connections]
+        return told, {(channel, c.id) for c in connections for channel in c.subscriptions}
+
     async def _answered(self, reader: Reader) -> None:
         async with asyncio.timeout(_REPLY_SECONDS):
             await (await reader.send("ping", lambda _: None))
 
     async def _missing(self) -> list[str]:
+        await self.return_all(0)
         missing = []
         for number, reader in enumerate(self.readers):
             for channel, ear in reader.ears.items():
                 if (reader.user_id, channel) in self.rights.barred:
                     continue
-                if ear.phase == "off":
-                    await self.subscribe(reader, channel, number % NODES, is_patient=True)
-                if ear.phase == "stale":
-                    reader.take_snapshot(channel, self.documents.versions)
                 lacks = ear.missing(self.oracle.written[channel])
                 if ear.phase != "live" or lacks:
                     missing.append(f"{reader.user_id} ({number}) on {channel} is {ear.phase} and lacks {lacks}")

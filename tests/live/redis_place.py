@@ -16,7 +16,7 @@ from lms_rt.bus.redis.line import LineLimits, Script
 from lms_rt.bus.redis.listening import ListeningLimits
 from lms_rt.clock import Clock
 from lms_rt.errors import Refused
-from tests.live.delivery_world import CHANNELS, NODES, BusPlace
+from tests.live.bus_place import CHANNELS, NODES, BusPlace
 from tests.servers.redis_server import RedisServer
 from tests.servers.tcp_proxy import TcpProxy, Way
 
@@ -58,7 +58,7 @@ class RedisPlace(BusPlace):
         for proxy in self._proxies:
             await proxy.close()
 
-    async def new_world(self) -> None:
+    async def new_world(self, clock: Clock) -> None:  # noqa: ARG002 - Redis has its own
         self._name, self._dump = f"world_{uuid.uuid4().hex[:8]}", None
         await self._admin_opened.aclose()
         self.admin = await self._admin_opened.enter_async_context(

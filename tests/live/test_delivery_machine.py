@@ -18,16 +18,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from lms_rt.bus import memory_channels
-from lms_rt.bus.base import Bus
-from lms_rt.bus.memory import memory_bus
-from lms_rt.clock import FakeClock
-from tests.live.delivery_world import CHANNELS, NODES, BusPlace, World
-from tests.live.faulty_bus import BusFaults
+from tests.live.bus_place import CHANNELS, HISTORY, NODES, BusPlace, MemoryPlace
+from tests.live.delivery_world import World, some_turns
 from tests.live.redis_place import RedisPlace, keep_short_histories
 from tests.servers.redis_server import RedisServer
-
-HISTORY = 4
-"""So few events are kept that many are not recovered."""
 
 NODE, CHANNEL, READER = st.integers(0, NODES - 1), st.sampled_from(CHANNELS), st.integers(0, 2)
 USER, ANY = st.sampled_from(("ada", "bob")), st.integers(0, 7)
@@ -37,63 +31,8 @@ EVENTS = st.lists(st.sampled_from((CHANNELS[:1], CHANNELS[1:], CHANNELS)), min_s
 STEPS = st.sampled_from((0, 1, 2, 3, 4, 5, 6, 99))
 
 
-async def some_turns(count: int) -> None:
-    """Let the loop turn."""
-    for _ in range(count):
-        await asyncio.sleep(0)
-
-
-class MemoryPlace(BusPlace):
-    """The bus of one process, shared by nodes that think they are many."""
-
-    async def new_world(self) -> None:
-        self.admin = memory_bus(FakeClock())
-        self._ways: dict[int, BusFaults] = {}
-
-    async def connect(self, seat: int) -> Bus:
-        self._ways[seat] = BusFaults(self.admin)
-        return self._ways[seat].bus
-
-    async def crash(self, seat: int) -> None:
-        self._ways[seat].go_away()
-
-    async def disconnect(self, seat: int) -> None:
-        pass
-
-    def is_away(self, seat: int) -> bool:
-        return self._ways[seat].is_away
-
-    async def go_away(self, seat: int, how: str) -> None:  # noqa: ARG002 - all is one here
-        self._ways[seat].go_away()
-
-    async def come_back(self, seat: int) -> None:
-        self._ways[seat].come_back()
-
-    async def cut(self, seat: int) -> None:
-        if not self.is_away(seat):
-            self._ways[seat].go_away()
-            self._ways[seat].come_back()
-
-    async def flush(self) -> None:
-        self._channels.clear()
-
-    async def age(self) -> None:
-        for channel in self._channels.values():
-            channel.history.clear()
-
-    async def keep_dump(self) -> None:
-        pass
-
-    async def restart(self, how: str) -> None:  # noqa: ARG002 - a new process begins empty
-        self._channels.clear()
-        for seat in self._ways:
-            await self.cut(seat)
-
-    @property
-    def _channels(self) -> dict[str, Any]:
-        fan_out: Any = self.admin.fan_out
-        channels: dict[str, Any] = fan_out._channels._channels
-        return channels
+RARELY = st.sampled_from((False, False, False, True))
+WRITES = st.lists(st.tuples(st.sampled_from("ab"), EVENTS, NODE, STEPS), min_size=1, max_size=3)
 
 
 class DeliveryMachine(RuleBasedStateMachine):
@@ -112,9 +51,10 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     # --- writes and relays ---
 
-    @rule(name=st.sampled_from("ab"), channels=EVENTS, by=NODE, steps=STEPS)
-    def somebody_writes(self, name: str, channels: list[tuple[str, ...]], by: int, steps: int) -> None:
-        self.do(self.world.write(name, channels, by=by, steps=steps))
+    @rule(writes=WRITES)
+    def a_course_is_changed(self, writes: list[tuple[str, list[tuple[str, ...]], int, int]]) -> None:
+        for name, channels, by, steps in writes:
+            self.do(self.world.write(name, channels, by=by, steps=steps))
 
     @rule(by=NODE, steps=STEPS)
     def a_sweeper_begins(self, by: int, steps: int) -> None:
@@ -148,9 +88,28 @@ class DeliveryMachine(RuleBasedStateMachine):
     def a_reader_leaves(self, reader: int, channel: str) -> None:
         self.do(self.world.leave(self.world.readers[reader], channel))
 
-    @rule(reader=READER)
-    def a_line_is_cut(self, reader: int) -> None:
+    @rule(
+        reader=READER,
+        channel=CHANNEL,
+        node=NODE,
+        slow=st.sampled_from(("before", "after")),
+        meanwhile=st.sampled_from(("events", "events", "events", "rights", "flush", "death")),
+    )
+    def a_reader_subscribes_while_something_happens(
+        self, reader: int, channel: str, node: int, *, slow: str, meanwhile: str
+    ) -> None:
+        found = self.world.readers[reader]
+        self.do(self.world.subscribe_slowly(found, channel, node, slow=slow, meanwhile=meanwhile))
+
+    @rule(node=NODE)
+    def all_who_are_away_come_back(self, node: int) -> None:
+        self.do(self.world.return_all(node))
+
+    @rule(reader=READER, node=st.none() | NODE)
+    def a_line_is_cut(self, reader: int, node: int | None) -> None:
         self.do(self.world.readers[reader].cut())
+        if node is not None:
+            self.do(self.world.return_all(node))
 
     @rule(user=USER, channel=CHANNEL, may_listen=st.booleans())
     def the_rights_of_somebody_change(self, user: str, channel: str, *, may_listen: bool) -> None:
@@ -161,9 +120,12 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     # --- nodes and the bus ---
 
-    @rule(node=NODE)
-    def a_node_dies(self, node: int) -> None:
-        self.do(self.world.kill(node))
+    @rule(node=NODE, indeed=RARELY)
+    def a_node_dies(self, node: int, *, indeed: bool) -> None:
+        if indeed:
+            self.do(self.world.kill(node))
+        else:
+            self.do(self.world.return_all(node))
 
     @rule(node=NODE, how=st.sampled_from(("held", "held", "lost", "some come", "all come", "all come")))
     def messages_are_late_or_lost(self, node: int, how: str) -> None:
@@ -173,9 +135,9 @@ class DeliveryMachine(RuleBasedStateMachine):
     def reads_of_the_history_are_slow(self, node: int, how: str) -> None:
         self.world.disturb_reads(node, how)
 
-    @rule(node=NODE, how=st.sampled_from(("gone", "silent", "deaf", "dumb")))
-    def a_node_loses_the_bus(self, node: int, how: str) -> None:
-        self.do(self.world.go_away(node, how))
+    @rule(node=NODE, how=st.sampled_from(("gone", "silent", "deaf", "dumb")), indeed=RARELY)
+    def a_node_loses_the_bus(self, node: int, how: str, *, indeed: bool) -> None:
+        self.do(self.world.go_away(node, how) if indeed else self.world.come_back(node))
 
     @rule(node=NODE)
     def a_node_has_the_bus_again(self, node: int) -> None:
@@ -189,13 +151,15 @@ class DeliveryMachine(RuleBasedStateMachine):
     def a_node_compares_the_tops(self, node: int) -> None:
         self.do(self.world.compare(node))
 
-    @rule(how=st.sampled_from(("flushed", "aged", "aged", "dumped", "dumped")))
+    @rule(how=st.sampled_from(("flushed", "aged", "aged", "dumped", "dumped", "dumped")))
     def something_happens_to_the_data_of_the_bus(self, how: str) -> None:
-        self.do({"flushed": self.place.flush, "aged": self.place.age, "dumped": self.place.keep_dump}[how]())
+        self.do({"flushed": self.place.flush, "aged": self.world.age, "dumped": self.place.keep_dump}[how]())
 
-    @rule(how=st.sampled_from(("with all", "older", "empty")))
-    def the_bus_dies_and_comes_back(self, how: str) -> None:
-        self.do(self.place.restart(how))
+    @rule(how=st.sampled_from(("with all", "older", "older", "empty")), node=NODE, indeed=RARELY)
+    def the_bus_dies_and_comes_back(self, how: str, node: int, *, indeed: bool) -> None:
+        if indeed:
+            self.do(self.world.restart(how))
+        self.do(self.world.return_all(node))
 
     @rule(turns=st.integers(1, 30))
     def everything_goes_on_a_little(self, turns: int) -> None:
