@@ -248,7 +248,7 @@ class ChannelActor(Receiver[Message], Audience):
     def _flush(self) -> None:
         if self._batch:
             batch, self._batch = self._batch, Batch()
-            batch.send_to(self._subscriptions.values())
+            batch.send_to(tuple(self._subscriptions.values()))
 
     async def _heal(self) -> None:
         """A gap, or another epoch: the bus decides, not the message. Deliver what is missing, or let all start anew."""

@@ -7,6 +7,7 @@ import gc
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 
+import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 from tornado.httpserver import HTTPServer
@@ -18,7 +19,10 @@ from handlers.live.commands import Command, LiveSession
 from handlers.live.table import COMMANDS
 from lms_rt.bootstrap import open_services
 from lms_rt.contracts.accounts import RegistrationDraft
+from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import Draft
+from lms_rt.realtime.close_codes import Close
+from lms_rt.realtime.connection import Connection, Transport
 from tests.live.live_node import LiveNode, live_node, until
 from tests.live.raw_line import CLOSE, TEXT, RawLine, Stranger, command, frame, request
 
@@ -93,6 +97,69 @@ async def test_who_goes_while_a_command_runs_is_missed_at_once(live: LiveNode, s
     await until(lambda: gate.begun == 1)
     line.cut()
     await until(lambda: not live.node.connections)
+
+
+async def test_who_goes_on_the_way_in_leaves_nothing(
+    live: LiveNode, stranger: Stranger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admit, opened, is_let_in = live.node.admit, asyncio.Event(), asyncio.Event()
+
+    async def slowly(actor: Actor, transport: Transport) -> Connection:
+        await opened.wait()
+        connection = await admit(actor, transport)
+        is_let_in.set()
+        return connection
+
+    monkeypatch.setattr(live.node, "admit", slowly)
+    line = await stranger.open("/ws?token=ada")
+    await until(lambda: len(live._lines) == 1)
+    line.cut()
+    await until(lambda: len(live._lines) == 0)
+    opened.set()
+    await is_let_in.wait()
+    await until(lambda: not live.node.connections)
+
+
+async def behind_on_reading(live: LiveNode, stranger: Stranger) -> tuple[RawLine, int]:
+    """A line whose socket is full, and how many events it was sent."""
+    line = await stranger.welcomed("slow", receive_buffer=4_096)
+    assert (await line.ask("subscribe", channel="course:1"))["ok"]
+    (connection,) = live.node.connections
+    count = 0
+    while not connection.queued_bytes:
+        count += 1
+        await live.fan_out.publish_direct("course:1", "announcement", {"number": count, "text": "x" * 30_000})
+        await asyncio.sleep(0)
+    return line, count
+
+
+async def offsets_and_close(line: RawLine) -> tuple[list[int], int]:
+    offsets: list[int] = []
+    while (found := await line.frame()) is not None:
+        opcode, payload = found
+        if opcode == CLOSE:
+            return offsets, int.from_bytes(payload[:2], "big")
+        if opcode == TEXT and (value := orjson.loads(payload)).get("event") == "announcement":
+            offsets.append(value["offset"])
+    raise ConnectionError("the line was cut without a word")
+
+
+async def test_what_waits_goes_before_our_close(live: LiveNode, stranger: Stranger) -> None:
+    line, count = await behind_on_reading(live, stranger)
+    live.node.connections[0].close(Close.RESTARTING)
+    assert await offsets_and_close(line) == (list(range(1, count + 1)), 1012)
+    await line.send(frame(CLOSE, b"\x03\xf4"))
+    await line.gone()
+
+
+async def test_what_was_handed_over_goes_before_the_answer_to_a_close(live: LiveNode, stranger: Stranger) -> None:
+    """The client is missed at once, and still hears everything up to the answer."""
+    line, count = await behind_on_reading(live, stranger)
+    await line.send(frame(CLOSE, b"\x03\xe8"))
+    await until(lambda: not live.node.connections)
+    assert await offsets_and_close(line) == (list(range(1, count + 1)), 1000)
+    await line.gone()
+    await until(lambda: not live._lines._open)
 
 
 async def test_the_handshake_is_one_request_and_the_line_is_none(

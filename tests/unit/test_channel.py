@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,12 +15,15 @@ from lms_rt.bus.base import Bus, History, HistoryPage, Position, Stretch
 from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.channels import ChannelKind
+from lms_rt.contracts.events import LiveEvent
 from lms_rt.errors import Code, Refused
 from lms_rt.realtime import channel
 from lms_rt.realtime.channel import _Linger
 from lms_rt.realtime.connection import Connection, Flusher, Transport
 from lms_rt.realtime.hub import Hub
 from lms_rt.realtime.metrics import LiveMetrics
+from lms_rt.realtime.projections import Audience, Projection
 from lms_rt.realtime.subscription import Subscription
 
 
@@ -270,6 +273,78 @@ async def test_a_gap_that_cannot_be_read_closes(place: Place) -> None:
     await place.publish()
     await settle()
     assert ears.closes == [4010]
+
+
+async def test_what_came_before_a_gap_does_not_wait_for_the_history(place: Place) -> None:
+    connection, ears = place.connection("con_1")
+    await place.subscribed(connection)
+    place.history.gate.clear()
+    await place.publish()
+    receivers = place.bus.fan_out._channels._receivers  # type: ignore[attr-defined]
+    lost = receivers.pop("course:1")
+    await place.publish()
+    receivers["course:1"] = lost
+    await place.publish()
+    await settle()
+    assert ears.offsets == [1]
+    place.history.gate.set()
+    await settle()
+    assert ears.offsets == [1, 2, 3]
+
+
+async def test_what_came_before_a_newcomer_does_not_wait_for_the_history(place: Place) -> None:
+    connection, ears = place.connection("con_1")
+    await place.subscribed(connection)
+    place.history.gate.clear()
+    await place.publish(2)
+    (actor,) = place.hub._actors.values()
+    late, _ = place.connection("con_2")
+    joining = asyncio.create_task(actor.join(Subscription("course:1", late, 2), None))
+    await settle()
+    assert ears.offsets == [1, 2]
+    place.history.gate.set()
+    await joining
+
+
+async def test_a_state_follows_the_events_before_it(place: Place) -> None:
+    connection, ears = place.connection("con_1")
+    await place.subscribed(connection)
+    await place.publish()
+    await place.bus.fan_out.publish_state("course:1", "presence", {"count": 1})
+    await settle()
+    event, state = b"".join(ears.frames).split(b'"state"')
+    assert b'"event"' in event
+    assert b"presence" in state
+
+
+class Echo(Projection):
+    """Tells a state of every event, at once."""
+
+    async def run(self, audience: Audience) -> None:
+        self.audience = audience
+        await asyncio.Event().wait()
+
+    def poked(self, about: Sequence[str] = ()) -> None:
+        """Nothing is looked at."""
+
+    def heard(self, event: LiveEvent) -> None:
+        self.audience.tell("echo", {"of": event.name})
+
+    def joined(self, listener: str) -> None:
+        """All are told the same."""
+
+    left = joined
+
+
+async def test_a_state_that_an_event_makes_follows_it(place: Place) -> None:
+    place.hub.register_projection(ChannelKind.COURSE, lambda _: Echo())
+    connection, ears = place.connection("con_1")
+    await place.subscribed(connection)
+    await settle()
+    await place.publish(2)
+    await settle()
+    told = b"".join(ears.frames)
+    assert told.index(b'"offset":1') < told.index(b'"echo"') < told.index(b'"offset":2')
 
 
 async def test_one_whose_reply_never_goes_is_too_slow(place: Place) -> None:
