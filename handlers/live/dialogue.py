@@ -99,6 +99,7 @@ class Dialogue(MessageListener, Line):
         else:
             loop = asyncio.get_running_loop()
             self._auth_timer = loop.call_later(auth_seconds, self.close, Close.NO_AUTH_IN_TIME)
+            self._reception.lines.await_name(self)
         self._transport.open(data)
 
     # --- the end ---
@@ -208,6 +209,7 @@ class Dialogue(MessageListener, Line):
         if self._auth_timer is not None:
             self._auth_timer.cancel()
             self._auth_timer = None
+            self._reception.lines.know(self)
 
     # --- what comes in ---
 

@@ -10,6 +10,9 @@ from typing import Any
 
 from lms_rt.realtime.close_codes import Close
 
+MAX_NAMELESS = 4_000
+"""Lines whose clients have not said who they are: whoever means it does so at once."""
+
 
 class Line(ABC):
     """One open line."""
@@ -30,6 +33,8 @@ class Lines:
 
     def __init__(self) -> None:
         self._open: set[Line] = set()
+        self._nameless: dict[Line, None] = {}
+        """In the order in which they came."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._all_ended = asyncio.Event()
 
@@ -39,6 +44,16 @@ class Lines:
     def add(self, line: Line) -> None:
         """It is open from now on."""
         self._open.add(line)
+
+    def await_name(self, line: Line) -> None:
+        """Nobody knows yet who it is; of too many of these, the one that has waited longest is cut off."""
+        self._nameless[line] = None
+        if len(self._nameless) > MAX_NAMELESS:
+            next(iter(self._nameless)).abort()
+
+    def know(self, line: Line) -> None:
+        """It has said who it is, or will not any more."""
+        self._nameless.pop(line, None)
 
     def discard(self, line: Line) -> None:
         """It has ended."""

@@ -18,7 +18,7 @@ from handlers.door import Door, DoorBounds, raise_descriptor_limit
 from handlers.live.socket import live_rules
 from handlers.origins import Origins
 from tests.live.live_node import LiveNode, live_node
-from tests.live.raw_line import Crowd, Stranger, request
+from tests.live.raw_line import Crowd, Stranger, command, request
 
 HONEST = 60
 PLACES = 50
@@ -171,6 +171,22 @@ async def test_who_has_come_in_is_not_sent_away(stranger: Stranger, crowd: Crowd
     for _ in range(PLACES * 2):
         await stranger.dial()
     assert (await line.ask("ping"))["ok"]
+    assert await crowd.is_undisturbed()
+
+
+async def test_of_those_who_do_not_say_who_they_are_the_oldest_leave(
+    stranger: Stranger, crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handlers.live.lines.MAX_NAMELESS", 20)
+    known = await stranger.open("/ws")
+    await known.send(command("auth", token="bob"))
+    assert (await known.message())["type"] == "welcome"
+    nameless = [await stranger.open("/ws") for _ in range(60)]
+    for line in nameless[:40]:
+        await line.gone()
+    await nameless[40].send(command("auth", token="eve"))
+    assert (await nameless[40].message())["type"] == "welcome"
+    assert (await known.ask("ping"))["ok"]
     assert await crowd.is_undisturbed()
 
 

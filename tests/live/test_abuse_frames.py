@@ -151,7 +151,7 @@ async def test_garbage_is_answered_nine_times_and_ended_at_the_tenth(stranger: S
         frame(TEXT, b"\x01\x02"),
         frame(TEXT),
         frame(BINARY, bytes(range(256))),
-        frame(TEXT, b"[" * 60_000),
+        frame(TEXT, b"[" * 8_000),
     ):
         line = await stranger.welcomed()
         await line.send(garbage * 100)
@@ -171,5 +171,5 @@ async def test_a_wrong_mask_makes_garbage_of_a_command_and_nothing_more(line: Ra
 async def test_one_message_in_64_ki_parts_is_a_flood(crowd: Crowd, line: RawLine) -> None:
     """Empty parts never fill a message, and cost as much as commands."""
     await line.send(frame(TEXT, b"{", is_last=False) + frame(CONTINUATION, is_last=False) * 65_536)
-    assert await line.ended() in (1009, 4529)
+    assert await line.closed() == 4529
     assert await crowd.is_undisturbed()
