@@ -131,7 +131,13 @@ async def test_nothing_after_a_fault_is_done(line: RawLine) -> None:
 
 
 async def test_nothing_after_a_close_is_done_and_the_close_is_answered_in_kind(line: RawLine) -> None:
-    await line.send(frame(CLOSE, b"\x0f\xa0bye") + command("echo", 2, text="after a close") * 50 + frame(3))
+    await line.send(
+        command("echo", 1, text="hello")
+        + frame(CLOSE, b"\x0f\xa0bye")
+        + command("echo", 2, text="after a close") * 50
+        + frame(3)
+    )
+    assert (await line.message())["result"] == {"text": "hello"}
     assert await line.closed() == 4000
     await line.gone()
     assert "after a close" not in DONE
