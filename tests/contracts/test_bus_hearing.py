@@ -93,6 +93,19 @@ class TestChannels:
         await interrupted(heard)
         await until_heard(some.bus, "course:1", heard)
 
+    async def test_a_dead_line_is_noticed_although_nobody_asks_for_anything(
+        self, server: RedisServer, some: SomeBus, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        heard = Kept()
+        await some.bus.fan_out.listen("course:1", heard)
+        server.freeze()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while "a subscriber line is interrupted" not in caplog.text:  # noqa: ASYNC110 - only the log tells
+                await asyncio.sleep(0.01)
+        server.thaw()
+        await interrupted(heard)
+        await until_heard(some.bus, "course:1", heard)
+
     async def test_a_restart_is_an_interruption_for_everybody(self, server: RedisServer, some: SomeBus) -> None:
         heard, words = Kept(), Kept()
         await some.bus.fan_out.listen("course:1", heard)

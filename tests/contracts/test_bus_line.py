@@ -109,6 +109,22 @@ class TestGoingAway:
         await reached(line)
         assert await line.do("PING") == b"PONG"
 
+    async def test_an_absence_is_told_once_however_often_it_is_tried(
+        self, server: RedisServer, line: RedisLine
+    ) -> None:
+        told, attempts = Told(), asyncio.Semaphore(0)
+
+        async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.close()
+            attempts.release()
+
+        line.watch(told)
+        server.kill()
+        async with await asyncio.start_server(hang_up, "127.0.0.1", server.port), asyncio.timeout(PATIENCE_SECONDS):
+            for _ in range(5):
+                await attempts.acquire()
+        assert told.changes == [False]
+
     async def test_an_absent_server_is_no_error_at_the_start(self) -> None:
         with RedisServer(port=free_port()) as server:
             server.kill()
