@@ -9,6 +9,7 @@ from itertools import chain
 from config.settings import Settings
 from handlers.live import dialogue, socket
 from handlers.live.asyncapi import ADDRESSES, build_document
+from handlers.live.protocol import MAX_FRAGMENTS
 from handlers.live.table import COMMANDS
 from lms_rt.bus.base import HISTORY_EVENTS, HISTORY_SECONDS, TOP_SECONDS
 from lms_rt.contracts.base import View
@@ -92,6 +93,7 @@ def limits() -> str:
     rows = [
         ("first frame `auth`", f"within {socket.AUTH_SECONDS} s", "4001"),
         ("a frame from the client", f"{MAX_FRAME_BYTES // 1024} KiB", "1009"),
+        ("fragments of a message", f"{MAX_FRAGMENTS:,}", "4529"),
         ("commands of a connection", f"{dialogue.COMMANDS_PER_SECOND}/s, burst {dialogue.COMMANDS_BURST}", "4529"),
         (
             f"commands of more than {dialogue.HEAVY_BYTES // 1024} KiB",
