@@ -109,8 +109,7 @@ def test_a_figure_alone_may_be_a_goal() -> None:
     assert printed_goals([Goal("x", "aim", 6)], {"x": table}).endswith("missed")
 
 
-def test_a_stalled_reader_is_measured(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stalled, "_EVENTS", 3)
+def test_a_stalled_reader_is_measured(arena: Arena) -> None:
     memory, wait = stalled.stalled_reader(arena)
     assert [len(table.rows[OURS]) for table in (memory, wait)] == [1, 1]
 
