@@ -28,6 +28,7 @@ _NAMED_BY_LIBRARIES = {
     "get_template_path",
     "get_compression_options",
     "get_websocket_protocol",
+    "get_buffer",
 }
 _DRIVER_CALLS = re.compile(
     r"^(find_one|find_one_and_\w+|insert_one|insert_many|update_one|update_many|replace_one|delete_one|delete_many"
