@@ -199,15 +199,22 @@ def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[asyncio.AbstractEventLoop]
     made.close()
 
 
-def test_on_the_bus_of_one_process(loop: asyncio.AbstractEventLoop) -> None:
-    live_through(MemoryPlace(), loop, examples=100, steps=40)
+EXAMPLES = [pytest.param(80, id="some"), pytest.param(3_000, id="many", marks=pytest.mark.soak)]
+
+
+@pytest.mark.timeout(3_600)  # many lives, or one that is broken and made shorter and shorter
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_on_the_bus_of_one_process(loop: asyncio.AbstractEventLoop, examples: int) -> None:
+    live_through(MemoryPlace(), loop, examples=examples, steps=40)
 
 
 @pytest.mark.real
-def test_on_redis(loop: asyncio.AbstractEventLoop) -> None:
+@pytest.mark.timeout(3_600)
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_on_redis(loop: asyncio.AbstractEventLoop, examples: int) -> None:
     with RedisServer() as server:
         place = RedisPlace(server)
         try:
-            live_through(place, loop, examples=60, steps=30)
+            live_through(place, loop, examples=examples, steps=30)
         finally:
             loop.run_until_complete(place.close())

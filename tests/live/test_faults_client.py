@@ -21,7 +21,6 @@ from tests.live.live_node import LiveNode, live_node, until
 from tests.servers.tcp_proxy import TcpProxy, Way, tcp_proxy
 
 CHANNEL = "course:1"
-HEARTBEAT_MS = 100
 
 
 class OpCommand(Draft):
@@ -66,8 +65,7 @@ class Line:
 
 
 @pytest.fixture
-async def line(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Line]:
-    monkeypatch.setattr(welcome, "HEARTBEAT_MS", HEARTBEAT_MS)
+async def line() -> AsyncIterator[Line]:
     ledger = Ledger()
     commands = command_table((*COMMANDS.values(), Command("op", OpCommand, ledger.do)))
     async with live_node(commands=commands) as live, tcp_proxy(live.port) as proxy:
@@ -101,8 +99,11 @@ async def test_lines_that_break_again_and_again_miss_nothing(line: Line) -> None
 
 
 @pytest.mark.parametrize("dead", [(), (Way.UP,), (Way.DOWN,)], ids=["silent", "nothing_arrives", "nothing_comes"])
-async def test_a_line_that_went_dead_is_noticed_and_replaced(line: Line, dead: tuple[Way, ...]) -> None:
+async def test_a_line_that_went_dead_is_noticed_and_replaced(
+    line: Line, dead: tuple[Way, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The socket stays open and no error ever comes: only the heartbeat tells."""
+    monkeypatch.setattr(welcome, "HEARTBEAT_MS", 100)
     hearer = Hearer()
     async with line.client() as ada:
         await ada.subscribe(hearer.ear)
