@@ -6,6 +6,7 @@ import time
 from contextlib import ExitStack
 
 from tests.perf.arena import Arena, Running
+from tests.perf.contestants import OURS
 from tests.perf.load import Load
 from tests.perf.programs import LOAD_CORE, cpu_seconds, pinned
 from tests.perf.requests import asked
@@ -14,7 +15,7 @@ from tests.perf.tables import Goal, Sample, Table
 _CLASS = 100
 _SIZES = (100, 1_000, 10_000)
 _ALL_SIZES = (1, 10, 100, 1_000, 10_000)
-_DELIVERIES, _COMMANDS_EACH, _REQUESTS = 20_000, 40, 400
+_DELIVERIES, _COMMANDS_EACH, _REQUESTS = 50_000, 40, 400
 _WINDOW = 20
 _MOST_TURNS = 3
 _FLAT = 1.2
@@ -43,20 +44,25 @@ def growth(arena: Arena) -> list[Table]:
     ].note = "With few listeners, an event's own cost (its place, its history, its encoding) is shared by few."
     tables["idle"].note = "Pings, pongs and the look at each connection once a second; taken off the figures above."
     for _ in range(min(arena.repeat, _MOST_TURNS)):
-        with ExitStack() as stack:
-            arena.say("Growth: all listen")
-            _all_listen(arena, arena.start(stack, arena.ours(), clients=0), tables["all"])
+        for contestant, sizes in (
+            (arena.ours(), _ALL_SIZES),
+            *((peer, _SIZES) for peer in arena.find_peers(("floor",))),
+        ):
+            with ExitStack() as stack:
+                arena.say(f"Growth: all listen, {contestant.name}")
+                _all_listen(arena, arena.start(stack, contestant, clients=0), tables["all"], sizes)
         with ExitStack() as stack:
             arena.say("Growth: a class among others")
             _class_among_others(arena, stack, tables)
     return list(tables.values())
 
 
-def _all_listen(arena: Arena, running: Running, table: Table) -> None:
-    for size in _sizes(arena, _ALL_SIZES):
+def _all_listen(arena: Arena, running: Running, table: Table, sizes: tuple[int, ...]) -> None:
+    name = "" if running.contestant.key == OURS else f", {running.contestant.name}"
+    for size in _sizes(arena, sizes):
         arena.open(running, size)
         arena.settle(_REST_SECONDS)
-        table.add(f"{size:,}", _delivered(arena, running, size, _idle_share(arena, running)))
+        table.add(f"{size:,}{name}", _delivered(arena, running, size, _idle_share(arena, running)))
         running.load.close()
 
 
