@@ -16,6 +16,9 @@ from tests.servers.redis_server import RedisServer
 
 pytestmark = pytest.mark.real
 
+SILENT = RedisLimits(compare_words_seconds=3600)
+"""Words are not compared: what is noticed is noticed by the words themselves."""
+
 
 @pytest.fixture
 def server() -> Iterator[RedisServer]:
@@ -179,8 +182,46 @@ class TestWords:
         lose_a_word(server, some)
         await interrupted(words)
 
+    async def test_the_very_first_word_is_missed_as_well(self, server: RedisServer, some: SomeBus) -> None:
+        words = Kept()
+        await some.bus.fan_out.listen_control(words)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while server.do("GET", Keys(some.installation).words_top) is None:  # noqa: ASYNC110 - the first look
+                await asyncio.sleep(0.01)
+        lose_a_word(server, some)
+        await interrupted(words)
+
+    async def test_a_flush_is_an_interruption_of_words(self, server: RedisServer, some: SomeBus) -> None:
+        words = Kept()
+        await some.bus.fan_out.listen_control(words)
+        await all_words_arrived(some.bus, words)
+        server.do("FLUSHALL")
+        await interrupted(words)
+
+    async def test_a_word_of_another_epoch_tells_of_an_interruption(self, server: RedisServer) -> None:
+        async with on_redis(server.url, limits=SILENT) as some:
+            words = Kept()
+            await some.bus.fan_out.listen_control(words)
+            for _ in range(3):
+                await all_words_arrived(some.bus, words)
+            server.do("FLUSHALL")
+            await some.bus.fan_out.publish_control("access_changed", {})
+            await all_words_arrived(some.bus, words)
+            assert words.messages == [Interrupted(""), Control("access_changed", {})]
+
+    async def test_what_was_lost_with_the_connection_is_told_once(self, server: RedisServer, some: SomeBus) -> None:
+        words = Kept()
+        await some.bus.fan_out.listen_control(words)
+        await all_words_arrived(some.bus, words)
+        server.do("CLIENT", "KILL", "TYPE", "pubsub")
+        lose_a_word(server, some)
+        await interrupted(words)
+        await some.bus.fan_out.publish_control("access_changed", {})
+        await all_words_arrived(some.bus, words)
+        assert words.messages == [Interrupted(""), Control("access_changed", {})]
+
     async def test_a_lost_word_is_told_before_the_next(self, server: RedisServer, some: SomeBus, other: Bus) -> None:
-        async with on_redis(server.url, some.installation, limits=RedisLimits(compare_words_seconds=3600)) as third:
+        async with on_redis(server.url, some.installation, limits=SILENT) as third:
             words = Kept()
             await third.bus.fan_out.listen_control(words)
             await all_words_arrived(other, words)

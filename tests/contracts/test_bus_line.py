@@ -208,6 +208,27 @@ class TestCalls:
             server.do("SCRIPT", "FLUSH")
 
 
+class TestRolesWhileAway:
+    async def test_a_snapshot_is_made_without_a_position_and_all_else_is_refused(
+        self, server: RedisServer, some: SomeBus
+    ) -> None:
+        bus = some.bus
+        server.kill()
+        assert await bus.history.top("course:1") is None
+        for asked in (
+            bus.history.read("course:1", after=0),
+            bus.history.page("course:1"),
+            bus.fan_out.publish("course:1", of_record("crs_1", 1)),
+            bus.fan_out.publish_direct("course:1", "announcement", {}),
+            bus.fan_out.publish_state("course:1", "presence", {}),
+            bus.fan_out.poke("course:1"),
+            bus.fan_out.publish_control("session_revoked", {}),
+        ):
+            with pytest.raises(Refused) as caught:
+                await asked
+            assert caught.value.code is Code.UNAVAILABLE
+
+
 class TestFullAndBusy:
     async def test_a_full_server_refuses_a_publish_whole(self, server: RedisServer, some: SomeBus) -> None:
         publish, history = some.bus.fan_out.publish, some.bus.history
