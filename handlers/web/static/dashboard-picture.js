@@ -7,6 +7,9 @@ import { Ear } from "./live.js";
 import { page } from "./page.js";
 
 const AGAIN_MS = 1000;
+const READ_LATE_MS = 5000;
+const SPREAD_MS = 2000;
+const PLACE = ["is_connected", "away_since", "question_id", "flags"];
 
 /** The server's time: measured by the line once it stands, until then as it was when the page was made. */
 export function serverNowMs() {
@@ -21,15 +24,18 @@ export class Picture {
     this.asOfMs = 0;
   }
 
-  /** Everything anew. */
-  takeSnapshot(view) {
+  /** Everything anew. `isLate`: it was read while nobody can tell who is here, so that stays as it was last known. */
+  takeSnapshot(view, isLate = false) {
     const known = this.students;
     this.students = new Map();
     const nowMs = serverNowMs();
+    if (isLate) for (const row of view.students) keepPlace(row, known.get(row.attempt_id));
     for (const row of view.students) this.#take(row, nowMs, known.get(row.attempt_id));
     for (const attemptId of known.keys()) if (!this.students.has(attemptId)) this.awaySince.delete(attemptId);
+    if (isLate) for (const row of view.questions) row.viewing = this.questions.get(row.question_id)?.viewing ?? 0;
     this.questions = new Map(view.questions.map((row) => [row.question_id, row]));
-    this.#settle(view.version, view.totals);
+    const { connected } = isLate ? (this.totals ?? { connected: null }) : view.totals;
+    this.#settle(view.version, { ...view.totals, connected });
     this.isKnown = true;
   }
 
@@ -58,7 +64,7 @@ export class Picture {
     row.progressMs = Date.parse(row.last_saved_at ?? row.started_at);
     const leftMs = row.away_since ? Date.parse(row.away_since) : null;
     this.students.set(row.attempt_id, row);
-    if (row.is_connected) this.awaySince.delete(row.attempt_id);
+    if (row.is_connected || row.isPlaceUnknown) this.awaySince.delete(row.attempt_id);
     else if (leftMs !== null) this.awaySince.set(row.attempt_id, { ms: leftMs, isExact: true });
     else if (!this.awaySince.has(row.attempt_id)) {
       this.awaySince.set(row.attempt_id, { ms: nowMs, isExact: known?.is_connected === true });
@@ -72,15 +78,24 @@ export class Picture {
   }
 }
 
+/** Where a student is, in a row that cannot say it: as before. Who has saved since is here. */
+function keepPlace(row, known) {
+  for (const name of known ? PLACE : []) row[name] = known[name];
+  if (row.revision > known?.revision) row.is_connected = true;
+  row.isPlaceUnknown = !row.is_connected && (!known || known.isPlaceUnknown === true);
+}
+
 /** Keep the picture as the quiz is; `onNews()` after each change, `onRefused()` when we may not watch. */
 export function followQuiz(picture, quizId, { onNews, onRefused }) {
   let held = null;
   let fetching = null;
+  let reading = 0;
 
   async function fetchSnapshot() {
     held = [];
     try {
-      picture.takeSnapshot(await read(`/quizzes/${encodeURIComponent(quizId)}/live`));
+      const isLate = live.isDegraded;
+      picture.takeSnapshot(await read(`/quizzes/${encodeURIComponent(quizId)}/live`), isLate);
     } finally {
       fetching = null;
     }
@@ -101,6 +116,15 @@ export function followQuiz(picture, quizId, { onNews, onRefused }) {
     else snapshot().catch(() => setTimeout(() => live.isUp && snapshot().catch(() => {}), AGAIN_MS));
   }
 
+  /** While live events are late the picture is read now and then, and once more when they come again. */
+  function readSoon(ms) {
+    clearTimeout(reading);
+    reading = setTimeout(async () => {
+      if (!document.hidden) await snapshot().catch(() => {});
+      if (live.isDegraded) readSoon(READ_LATE_MS);
+    }, ms * (0.5 + Math.random() / 2));
+  }
+
   const ear = new Ear(`quiz:${quizId}:live`, {
     onState: (frame) => frame.event === "dashboard" && take(frame.data),
     onReset: snapshot,
@@ -108,5 +132,11 @@ export function followQuiz(picture, quizId, { onNews, onRefused }) {
   });
   live.subscribe(ear);
   // frames are states: what was missed is not sent again, so every new line begins with the snapshot
-  live.addEventListener("offline", () => ear.forgetPosition());
+  live.addEventListener("offline", () => {
+    ear.forgetPosition();
+    clearTimeout(reading);
+  });
+  live.addEventListener("notice", ({ detail }) => {
+    if (["degraded", "restored"].includes(detail.type)) readSoon(picture.isKnown ? SPREAD_MS : 0);
+  });
 }

@@ -19,6 +19,7 @@ function whereOf(row, marks) {
     const key = marks.away.isExact ? "away_for" : "away_over";
     return [marks.long_away ? "long" : "away", marks.long_away ? "alert" : "away", t(`dashboard.${key}`, { time: countdown(marks.away.ms) })];
   }
+  if (row.isPlaceUnknown) return ["unknown", "away", "–"];
   if (marks.stuck) return ["stuck", "flag", t("dashboard.stuck", { count: Math.floor(marks.stuckMs / 60000) })];
   return marks.isHidden ? ["hidden", "eye", t("dashboard.hidden")] : ["here", "here", t("dashboard.here")];
 }

@@ -127,7 +127,8 @@ function set(id, words) {
 
 function paintFigures(endMs) {
   const totals = picture.totals;
-  set("f-here", t("dashboard.of", { part: number(totals.connected), whole: number(totals.students) }));
+  const isHereKnown = totals.connected !== null;
+  set("f-here", isHereKnown ? t("dashboard.of", { part: number(totals.connected), whole: number(totals.students) }) : "–");
   set("f-answering", number(totals.in_progress));
   set("f-in", number(totals.submitted + totals.graded));
   set("f-saved", number(totals.answers_saved));
@@ -139,12 +140,12 @@ function paintFigures(endMs) {
 }
 
 function paintStamp() {
-  const kind = isEnded ? "ended" : isStale ? "stale" : isFrozen ? "frozen" : "none";
+  const kind = isEnded ? "ended" : isStale ? "stale" : live.isDegraded ? "late" : isFrozen ? "frozen" : "none";
   const time = moment(picture.asOfMs || page.server_time_ms, "time-seconds");
   if (kind === at("stamp").dataset.kind) return;
   at("stamp").dataset.kind = kind;
-  const words = { ended: t("dashboard.ended"), stale: t("dashboard.as_of", { time }), frozen: t("dashboard.frozen", { time }), none: "" };
-  const icons = { ended: "lost", stale: "lost", frozen: "freeze" };
+  const words = { ended: t("dashboard.ended"), stale: t("dashboard.as_of", { time }), late: t("dashboard.late"), frozen: t("dashboard.frozen", { time }), none: "" };
+  const icons = { ended: "lost", stale: "lost", late: "clock", frozen: "freeze" };
   fill(at("stamp"), kind === "none" ? html`` : html`${icon(icons[kind])}<span>${words[kind]}</span>`);
 }
 

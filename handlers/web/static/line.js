@@ -34,7 +34,9 @@ export function whenMissed(refetch) {
 }
 
 if (page.user) {
-  live.addEventListener("open", () => showConnection("live"));
+  const showLine = () => showConnection(live.isDegraded ? "late" : "live");
+  live.addEventListener("open", showLine);
+  live.addEventListener("notice", ({ detail }) => ["degraded", "restored"].includes(detail.type) && showLine());
   live.addEventListener("offline", () => setTimeout(() => live.isUp || showConnection("lost"), 2000));
   live.addEventListener("ended", () => showConnection("lost"));
   follow(`user:${page.user.id}`, { onReset: () => onMissed() });

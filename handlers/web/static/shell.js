@@ -65,13 +65,15 @@ if (zone && cookie("lms_zone") !== zone) {
   localiseTimes();
 }
 
-/** How the live line stands, in the shell: "live", "lost" or "none". */
+const LINE_ICONS = { live: "live", late: "clock", lost: "lost" };
+
+/** How the live line stands, in the shell: "live", "late" (it stands, and has nothing to tell for now), "lost" or "none". */
 export function showConnection(line) {
   const place = document.getElementById("connection");
   if (!place || place.dataset.line === line) return;
   place.dataset.line = line;
   if (line === "none") place.replaceChildren();
-  else fill(place, html`${icon(line)}<span class="connection-word">${t(`client.line_${line}`)}</span>`);
+  else fill(place, html`${icon(LINE_ICONS[line])}<span class="connection-word">${t(`client.line_${line}`)}</span>`);
 }
 
 let asking = null;
