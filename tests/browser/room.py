@@ -260,6 +260,11 @@ class Interjector:
             "reason": reason
         }
 
+    def notice(self, kind: str) -> None:
+        """What the server says of its own state."""
+        assert self._socket is not None
+        self._socket.send(json.dumps({"type": kind}))
+
     def say(self, name: str, data: Mapping[str, Any]) -> None:
         """One event on the attempt's channel, in its order."""
         assert self._socket is not None

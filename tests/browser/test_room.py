@@ -18,6 +18,7 @@ pytestmark = pytest.mark.browser
 
 Opener = Callable[..., Window]
 SITTER, OFFLINE, READER, LATE, PHONE, SHIFTED, KEYS, SLOW, TOLD = STUDENT_EMAILS[10:19]
+WAITING = STUDENT_EMAILS[28]
 CLOCK_AHEAD = """
 const ahead = 600000;
 const now = Date.now.bind(Date);
@@ -258,6 +259,47 @@ def test_what_the_teacher_does_is_shown_at_once(open_window: Opener, quiz_id: st
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     assert window.look_over() == []
+
+
+LOOKS = (("en", "light", 1280), ("ar", "dark", 320))
+EVENTS_LATE = {
+    "en": "Live updates are late. Your answers are still being saved.",
+    "ar": "التحديث المباشر متأخر. إجاباتك ما زالت تُحفظ.",
+}
+IN_TIME = {"en": "Live updates are in time again.", "ar": "عاد التحديث المباشر في وقته."}
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_late_live_events_change_a_line_and_nothing_else(
+    look: tuple[str, str, int], open_window: Opener, quiz_id: str
+) -> None:
+    language, theme, width = look
+    window = open_window(who=WAITING, width=width)
+    server = Interjector(window)
+    with window.school.at_rest(WAITING) as student:
+        attempt = student.post("/attempts", json={"quiz_id": quiz_id}).raise_for_status().json()
+    window.page.goto(f"/attempts/{attempt['id']}?lang={language}&theme={theme}")
+    room, said = RoomPage(window.school, WAITING, window.page), window.page.locator("#say")
+    window.page.get_by_role("button", name=re.compile("Continue here|تابِع هنا")).click()
+    room.choose("y = x + 2")
+    room.expect_state("saved")
+    room.page.get_by_role("radio", checked=True).focus()
+    before = room.page.locator("#main").bounding_box()
+    server.notice("degraded")
+    expect(room.line).to_have_text(EVENTS_LATE[language])
+    expect(said).to_have_text(EVENTS_LATE[language])
+    expect(room.page.get_by_role("radio", checked=True)).to_be_focused()
+    room.choose("y = 3")
+    room.expect_state("saved")
+    assert room.stored() == {1: "c"}
+    expect(room.line).to_have_text(EVENTS_LATE[language])
+    assert room.page.locator("#main").bounding_box() == before
+    assert window.look_over() == []
+    server.notice("restored")
+    expect(room.line).to_have_text(IN_TIME[language])
+    expect(said).to_have_text(IN_TIME[language])
+    assert room.page.locator("#main").bounding_box() == before
+    assert window.look_over(has_axe=False) == []
 
 
 def test_the_clock_is_the_servers_whatever_the_devices_says(open_window: Opener, quiz_id: str) -> None:

@@ -14,6 +14,8 @@ const ASK_OFFLINE_MS = 3000;
 const ASK_BY_REST_MS = 10_000;
 const ASK_CLOSED_MS = 1000;
 const RESUME_AGAIN_MS = 1500;
+const LATENESS_TOLD_MS = 1000; // after its welcome a line says whether live events are late
+const LATENESS = new Set(["degraded", "restored"]);
 const OPEN = new Set(["in_progress", "paused"]);
 
 /** The presence of this page in its attempt. `isInStep`: what the server holds is known, sending may go on. */
@@ -28,7 +30,11 @@ export class Presence {
   /** Go on line. */
   begin() {
     const { live, room } = this;
-    live.addEventListener("open", () => this.resume());
+    live.addEventListener("open", () => {
+      this.resume();
+      setTimeout(() => this.#tellLateness(), LATENESS_TOLD_MS);
+    });
+    live.addEventListener("notice", ({ detail }) => LATENESS.has(detail.type) && this.#tellLateness());
     live.addEventListener("offline", () => this.#lost());
     live.addEventListener("ended", (event) => this.#ended(event.detail));
     room.ledger.addEventListener("refused", (event) => this.#refused(event.detail));
@@ -165,6 +171,21 @@ export class Presence {
     const { saved } = room.ledger.counts;
     const words = saved ? t("room.reconnected", { count: saved }) : t("room.reconnected_plain");
     room.status.set("announcement", words, { forMs: 8000, look: ["ok", "saved"] });
+    say(words);
+  }
+
+  /** Live events come late, or in time again. Answers are saved all the same; of other screens' we were not told. */
+  #tellLateness() {
+    const { live, room } = this;
+    const isLate = live.isDegraded;
+    if (!live.isUp || room.isClosed || room.status.has("late") === isLate) return;
+    const words = t(isLate ? "room.late" : "room.late_over");
+    if (isLate) room.status.set("late", words);
+    else {
+      room.status.clear("late");
+      room.status.set("announcement", words, { forMs: 8000, look: ["ok", "live"] });
+      if (room.isReadOnly) this.lookSoon();
+    }
     say(words);
   }
 

@@ -6,7 +6,7 @@ import { fill, html, icon } from "./html.js";
 import { moment, t } from "./i18n.js";
 
 /** From the most important down. */
-const ORDER = ["timeup", "readonly", "paused", "conflict", "offline", "notsent", "changed", "announcement", "saving", "saved"];
+const ORDER = ["timeup", "readonly", "paused", "conflict", "offline", "notsent", "changed", "announcement", "late", "saving", "saved"];
 const LOOKS = {
   timeup: ["hold", "clock"],
   readonly: ["hold", "device"],
@@ -16,6 +16,7 @@ const LOOKS = {
   notsent: ["warn", "waiting"],
   changed: ["info", "clock"],
   announcement: ["info", "mail"],
+  late: ["warn", "clock"],
   saving: ["", "saving"],
   saved: ["ok", "saved"],
 };
