@@ -51,8 +51,7 @@ async def was_a_replica_for_a_while(server: RedisServer, dump: bytes) -> None:
     with RedisServer() as other:
         other.restart(dump=dump)
         run_id = server.fact("run_id")
-        server.do("REPLICAOF", "127.0.0.1", other.port)
-        server.until("master_link_status", "up")
+        server.follow(other)
         server.do("REPLICAOF", "NO", "ONE")
         assert server.fact("run_id") == run_id
 
@@ -121,8 +120,7 @@ async def test_what_was_seen_in_another_epoch_is_forgotten(server: RedisServer, 
 async def test_a_promoted_replica_begins_a_new_epoch(server: RedisServer, some: SomeBus) -> None:
     before = await some.bus.fan_out.publish("course:1", of_record("crs_1", 1))
     with RedisServer() as replica:
-        replica.do("REPLICAOF", "127.0.0.1", server.port)
-        replica.until("master_link_status", "up")
+        replica.follow(server)
         replica.do("REPLICAOF", "NO", "ONE")
         async with on_redis(replica.url, some.installation) as later:
             stretch = await later.bus.history.read("course:1", after=0)
@@ -135,8 +133,7 @@ async def test_a_copy_that_takes_writes_counts_for_itself(server: RedisServer, s
     """It has the replication id of its master. The line does not go there; the script does not rest on that."""
     keys = Keys(some.installation)
     with RedisServer(replica_read_only="no") as copy:
-        copy.do("REPLICAOF", "127.0.0.1", server.port)
-        copy.until("master_link_status", "up")
+        copy.follow(server)
         before = await some.bus.fan_out.publish_direct("course:1", "announcement", {})
         assert server.do("WAIT", 1, 5000) == 1
         asked = (TOP.source, 2, keys.top("course:1"), keys.history("course:1"), "fresh")

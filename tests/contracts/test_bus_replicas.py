@@ -25,18 +25,31 @@ def server() -> Iterator[RedisServer]:
 @pytest.fixture
 def replica(server: RedisServer) -> Iterator[RedisServer]:
     with RedisServer() as replica:
-        replica.do("REPLICAOF", "127.0.0.1", server.port)
-        replica.until("master_link_status", "up")
+        replica.follow(server)
         yield replica
 
 
 async def test_what_a_replica_has_is_published(server: RedisServer, replica: RedisServer) -> None:
     async with on_redis(server.url, replicas=1) as some:
         publish = some.bus.fan_out.publish
-        places = await asyncio.gather(*(publish("course:1", of_record("crs_1", n)) for n in range(1, 21)))
-        assert [place.offset for place in places if place] == list(range(1, 21))
+        places = await asyncio.gather(*(publish("course:1", of_record("crs_1", n)) for n in range(1, 101)))
+        assert [place.offset for place in places if place] == list(range(1, 101))
         top = Keys(some.installation).top("course:1")
         assert replica.do("GET", top) == server.do("GET", top)
+        assert int(server.fact("cmdstat_wait").split(",")[0].removeprefix("calls=")) < 50  # one question for many
+
+
+async def test_nobody_else_waits_for_a_replica(server: RedisServer, replica: RedisServer) -> None:
+    async with on_redis(server.url, replicas=1) as some:
+        replica.freeze()
+        publishing = asyncio.create_task(some.bus.fan_out.publish("course:1", of_record("crs_1", 1)))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while "blocked_clients:1" not in server.info():  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.01)
+        assert await some.bus.history.top("course:1") is not None
+        assert not publishing.done()
+        with pytest.raises(Refused):
+            await publishing
 
 
 async def test_what_no_replica_has_is_unavailable_and_a_repeat_is_told_once(

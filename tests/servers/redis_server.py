@@ -95,6 +95,14 @@ class RedisServer:
         self.do("SAVE")
         return (self._directory / "dump.rdb").read_bytes()
 
+    def follow(self, master: RedisServer) -> None:
+        """Be its replica; returns when it has what is written there. (After a sync that takes up to a second.)"""
+        self.do("REPLICAOF", "127.0.0.1", master.port)
+        self.until("master_link_status", "up")
+        with Redis(port=master.port, single_connection_client=True) as client:
+            client.set("followed", self.port, px=1)
+            _until(lambda: client.wait(1, 1000) == 1)
+
     def restart(self, *, dump: bytes | None = None) -> None:
         """Crash, and start again with this dump; without one: empty."""
         self.kill()
