@@ -14,6 +14,7 @@ const ASK_OFFLINE_MS = 3000;
 const ASK_BY_REST_MS = 10_000;
 const ASK_CLOSED_MS = 1000;
 const RESUME_AGAIN_MS = 1500;
+const LOOK_AGAIN_MS = 2000; // behind the renewal of who is here, and not all pages at once
 const LATENESS_TOLD_MS = 1000; // after its welcome a line says whether live events are late
 const LATENESS = new Set(["degraded", "restored"]);
 const OPEN = new Set(["in_progress", "paused"]);
@@ -72,6 +73,14 @@ export class Presence {
     if (generation === this.generation) await this.#inStep(attempt).catch(() => this.live.drop());
   }
 
+  /** Where this page is; the server knows it only as long as it remembers who is here. */
+  #tellLook() {
+    const { room } = this;
+    const { question } = room.view;
+    if (question && !room.isInReview) this.line.tell("attempt.look", { question_id: question.id });
+    if (document.hidden) this.line.tell("attempt.page", { state: "hidden" });
+  }
+
   #listen(subscription) {
     const ear = new Ear(this.channel, this.handlers);
     if (subscription) this.live.adopt(ear, subscription);
@@ -88,8 +97,7 @@ export class Presence {
     room.ledger.take(attempt);
     if (room.ledger.waiting.length) room.ledger.take(await this.line.sync(room.ledger.waitingIds));
     this.#isReached(attempt, attempt.lease !== null);
-    const { question } = room.view;
-    if (question && !room.isInReview) this.line.tell("attempt.look", { question_id: question.id });
+    this.#tellLook();
   }
 
   /** The server has spoken: on line, in step, the writer or not. */
@@ -185,6 +193,7 @@ export class Presence {
       room.status.clear("late");
       room.status.set("announcement", words, { forMs: 8000, look: ["ok", "live"] });
       if (room.isReadOnly) this.lookSoon();
+      setTimeout(() => this.isStopped || this.#tellLook(), LOOK_AGAIN_MS * (0.5 + Math.random() / 2));
     }
     say(words);
   }
