@@ -200,8 +200,8 @@ class Hearing:
             return
         try:
             await self._subscribe(ear)
-        except (Lost, ReplyError, TooMany, Refused) as error:
-            _log.info("%r is not heard yet: %s", ear.key, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again: else nobody would
+            _log.warning("%r is not heard yet: %r", ear.key, error)
             self._is_unsettled.set()
         else:
             ear.interrupted()
