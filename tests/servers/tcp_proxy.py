@@ -171,6 +171,7 @@ class TcpProxy:
         self._flows = {way: Flow() for way in BOTH}
         self._moments: list[tuple[bytes, Callable[[Link], None]]] = []
         self._server: asyncio.Server | None = None
+        self._place: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def url(self, of: str) -> str:
@@ -219,12 +220,16 @@ class TcpProxy:
         if self._server is not None:
             self._server.close()
             self._server = None
+            self._place = socket.socket()
+            self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._place.bind(("127.0.0.1", self.port))  # and do not listen: nobody else may have the port
 
     async def accept(self) -> None:
         """Take connections, at first or again; always on the same port."""
         if self._server is None:
-            self._server = await self._listening()
-            self.port = self._server.sockets[0].getsockname()[1]
+            self.port = self.port or _free_port()
+            self._server = await asyncio.start_server(self._take, "127.0.0.1", self.port, limit=_CHUNK_BYTES)
+        self._leave_place()
 
     async def vanish(self) -> None:
         """Be gone, as a server that was stopped."""
@@ -238,6 +243,12 @@ class TcpProxy:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._leave_place()
+
+    def _leave_place(self) -> None:
+        if self._place is not None:
+            self._place.close()
+            self._place = None
 
     def _look(self, link: Link, piece: bytes) -> None:
         for moment in [moment for moment in self._moments if moment[0] in piece]:
@@ -246,15 +257,6 @@ class TcpProxy:
 
     def _chosen(self, ways: tuple[Way, ...]) -> list[Flow]:
         return [flows[way] for flows in (self._flows, *(link.flows for link in self.links)) for way in ways or BOTH]
-
-    async def _listening(self) -> asyncio.Server:
-        while True:
-            port = self.port or random.choice(_PORTS)  # noqa: S311 - no secret
-            try:
-                return await asyncio.start_server(self._take, "127.0.0.1", port, limit=_CHUNK_BYTES)
-            except OSError:
-                if self.port:
-                    raise
 
     def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
@@ -265,6 +267,15 @@ class TcpProxy:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: self.links.remove(link))
+
+
+def _free_port() -> int:
+    """A port that nobody uses, or keeps for later."""
+    while True:
+        port = random.choice(_PORTS)  # noqa: S311 - no secret
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @asynccontextmanager
