@@ -204,7 +204,8 @@ def test_while_live_events_are_late_the_page_says_so_and_reads_the_answers(open_
     expect(row_of(page, one)).to_contain_text("Here")
     late.begin()
     expect(page.locator("#connection")).to_have_text("Late")
-    expect(page.locator("#stamp")).to_contain_text("Live updates are late.")
+    expect(page.locator("#stamp")).to_contain_text(re.compile(r"^Late, as of \d\d:\d\d:\d\d\. Answers are read"))
+    expect(page.locator("#say")).to_have_text("Live updates are late. Everything you do is still saved.")
     one.answer(exam.choice, "a")
     expect(row_of(page, one)).to_contain_text("1 of 3", timeout=15_000)
     expect(row_of(page, one)).to_contain_text("Here")
@@ -304,6 +305,26 @@ def test_offline_the_figures_are_dated_and_on_return_nothing_is_missing(open_win
     is_cut = False
     expect(row_of(page, one)).to_contain_text("2 of 3", timeout=30_000)
     expect(page.locator("#stamp")).to_be_empty()
+
+
+@pytest.mark.parametrize("look", [("en", "dark", 1280), ("ar", "light", 320)], ids=str)
+def test_late_live_events_move_nothing(open_window: Opener, exam: Exam, look: tuple[str, str, int]) -> None:
+    language, theme, width = look
+    one = exam.student(24)
+    window = open_window(who=TEACHER_EMAIL, width=width)
+    late = LateEvents(window)
+    page = follow(window, exam, f"?lang={language}&theme={theme}")
+    expect(row_of(page, one)).to_be_visible()
+    places = [page.locator(".dash-figures"), row_of(page, one)]
+    before = [place.bounding_box() for place in places]
+    late.begin()
+    expect(page.locator("#stamp")).to_contain_text({"en": "Late, as of", "ar": "متأخر، الحال عند"}[language])
+    assert [place.bounding_box() for place in places] == before
+    assert window.look_over() == []
+    late.end()
+    expect(page.locator("#stamp")).to_be_empty()
+    assert [place.bounding_box() for place in places] == before
+    assert window.look_over(has_axe=False) == []
 
 
 LOOKS = (("en", "light", 1280), ("ar", "dark", 1280), ("ar", "light", 320), ("en", "dark", 640))

@@ -41,6 +41,7 @@ let hasNews = false;
 let isFrozen = false;
 let isStale = false;
 let isEnded = false;
+let stamped = "none";
 
 // --- choosing ---
 
@@ -142,11 +143,14 @@ function paintFigures(endMs) {
 function paintStamp() {
   const kind = isEnded ? "ended" : isStale ? "stale" : live.isDegraded ? "late" : isFrozen ? "frozen" : "none";
   const time = moment(picture.asOfMs || page.server_time_ms, "time-seconds");
-  if (kind === at("stamp").dataset.kind) return;
+  const shown = kind === "late" ? `late ${time}` : kind;
+  if (shown === stamped) return;
+  stamped = shown;
   at("stamp").dataset.kind = kind;
-  const words = { ended: t("dashboard.ended"), stale: t("dashboard.as_of", { time }), late: t("dashboard.late"), frozen: t("dashboard.frozen", { time }), none: "" };
+  const words = { ended: t("dashboard.ended"), stale: t("dashboard.as_of", { time }), late: t("dashboard.late", { time }), frozen: t("dashboard.frozen", { time }), none: "" };
+  const more = kind === "late" ? html`<span class="dash-stamp-more"> ${t("dashboard.late_more")}</span>` : "";
   const icons = { ended: "lost", stale: "lost", late: "clock", frozen: "freeze" };
-  fill(at("stamp"), kind === "none" ? html`` : html`${icon(icons[kind])}<span>${words[kind]}</span>`);
+  fill(at("stamp"), kind === "none" ? html`` : html`${icon(icons[kind])}<span>${words[kind]}${more}</span>`);
 }
 
 /** Everything that is to be seen; nothing while frozen, unless the teacher did something. */

@@ -1,10 +1,14 @@
 // The one live line of a page with a shell: the reader's own channel and `system` are always on, and the shell's word
 // tells how it stands. Not for the quiz room, which has its own.
 
+import { t } from "./i18n.js";
 import { Ear } from "./live.js";
 import { pageLive } from "./live-session.js";
 import { page } from "./page.js";
+import { say } from "./say.js";
 import { showConnection } from "./shell.js";
+
+const LATENESS_TOLD_MS = 1000; // after its welcome a line says whether live events are late
 
 /** The page's live client. */
 export const live = pageLive();
@@ -33,10 +37,24 @@ export function whenMissed(refetch) {
   onMissed = refetch;
 }
 
+const showLine = () => showConnection(live.isDegraded ? "late" : "live");
+let isLate = false;
+
+/** Live events are late, or in time again: shown in the shell, and spoken once. */
+function tellLateness() {
+  if (!live.isUp) return;
+  showLine();
+  if (live.isDegraded === isLate) return;
+  isLate = live.isDegraded;
+  say(t(isLate ? "client.late" : "client.late_over"));
+}
+
 if (page.user) {
-  const showLine = () => showConnection(live.isDegraded ? "late" : "live");
-  live.addEventListener("open", showLine);
-  live.addEventListener("notice", ({ detail }) => ["degraded", "restored"].includes(detail.type) && showLine());
+  live.addEventListener("open", () => {
+    showLine();
+    setTimeout(tellLateness, LATENESS_TOLD_MS);
+  });
+  live.addEventListener("notice", ({ detail }) => ["degraded", "restored"].includes(detail.type) && tellLateness());
   live.addEventListener("offline", () => setTimeout(() => live.isUp || showConnection("lost"), 2000));
   live.addEventListener("ended", () => showConnection("lost"));
   follow(`user:${page.user.id}`, { onReset: () => onMissed() });
