@@ -325,7 +325,7 @@ class Reachability(ABC):
 
     @abstractmethod
     def watch(self, receiver: Receiver[bool]) -> Listening:
-        """Hand every change to `receiver`: False when it went away, True when it is back."""
+        """Hand every change to `receiver`: False when it went away (at once, if it is), True when it is back."""
 
     @abstractmethod
     async def ping(self) -> float:

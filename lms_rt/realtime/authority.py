@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, NamedTuple, Protocol
@@ -106,6 +106,10 @@ class AccessWatch(Receiver[Word]):
         self._is_alone = is_alone
         self._node, self._reachability = node, reachability
         self._waiting: asyncio.Queue[Control] = asyncio.Queue(MAX_WORDS)
+        self._doubted: set[str] = set()
+        """Who is here and may have lost access."""
+        self._is_doubted = asyncio.Event()
+        self._looks = 0
         self._is_everybody_due = asyncio.Event()
 
     def receive(self, message: Word) -> None:
@@ -126,8 +130,9 @@ class AccessWatch(Receiver[Word]):
 
     async def bring_up_to_date(self, connection: Connection) -> None:
         """Let it act as who its session stands for by now, or end it; while nobody can say, it stays who it was."""
+        look = self._begin_look()
         try:
-            _become(connection, await self.authority.actor_now(connection.actor))
+            _become(connection, await self.authority.actor_now(connection.actor), look)
         except Refused as refused:
             if refused.code is not Code.UNAVAILABLE:
                 connection.close(Close.NOT_SIGNED_IN)
@@ -136,6 +141,7 @@ class AccessWatch(Receiver[Word]):
         """Follow words and look at everybody when that is due, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow_words())
+            tasks.create_task(self._check_doubted())
             tasks.create_task(self._look_when_due())
             if not self._is_alone:
                 tasks.create_task(self._look_in_turn())
@@ -147,13 +153,11 @@ class AccessWatch(Receiver[Word]):
         elif control.name == ACCESS_CHANGED and control.data.get("user_id") is None:
             self.look_at_everybody()
         elif control.name == ACCESS_CHANGED:
-            await self._check(self._node.connections_of(control.data["user_id"]))
+            await self._check_people((control.data["user_id"],))
 
     async def check_everybody(self) -> None:
         """Hold everybody against the database, some at a time."""
-        connections = self._node.connections
-        for start in range(0, len(connections), _BATCH):
-            await self._check(connections[start : start + _BATCH], tries=_TRIES)
+        await self._check_all(self._node.connections, tries=_TRIES)
 
     async def check_some(self, step: int) -> None:
         """Hold those against the database whose turn is at this step of a round; if nobody can say, the next round will."""
@@ -169,6 +173,13 @@ class AccessWatch(Receiver[Word]):
             session_id = connection.actor.session_id
             if session_id != data.get("except_session_id") and data.get("session_id") in (None, session_id):
                 connection.close(Close.NOT_SIGNED_IN)
+
+    async def _check_people(self, user_ids: Iterable[str]) -> None:
+        await self._check_all([one for user_id in user_ids for one in self._node.connections_of(user_id)])
+
+    async def _check_all(self, connections: Sequence[Connection], *, tries: int = 1) -> None:
+        for start in range(0, len(connections), _BATCH):
+            await self._check(connections[start : start + _BATCH], tries=tries)
 
     async def _check(self, connections: Sequence[Connection], *, tries: int = 1) -> None:
         """Look at these because of what was heard, or was not: they must not stay as they were."""
@@ -189,15 +200,21 @@ class AccessWatch(Receiver[Word]):
     async def _review(self, connections: Sequence[Connection]) -> None:
         here = [connection for connection in connections if not connection.is_closed]
         people = [(connection.actor, tuple(connection.subscriptions)) for connection in here]
+        look = self._begin_look()
         verdicts = await self.authority.verdicts(people) if people else ()
         for connection, verdict in zip(here, verdicts, strict=True):
-            await self._apply(connection, verdict)
+            await self._apply(connection, verdict, look)
 
-    async def _apply(self, connection: Connection, verdict: Verdict) -> None:
+    def _begin_look(self) -> int:
+        """Its number: what a look found does not undo what one found that began later."""
+        self._looks += 1
+        return self._looks
+
+    async def _apply(self, connection: Connection, verdict: Verdict, look: int) -> None:
         if verdict.actor is None:
             connection.close(Close.NOT_SIGNED_IN)
             return
-        _become(connection, verdict.actor)
+        _become(connection, verdict.actor, look)
         for channel in verdict.lost:
             if channel in connection.subscriptions:
                 await self._node.unsubscribe(connection, channel)
@@ -207,9 +224,26 @@ class AccessWatch(Receiver[Word]):
         while True:
             control = await self._waiting.get()
             try:
-                await self.handle(control)
+                if control.name == ACCESS_CHANGED and control.data.get("user_id") is not None:
+                    self._doubt(control.data["user_id"])
+                else:
+                    await self.handle(control)
             except Exception:  # noqa: BLE001 - the next word must be heard all the same
                 _log.exception("the word %s could not be followed", control.name)
+
+    def _doubt(self, user_id: str) -> None:
+        """To be asked about with all others who come meanwhile; who is not here has nothing to lose."""
+        if self._node.connections_of(user_id):
+            self._doubted.add(user_id)
+            self._is_doubted.set()
+
+    async def _check_doubted(self) -> None:
+        """Apart from the words, so that an ended session does not wait for answers of the database."""
+        while True:
+            await self._is_doubted.wait()
+            self._is_doubted.clear()
+            doubted, self._doubted = self._doubted, set()
+            await self._check_people(doubted)
 
     async def _look_when_due(self) -> None:
         loop = asyncio.get_running_loop()
@@ -228,8 +262,14 @@ class AccessWatch(Receiver[Word]):
             await self.check_some(step)
 
 
-def _become(connection: Connection, actor: Actor) -> None:
-    """Take over who it is; how long its token holds it knows best itself, which may have been renewed meanwhile."""
+def _become(connection: Connection, actor: Actor, look: int) -> None:
+    """Take over who it is, unless a later look has told.
+
+    How long its token holds it knows best itself, which may have been renewed meanwhile.
+    """
+    if look < connection.last_look:
+        return
+    connection.last_look = look
     now = replace(actor, expires_at_ms=connection.actor.expires_at_ms)
     if now != connection.actor:
         connection.actor = now

@@ -84,6 +84,7 @@ class Connection:
         "is_told_of_expiry",
         "knows_degraded",
         "last_heard_ms",
+        "last_look",
         "subscriptions",
     )
 
@@ -99,7 +100,7 @@ class Connection:
     ) -> None:
         self.id, self.actor = connection_id, actor
         self.subscriptions: dict[str, Subscription] = {}
-        self.last_heard_ms = 0
+        self.last_heard_ms = self.last_look = 0
         self.is_told_of_expiry = self.is_busy = self.is_closed = False
         self.knows_degraded: bool | None = None  # None: it has not been welcomed yet
         self.close_code: int | None = None

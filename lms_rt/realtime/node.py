@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from lms_rt.bus.base import PRESENCE_SECONDS, Bus, Listening, Member, Position
 from lms_rt.clock import Clock, from_ms, rfc3339
@@ -78,7 +79,7 @@ class Node:
         self.is_draining = False
         self._bus, self._clock = bus, clock
         self.access = AccessWatch(authority, self, bus.reachability, is_alone=bus.time is None)
-        self.outage = Outage(bus.reachability, lambda: self.connections)
+        self.outage = Outage(lambda: self.connections)
         self._flusher = Flusher()
         self._connections: dict[str, Connection] = {}
         self._by_user: dict[str, set[Connection]] = {}
@@ -135,6 +136,12 @@ class Node:
         if here > self.limits.connections_per_user:
             self.presence.leave(channel, connection.id)
             raise TooManyConnections
+        if self._has_ended():  # since then: everybody was told to go, and this one was not there
+            self.presence.leave(channel, connection.id)
+            raise Overloaded(self.spread_ms())
+
+    def _has_ended(self) -> bool:
+        return self.is_draining
 
     def _detach(self, connection: Connection) -> None:
         """Called by the connection when it ends, once, whatever the path."""
@@ -198,7 +205,6 @@ class Node:
         """Begin to hear words to the nodes, and of the bus itself; before the first connection is taken."""
         words = await self._bus.fan_out.listen_control(self.access)
         self._listening = [words, self._bus.reachability.watch(self.outage)]
-        self.outage.receive(self._bus.reachability.is_reachable)
 
     async def run(self) -> None:
         """Beat, follow words, keep presence and compare tops, until cancelled."""
@@ -227,23 +233,28 @@ class Node:
         self.metrics.clock_error_seconds.set(self._clock.error_ms / 1000)
 
     def renew(self, connection: Connection, actor: Actor) -> None:
-        """The same person has a newer token: the connection lives as long as that."""
-        connection.actor = actor
+        """The same session has a newer token: the connection lives as long as that. Who it is, later looks may know."""
+        connection.actor = replace(connection.actor, expires_at_ms=actor.expires_at_ms)
         connection.is_told_of_expiry = False
 
     async def shutdown(self, *, patience_seconds: float = 10) -> None:
-        """Take nobody in, let running commands finish, tell everybody when to come back, and close."""
+        """Take nobody in; tell everybody when to come back and close, but not before their running command has finished."""
         self.is_draining = True
         deadline_ms = self._clock.now_ms() + round(patience_seconds * 1000)
-        while any(c.is_busy for c in self.connections) and self._clock.now_ms() < deadline_ms:  # noqa: ASYNC110
+        self._send_away(connection for connection in self.connections if not connection.is_busy)
+        while self._connections and self._clock.now_ms() < deadline_ms:
             await asyncio.sleep(0.02)
-        for connection in self.connections:
-            connection.send_text(notice_frame(Notice.RECONNECT, after_ms=self.spread_ms()))
-            connection.close(Close.RESTARTING)
+            self._send_away(connection for connection in self.connections if not connection.is_busy)
+        self._send_away(self.connections)
         await self.presence.leave_all()
         await self.hub.close()
         for listening in self._listening:
             await listening.stop()
+
+    def _send_away(self, connections: Iterable[Connection]) -> None:
+        for connection in connections:
+            connection.send_text(notice_frame(Notice.RECONNECT, after_ms=self.spread_ms()))
+            connection.close(Close.RESTARTING)
 
     def spread_ms(self) -> int:
         """When one of a herd should come back."""
@@ -253,7 +264,7 @@ class Node:
         left_ms = connection.actor.expires_at_ms - now_ms
         if left_ms <= 0:
             connection.close(Close.SESSION_EXPIRED)
-        elif left_ms <= self.limits.told_before_expiry_ms and not connection.is_told_of_expiry:
+        elif left_ms <= self.limits.told_before_expiry_ms and connection.is_welcomed and not connection.is_told_of_expiry:
             connection.is_told_of_expiry = True
             expires_at = rfc3339(from_ms(connection.actor.expires_at_ms))
             connection.send_text(notice_frame(Notice.SESSION_EXPIRING, session_expires_at=expires_at))
@@ -268,6 +279,7 @@ class Node:
             is_there = await self.outage.change()
             self.access.look_at_everybody()  # what was decided meanwhile, no word has told
             if is_there:
+                self.hub.compare_again()
                 await self.presence.renew_if_possible()
 
     async def _compare_loop(self) -> None:
@@ -276,8 +288,9 @@ class Node:
         while True:
             for step in range(steps):
                 await self._clock.sleep(1)
-                for channel in self.hub.channels[step::steps]:
-                    self.hub.compare_tops(channel)
+                for channel in self.hub.channels:
+                    if hash(channel) % steps == step:  # its own, whoever comes and goes meanwhile
+                        self.hub.compare_tops(channel)
 
 
 def _member(connection: Connection) -> Member:

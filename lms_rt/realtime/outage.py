@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from lms_rt.bus.base import Reachability, Receiver
+from lms_rt.bus.base import Receiver
 from lms_rt.contracts.frames import Notice, notice_frame, text_frame
 from lms_rt.realtime.connection import Connection
 
@@ -18,8 +18,8 @@ _BATCH = 500
 class Outage(Receiver[bool]):
     """Tells everybody once of each change: `degraded`, `restored`. Who comes meanwhile is told after its welcome."""
 
-    def __init__(self, reachability: Reachability, connections: Callable[[], Sequence[Connection]]) -> None:
-        self._is_away = not reachability.is_reachable
+    def __init__(self, connections: Callable[[], Sequence[Connection]]) -> None:
+        self._is_away = False
         """As we were told: a line that is back at once was never away."""
         self._connections = connections
         self._has_changed = asyncio.Event()

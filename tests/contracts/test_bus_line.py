@@ -125,6 +125,24 @@ class TestGoingAway:
                 await attempts.acquire()
         assert told.changes == [False]
 
+    async def test_who_begins_to_watch_learns_of_an_absence_that_was_told_before(self) -> None:
+        line = RedisLine(f"redis://127.0.0.1:{free_port()}", Keys("test"), limits=QUICK)
+        told = Told()
+        await line.open()
+        try:
+            line.watch(told)
+            assert told.changes == [False]
+        finally:
+            await line.close()
+
+    async def test_who_begins_to_watch_while_a_line_is_made_anew_learns_of_nothing(self, line: RedisLine) -> None:
+        told = Told()
+        line._fall()
+        assert not line.is_reachable
+        line.watch(told)
+        await reached(line)
+        assert told.changes == []
+
     async def test_an_absent_server_is_no_error_at_the_start(self) -> None:
         with RedisServer(port=free_port()) as server:
             server.kill()

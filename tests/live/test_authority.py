@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -107,6 +108,14 @@ class TestExpiry:
             await self.alive(live, SESSION_MS / 1000 - 100)
             assert (await received(socket))["type"] == "session_expiring"
 
+    async def test_a_newer_token_says_how_long_and_not_who(self, live: LiveNode) -> None:
+        async with live.connect(person("ada", "1")) as socket:
+            await received(socket)
+            (connection,) = live.node.connections
+            known = connection.actor
+            live.node.renew(connection, replace(known, full_name="as she was", expires_at_ms=known.expires_at_ms + 1))
+            assert connection.actor == replace(known, expires_at_ms=known.expires_at_ms + 1)
+
     @pytest.mark.parametrize(
         ("fields", "code"),
         [
@@ -121,6 +130,23 @@ class TestExpiry:
         async with live.connect(person("ada", "1")) as socket:
             await received(socket)
             assert (await ask(socket, "auth.refresh", **fields))["error"]["code"] == code
+
+
+class TestTheEndOfANode:
+    async def test_who_was_on_the_way_in_is_told_to_come_back(
+        self, live: LiveNode, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        join = live.node.presence.join
+
+        async def meanwhile_it_ends(channel: str, member: Member) -> int | None:
+            live.node.is_draining = True
+            return await join(channel, member)
+
+        monkeypatch.setattr(live.node.presence, "join", meanwhile_it_ends)
+        async with live.connect(person("ada", "1")) as socket:
+            assert (await received(socket))["type"] == "reconnect"
+            assert await closed(socket) == 1013
+        assert (live.node.connections, live.node.presence.leaving_from("connections:ada")) == ((), 1)
 
 
 class TestPresence:

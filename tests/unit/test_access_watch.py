@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -77,7 +78,7 @@ class Room:
         self.has_reviewed = asyncio.Event()
         refuse = Authority(self._never, self._never, self.review)
         self.watch = AccessWatch(refuse, self, self.switch)
-        self.outage = Outage(self.switch, lambda: self.connections)
+        self.outage = Outage(lambda: self.connections)
 
     async def _never(self, *_: object) -> Any:
         raise AssertionError("asked one by one")
@@ -194,6 +195,75 @@ class TestWords:
         room.names["ada"] = "Ada"
         await room.watch.check_everybody()
         assert (ada.actor.full_name, ada.actor.expires_at_ms) == ("Ada", EXPIRY)
+
+    async def test_an_answer_that_was_asked_for_earlier_does_not_undo_a_later_one(self, room: Room) -> None:
+        ada = room.enter("ada")
+        is_asked, may_answer = asyncio.Event(), asyncio.Event()
+
+        async def slow(people: Sequence[tuple[Actor, Sequence[str]]]) -> list[Verdict]:
+            verdicts = await room.review(people)
+            is_asked.set()
+            await may_answer.wait()
+            return verdicts
+
+        room.names["ada"] = "as she was"
+        room.watch.authority = Authority(room._never, room._never, slow)
+        early = asyncio.create_task(room.watch.check_some(0))
+        await is_asked.wait()
+        room.names["ada"] = "as she is"
+        room.watch.authority = Authority(room._never, room._never, room.review)
+        await room.watch.handle(Control(ACCESS_CHANGED, access_changed("ada")))
+        may_answer.set()
+        await early
+        assert ada.actor.full_name == "as she is"
+
+    async def test_who_a_newcomer_was_when_it_was_asked_does_not_undo_who_they_are(self, room: Room) -> None:
+        ada = room.enter("ada")
+        is_asked, may_answer = asyncio.Event(), asyncio.Event()
+
+        async def slow(actor: Actor) -> Actor:
+            is_asked.set()
+            await may_answer.wait()
+            return replace(actor, full_name="as she was")
+
+        room.watch.authority = Authority(room._never, slow, room.review)
+        entering = asyncio.create_task(room.watch.bring_up_to_date(ada))
+        await is_asked.wait()
+        room.names["ada"] = "as she is"
+        await room.watch.handle(Control(ACCESS_CHANGED, access_changed("ada")))
+        may_answer.set()
+        await entering
+        assert ada.actor.full_name == "as she is"
+
+    async def test_an_ended_session_does_not_wait_for_a_slow_answer_about_another(self, room: Room) -> None:
+        room.enter("ada")
+        bob = room.enter("bob")
+        is_asked = asyncio.Event()
+
+        async def hangs(_: object) -> list[Verdict]:
+            is_asked.set()
+            await asyncio.Event().wait()
+            return []
+
+        room.watch.authority = Authority(room._never, room._never, hangs)
+        async with room.running():
+            room.watch.receive(Control(ACCESS_CHANGED, access_changed("ada")))
+            await is_asked.wait()
+            room.watch.receive(Control(SESSION_REVOKED, session_revoked("bob")))
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert bob.is_closed
+
+    async def test_many_who_lost_something_together_are_asked_for_together(self, room: Room) -> None:
+        for number in range(250):
+            room.enter(f"usr_{number}", "course:1")
+        room.lost.add("course:1")
+        async with room.running():
+            for number in range(250):
+                room.watch.receive(Control(ACCESS_CHANGED, access_changed(f"usr_{number}")))
+            await room.reviewed(2)
+        assert room.batches == [200, 50]
+        assert not any(connection.subscriptions for connection in room.connections)
 
 
 class TestRounds:
@@ -316,13 +386,13 @@ class TestNotices:
 
     async def test_a_line_that_is_back_at_once_was_never_away(self, room: Room) -> None:
         room.switch.is_there = False  # and nobody is told
+        room.outage = Outage(lambda: room.connections)
         late = room.enter("late")
         room.outage.greet(late)
         assert room.sent_to(late) == b""
 
     async def test_a_node_that_started_without_the_bus_says_so(self, room: Room) -> None:
-        room.switch.is_there = False
-        room.outage = Outage(room.switch, lambda: room.connections)
+        room.outage.receive(False)
         first = room.enter("first")
         room.outage.greet(first)
         await self.change(room, is_there=True)

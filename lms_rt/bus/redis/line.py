@@ -178,7 +178,9 @@ class RedisLine:
         return self._servers is not None
 
     def watch(self, receiver: Receiver[bool]) -> Listening:
-        """Tell of changes. A line that is back at the first attempt was never away."""
+        """Tell of changes, and of an absence now. A line that is back at the first attempt was never away."""
+        if self._is_told_away:
+            receiver.receive(False)
         return _Watching(self._watchers, receiver)
 
     def _lost(self, wire: Wire) -> None:
@@ -215,7 +217,7 @@ class RedisLine:
         while True:
             try:
                 return await self._connected()
-            except (Lost, ReplyError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, who does not try again never comes back
                 self._tell_away(error)
                 await asyncio.sleep(random.uniform(*self.limits.probe_seconds))  # noqa: S311 - no secret
 

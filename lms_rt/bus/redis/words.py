@@ -116,8 +116,12 @@ class Words(Ear):
     async def _compare_for_ever(self) -> None:
         while True:
             self._is_due.clear()
-            with contextlib.suppress(Refused):  # away: its return will be an interruption
+            try:
                 await self.compare()
+            except Refused:  # away: its return will be an interruption
+                pass
+            except Exception:  # noqa: BLE001 - a lost word must be noticed by the next comparing all the same
+                _log.exception("the words to the nodes could not be compared")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._compare_seconds):
                     await self._is_due.wait()
