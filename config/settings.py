@@ -262,6 +262,8 @@ def _store_faults(settings: Settings) -> list[str]:
         for name, other in zip(has, reversed(has), strict=True)
         if has[name] and not has[other]
     ]
+    if settings.redis_replicas and not has["REDIS_URL"]:
+        faults.append("REDIS_REPLICAS is set without REDIS_URL")
     if has["MONGODB_URL"]:
         faults += [
             f"{name} must be set: nodes share keys, never a directory"

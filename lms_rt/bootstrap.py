@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -35,6 +33,7 @@ from lms_rt.security.permissions import permissions_of
 from lms_rt.services.accounts import Accounts
 from lms_rt.services.attempt_clock import AttemptClock
 from lms_rt.services.attempts import Attempts
+from lms_rt.services.background import Background, running
 from lms_rt.services.categories import Categories
 from lms_rt.services.clock_keeper import ClockKeeper
 from lms_rt.services.courses import Courses
@@ -60,9 +59,6 @@ __all__ = ["Services", "StoreError", "open_services"]
 
 EMBEDDED_SWEEP_SECONDS = 30.0
 SERVER_SWEEP_SECONDS = 2.0
-
-Background = Callable[[], Coroutine[Any, Any, None]]
-"""What runs until it is cancelled."""
 
 _log = logging.getLogger(__name__)
 
@@ -127,7 +123,7 @@ async def open_services(
         await services.sessions.listen()
         stack.push_async_callback(services.sessions.close)
         await services.node.open()
-        await stack.enter_async_context(_running(tasks))
+        await stack.enter_async_context(running(tasks))
         yield services
 
 
@@ -300,23 +296,3 @@ def _tasks_of(services: Services) -> dict[str, Background]:
         "node": services.node.run,
         "dashboards": services.dashboards.run,
     }
-
-
-@asynccontextmanager
-async def _running(tasks: dict[str, Background]) -> AsyncIterator[None]:
-    """Run the tasks while the body runs; cancelled, and waited for, before anything that they use is closed."""
-    started = [asyncio.create_task(run(), name=name) for name, run in tasks.items()]
-    for task in started:
-        task.add_done_callback(_report)
-    try:
-        yield
-    finally:
-        for task in started:
-            task.cancel()
-        await asyncio.gather(*started, return_exceptions=True)
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    """A background task has no caller: its end by a fault must be seen."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.critical("the background task %s ended", task.get_name(), exc_info=error)

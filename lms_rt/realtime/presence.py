@@ -59,6 +59,9 @@ class PresenceKeeper:
             there = await self._bus.presence.join(channel, member)
         except Refused:
             there = None
+        except BaseException:  # nobody will ever leave for it
+            self.leave(channel, member.connection_id)
+            raise
         self._note_change(channel, is_join=True)
         return there
 
@@ -89,12 +92,13 @@ class PresenceKeeper:
         due = self._take_due()
         for batch in _batches(due):
             await self._bus.presence.leave(batch)
+            await self._join_all_again(membership for membership in batch if self._is_here(*membership))
         for channel, _ in due:
             self._note_change(channel, is_join=False)
         changed, self._changed = self._changed, {}
         try:
             await self._tell_counts(changed)
-        except Refused:
+        except Exception:
             self._changed = changed | self._changed
             raise
 
@@ -105,7 +109,7 @@ class PresenceKeeper:
         """
         for batch in _batches(self._memberships()):
             unknown = await self._bus.presence.renew(batch)
-            await asyncio.gather(*(self._join_again(membership) for membership in unknown))
+            await self._join_all_again(unknown)
         for channel in self._counted:
             self._changed.setdefault(channel, False)
         self._has_work.set()
@@ -116,6 +120,8 @@ class PresenceKeeper:
             await self.renew()
         except Refused:
             _log.info("presence could not be renewed")
+        except Exception:  # noqa: BLE001 - the next renewal must come all the same
+            _log.exception("presence could not be renewed")
 
     async def leave_all(self) -> None:
         """The node goes: so do all its connections, at once, and who stays is told. A bus that is away forgets by itself."""
@@ -166,6 +172,9 @@ class PresenceKeeper:
         else:
             self._counted.pop(channel, None)
 
+    async def _join_all_again(self, memberships: Iterable[Membership]) -> None:
+        await asyncio.gather(*(self._join_again(membership) for membership in memberships))
+
     async def _join_again(self, membership: Membership) -> None:
         channel, connection_id = membership
         if not self._is_here(channel, connection_id):
@@ -202,6 +211,9 @@ class PresenceKeeper:
                 await self.work()
             except Refused:  # the bus is away: its own expiry takes care of who left, the next renewal of the counts
                 _log.info("presence could not be told")
+                continue
+            except Exception:  # noqa: BLE001 - the next work must be done all the same
+                _log.exception("presence could not be told")
                 continue
             if self._leaving or self._changed:
                 self._has_work.set()

@@ -123,6 +123,8 @@ class Dashboards:
                 await self._poke(moved)
             except Refused as refused:  # every dashboard looks at everybody every few seconds anyway
                 _log.info("%s comings and goings were not told: %s", len(moved), refused)
+            except Exception:  # noqa: BLE001 - the database is away: who comes next must be told of all the same
+                _log.exception("%s comings and goings were not told", len(moved))
 
     async def _poke(self, attempt_ids: set[str]) -> None:
         unknown = attempt_ids - self._quiz_of.keys()

@@ -83,7 +83,11 @@ class Sessions(Receiver[Word]):
         """Forget what was known of the person (and the session) that the word is about; of all, when words were lost."""
         if isinstance(message, Interrupted):
             self._signed_in.forget_all()
-        elif message.name in {SESSION_REVOKED, ACCESS_CHANGED, ACCOUNT_CHANGED}:
+        elif message.name not in {SESSION_REVOKED, ACCESS_CHANGED, ACCOUNT_CHANGED}:
+            return
+        elif message.data["user_id"] is None:  # it stands for words that were too many
+            self._signed_in.forget_all()
+        else:
             self._signed_in.forget(message.data["user_id"], message.data.get("session_id"))
 
     # --- tokens ---

@@ -13,11 +13,11 @@ from pymongo.errors import ServerSelectionTimeoutError
 from config.settings import Settings
 from documents.session import Session
 from documents.user import User
-from lms_rt.bus.base import FanOut, Listening, Receiver, Revocations, Word
+from lms_rt.bus.base import Control, FanOut, Listening, Receiver, Revocations, Word
 from lms_rt.contracts.accounts import SignInDraft, TokensView
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.channels import user_channel
-from lms_rt.contracts.controls import SESSION_REVOKED
+from lms_rt.contracts.controls import ACCESS_CHANGED, SESSION_REVOKED, access_changed
 from lms_rt.contracts.events import SessionRevoked
 from lms_rt.errors import Code, Refused
 from lms_rt.security.sessions import UNKNOWN_DEVICE
@@ -126,6 +126,16 @@ async def test_a_node_that_heard_nothing_knows_it_after_five_seconds(people: Peo
         people.clock.advance(4.9)
         assert await deaf.refusal(tokens.access_token) is None
         people.clock.advance(0.1)
+        assert await deaf.refusal(tokens.access_token) is Code.TOKEN_REVOKED
+
+
+async def test_a_word_that_stands_for_too_many_others_has_everything_read_again(people: People) -> None:
+    tokens = await people.join()
+    async with open_people(people.settings, clock=people.clock) as deaf:  # on a bus of its own
+        actor = await deaf.sessions.authenticate(tokens.access_token)
+        await people.sessions.sign_out(actor)
+        assert await deaf.refusal(tokens.access_token) is None
+        deaf.sessions.receive(Control(ACCESS_CHANGED, access_changed(None)))
         assert await deaf.refusal(tokens.access_token) is Code.TOKEN_REVOKED
 
 

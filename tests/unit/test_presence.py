@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from lms_rt.bus.base import Bus, Member, Membership, Receiver, State
 from lms_rt.bus.memory import MemoryPresence, memory_bus
-from lms_rt.clock import FakeClock
+from lms_rt.clock import Clock, FakeClock
 from lms_rt.errors import Code, Refused
 from lms_rt.realtime.presence import PresenceKeeper
 
@@ -57,10 +58,17 @@ class Counts(Receiver[Any]):
 
     def __init__(self) -> None:
         self.told: list[int] = []
+        self._has_more = asyncio.Event()
 
     def receive(self, message: Any) -> None:
         if isinstance(message, State):
             self.told.append(message.data["count"])
+            self._has_more.set()
+
+    async def until(self, count: int) -> None:
+        while count not in self.told:
+            self._has_more.clear()
+            await self._has_more.wait()
 
 
 class Place:
@@ -205,3 +213,54 @@ async def test_a_node_goes_without_the_bus_too(place: Place, caplog: pytest.LogC
     place.presence.is_away = True
     await place.keeper.leave_all()
     assert "nobody could be told" in caplog.text
+
+
+async def test_one_who_comes_back_while_their_leave_is_told_is_there(place: Place) -> None:
+    await place.keeper.join("course:1", ADA)
+    place.keeper.leave("course:1", "con_a")
+    place.clock.advance(1)
+    tell = place.presence.leave
+
+    async def comes_back_first(memberships: Iterable[Membership]) -> None:
+        place.presence.leave = tell  # type: ignore[method-assign]
+        await place.keeper.join("course:1", ADA)
+        await tell(memberships)
+
+    place.presence.leave = comes_back_first  # type: ignore[method-assign]
+    await place.keeper.work()
+    assert await place.there() == {"con_a"}
+
+
+async def test_a_fault_of_the_bus_does_not_end_the_keeping(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    place.keeper._clock = Clock()
+    count, is_counted = place.presence.count_users, asyncio.Event()
+
+    async def fails_once(channels: Iterable[str]) -> dict[str, int]:
+        place.presence.count_users = count  # type: ignore[method-assign]
+        is_counted.set()
+        raise OSError("a reply that nobody expected")
+
+    place.presence.count_users = fails_once  # type: ignore[method-assign]
+    running = asyncio.create_task(place.keeper.run())
+    try:
+        async with asyncio.timeout(5):
+            await place.keeper.join("course:1", ADA)
+            await is_counted.wait()
+            await place.keeper.join("course:1", BOB)
+            await place.counts.until(2)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert "could not be told" in caplog.text
+
+
+async def test_who_is_not_let_in_is_nowhere(place: Place) -> None:
+    async def fails(*_: object) -> int:
+        raise OSError("a reply that nobody expected")
+
+    place.presence.join = fails  # type: ignore[method-assign,assignment]
+    with pytest.raises(OSError, match="nobody expected"):
+        await place.keeper.join("connections:ada", ADA)
+    del place.presence.join
+    await place.keeper.renew()
+    assert await place.there("connections:ada") == set()

@@ -24,7 +24,7 @@ SOUND: dict[str, Any] = {
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """An environment without any setting, and no `.env` beside."""
     monkeypatch.chdir(tmp_path)
-    for name in (*SOUND, "PASSWORD_HASH_COST", "LMS_DATA_DIR", "HTTP_PORT"):
+    for name in (*SOUND, "PASSWORD_HASH_COST", "LMS_DATA_DIR", "HTTP_PORT", "REDIS_REPLICAS"):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
@@ -65,6 +65,11 @@ def test_a_database_and_its_bus_go_together(environment: pytest.MonkeyPatch, giv
     other = "REDIS_URL" if given == "MONGODB_URL" else "MONGODB_URL"
     keys = {"SECRET_KEY": SECRET, "PASSWORD_PEPPER": SECRET}
     assert _faults(environment, **{given: "mongodb://x", **keys}) == [f"{given} is set without {other}"]
+
+
+def test_replicas_are_those_of_a_redis(environment: pytest.MonkeyPatch) -> None:
+    (fault,) = _faults(environment, REDIS_REPLICAS="1")
+    assert fault == "REDIS_REPLICAS is set without REDIS_URL"
 
 
 def test_secrets_come_from_files(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
