@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from typing import Any
 
 from lms_rt.bus.base import Bus
 from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import Clock
+from lms_rt.errors import Refused
 from tests.live.faulty_bus import BusFaults
 
 CHANNELS = ("course:1", "course:2")
@@ -16,9 +18,23 @@ HISTORY = 4
 """So few events are kept that many are not recovered."""
 
 
+async def answering(bus: Bus) -> None:
+    """Return once the bus answers again."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await bus.reachability.ping()
+            except Refused:
+                await asyncio.sleep(0.002)
+            else:
+                return
+
+
 class BusPlace(ABC):
     """Where the bus of all nodes is, and what may happen to it, or between it and a node."""
 
+    may_lose_leaves = False
+    """Whether who left may be there until nobody has renewed them for a while."""
     admin: Bus
     """A line of the test's own, which nothing but the bus's own death disturbs."""
 

@@ -29,7 +29,6 @@ class Ear:
         self.phase = "off"
         self.place: Position | None = None
         """Where to go on; None: a snapshot is needed first."""
-        self.asked: Position | None = None
         self.stands: Position | None = None
         """Where the open subscription stands."""
         self.base: Versions = {}
@@ -102,13 +101,16 @@ class Reader:
     async def subscribe(self, channel: str) -> asyncio.Future[Mapping[str, Any]]:
         """Ask for a channel from where it stands; the reply is taken when it comes."""
         ear = self.ear(channel)
-        ear.asked = ear.place
-        since = {"epoch": ear.asked.epoch, "offset": ear.asked.offset} if ear.asked is not None else None
+        place = ear.place
+        since = {"epoch": place.epoch, "offset": place.offset} if place is not None else None
         if ear.phase == "off":
             ear.phase = "asked"
-        return await self.send(
-            "subscribe", lambda reply: self._take_subscribed(ear, reply), channel=channel, since=since
+        future = await self.send(
+            "subscribe", lambda reply: self._take_subscribed(ear, place, reply), channel=channel, since=since
         )
+        if not self.is_up:  # the line went before the command did
+            ear.end()
+        return future
 
     async def unsubscribe(self, channel: str) -> asyncio.Future[Mapping[str, Any]]:
         """Listen no more; nothing may follow the reply."""
@@ -167,7 +169,7 @@ class Reader:
             ear.place = place
         ear.apply(self._oracle.hear(self.user_id, event))
 
-    def _take_subscribed(self, ear: Ear, frame: Mapping[str, Any]) -> None:
+    def _take_subscribed(self, ear: Ear, asked: Position | None, frame: Mapping[str, Any]) -> None:
         if not frame["ok"]:  # what was open stays open, unless the channel is not for this user
             if ear.phase == "asked" or frame["error"]["code"] == "not_found":
                 ear.end()
@@ -175,13 +177,12 @@ class Reader:
         reply = frame["result"]
         ear.stands = Position(reply["epoch"], reply["offset"])
         if reply["recovered"]:
-            self._take_missed(ear, reply)
+            self._take_missed(ear, asked, reply)
         else:
             self._oracle.require(reply["events"] == [], "events although nothing was recovered")
             ear.phase, ear.place = "stale", None
 
-    def _take_missed(self, ear: Ear, reply: Mapping[str, Any]) -> None:
-        asked = ear.asked
+    def _take_missed(self, ear: Ear, asked: Position | None, reply: Mapping[str, Any]) -> None:
         if asked is None:
             self._oracle.require(False, "recovered, from nowhere")
             return

@@ -19,7 +19,7 @@ from lms_rt.contracts.controls import ACCESS_CHANGED, access_changed
 from lms_rt.errors import Code, Refused
 from lms_rt.realtime.node import NodeLimits
 from lms_rt.services.relay import Relay
-from tests.live.bus_place import CHANNELS, HISTORY, NODES, BusPlace
+from tests.live.bus_place import CHANNELS, HISTORY, NODES, BusPlace, answering
 from tests.live.delivery_oracle import Oracle
 from tests.live.delivery_reader import Reader
 from tests.live.delivery_steps import Documents, Process, SteppingFanOut
@@ -28,9 +28,6 @@ from tests.live.live_node import ORIGIN, LiveNode, MadeUpSubscriptions, until
 
 _USERS = ("ada", "ada", "bob")
 _REPLY_SECONDS = 8
-_MOST_ROUNDS = 2_000
-_MOST_BEATS = 50
-_RENEWED_SECONDS = 11
 
 
 async def some_turns(count: int) -> None:
@@ -84,7 +81,7 @@ class World:
         self.processes: list[tuple[int, Process]] = []
         self._untold: list[str] = []
         self._settings = Settings(_env_file=None, cors_origins=(ORIGIN,))
-        self._ghosts: set[tuple[str, str]] = set()
+        self.ghosts: set[tuple[str, str]] = set()
         """Who was there when their node died, or when what was dumped was new: they go when nobody renews them."""
         self._auditing: list[Listening] = []
 
@@ -98,7 +95,7 @@ class World:
         for number, reader in enumerate(self.readers):
             for channel in CHANNELS[: 1 + number % 2]:
                 await self.subscribe(reader, channel, number % NODES, is_patient=True)
-                reader.take_snapshot(channel, self.documents.versions)
+                await self.take_snapshot(reader, channel, number % NODES)
 
     async def _node(self, number: int) -> Seat:
         faults = BusFaults(await self.place.connect(number))
@@ -140,6 +137,8 @@ class World:
 
     async def go_on(self, which: int, steps: int) -> None:
         """Let a relay take some steps."""
+        if not self.processes:
+            return
         entry = self.processes[which % len(self.processes)]
         for _ in range(steps):
             await entry[1].go_on()
@@ -165,7 +164,8 @@ class World:
         if not reader.is_up and not await reader.connect(seat.live):
             return
         seat = next(seat for seat in self.seats if seat.live is reader.live)
-        place, before = reader.ear(channel).place, await self._top(channel)
+        before = await self._top(channel)
+        place = reader.ear(channel).place
         future = await reader.subscribe(channel)
         if not is_patient or seat.faults.is_slow:
             return
@@ -190,14 +190,70 @@ class World:
             await self.kill(number)
         elif meanwhile == "flush":
             await self.place.flush()
+        elif meanwhile == "returns":
+            for other in self._listeners(number, channel):
+                await other.unsubscribe(channel)
+                await other.subscribe(channel)
         else:
             await self.publish_direct(1 - number, channel, 2)
         self.disturb_reads(number, "not")
+        await self.publish_direct(1 - number, channel, 1)
+
+    def _listeners(self, number: int, channel: str) -> list[Reader]:
+        """Who listens to the channel on that node."""
+        here = [reader for reader in self.readers if reader.is_up and reader.live is self.seats[number].live]
+        return [reader for reader in here if reader.ear(channel).phase in ("live", "stale")]
+
+    async def lose_and_notice(self, number: int, channel: str, how: str) -> None:
+        """An event does not reach a well node: it is told of by the next one, by a look at the top, or by the line's break."""
+        faults = self.seats[number].faults
+        is_well = not (self.place.is_away(number) or faults.is_slow or faults.is_holding or faults.losses)
+        if not (is_well and self._listeners(number, channel)):
+            return
+        await answering(self.seats[number].live.bus)
+        fan_out = self.place.admin.fan_out
+        if how == "break":
+            await self.place.go_away(number, "gone")
+            await fan_out.publish_direct(channel, "announcement", {})
+            await self.place.come_back(number)
+        else:
+            faults.losses = 1
+            top = await fan_out.publish_direct(channel, "announcement", {})
+            await until(lambda: not faults.losses or self._all_stand_at(top, number, channel))
+            faults.losses = 0
+        if how == "next":
+            await fan_out.publish_direct(channel, "announcement", {})
+        elif how == "top":
+            await self.compare(number)
+        await self._heard_by_all(number, channel)
+
+    def _all_stand_at(self, top: Position | None, number: int, channel: str) -> bool:
+        return all(reader.ear(channel).stands == top for reader in self._listeners(number, channel))
+
+    async def _heard_by_all(self, number: int, channel: str) -> None:
+        top = await self._top(channel)
+        try:
+            async with asyncio.timeout(_REPLY_SECONDS):
+                while not self._all_stand_at(top, number, channel):  # noqa: ASYNC110
+                    await asyncio.sleep(0.001)
+        except TimeoutError:
+            self.oracle.require(False, f"nobody noticed that something of {channel} was lost before {top}")
+
+    async def meet_absence(self, name: str, number: int) -> None:
+        """A relay finds the bus away for its first event, and there for the next."""
+        if self.place.is_away(number):
+            return
+        await self.write(name, [CHANNELS[:1], CHANNELS], by=number, steps=1)
+        await self.place.go_away(number, "gone")
+        await self.go_on(-1, 1)
+        await self.place.come_back(number)
+        await answering(self.seats[number].live.bus)
+        await self.go_on(-1, 99)
 
     async def return_all(self, number: int) -> None:
         """Who has no line, or lost a channel, comes back to this node, with a snapshot where one is needed."""
         for reader in self.readers:
-            for channel, ear in reader.ears.items():
+            for channel, ear in tuple(reader.ears.items()):
                 if ear.phase == "off":
                     await self.subscribe(reader, channel, number, is_patient=True)
                 if ear.phase == "stale":
@@ -275,8 +331,8 @@ class World:
         await self._excuse_ghosts()
 
     async def _excuse_ghosts(self) -> None:
-        told, true = await self._presence()
-        self._ghosts |= told - true
+        told, true = await self.presence()
+        self.ghosts |= told - true
 
     async def disturb_messages(self, number: int, how: str) -> None:
         """Hold what channels carry to a node, let it through, or lose one event of it."""
@@ -319,74 +375,9 @@ class World:
         for channel in self.seats[number].live.hub.channels:
             self.seats[number].live.hub.compare_tops(channel)
 
-    # --- the end ---
-
-    async def heal(self) -> None:
-        """No more faults: everything that was begun goes on to its end."""
-        for number, seat in enumerate(self.seats):
-            seat.faults.read_fast()
-            seat.faults.losses = 0
-            seat.faults.let_through()
-            await self.come_back(number)
-        for _ in range(_MOST_ROUNDS):
-            if not self.processes:
-                if not self.documents.pending:
-                    return
-                await self.sweep(0, steps=0)
-            await self.go_on(0, 10)
-        self.oracle.require(False, f"outboxes are not emptied: {self.documents.pending}")
-
-    async def settle(self) -> None:
-        """Everybody listens to what they may, and has heard all that was written; else it is noted."""
-        for reader in self.readers:
-            if reader.is_up:  # whatever is on its way to be answered is
-                await self._answered(reader)
-        for number in range(NODES):
-            await self.compare(number)
-        await self._settle_delivery()
-        await self._settle_presence()
-
-    async def _settle_delivery(self) -> None:
-        try:
-            async with asyncio.timeout(_REPLY_SECONDS):
-                while (missing := await self._missing()) and not self.oracle.broken:  # noqa: ASYNC110
-                    await asyncio.sleep(0.001)
-        except TimeoutError:
-            self.oracle.require(False, f"not told: {missing}")
-
-    async def _settle_presence(self) -> None:
-        """Who listens is there, and nobody else but who was on a node that died; a renewal later at the latest."""
-        self.clock.advance(_RENEWED_SECONDS)
-        for _ in range(_MOST_BEATS):
-            if (faults := await self._presence_faults()) == []:
-                return
-            await asyncio.sleep(0.002)
-            self.clock.advance(0.2)
-        self.oracle.require(False, f"presence is wrong: {faults}")
-
-    async def _presence_faults(self) -> list[str]:
-        told, true = await self._presence()
-        return [f"{one} is missing" for one in true - told] + [f"{one} stays" for one in told - true - self._ghosts]
-
-    async def _presence(self) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    async def presence(self) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
         """Which connections are on which channel: as the bus has it, and as it is."""
         there = await self.place.admin.presence.members_of(CHANNELS)
         told = {(channel, member.connection_id) for channel, members in there.items() for member in members}
         connections = [connection for seat in self.seats for connection in seat.live.node.connections]
         return told, {(channel, c.id) for c in connections for channel in c.subscriptions}
-
-    async def _answered(self, reader: Reader) -> None:
-        async with asyncio.timeout(_REPLY_SECONDS):
-            await (await reader.send("ping", lambda _: None))
-
-    async def _missing(self) -> list[str]:
-        await self.return_all(0)
-        missing = []
-        for number, reader in enumerate(self.readers):
-            for channel, ear in reader.ears.items():
-                if (reader.user_id, channel) in self.rights.barred:
-                    continue
-                lacks = ear.missing(self.oracle.written[channel])
-                if ear.phase != "live" or lacks:
-                    missing.append(f"{reader.user_id} ({number}) on {channel} is {ear.phase} and lacks {lacks}")
-        return missing

@@ -1,7 +1,7 @@
 """Random lives of nodes, relays, readers and a bus: no event is lost, doubled or out of order, nobody hears what they may not.
 
 The reference is the model of delivery; the moves here are its moves, over real nodes, sockets and a real Redis. What each
-step promises is noted by `delivery_oracle`, what holds at the end by `World.settle`.
+step promises is noted by `delivery_oracle`, what holds at the end by `delivery_verdict`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from lms_rt.bus import memory_channels
 from tests.live.bus_place import CHANNELS, HISTORY, NODES, BusPlace, MemoryPlace
+from tests.live.delivery_verdict import Verdict
 from tests.live.delivery_world import World, some_turns
 from tests.live.redis_place import RedisPlace, keep_short_histories
 from tests.servers.redis_server import RedisServer
@@ -70,6 +71,10 @@ class DeliveryMachine(RuleBasedStateMachine):
     def a_relay_crashes(self, which: int) -> None:
         self.do(self.world.crash(which))
 
+    @rule(name=st.sampled_from("ab"), node=NODE)
+    def a_relay_finds_the_bus_away_and_then_there(self, name: str, node: int) -> None:
+        self.do(self.world.meet_absence(name, node))
+
     @rule(by=NODE, channel=CHANNEL, count=st.integers(1, HISTORY + 1))
     def somebody_publishes_directly(self, by: int, channel: str, count: int) -> None:
         self.do(self.world.publish_direct(by, channel, count))
@@ -93,7 +98,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         channel=CHANNEL,
         node=NODE,
         slow=st.sampled_from(("before", "after")),
-        meanwhile=st.sampled_from(("events", "events", "events", "rights", "flush", "death")),
+        meanwhile=st.sampled_from(("events", "events", "events", "returns", "returns", "rights", "flush", "death")),
     )
     def a_reader_subscribes_while_something_happens(
         self, reader: int, channel: str, node: int, *, slow: str, meanwhile: str
@@ -130,6 +135,10 @@ class DeliveryMachine(RuleBasedStateMachine):
     @rule(node=NODE, how=st.sampled_from(("held", "held", "lost", "some come", "all come", "all come")))
     def messages_are_late_or_lost(self, node: int, how: str) -> None:
         self.do(self.world.disturb_messages(node, how))
+
+    @rule(node=NODE, channel=CHANNEL, how=st.sampled_from(("next", "top", "break")))
+    def a_loss_is_noticed(self, node: int, channel: str, how: str) -> None:
+        self.do(self.world.lose_and_notice(node, channel, how))
 
     @rule(node=NODE, how=st.sampled_from(("before", "after", "not", "not")))
     def reads_of_the_history_are_slow(self, node: int, how: str) -> None:
@@ -176,8 +185,9 @@ class DeliveryMachine(RuleBasedStateMachine):
         if not hasattr(self, "world"):
             return
         try:
-            self.do(self.world.heal())
-            self.do(self.world.settle())
+            verdict = Verdict(self.world)
+            self.do(verdict.heal())
+            self.do(verdict.settle())
             assert self.world.oracle.broken == []
         finally:
             self.do(self.world.close())
