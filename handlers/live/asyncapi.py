@@ -67,7 +67,7 @@ def build_document(settings: Settings) -> Json:
         "asyncapi": "3.0.0",
         "info": {"title": f"{settings.project_name}, live", "version": VERSION, "description": _DESCRIPTION},
         "defaultContentType": "application/json",
-        "servers": {"this": _server()},
+        "servers": {"here": {"host": "localhost:8000", "protocol": "ws", **_SIGNED_IN}, "school": _behind_tls()},
         "channels": {**_sockets(messages), **_topics()},
         "operations": dict(_operations(commands)),
         "components": {
@@ -85,14 +85,12 @@ def build_document(settings: Settings) -> Json:
     }
 
 
-def _server() -> Json:
-    host = {"default": "localhost:8888", "description": "Where the product is served."}
-    return {
-        "host": "{host}",
-        "protocol": "wss",
-        "variables": {"host": host},
-        "security": [{"$ref": "#/components/securitySchemes/ticket"}],
-    }
+_SIGNED_IN: Json = {"security": [{"$ref": "#/components/securitySchemes/ticket"}]}
+
+
+def _behind_tls() -> Json:
+    host = {"default": "lms.school.example", "description": "Where the school is served."}
+    return {"host": "{host}", "protocol": "wss", "variables": {"host": host}, **_SIGNED_IN}
 
 
 def _sockets(messages: Json) -> Json:
@@ -210,7 +208,7 @@ def _of(model: type[BaseModel]) -> Json:
 
 
 def _schemas(commands: Iterable[Command]) -> Iterator[tuple[str, Json]]:
-    """Every model, once; those that share an object with `id` or `type` without a word on unknown members."""
+    """Every model, once. Nothing is said against members that it does not name: what the server says may grow."""
     asked: list[type[BaseModel]] = [command.model for command in commands]
     replies: list[type[BaseModel]] = [DoneView, *(command.reply for command in commands)]
     notices: list[type[BaseModel]] = [*NOTICES.values()]
@@ -218,10 +216,9 @@ def _schemas(commands: Iterable[Command]) -> Iterator[tuple[str, Json]]:
     modes: list[tuple[type[BaseModel], JsonSchemaMode]] = [(model, "validation") for model in asked]
     modes += [(model, "serialization") for model in told]
     _, schema = models_json_schema([*dict.fromkeys(modes)], ref_template=_REF)
-    merged = {model.__name__ for model in (*asked, *notices)}
     for name, definition in schema["$defs"].items():
-        if name in merged:
-            definition.pop("additionalProperties", None)
+        if definition.get("additionalProperties") is False:
+            del definition["additionalProperties"]
         yield name, _as_draft_07(definition)
 
 

@@ -15,6 +15,11 @@ from lms_rt.contracts.questions import AttemptQuestionView, ShownOption, ShownPa
 
 MAX_ROWS = 500
 MAX_HELD = 5_000
+VALUE_FORMS = (
+    "By the question's type: `multiple_choice` an option's id; `multiple_select` a list of ids; `true_false` true or false; "
+    "`short_answer` and `essay` a text; `numeric` a number, or one as text; `matching` an object, left id to right id; "
+    "`ordering` the ids in order. null clears the answer."
+)
 
 Lease = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Counter = Annotated[int, Field(ge=0, le=2**53)]
@@ -44,7 +49,7 @@ class AnswerRow(Draft):
     """One answer to save. `base_revision` is the revision of this answer that the client last saw (0: none)."""
 
     question_id: Key
-    value: Any
+    value: Annotated[Any, Field(description=VALUE_FORMS)]
     op_id: Key
     seq: Counter
     base_revision: Counter

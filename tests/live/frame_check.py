@@ -12,11 +12,25 @@ from handlers.live.asyncapi import build_document
 Frame = dict[str, Any]
 
 
+def closed(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with a word against members that it does not name: what is said today is described, too.
+
+    Commands and notices share their object with `id` and `type`, so theirs stay open.
+    """
+    schemas = document["components"]["schemas"]
+    payloads = [message["payload"] for message in document["components"]["messages"].values()]
+    merged = {part.get("$ref", "").rpartition("/")[2] for payload in payloads for part in payload.get("allOf", ())}
+    for name in schemas.keys() - merged:
+        if "properties" in schemas[name]:
+            schemas[name].setdefault("additionalProperties", False)
+    return document
+
+
 class FrameCheck:
     """One connection's frames. A reply is held to the command that has its id."""
 
     def __init__(self) -> None:
-        document = build_document(Settings(_env_file=None))
+        document = closed(build_document(Settings(_env_file=None)))
         self._messages = document["components"]["messages"]
         self._components = document["components"]
         self._asked: dict[Any, str] = {}

@@ -95,6 +95,11 @@ def test_every_event_of_record_names_its_aggregate() -> None:
     assert {kind.aggregate_field for kind in EVENTS if not kind.is_of_record} == {None}
 
 
+def test_what_the_server_says_may_grow(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert [name for name, schema in schemas.items() if schema.get("additionalProperties") is False] == []
+
+
 async def test_it_is_served(house: House) -> None:
     visitor = await house.visitor()
     assert (await visitor.ok("GET", "/asyncapi.json"))["asyncapi"] == "3.0.0"
