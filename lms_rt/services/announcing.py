@@ -13,7 +13,7 @@ from typing import Any
 
 from lms_rt.bus.base import Control, FanOut
 from lms_rt.contracts.controls import ACCESS_CHANGED, access_changed
-from lms_rt.errors import Code, Refused
+from lms_rt.errors import Refused
 
 MAX_UNTOLD = 1_000
 """More than this are one word in their place: look at everybody."""
@@ -52,10 +52,11 @@ class Announcer:
     async def _is_told(self, word: Control) -> bool:
         try:
             await self._fan_out.publish_control(word.name, word.data)
-        except Refused as refused:
-            if refused.code is not Code.UNAVAILABLE:
-                raise
+        except Refused:
             _log.info("the word %s waits for the bus", word.name)
+            return False
+        except Exception:  # noqa: BLE001 - whatever it is, the word must not be lost
+            _log.exception("the word %s could not be told, and waits", word.name)
             return False
         return True
 

@@ -26,6 +26,7 @@ class Nodes(Receiver[Word]):
         self._tell = self.fan_out.publish_control
         self.fan_out.publish_control = self.publish_control  # type: ignore[method-assign]
         self.is_away = False
+        self.reason: Exception = Refused(Code.UNAVAILABLE)
         self.refusals = 0
         self.words: list[Control] = []
         self._has_more = asyncio.Event()
@@ -34,7 +35,7 @@ class Nodes(Receiver[Word]):
         if self.is_away:
             self.refusals += 1
             self._has_more.set()
-            raise Refused(Code.UNAVAILABLE)
+            raise self.reason
         await self._tell(name, data)
 
     def receive(self, message: Word) -> None:
@@ -98,3 +99,12 @@ async def test_too_many_are_one_look_at_everybody(nodes: Nodes, announcer: Annou
     nodes.is_away = False
     await nodes.until(words=1)
     assert nodes.words == [Control(ACCESS_CHANGED, access_changed(None))]
+
+
+async def test_a_word_outlives_an_odd_reply(nodes: Nodes, announcer: Announcer) -> None:
+    nodes.is_away, nodes.reason = True, OSError("a reply that nobody expected")
+    await announcer.tell(SESSION_REVOKED, ended(1))
+    await nodes.until(refusals=3)
+    nodes.is_away = False
+    await nodes.until(words=1)
+    assert nodes.words == [Control(SESSION_REVOKED, ended(1))]
