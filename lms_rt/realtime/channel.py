@@ -7,6 +7,7 @@ It delivers every event once and in offset order to every subscriber, heals gaps
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -85,6 +86,7 @@ class ChannelActor(Receiver[Message], Audience):
         self._listening: Listening | None = None
         self._projecting: asyncio.Task[None] | None = None
         self._departures = 0
+        self._is_in_doubt = False
         self._batch = Batch()
 
     # --- from outside: everything goes through the mailbox ---
@@ -110,6 +112,18 @@ class ChannelActor(Receiver[Message], Audience):
         """Check whether the last message was lost."""
         self._post(_CompareTops())
 
+    def compare_again(self) -> None:
+        """The bus is back: check now, if the last time nobody could say."""
+        if self._is_in_doubt:
+            self.compare_tops()
+
+    def refuse_all(self) -> None:
+        """Nobody can join any more; who waits for that is told."""
+        self.is_over = True
+        for mail in self._mailbox:
+            if isinstance(mail, _Join):
+                _fail(mail.done, Refused(Code.UNAVAILABLE))
+
     def _post(self, mail: _Mail) -> None:
         self._mailbox.append(mail)
         self._has_mail.set()
@@ -125,7 +139,7 @@ class ChannelActor(Receiver[Message], Audience):
                 while self._mailbox and not self.is_over:
                     await self._handle(self._mailbox.popleft())
         finally:
-            self.is_over = True
+            self.refuse_all()
             await self._end()
 
     async def _handle(self, mail: _Mail) -> None:
@@ -165,6 +179,7 @@ class ChannelActor(Receiver[Message], Audience):
             return
         async with asyncio.timeout(BUS_TIMEOUT_SECONDS):
             top = await self._bus.history.top(self.channel)
+        self._is_in_doubt = top is None
         if top is not None and top != self._position:
             await self._heal()
 
@@ -185,16 +200,15 @@ class ChannelActor(Receiver[Message], Audience):
         joins = [mail, *(other for other in self._mailbox if isinstance(other, _Join))]
         self._mailbox = deque(other for other in self._mailbox if not isinstance(other, _Join))
         try:
-            async with asyncio.timeout(BUS_TIMEOUT_SECONDS):
-                if self._listening is None:
-                    self._listening = await self._bus.fan_out.listen(self.channel, self)
-                stretch = await self._read(join.since for join in joins)
-        except (Refused, TimeoutError) as error:
+            stretch = await self._heard_and_read(joins)
+        except BaseException as error:  # whatever it is, even the end of this task: they wait for an answer
             refused = error if isinstance(error, Refused) else Refused(Code.UNAVAILABLE)
             for join in joins:
                 _fail(join.done, refused)
             self._linger_if_empty()
-            return
+            if isinstance(error, Refused | TimeoutError):
+                return
+            raise
         self._settle(stretch.top)
         for join in joins:
             self._admit(join, stretch)
@@ -202,9 +216,13 @@ class ChannelActor(Receiver[Message], Audience):
 
     # --- steps ---
 
-    async def _read(self, sinces: Any) -> Stretch:
-        offsets = [since.offset for since in sinces if since is not None]
-        return await self._bus.history.read(self.channel, after=min(offsets, default=None))
+    async def _heard_and_read(self, joins: Sequence[_Join]) -> Stretch:
+        """Listen, if nobody has yet; only then read what the earliest of these may have missed."""
+        offsets = [join.since.offset for join in joins if join.since is not None]
+        async with asyncio.timeout(BUS_TIMEOUT_SECONDS):
+            if self._listening is None:
+                self._listening = await self._bus.fan_out.listen(self.channel, self)
+            return await self._bus.history.read(self.channel, after=min(offsets, default=None))
 
     def _settle(self, top: Position) -> None:
         """Those of another epoch start anew; a first position is the top."""
@@ -262,11 +280,11 @@ class ChannelActor(Receiver[Message], Audience):
             missed, top = None, None
         else:
             missed, top = stretch.since(position), stretch.top
-        self._metrics.heals.inc()
         if missed is None:
             self._close_all()
             self._position = top
             return
+        self._metrics.heals.inc()
         for published in missed:
             self._deliver(published)
         self._flush()
@@ -303,11 +321,9 @@ class ChannelActor(Receiver[Message], Audience):
             self._projecting.cancel()
             await asyncio.gather(self._projecting, return_exceptions=True)
         if self._listening is not None:
-            async with asyncio.timeout(BUS_TIMEOUT_SECONDS):
-                await self._listening.stop()
-        for mail in self._mailbox:
-            if isinstance(mail, _Join):
-                _fail(mail.done, Refused(Code.UNAVAILABLE))
+            with contextlib.suppress(Refused, TimeoutError):  # a bus that is away hands over nothing either
+                async with asyncio.timeout(BUS_TIMEOUT_SECONDS):
+                    await self._listening.stop()
 
     # --- what projections are lent ---
 

@@ -7,6 +7,7 @@ waits. A connection that lets more than 1 MiB or 1,000 frames pile up is closed 
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ CHUNK_BYTES = 256 * 1024
 StateKey = tuple[str, str]
 MakeFrame = Callable[[], bytes | None]
 """Makes a state's frame at the moment when it can leave; None: there is nothing to say."""
+
+_log = logging.getLogger(__name__)
 
 
 class Transport(ABC):
@@ -60,7 +63,11 @@ class Flusher:
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []
         for connection in waiting:
-            connection.flush()
+            try:
+                connection.flush()
+            except Exception:  # noqa: BLE001 - a fault with one line ends that line, and the others get theirs
+                _log.exception("a connection could not be flushed")
+                connection.abort()
 
 
 class Connection:
@@ -109,6 +116,11 @@ class Connection:
         self._states: dict[StateKey, bytes | MakeFrame] = {}
         self._bytes = self._in_transport = 0
         self._is_scheduled = False
+
+    @property
+    def is_to_be_told_of_expiry(self) -> bool:
+        """Once, and not before its welcome."""
+        return self.knows_degraded is not None and not self.is_told_of_expiry
 
     @property
     def queued_bytes(self) -> int:
@@ -180,7 +192,9 @@ class Connection:
         """End the connection from this side; what waits goes first, except to one that is too slow."""
         if self.is_closed:
             return
-        if close is not Close.TOO_SLOW and self._queue and (data := self._rest()):
+        if close is Close.TOO_SLOW:
+            self._metrics.slow_closes.inc()
+        elif self._queue and (data := self._rest()):
             self._transport.write(data)
         self._end(close.code)
         self._transport.close(close.code, close.reason)
@@ -207,7 +221,6 @@ class Connection:
         """Over the bound. A burst within one tick may still fit into the socket; what does not is too slow."""
         self.flush()
         if len(self._queue) > MAX_QUEUE_FRAMES or self._bytes + self._in_transport > MAX_QUEUE_BYTES:
-            self._metrics.slow_closes.inc()
             self.close(Close.TOO_SLOW)
 
     def _next_chunk(self) -> bytes:

@@ -8,6 +8,7 @@ from itertools import count
 from lms_rt.bus.base import Bus, Position
 from lms_rt.clock import Clock
 from lms_rt.contracts.channels import ChannelKind, find_channel
+from lms_rt.errors import Code, Refused
 from lms_rt.realtime.channel import LINGER_SECONDS, ChannelActor
 from lms_rt.realtime.connection import Connection
 from lms_rt.realtime.metrics import LiveMetrics
@@ -24,6 +25,7 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._projections: dict[ChannelKind, MakeProjection] = {}
         self._generations = count(1)
+        self._is_closed = False
 
     def register_projection(self, kind: ChannelKind, make: MakeProjection) -> None:
         """What the actors of this kind of channel show while somebody watches."""
@@ -36,6 +38,8 @@ class Hub:
 
     async def subscribe(self, connection: Connection, channel: str, since: Position | None) -> Subscription:
         """Let the connection listen; what arrives is held until `Subscription.release`."""
+        if self._is_closed:
+            raise Refused(Code.UNAVAILABLE)
         subscription = Subscription(channel, connection, next(self._generations))
         actor = self._actor(channel)
         try:
@@ -63,12 +67,21 @@ class Hub:
         if actor is not None:
             actor.compare_tops()
 
+    def compare_again(self) -> None:
+        """The bus is back: let those channels check that could not while it was away."""
+        for actor in self._actors.values():
+            actor.compare_again()
+
     async def close(self) -> None:
-        """End every actor."""
+        """End every actor; nobody joins any more."""
+        self._is_closed = True
+        for actor in self._actors.values():  # here, since a task that has not begun yet ends without a step
+            actor.refuse_all()
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._actors.clear()
 
     def _actor(self, channel: str) -> ChannelActor:
         found = self._actors.get(channel)

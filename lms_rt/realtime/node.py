@@ -264,7 +264,7 @@ class Node:
         left_ms = connection.actor.expires_at_ms - now_ms
         if left_ms <= 0:
             connection.close(Close.SESSION_EXPIRED)
-        elif left_ms <= self.limits.told_before_expiry_ms and connection.is_welcomed and not connection.is_told_of_expiry:
+        elif left_ms <= self.limits.told_before_expiry_ms and connection.is_to_be_told_of_expiry:
             connection.is_told_of_expiry = True
             expires_at = rfc3339(from_ms(connection.actor.expires_at_ms))
             connection.send_text(notice_frame(Notice.SESSION_EXPIRING, session_expires_at=expires_at))

@@ -6,7 +6,23 @@ from collections.abc import Sequence
 
 from lms_rt.bus.base import Position, Published
 from lms_rt.realtime.close_codes import Close
-from lms_rt.realtime.connection import MAX_QUEUE_FRAMES, Connection, MakeFrame
+from lms_rt.realtime.connection import MAX_QUEUE_BYTES, MAX_QUEUE_FRAMES, Connection, MakeFrame
+
+
+class _Held:
+    """What waits for the reply: events in order; of a state only the newest, by its name, as in the send queue."""
+
+    __slots__ = ("bytes", "queue", "states")
+
+    def __init__(self) -> None:
+        self.queue: list[bytes | str] = []
+        self.states: dict[str, bytes | MakeFrame] = {}
+        self.bytes = 0
+
+    @property
+    def is_too_much(self) -> bool:
+        """Is it more than a send queue may hold?"""
+        return len(self.queue) > MAX_QUEUE_FRAMES or self.bytes > MAX_QUEUE_BYTES
 
 
 class Subscription:
@@ -30,7 +46,7 @@ class Subscription:
         self.after_offset = 0
         self.recovered = False
         self.events: tuple[Published, ...] = ()
-        self._held: list[tuple[str | None, bytes | MakeFrame]] | None = []
+        self._held: _Held | None = _Held()
         self._is_over = False
 
     @property
@@ -45,38 +61,42 @@ class Subscription:
 
     def send(self, data: bytes, frames: Sequence[bytes]) -> None:
         """Frames of events, in one piece and one by one."""
-        if self._held is None:
+        held = self._held
+        if held is None:
             self.connection.send_together(data, frames)
-        else:
-            for frame in frames:
-                self._hold(None, frame)
+        elif not self._is_over:
+            held.queue += frames
+            held.bytes += len(data)
+            self._close_if_slow(held)
 
     def send_state(self, name: str, frame: bytes | MakeFrame) -> None:
         """A state's frame, or what makes it."""
-        if self._held is None:
+        held = self._held
+        if held is None:
             self.connection.send_state((self.channel, name), frame)
-        else:
-            self._hold(name, frame)
+        elif not self._is_over:
+            if name not in held.states:
+                held.queue.append(name)
+            held.states[name] = frame
+            self._close_if_slow(held)
 
     def end(self) -> None:
         """Let nothing more through, from this moment on, whatever its channel is busy with."""
-        self._is_over, self._held = True, []
+        self._is_over, self._held = True, _Held()
 
     def release(self) -> None:
         """The reply is on its way: let go what was held. Again, or after the end, does nothing."""
-        if self._is_over:
+        held = self._held
+        if held is None or self._is_over:
             return
-        held, self._held = self._held or [], None
-        for name, frame in held:
-            if name is not None:
-                self.connection.send_state((self.channel, name), frame)
-            elif isinstance(frame, bytes):
-                self.connection.send(frame)
+        self._held = None
+        for entry in held.queue:
+            if isinstance(entry, bytes):
+                self.connection.send(entry)
+            else:
+                self.connection.send_state((self.channel, entry), held.states[entry])
 
-    def _hold(self, name: str | None, frame: bytes | MakeFrame) -> None:
-        if self._is_over:
-            return
-        assert self._held is not None  # noqa: S101 - asked by the callers
-        self._held.append((name, frame))
-        if len(self._held) > MAX_QUEUE_FRAMES:
+    def _close_if_slow(self, held: _Held) -> None:
+        if held.is_too_much:
+            self.end()
             self.connection.close(Close.TOO_SLOW)

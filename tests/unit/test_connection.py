@@ -189,3 +189,24 @@ def test_every_close_has_a_number_of_its_own_and_its_range_says_what_to_do() -> 
             assert close.may_reconnect == (close.code < 4500)
         assert len(close.reason.encode()) <= 123
         assert close.meaning
+
+
+async def test_a_fault_of_one_flush_is_no_fault_of_the_others() -> None:
+    flusher, lines = Flusher(), [Line() for _ in range(3)]
+    for line in lines:
+        line.connection._flusher = flusher
+        line.connection.send(b"frame")
+
+    def broken(_: bytes) -> bool:
+        raise RuntimeError("out of order")
+
+    lines[1].pipe.write = broken  # type: ignore[method-assign, assignment]
+    await asyncio.sleep(0)
+    assert [line.pipe.written for line in lines] == [[b"frame"], [], [b"frame"]]
+    assert [line.connection.is_closed for line in lines] == [False, True, False]
+
+
+async def test_whoever_finds_a_connection_too_slow_it_is_counted() -> None:
+    line = Line()
+    line.connection.close(Close.TOO_SLOW)
+    assert line.metrics.slow_closes._value.get() == 1
