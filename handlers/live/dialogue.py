@@ -75,7 +75,6 @@ class Dialogue(MessageListener, Line):
         "_bad_frames",
         "_connection",
         "_control_frames",
-        "_is_lost",
         "_reception",
         "_session",
         "_transport",
@@ -88,7 +87,6 @@ class Dialogue(MessageListener, Line):
         self._session: LiveSession | None = None
         self._auth_timer: asyncio.TimerHandle | None = None
         self._bad_frames: deque[int] | None = None
-        self._is_lost = False
         self._control_frames = self._arrivals = self._bucket()
         reception.lines.add(self)
 
@@ -108,7 +106,7 @@ class Dialogue(MessageListener, Line):
         """End the line, whether it was taken in already or not."""
         if self._connection is not None:
             self._connection.close(close)
-        else:  # nobody has been let in yet
+        elif not self._transport.is_closing:  # nobody has been let in yet
             self._reception.services.node.metrics.count_close(close.code)
             self._transport.close(close.code, close.reason)
 
@@ -122,7 +120,6 @@ class Dialogue(MessageListener, Line):
 
     def on_lost(self, code: int | None) -> None:
         """The line ended, whatever the path."""
-        self._is_lost = True
         self._stop_auth_timer()
         self._reception.lines.discard(self)
         if self._connection is not None:
@@ -136,7 +133,7 @@ class Dialogue(MessageListener, Line):
     # --- coming in ---
 
     async def _welcome(self, actor: Actor, reply: bytes | None = None) -> None:
-        """Join the node and say welcome, then `reply`; or say why there is no room."""
+        """Join the node and say welcome, then `reply`; or say why there is no room. Nothing, when the line ends meanwhile."""
         services = self._reception.services
         try:
             connection = await services.node.admit(actor, self._transport)
@@ -147,7 +144,7 @@ class Dialogue(MessageListener, Line):
         except TooManyConnections:
             self.close(Close.TOO_MANY_CONNECTIONS)
             return
-        if self._is_lost:
+        if self._transport.is_closing:
             connection.lost(None)
         if connection.is_closed:
             return
@@ -184,7 +181,8 @@ class Dialogue(MessageListener, Line):
             self._refuse_credentials(refused)
             return
         self._stop_auth_timer()
-        await self._welcome(actor, reply_frame(frame.id, None))
+        if not self._transport.is_closing:  # its time may have run out meanwhile
+            await self._welcome(actor, reply_frame(frame.id, None))
 
     async def _authenticated(self, frame: CommandFrame) -> Actor:
         if frame.type != "auth":
@@ -263,13 +261,12 @@ class Dialogue(MessageListener, Line):
             self.close(Close.FLOODING)
 
     def _occupy(self, work: Coroutine[Any, Any, None]) -> None:
-        self._transport.is_paused = True
-        self._reception.lines.carry_out(self._go_on_after(work))
-
-    async def _go_on_after(self, work: Coroutine[Any, Any, None]) -> None:
-        connection = self._connection
+        connection, self._transport.is_paused = self._connection, True
         if connection is not None:
-            connection.is_busy = True
+            connection.is_busy = True  # already: its first step is the loop's next turn
+        self._reception.lines.carry_out(self._go_on_after(work, connection))
+
+    async def _go_on_after(self, work: Coroutine[Any, Any, None], connection: Connection | None) -> None:
         try:
             await work
         except Exception:  # noqa: BLE001 - a fault of ours: this line ends, and comes back

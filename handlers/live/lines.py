@@ -82,6 +82,7 @@ class Lines:
         """Cut every line off, and end what goes on for them."""
         for line in tuple(self._open):
             line.abort()
+        await asyncio.sleep(0)  # what has begun in this turn takes its first step: before, it could not clean up
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -27,9 +27,8 @@ async def subscribe(session: LiveSession, command: SubscribeCommand) -> dict[str
     channel = await subscriptions.require_channel(session.actor, command.channel)
     since = Position(command.since.epoch, command.since.offset) if command.since is not None else None
     subscription = await session.subscribe(channel, since)
-    if words != node.access_words and not await subscriptions.may_listen(session.actor, channel):
-        await node.unsubscribe(session.connection, channel)  # access ended between the question and the listening
-        raise Refused(Code.NOT_FOUND)
+    if words != node.access_words:
+        await _confirm(session, channel)
     epoch, offset = subscription.position
     return {
         "channel": channel,
@@ -38,6 +37,16 @@ async def subscribe(session: LiveSession, command: SubscribeCommand) -> dict[str
         "recovered": subscription.recovered,
         "events": _shown(subscription.events),
     }
+
+
+async def _confirm(session: LiveSession, channel: str) -> None:
+    """Access may have ended between the question and the listening: who cannot be said to have it does not listen."""
+    try:
+        if not await session.services.subscriptions.may_listen(session.actor, channel):
+            raise Refused(Code.NOT_FOUND)
+    except BaseException:
+        await session.services.node.unsubscribe(session.connection, channel)
+        raise
 
 
 async def unsubscribe(session: LiveSession, command: UnsubscribeCommand) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import orjson
 import pytest
@@ -21,6 +22,7 @@ from lms_rt.bootstrap import open_services
 from lms_rt.contracts.accounts import RegistrationDraft
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import Draft
+from lms_rt.errors import Code, Refused
 from lms_rt.realtime.close_codes import Close
 from lms_rt.realtime.connection import Connection, Transport
 from tests.live.live_node import LiveNode, live_node, until
@@ -264,3 +266,124 @@ async def test_an_ended_line_leaves_nothing_for_the_collector(live: LiveNode, st
 def census() -> Counter[str]:
     """How many there are of what a line is made of."""
     return Counter(name for thing in gc.get_objects() if (name := type(thing).__name__) in OURS)
+
+
+async def test_who_comes_in_after_our_close_hears_nothing_more(
+    live: LiveNode, stranger: Stranger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time to say who one is ran out while that was looked up: behind a close frame nothing may follow."""
+    authenticate, is_asked, may_answer = live.sessions.authenticate, asyncio.Event(), asyncio.Event()
+
+    async def slowly(token: str) -> Actor:
+        is_asked.set()
+        await may_answer.wait()
+        return await authenticate(token)
+
+    monkeypatch.setattr(live.sessions, "authenticate", slowly)
+    line = await stranger.open("/ws")
+    await line.send(command("auth", token="ada"))
+    await is_asked.wait()
+    (dialogue,) = live._lines._open
+    dialogue.close(Close.NO_AUTH_IN_TIME)
+    dialogue.close(Close.RESTARTING)  # the process ends at the same time
+    assert await line.closed() == 4001
+    may_answer.set()
+    await until(lambda: not live._lines._tasks)
+    assert live.node.connections == ()
+    await line.send(frame(CLOSE, b"\x0f\xa1"))
+    assert await line.frame() is None
+    closes = {code: live.metrics.registry.get_sample_value("ws_closes_total", {"code": code}) for code in CLOSES}
+    assert closes == {"4001": 1, "1012": None, "none": None}
+
+
+CLOSES = ("4001", "1012", "none")
+
+
+async def test_a_command_is_in_flight_from_the_moment_it_was_read(
+    live: LiveNode, stranger: Stranger, gate: Gate
+) -> None:
+    """Its first step is the loop's next turn: an end of the node in between must not miss it."""
+    await stranger.welcomed()
+    (connection,) = live.node.connections
+    (dialogue,) = live._lines._open
+    dialogue.on_text(b'{"id": 1, "type": "wait"}')  # type: ignore[attr-defined]
+    assert connection.is_busy
+    ending = asyncio.create_task(live.node.shutdown())
+    await until(lambda: gate.begun == 1)
+    assert not connection.is_closed
+    gate.opened.set()
+    await ending
+    assert connection.close_code == 1012
+
+
+async def test_lines_that_are_cut_off_in_the_turn_of_a_command_leave_no_coroutine(
+    live: LiveNode, stranger: Stranger, gate: Gate, recwarn: pytest.WarningsRecorder
+) -> None:
+    await stranger.welcomed()
+    (dialogue,) = live._lines._open
+    dialogue.on_text(b'{"id": 1, "type": "wait"}')  # type: ignore[attr-defined]
+    await live._lines.abort()
+    gc.collect()
+    assert [str(warning.message) for warning in recwarn] == []
+    assert not live._lines._tasks
+    await until(lambda: not live.node.connections)
+
+
+async def test_an_end_of_the_node_waits_for_commands_and_not_for_who_is_idle(
+    live: LiveNode, stranger: Stranger, gate: Gate
+) -> None:
+    """Everybody goes as soon as their own command has ended: a class that never pauses does not hold it up."""
+    idle, busy = await stranger.welcomed("idle"), await stranger.welcomed("busy")
+    await busy.send(command("wait"))
+    await until(lambda: gate.begun == 1)
+    ending = asyncio.create_task(live.node.shutdown())
+    assert (await idle.message())["type"] == "reconnect"
+    assert await idle.ended() == 1012
+    assert not ending.done()
+    gate.opened.set()
+    assert (await busy.message())["ok"]
+    assert (await busy.message())["type"] == "reconnect"
+    assert await busy.ended() == 1012
+    await ending
+
+
+async def test_an_access_that_cannot_be_confirmed_is_none(live: LiveNode, stranger: Stranger) -> None:
+    """Somebody may have lost it while they subscribed, and the database is away: nothing is heard behind a refusal."""
+    line = await stranger.welcomed("ada")
+    subscribe = live.node.subscribe
+
+    async def with_a_word(*args: Any, **kwargs: Any) -> Any:
+        live.node.access.words += 1
+        return await subscribe(*args, **kwargs)
+
+    async def nobody_knows(*_: object) -> bool:
+        raise Refused(Code.UNAVAILABLE)
+
+    live.node.subscribe = with_a_word  # type: ignore[method-assign]
+    live.subscriptions.may_listen = nobody_knows  # type: ignore[method-assign, assignment]
+    assert (await line.ask("subscribe", channel="course:1"))["error"]["code"] == "unavailable"
+    await live.fan_out.publish_direct("course:1", "announcement", {"number": 1})
+    assert "server_time" in (await line.ask("ping"))["result"]
+    assert live.node.connections[0].subscriptions == {}
+
+
+async def test_nothing_comes_before_the_welcome(
+    live: LiveNode, stranger: Stranger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also to one whose session ends soon, and whose own channel takes a moment."""
+    live.sessions.lifetime_ms = 30_000
+    subscribe, is_asked, may_go_on = live.node.subscribe, asyncio.Event(), asyncio.Event()
+
+    async def slowly(*args: Any, **kwargs: Any) -> Any:
+        is_asked.set()
+        await may_go_on.wait()
+        return await subscribe(*args, **kwargs)
+
+    monkeypatch.setattr(live.node, "subscribe", slowly)
+    line = await stranger.open("/ws/notifications?token=ada")
+    await is_asked.wait()
+    live.node.beat()
+    may_go_on.set()
+    assert (await line.message())["type"] == "welcome"
+    live.node.beat()
+    assert (await line.message())["type"] == "session_expiring"
