@@ -24,6 +24,8 @@ from tests.servers.lms_server import LmsServer
 STUDENTS, KILLS = 8, 4
 SOAK_STUDENTS, SOAK_KILLS = 30, 50
 LIFE_SECONDS = (0.2, 2.5)
+EARLY = 4
+WORK_SECONDS = 60
 THINK_SECONDS = (0.02, 0.25)
 TEACHER = "teacher@example.org"
 
@@ -53,7 +55,12 @@ class Mortal(Protocol):
 
 
 class Killer:
-    """Kills the server again and again, each time at a moment that is drawn, and starts it again."""
+    """Kills the server again and again, each time at a moment that is drawn, and starts it again.
+
+    The moment counts from the first answer that the server took in this life: clients come back spread over seconds, and
+    a server that dies before hits nobody at work. Every `EARLY`th life counts from its start, so that the way back is
+    hit, too.
+    """
 
     def __init__(self, server: Mortal, kills: int) -> None:
         self._server, self._kills = server, kills
@@ -64,16 +71,28 @@ class Killer:
     async def run(self, room: Room) -> None:
         await room.begun.wait()
         while self.done < self._kills:
+            if self.done % EARLY:
+                await self._work_of(room)
             await asyncio.sleep(self._draw.uniform(*LIFE_SECONDS))  # not to wait for anything: the moment is drawn
             self._server.kill()
-            self.acknowledged.append(sum(len(student.diary.acknowledged) for student in room.students))
+            self.acknowledged.append(_acknowledged(room))
             await asyncio.to_thread(self._server.start)
             self.done += 1
+
+    async def _work_of(self, room: Room) -> None:
+        """Return when something was acknowledged in this life."""
+        async with asyncio.timeout(WORK_SECONDS):
+            while _acknowledged(room) == self.acknowledged[-1]:  # noqa: ASYNC110 - one of many diaries, nobody tells
+                await asyncio.sleep(0.01)
 
     def manner_of(self, _: int) -> Manner:
         """Hand-ins are spread over the kills, so that some of them are hit, too."""
         last = self._draw.uniform(0.2, 1.1) * self._kills
         return Manner(0.2, THINK_SECONDS, goes_on=lambda: self.done < min(last, self._kills))
+
+
+def _acknowledged(room: Room) -> int:
+    return sum(len(student.diary.acknowledged) for student in room.students)
 
 
 async def sat_through(server: LmsServer, *, students: int, kills: int) -> tuple[Proof, Room, Killer]:
