@@ -136,7 +136,7 @@ class World:
         await self.go_on(-1, steps)
 
     async def go_on(self, which: int, steps: int) -> None:
-        """Let a relay take some steps."""
+        """Let a relay take some steps, if one is at work."""
         if not self.processes:
             return
         entry = self.processes[which % len(self.processes)]
@@ -147,7 +147,9 @@ class World:
                 return
 
     async def crash(self, which: int) -> None:
-        """A relay dies between two steps."""
+        """A relay dies between two steps, if one is at work."""
+        if not self.processes:
+            return
         await self.processes.pop(which % len(self.processes))[1].crash()
 
     async def publish_direct(self, by: int, channel: str, count: int) -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as profile
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from lms_rt.bus import memory_channels
@@ -61,12 +61,10 @@ class DeliveryMachine(RuleBasedStateMachine):
     def a_sweeper_begins(self, by: int, steps: int) -> None:
         self.do(self.world.sweep(by, steps=steps))
 
-    @precondition(lambda self: self.world.processes)
     @rule(which=ANY, steps=STEPS)
     def a_relay_goes_on(self, which: int, steps: int) -> None:
         self.do(self.world.go_on(which, steps))
 
-    @precondition(lambda self: self.world.processes)
     @rule(which=ANY)
     def a_relay_crashes(self, which: int) -> None:
         self.do(self.world.crash(which))

@@ -76,7 +76,9 @@ async def links_that_bring(school: HurtSchool, teacher: Visitor, course: dict[st
 
 
 class TestDeadLines:
-    @pytest.mark.parametrize("how", WAYS)
+    @pytest.mark.parametrize(
+        "how", ["silent", pytest.param("nothing_arrives", marks=pytest.mark.soak), "nothing_comes"]
+    )
     async def test_what_is_written_meanwhile_is_told_when_it_is_back(
         self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], *, line: Watcher, how: str
     ) -> None:
