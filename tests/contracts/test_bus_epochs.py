@@ -151,3 +151,17 @@ async def test_two_nodes_after_a_loss_agree_on_the_new_epoch(server: RedisServer
         ]
     assert len({place.epoch for place in places}) == 1
     assert [place.offset for place in places] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "lose", [restarted_with_an_older_dump, was_a_replica_for_a_while], ids=lambda lose: lose.__name__
+)
+async def test_a_ticket_that_was_used_before_a_loss_is_not_good_again(
+    server: RedisServer, some: SomeBus, lose: Loss
+) -> None:
+    await some.bus.tickets.issue("hash", {"user_id": "usr_1"}, ttl_seconds=30)
+    dump = server.dump()
+    assert await some.bus.tickets.consume("hash") == {"user_id": "usr_1"}
+    await lose(server, dump)
+    async with on_redis(server.url, some.installation) as later:
+        assert await later.bus.tickets.consume("hash") is None

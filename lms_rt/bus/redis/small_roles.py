@@ -12,12 +12,17 @@ from lms_rt.bus.redis.line import RedisLine, Script
 from lms_rt.errors import Refused
 from lms_rt.ids import random_token
 
+_ISSUE_TICKET = Script("issue_ticket", after=("epoch",))
+_TAKE_TICKET = Script("take_ticket", after=("epoch",))
 _TAKE_TOKENS = Script("take_tokens")
 _RELEASE_LOCK = Script("release_lock")
 
 
 class RedisTickets(Tickets):
-    """Tickets; what takes one out removes it in the same step."""
+    """Tickets; what takes one out removes it in the same step.
+
+    They hold only where they were issued: a server that was restarted or promoted may have some that were used.
+    """
 
     def __init__(self, line: RedisLine) -> None:
         self._line = line
@@ -25,12 +30,11 @@ class RedisTickets(Tickets):
     async def issue(self, ticket_hash: str, data: Mapping[str, Any], *, ttl_seconds: float) -> None:
         """Keep a ticket for so long."""
         key = self._line.keys.ticket(ticket_hash)
-        await self._line.do("SET", key, orjson.dumps(dict(data)), "PX", _ms(ttl_seconds), key=key)
+        await self._line.run(_ISSUE_TICKET, (key,), (orjson.dumps(dict(data)), _ms(ttl_seconds)))
 
     async def consume(self, ticket_hash: str) -> dict[str, Any] | None:
         """What was kept, once."""
-        key = self._line.keys.ticket(ticket_hash)
-        found: bytes | None = await self._line.do("GETDEL", key, key=key)
+        found: bytes | None = await self._line.run(_TAKE_TICKET, (self._line.keys.ticket(ticket_hash),))
         data: dict[str, Any] | None = None if found is None else orjson.loads(found)
         return data
 
