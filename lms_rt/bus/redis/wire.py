@@ -1,7 +1,7 @@
 """One connection to a Redis server: commands out, replies back in their order. What a failure means is its owner's affair.
 
 Commands of one turn of the loop leave in one write, and none waits for the reply of another: callers side by side share
-the connection as a pipeline.
+the connection as a pipeline. Of redis-py only the grammar of URLs is used here (docs/decisions/0006-one-pipelined-line-to-redis.md).
 """
 
 from __future__ import annotations
