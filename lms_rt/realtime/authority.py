@@ -25,10 +25,13 @@ from lms_rt.realtime.connection import Connection
 AWAY_SECONDS = 4.0
 """From the beginning of one look at everybody to that of the next, while no words come."""
 ROUND_SECONDS = 60
-"""So long takes a round in which everybody is looked at though nothing was heard, a few at each step.
+"""So long at most takes a round in which everybody is looked at though nothing was heard, a few at each step.
 
-It finds what a node had to tell that died before it could.
+It finds what a node had to tell that died before it could, or that the bus is away for while it is here for us.
 """
+_QUICK_ROUND_SECONDS = 4
+_AT_EACH_STEP = 50
+"""So many cost little: where few are connected, a round is as quick as the one above."""
 STEP_SECONDS = 1.0
 MAX_WORDS = 1_000
 """More words than this are not followed one by one: everybody is looked at once."""
@@ -161,8 +164,10 @@ class AccessWatch(Receiver[Word]):
 
     async def check_some(self, step: int) -> None:
         """Hold those against the database whose turn is at this step of a round; if nobody can say, the next round will."""
+        connections = self._node.connections
+        steps = min(max(len(connections) // _AT_EACH_STEP, _QUICK_ROUND_SECONDS), ROUND_SECONDS)
         try:
-            await self._review(self._node.connections[step % ROUND_SECONDS :: ROUND_SECONDS])
+            await self._review(connections[step % steps :: steps])
         except Exception as error:  # noqa: BLE001 - nothing says that anybody has lost anything
             _log.info("what connections may do could not be checked: %s", error)
 
