@@ -174,7 +174,7 @@ async def test_a_line_too_slow_for_its_channel_is_closed_and_nobody_else_waits(l
         await near.subscribe(quick.ear)
         line.proxy.slow_down(1, Way.DOWN)
         closes, published = line.live.metrics.slow_closes, 0
-        while not closes._value.get():
+        while not closes._value.get() and published < 5_000:
             await line.publish(100, size=8_000)
             published += 100
             await until(quick.has(published))
