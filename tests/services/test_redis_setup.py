@@ -83,3 +83,14 @@ async def test_an_address_that_is_none_is_one_line(settings: Settings) -> None:
     with pytest.raises(StoreError, match="REDIS_URL cannot be used"):
         async with opened(settings, "http://127.0.0.1:1"):
             pytest.fail("it opened")
+
+
+async def test_replicas_that_are_asked_for_and_not_there_are_named(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    with RedisServer() as server, RedisServer() as replica:
+        async with opened(settings.model_copy(update={"redis_replicas": 1}), server.url) as services:
+            await ready(services, "degraded")
+            assert "Redis has 0 replicas, and 1 must have an event before it counts" in caplog.text
+            replica.follow(server)
+            await ready(services, "ok")

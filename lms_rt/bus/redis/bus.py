@@ -63,7 +63,7 @@ async def open_redis_bus(
             rate_limits=RedisRateLimits(line, MemoryRateLimits(clock)),
             locks=RedisLocks(line),
             wake_ups=wake_ups or SilentWakeUps(),
-            reachability=RedisReachability(line),
+            reachability=RedisReachability(line, replicas=replicas),
             time=RedisTime(line),
         )
     finally:

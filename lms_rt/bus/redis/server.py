@@ -14,8 +14,9 @@ _OLDEST = (6, 2)
 class RedisReachability(Reachability):
     """The breaker of the line, and questions to the server."""
 
-    def __init__(self, line: RedisLine) -> None:
-        self._line = line
+    def __init__(self, line: RedisLine, *, replicas: int = 0) -> None:
+        """`replicas` have to have an event of record before it counts as published."""
+        self._line, self._replicas = line, replicas
 
     @property
     def is_reachable(self) -> bool:
@@ -33,18 +34,21 @@ class RedisReachability(Reachability):
         return (time.perf_counter() - asked) * 1000
 
     async def faults(self) -> list[str]:
-        """A server that is too old, or that drops keys when its memory is full."""
-        found = [fault for text in await self._line.do_everywhere("INFO") for fault in _faults(text.decode())]
+        """A server that is too old, that drops keys when its memory is full, or that has too few replicas."""
+        texts = await self._line.do_everywhere("INFO")
+        found = [fault for text in texts for fault in _faults(text.decode(), self._replicas)]
         return list(dict.fromkeys(found))
 
 
-def _faults(text: str) -> Iterator[str]:
+def _faults(text: str, replicas: int) -> Iterator[str]:
     facts = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
     version, policy = facts.get("redis_version", "0"), facts.get("maxmemory_policy", "noeviction")
     if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
         yield f"Redis {version} is older than {'.'.join(map(str, _OLDEST))}"
     if policy != "noeviction":
         yield f"maxmemory-policy is {policy}, not noeviction: what must be kept could be dropped"
+    if (there := int(facts.get("connected_slaves", 0))) < replicas:
+        yield f"Redis has {there} replicas, and {replicas} must have an event before it counts"
 
 
 class RedisTime(SharedTime):
