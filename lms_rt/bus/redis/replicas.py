@@ -15,6 +15,9 @@ from lms_rt.bus.redis.wire import Lost, TooMany, Wire
 from lms_rt.errors import Code, Refused
 
 WAIT_MS: Final = 500
+PATIENT_AGAIN_SECONDS = 1.0
+"""After replicas did not answer in time, nobody waits for them for so long: else every request would."""
+_IMPATIENT_MS: Final = 1
 
 
 class _Rounds:
@@ -26,6 +29,8 @@ class _Rounds:
         """Numbers of those who ask; and up to whom the last question has answered."""
         self.replicas = 0
         """How many had it all, at the last question."""
+        self.impatient_until = 0.0
+        """By the clock of the loop."""
 
 
 class Replicas:
@@ -53,12 +58,21 @@ class Replicas:
         async with rounds.lock:
             if rounds.answered < number:
                 until = rounds.asked
-                try:
-                    rounds.replicas = await wire.send(("WAIT", self._count, WAIT_MS))
-                except (Lost, TooMany):
-                    raise Refused(Code.UNAVAILABLE) from None
+                rounds.replicas = await self._ask(wire, rounds)
                 rounds.answered = until
             return rounds.replicas
+
+    async def _ask(self, wire: Wire, rounds: _Rounds) -> int:
+        is_patient = asyncio.get_running_loop().time() >= rounds.impatient_until
+        try:
+            there: int = await wire.send(("WAIT", self._count, WAIT_MS if is_patient else _IMPATIENT_MS))
+        except (Lost, TooMany):
+            raise Refused(Code.UNAVAILABLE) from None
+        if there >= self._count:
+            rounds.impatient_until = 0.0
+        elif is_patient:
+            rounds.impatient_until = asyncio.get_running_loop().time() + PATIENT_AGAIN_SECONDS
+        return there
 
 
 def patient(limits: LineLimits) -> LineLimits:
