@@ -177,8 +177,10 @@ class ChannelActor(Receiver[Message], Audience):
     async def _on_compare(self, _: _CompareTops | Interrupted) -> None:
         if self._position is None or not self._subscriptions:
             return
-        async with asyncio.timeout(BUS_TIMEOUT_SECONDS):
-            top = await self._bus.history.top(self.channel)
+        top = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BUS_TIMEOUT_SECONDS):
+                top = await self._bus.history.top(self.channel)
         self._is_in_doubt = top is None
         if top is not None and top != self._position:
             await self._heal()

@@ -63,11 +63,7 @@ class Flusher:
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []
         for connection in waiting:
-            try:
-                connection.flush()
-            except Exception:  # noqa: BLE001 - a fault with one line ends that line, and the others get theirs
-                _log.exception("a connection could not be flushed")
-                connection.abort()
+            connection.flush()
 
 
 class Connection:
@@ -178,10 +174,14 @@ class Connection:
     def flush(self) -> None:
         """Hand to the transport what waits, in chunks, until the socket takes no more."""
         self._is_scheduled = False
-        while self._queue and not self._in_transport and not self.is_closed:
-            data = self._next_chunk()
-            if data and not self._transport.write(data):
-                self._in_transport = len(data)
+        try:
+            while self._queue and not self._in_transport and not self.is_closed:
+                data = self._next_chunk()
+                if data and not self._transport.write(data):
+                    self._in_transport = len(data)
+        except Exception:  # noqa: BLE001 - what was taken is lost: this line ends and recovers, the others go on
+            _log.exception("what waited for a connection could not be sent")
+            self.abort()
 
     def drained(self) -> None:
         """The transport has nothing left: go on."""

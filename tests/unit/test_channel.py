@@ -483,3 +483,24 @@ async def test_of_held_states_only_the_newest_waits(place: Place) -> None:
     await settle()
     told: Any = b"".join(ears.frames)
     assert (ears.closes, told.count(b'"count"'), b'"count":1499' in told) == ([], 1, True)
+
+
+async def test_a_bus_that_is_slow_to_tell_its_tops_costs_nobody_the_line(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection, ears = place.connection("con_1")
+    await place.subscribed(connection)
+    monkeypatch.setattr(channel, "BUS_TIMEOUT_SECONDS", 0)
+    answer, top = asyncio.Event(), place.history.top
+
+    async def slowly(name: str) -> Position | None:
+        await answer.wait()
+        return await top(name)
+
+    monkeypatch.setattr(place.history, "top", slowly)
+    place.hub.compare_tops("course:1")
+    (actor,) = place.hub._actors.values()
+    async with asyncio.timeout(5):
+        while not actor._is_in_doubt and not ears.closes:  # noqa: ASYNC110 - the actor's own, nobody tells
+            await asyncio.sleep(0.001)
+    assert ears.closes == []

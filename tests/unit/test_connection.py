@@ -210,3 +210,17 @@ async def test_whoever_finds_a_connection_too_slow_it_is_counted() -> None:
     line = Line()
     line.connection.close(Close.TOO_SLOW)
     assert line.metrics.slow_closes._value.get() == 1
+
+
+async def test_a_fault_while_what_waited_leaves_ends_the_line() -> None:
+    """It was taken from the queue already: whoever does not get it must not believe that nothing is missing."""
+    line = Line()
+    await line.blocked()
+    line.connection.send(b"event")
+
+    def broken() -> bytes | None:
+        raise RuntimeError("out of order")
+
+    line.connection.send_state(("course:1", "dashboard"), broken)
+    line.emptied()
+    assert (line.connection.is_closed, line.pipe.closes) == (True, [None])
