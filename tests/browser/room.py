@@ -231,18 +231,32 @@ class Interjector:
         self._place: dict[str, Any] = {}
         self._socket: WebSocketRoute | None = None
         self._deadline_at = ""
+        self.is_bus_away = False
+        """Nobody can subscribe, neither by a command nor along with an attempt."""
         window.page.route_web_socket(re.compile("/ws\\?"), self._connected)
 
     def _connected(self, socket: WebSocketRoute) -> None:
         server = socket.connect_to_server()
         self._socket = socket
+        socket.on_message(lambda message: self._asked(socket, server, message))
         server.on_message(lambda message: self._passed(socket, message))
+
+    def _asked(self, socket: WebSocketRoute, server: WebSocketRoute, message: str | bytes) -> None:
+        command = json.loads(message)
+        if not self.is_bus_away or command["type"] != "subscribe":
+            server.send(message)
+            return
+        error = {"code": "unavailable", "message": "", "fields": [], "data": {}}
+        socket.send(json.dumps({"id": command["id"], "ok": False, "error": error}))
 
     def _passed(self, socket: WebSocketRoute, message: str | bytes) -> None:
         frame = json.loads(message)
         result = frame.get("result") or {}
         if "subscription" in result:
             self._place, self._deadline_at = dict(result["subscription"]), result["deadline_at"]
+            if self.is_bus_away:
+                result["subscription"] = None
+                message = json.dumps(frame)
         elif frame.get("type") == "event" and frame["channel"] == self._place.get("channel"):
             self._place["offset"] = frame["offset"]
         if frame.get("type") != "state":  # the true time would contradict

@@ -30,7 +30,7 @@ export function channelHandlers(room, presence) {
       if (SEEN.has(frame.event)) room.line.tell("attempt.seen", { event_id: frame.id });
     },
     onState: (frame) => frame.event === "quiz_timer" && timer(room, frame.data),
-    onReset: () => presence.ask(),
+    onReset: () => presence.askAnew(),
     onRefused: () => {},
   };
 }

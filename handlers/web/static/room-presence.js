@@ -129,6 +129,12 @@ export class Presence {
     room.closed({ ...attempt, missing: reply.missing }, attempt.submitted_by ?? "deadline");
   }
 
+  /** The channel is heard anew: ask, and say where this page is, for a server that was told before may have forgotten it. */
+  async askAnew() {
+    await this.ask();
+    this.#tellLook();
+  }
+
   // --- the line ---
 
   #lost() {
