@@ -29,6 +29,8 @@ from lms_rt.realtime.presence import PresenceKeeper
 from lms_rt.realtime.subscription import Subscription
 
 _BEAT_SECONDS = 1.0
+_LATE_BEAT_MS = 5_000
+"""A beat that comes later than this after the last shows that the process, or its clock, stood still or jumped."""
 _SLOTS = HEARTBEAT_MS // 1000
 _log = logging.getLogger(__name__)
 
@@ -85,6 +87,7 @@ class Node:
         self._by_user: dict[str, set[Connection]] = {}
         self._slots: list[set[Connection]] = [set() for _ in range(_SLOTS)]
         self._beats = 0
+        self._beaten_ms = clock.now_ms()
         self._listening: list[Listening] = []
         self._admissions = TokenBucket(
             per_second=self.limits.admissions_per_second, burst=self.limits.admissions_burst, now_ms=clock.now_ms()
@@ -219,12 +222,16 @@ class Node:
     def beat(self) -> None:
         """One second of the heart: ping a tenth of the connections, end the silent and the expired."""
         now_ms = self._clock.now_ms()
+        unheard_ms = max(0, now_ms - self._beaten_ms - _LATE_BEAT_MS)
+        self._beaten_ms = now_ms
         self._beats += 1
         for connection in tuple(self._slots[self._beats % _SLOTS]):
             connection.send(PING_FRAME)
         queued = 0
         for connection in self.connections:
             queued += connection.queued_bytes
+            # Nobody is silent while this process does not listen.
+            connection.last_heard_ms = min(now_ms, connection.last_heard_ms + unheard_ms)
             if now_ms - connection.last_heard_ms > self.limits.silent_ms:
                 connection.abort()
             else:
@@ -276,11 +283,12 @@ class Node:
 
     async def _outage_loop(self) -> None:
         while True:
-            is_there = await self.outage.change()
+            is_there = await self.outage.changed()
             self.access.look_at_everybody()  # what was decided meanwhile, no word has told
             if is_there:
                 self.hub.compare_again()
-                await self.presence.renew_if_possible()
+                await self.presence.renew_if_possible()  # before anybody is told, and looks who is here
+            await self.outage.tell()
 
     async def _compare_loop(self) -> None:
         """Every channel once in its time, a part of them at each step."""

@@ -34,15 +34,18 @@ class Outage(Receiver[bool]):
         connection.knows_degraded = False
         self._tell(connection)
 
-    async def change(self) -> bool:
-        """Wait for the next change, and tell everybody. Is the bus there?"""
+    async def changed(self) -> bool:
+        """Wait for the next change. Is the bus there?"""
         await self._has_changed.wait()
         self._has_changed.clear()
+        return not self._is_away
+
+    async def tell(self) -> None:
+        """Tell everybody how things stand now."""
         for number, connection in enumerate(self._connections(), 1):
             self._tell(connection)
             if number % _BATCH == 0:
                 await asyncio.sleep(0)
-        return not self._is_away
 
     def _tell(self, connection: Connection) -> None:
         """What it does not know yet. Nothing comes before the welcome."""

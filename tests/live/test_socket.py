@@ -212,10 +212,16 @@ class TestLimits:
             for _ in range(10):  # one of ten beats pings this connection
                 await live.beat(1)
             await until(lambda before=begun_ms: connection.last_heard_ms > before)
-        live.clock.advance(26)  # type: ignore[attr-defined]
-        live.node.beat()
+        for _ in range(26):  # and no turn of the loop to answer in
+            live.clock.advance(1)  # type: ignore[attr-defined]
+            live.node.beat()
         assert await closed(socket) == 1006
         assert live.node.connections == ()
+
+    async def test_a_node_that_stood_still_holds_nobody_for_silent(self, live: LiveNode, socket: Any) -> None:
+        live.clock.advance(60)  # type: ignore[attr-defined]
+        live.node.beat()
+        assert (await ask(socket, "ping"))["ok"]
 
 
 class TestRfc6455:

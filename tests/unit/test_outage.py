@@ -16,7 +16,8 @@ async def room() -> Room:
 class TestNotices:
     async def change(self, room: Room, *, is_there: bool) -> None:
         room.outage.receive(is_there)
-        assert await room.outage.change() is is_there
+        assert await room.outage.changed() is is_there
+        await room.outage.tell()
 
     async def test_each_change_is_told_once_to_everybody(self, room: Room) -> None:
         everybody = [room.enter(f"usr_{number}") for number in range(3)]
