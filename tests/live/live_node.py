@@ -155,11 +155,12 @@ class LiveNode:
         assert running is not None
         assert self._server is not None
         running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        (fault,) = await asyncio.gather(running, return_exceptions=True)
         self._server.stop()
         await self._lines.abort()
         await self.node.hub.close()
         await self._server.close_all_connections()
+        assert isinstance(fault, asyncio.CancelledError), f"the node ended by itself: {fault!r}"
 
     def decide(self, **now: Any) -> None:
         """Let others than those who were made up say who may do what (fields of `Authority`)."""
