@@ -4,122 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from typing import Any
 
-import orjson
 import pytest
 
-from documents.enums import Role
-from lms_rt.bus.base import Bus, History, HistoryPage, Interrupted, Position, Stretch
-from lms_rt.bus.memory import memory_bus
-from lms_rt.clock import FakeClock
-from lms_rt.contracts.actor import Actor
+from lms_rt.bus.base import Position
 from lms_rt.contracts.channels import ChannelKind
 from lms_rt.contracts.events import LiveEvent
 from lms_rt.errors import Code, Refused
 from lms_rt.realtime import channel
 from lms_rt.realtime.channel import _Linger
-from lms_rt.realtime.connection import Connection, Flusher, Transport
-from lms_rt.realtime.hub import Hub
-from lms_rt.realtime.metrics import LiveMetrics
 from lms_rt.realtime.projections import Audience, Projection
 from lms_rt.realtime.subscription import Subscription
-
-
-class SlowHistory(History):
-    """Reads when it is let, counts its reads, and is away when told so."""
-
-    def __init__(self, inner: History) -> None:
-        self._inner, self.reads, self.is_away = inner, 0, False
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def read(self, channel: str, *, after: int | None = None) -> Stretch:
-        self.reads += 1
-        await self.gate.wait()
-        if self.is_away:
-            raise Refused(Code.UNAVAILABLE)
-        return await self._inner.read(channel, after=after)
-
-    async def page(
-        self, channel: str, *, before: int | None = None, after: int | None = None, limit: int = 100
-    ) -> HistoryPage:
-        return await self._inner.page(channel, before=before, after=after, limit=limit)
-
-    async def top(self, channel: str) -> Position | None:
-        return None if self.is_away else await self._inner.top(channel)
-
-
-class Ears(Transport):
-    """What a connection was sent."""
-
-    def __init__(self) -> None:
-        self.frames: list[bytes] = []
-        self.closes: list[int | None] = []
-
-    def write(self, data: bytes) -> bool:
-        self.frames.append(data)
-        return True
-
-    def close(self, code: int, reason: str) -> None:
-        assert reason
-        self.closes.append(code)
-
-    def abort(self) -> None:
-        self.closes.append(None)
-
-    @property
-    def offsets(self) -> list[int]:
-        parts = b"".join(self.frames).split(b'{"type":"event"')[1:]
-        return [
-            orjson.loads(b'{"offset":' + part.split(b'"offset":')[1].split(b",")[0] + b"}")["offset"] for part in parts
-        ]
-
-
-class Place:
-    """A hub over a history that a test slows down, and connections for it."""
-
-    def __init__(self, linger_seconds: float = 0.0) -> None:
-        bus = memory_bus(FakeClock())
-        self.history = SlowHistory(bus.history)
-        self.bus: Bus = replace(bus, history=self.history)
-        self.metrics = LiveMetrics()
-        self.hub = Hub(bus=self.bus, clock=FakeClock(), metrics=self.metrics, linger_seconds=linger_seconds)
-        self.flusher = Flusher()
-
-    def connection(self, name: str) -> tuple[Connection, Ears]:
-        ears = Ears()
-        made = Connection(
-            name,
-            Actor("usr_1", Role.STUDENT),
-            transport=ears,
-            flusher=self.flusher,
-            metrics=LiveMetrics(),
-            detach=_nothing,
-        )
-        return made, ears
-
-    async def publish(self, count: int = 1) -> None:
-        for _ in range(count):
-            await self.bus.fan_out.publish_direct("course:1", "announcement", {})
-
-    def subscribing(self, connection: Connection, since: Position | None = None) -> asyncio.Task[Subscription]:
-        return asyncio.create_task(self.hub.subscribe(connection, "course:1", since))
-
-    async def subscribed(self, connection: Connection, since: Position | None = None) -> Subscription:
-        subscription = await self.subscribing(connection, since)
-        subscription.release()
-        return subscription
-
-
-def _nothing(_: Connection) -> None:
-    """The tests keep their subscriptions themselves."""
-
-
-async def settle() -> None:
-    for _ in range(10):
-        await asyncio.sleep(0)
+from tests.unit.channel_place import Place, settle, until_empty
 
 
 @pytest.fixture
@@ -222,12 +119,6 @@ async def test_a_caller_that_gives_up_while_it_joins_leaves_nothing(place: Place
     await asyncio.gather(joining, return_exceptions=True)
     place.history.gate.set()
     await until_empty(place)
-
-
-async def until_empty(place: Place) -> None:
-    async with asyncio.timeout(5):
-        while place.hub.channels:  # noqa: ASYNC110 - the actor ends by itself
-            await asyncio.sleep(0.001)
 
 
 async def test_who_comes_back_within_the_linger_finds_the_same_actor() -> None:
@@ -367,140 +258,3 @@ async def test_states_reach_who_listens_and_are_held_like_events(place: Place) -
     await settle()
     told: Any = b"".join(ears.frames)
     assert (told.count(b'"count"'), b'"count":2' in told) == (1, True)
-
-
-async def test_a_fault_while_one_joins_is_told_to_them(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever it is: a line that waits for an answer reads nothing more."""
-
-    async def broken(*_: object, **__: object) -> Stretch:
-        raise RuntimeError("out of order")
-
-    monkeypatch.setattr(place.history, "read", broken)
-    async with asyncio.timeout(5):
-        with pytest.raises(Refused) as refused:
-            await place.subscribing(place.connection("con_1")[0])
-    assert refused.value.code is Code.UNAVAILABLE
-    await until_empty(place)
-
-
-@pytest.mark.parametrize("has_begun", [False, True], ids=["in the same turn", "while the history is read"])
-async def test_the_end_of_the_node_answers_who_is_joining(place: Place, has_begun: bool) -> None:
-    place.history.gate.clear()
-    joining = place.subscribing(place.connection("con_1")[0])
-    await asyncio.sleep(0)
-    if has_begun:
-        await settle()
-    await place.hub.close()
-    async with asyncio.timeout(5):
-        with pytest.raises(Refused) as refused:
-            await joining
-    assert refused.value.code is Code.UNAVAILABLE
-    assert place.hub.channels == ()
-
-
-async def test_who_waits_behind_another_is_answered_though_the_bus_lets_nobody_go(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await place.subscribed(place.connection("con_1")[0])
-    (actor,) = place.hub._actors.values()
-
-    async def refuse() -> None:
-        raise Refused(Code.UNAVAILABLE)
-
-    assert actor._listening is not None
-    monkeypatch.setattr(actor._listening, "stop", refuse)
-    place.history.gate.clear()
-    place.hub.compare_tops("course:1")
-    await place.publish(2)
-    late = place.subscribing(place.connection("con_2")[0])
-    later = place.subscribing(place.connection("con_3")[0])
-    await settle()
-    await place.hub.close()
-    async with asyncio.timeout(5):
-        told = await asyncio.gather(late, later, return_exceptions=True)
-    assert [type(one) for one in told] == [Refused, Refused]
-
-
-async def test_nobody_joins_a_hub_that_is_closed(place: Place) -> None:
-    await place.hub.close()
-    async with asyncio.timeout(5):
-        with pytest.raises(Refused) as refused:
-            await place.subscribing(place.connection("con_1")[0])
-    assert (refused.value.code, place.hub.channels) == (Code.UNAVAILABLE, ())
-
-
-async def test_tops_that_could_not_be_asked_for_are_compared_when_the_bus_is_back(place: Place) -> None:
-    connection, ears = place.connection("con_1")
-    await place.subscribed(connection)
-    receivers = place.bus.fan_out._channels._receivers  # type: ignore[attr-defined]
-    lost = receivers.pop("course:1")
-    await place.publish()
-    receivers["course:1"] = lost
-    place.history.is_away = True
-    lost[0].receive(Interrupted("course:1"))
-    await settle()
-    place.history.is_away = False
-    place.hub.compare_again()
-    await settle()
-    assert ears.offsets == [1]
-    reads = place.history.reads
-    place.hub.compare_again()  # all is settled: a bus that was away for others is not asked by all
-    await settle()
-    assert place.history.reads == reads
-
-
-async def test_a_gap_is_counted_when_it_was_healed(place: Place) -> None:
-    connection, ears = place.connection("con_1")
-    await place.subscribed(connection)
-    receivers = place.bus.fan_out._channels._receivers  # type: ignore[attr-defined]
-    for is_away in (False, True):
-        lost = receivers.pop("course:1")
-        await place.publish()
-        receivers["course:1"] = lost
-        place.history.is_away = is_away
-        await place.publish()
-        await settle()
-        assert place.metrics.heals._value.get() == 1
-    assert ears.closes == [4010]
-
-
-async def test_what_is_held_is_bounded_in_bytes(place: Place) -> None:
-    connection, ears = place.connection("con_1")
-    await place.subscribing(connection)
-    for _ in range(20):
-        await place.bus.fan_out.publish_direct("course:1", "announcement", {"text": "x" * 60_000})
-        await settle()
-    assert ears.closes == [4008]
-
-
-async def test_of_held_states_only_the_newest_waits(place: Place) -> None:
-    connection, ears = place.connection("con_1")
-    subscription = await place.subscribing(connection)
-    for count in range(1_500):
-        await place.bus.fan_out.publish_state("course:1", "presence", {"count": count})
-    await settle()
-    subscription.release()
-    await settle()
-    told: Any = b"".join(ears.frames)
-    assert (ears.closes, told.count(b'"count"'), b'"count":1499' in told) == ([], 1, True)
-
-
-async def test_a_bus_that_is_slow_to_tell_its_tops_costs_nobody_the_line(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    connection, ears = place.connection("con_1")
-    await place.subscribed(connection)
-    monkeypatch.setattr(channel, "BUS_TIMEOUT_SECONDS", 0)
-    answer, top = asyncio.Event(), place.history.top
-
-    async def slowly(name: str) -> Position | None:
-        await answer.wait()
-        return await top(name)
-
-    monkeypatch.setattr(place.history, "top", slowly)
-    place.hub.compare_tops("course:1")
-    (actor,) = place.hub._actors.values()
-    async with asyncio.timeout(5):
-        while not actor._is_in_doubt and not ears.closes:  # noqa: ASYNC110 - the actor's own, nobody tells
-            await asyncio.sleep(0.001)
-    assert ears.closes == []
