@@ -7,6 +7,7 @@ step promises is noted by `delivery_oracle`, what holds at the end by `delivery_
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
@@ -199,7 +200,8 @@ def live_through(place: BusPlace, loop: asyncio.AbstractEventLoop, *, examples: 
 
 
 @pytest.fixture
-def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[asyncio.AbstractEventLoop]:
+def loop(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[asyncio.AbstractEventLoop]:
+    caplog.set_level(logging.CRITICAL, logger="lms_rt")  # thousands of faults, each of them meant
     monkeypatch.setattr(memory_channels, "HISTORY_EVENTS", HISTORY)
     keep_short_histories(monkeypatch, HISTORY)
     made = asyncio.new_event_loop()
