@@ -170,7 +170,7 @@ class TcpProxy:
         self.accepted = 0
         self._flows = {way: Flow() for way in BOTH}
         self._moments: list[tuple[bytes, Callable[[Link], None]]] = []
-        self._server: asyncio.Server | None = None
+        self._accepting: asyncio.Task[None] | None = None
         self._place: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -217,18 +217,21 @@ class TcpProxy:
 
     async def refuse(self) -> None:
         """Take nobody in; what is open stays."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._accepting is not None:
+            self._accepting.cancel()
+            await asyncio.gather(self._accepting, return_exceptions=True)
+            self._accepting = None
             self._place = socket.socket()
             self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._place.bind(("127.0.0.1", self.port))  # and do not listen: nobody else may have the port
 
     async def accept(self) -> None:
         """Take connections, at first or again; always on the same port."""
-        if self._server is None:
+        if self._accepting is None:
             self.port = self.port or _free_port()
-            self._server = await asyncio.start_server(self._take, "127.0.0.1", self.port, limit=_CHUNK_BYTES)
+            listener = socket.create_server(("127.0.0.1", self.port))
+            listener.setblocking(False)
+            self._accepting = asyncio.create_task(self._accept(listener), name=f"proxy on {self.port}")
         self._leave_place()
 
     async def vanish(self) -> None:
@@ -257,6 +260,19 @@ class TcpProxy:
 
     def _chosen(self, ways: tuple[Way, ...]) -> list[Flow]:
         return [flows[way] for flows in (self._flows, *(link.flows for link in self.links)) for way in ways or BOTH]
+
+    async def _accept(self, listener: socket.socket) -> None:
+        """Take who comes. (A server of asyncio's that is closed forgets whom it has accepted but not yet handed over.)"""
+        with listener:
+            while True:
+                line, _ = await asyncio.get_running_loop().sock_accept(listener)
+                try:
+                    self._take(*await asyncio.open_connection(sock=line, limit=_CHUNK_BYTES))
+                except OSError:  # gone already
+                    line.close()
+                except BaseException:
+                    line.close()
+                    raise
 
     def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
