@@ -24,7 +24,12 @@ async def subscribe(session: LiveSession, command: SubscribeCommand) -> dict[str
     """Listen to a channel from now on; the reply holds what was missed since `since`."""
     node, subscriptions = session.services.node, session.services.subscriptions
     words = node.access_words
-    channel = await subscriptions.require_channel(session.actor, command.channel)
+    try:
+        channel = await subscriptions.require_channel(session.actor, command.channel)
+    except Refused as refused:
+        if refused.code is Code.NOT_FOUND:  # then an older subscription ends as well, before its word comes
+            await node.unsubscribe(session.connection, command.channel)
+        raise
     since = Position(command.since.epoch, command.since.offset) if command.since is not None else None
     subscription = await session.subscribe(channel, since)
     if words != node.access_words:

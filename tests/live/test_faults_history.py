@@ -77,3 +77,14 @@ async def test_who_leaves_a_channel_that_waits_is_answered_and_hears_nothing_mor
         assert (await ask(ada, "ping"))["ok"]
         await ada.send('{"id":2,"type":"ping"}')
         assert (await received(ada))["id"] == 2
+
+
+async def test_who_is_refused_a_channel_hears_nothing_more_of_it(live: LiveNode) -> None:
+    """The word to the nodes is still on its way; the client, who was told no, must know where it stands."""
+    async with live.connect("ada") as ada:
+        await subscribed(ada, CHANNEL)
+        live.subscriptions.closed.add(CHANNEL)
+        assert (await ask(ada, "subscribe", channel=CHANNEL))["error"]["code"] == "not_found"
+        await live.fan_out.publish_direct(CHANNEL, "announcement", {})
+        await ada.send('{"id":2,"type":"ping"}')
+        assert (await received(ada))["id"] == 2
