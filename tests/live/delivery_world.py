@@ -292,18 +292,25 @@ class World:
         """Tell the nodes who lost something, and see that all follow, unless one cannot hear of it yet."""
         if any(self.place.is_away(number) for number in range(NODES)):
             return
-        async with asyncio.timeout(_REPLY_SECONDS):
-            while self._untold:
-                with suppress(Refused):
-                    word = access_changed(self._untold[0])
-                    await self.seats[0].faults.bus.fan_out.publish_control(ACCESS_CHANGED, word)
-                    self._untold.pop(0)
-                await asyncio.sleep(0)
+        words = {seat.live.node: seat.live.node.access_words for seat in self.seats}
+        if self._untold:
+            async with asyncio.timeout(_REPLY_SECONDS):
+                while self._untold:
+                    await self._tell(self._untold[-1])
+            await until(lambda: all(node.access_words > before for node, before in words.items()))
         await until(lambda: not self._trespassers())
         for user_id, channel in self.rights.barred:
-            top = await self.place.admin.history.top(channel)
+            top = await self._top(channel)
             assert top is not None
             self.oracle.bar(user_id, channel, top)
+
+    async def _tell(self, user_id: str) -> None:
+        try:
+            await self.seats[0].faults.bus.fan_out.publish_control(ACCESS_CHANGED, access_changed(user_id))
+        except Refused:
+            await asyncio.sleep(0)  # the bus is on its way back
+        else:
+            self._untold.remove(user_id)
 
     def _trespassers(self) -> list[str]:
         connections = (connection for seat in self.seats for connection in seat.live.node.connections)

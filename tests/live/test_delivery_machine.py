@@ -206,7 +206,10 @@ def loop(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> I
     keep_short_histories(monkeypatch, HISTORY)
     made = asyncio.new_event_loop()
     yield made
+    made.run_until_complete(some_turns(20))  # what was closed last has yet to go
+    left = asyncio.all_tasks(made)
     made.close()
+    assert not left
 
 
 EXAMPLES = [pytest.param(80, id="some"), pytest.param(3_000, id="many", marks=pytest.mark.soak)]
