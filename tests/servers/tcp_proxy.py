@@ -116,9 +116,11 @@ class Flow:
 class Link:
     """One connection through the proxy."""
 
-    def __init__(self, client: asyncio.StreamWriter, flows: dict[Way, Flow]) -> None:
+    def __init__(self, line: socket.socket, flows: dict[Way, Flow]) -> None:
         self.flows = {way: Flow(flow) for way, flow in flows.items()}
-        self._ends = [client]
+        self._line = line
+        self._ends: list[asyncio.StreamWriter] = []
+        self._is_cut = False
 
     def hold(self, *ways: Way) -> None:
         """Let nothing through: both ways is a half-open line, one way a line that is dead in that direction."""
@@ -132,6 +134,7 @@ class Link:
 
     def cut(self) -> None:
         """End it with a reset on both sides; what was held is lost."""
+        self._is_cut = True
         for end in self._ends:
             if not end.transport.is_closing():
                 end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
@@ -141,13 +144,22 @@ class Link:
         """Return once bytes wait in that direction."""
         await self.flows[way].something_held()
 
-    async def carry(self, client: asyncio.StreamReader, target: tuple[str, int]) -> None:
+    def leave(self) -> None:
+        """Nothing is carried any more; where it never was, the line is still to be closed."""
+        if not self._ends:
+            self._line.close()
+
+    async def carry(self, target: tuple[str, int]) -> None:
         """Connect to the target and carry bytes both ways until both have ended, or one of them breaks."""
         try:
+            client, to_client = await asyncio.open_connection(sock=self._line, limit=_CHUNK_BYTES)
+            self._ends.append(to_client)
+            if self._is_cut:
+                self.cut()
+                return
             async with asyncio.timeout(_CONNECT_SECONDS):
                 server, to_server = await asyncio.open_connection(*target)
             self._ends.append(to_server)
-            to_client = self._ends[0]
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.flows[Way.UP].pump(client, to_server))
                 tasks.create_task(self.flows[Way.DOWN].pump(server, to_client))
@@ -170,7 +182,7 @@ class TcpProxy:
         self.accepted = 0
         self._flows = {way: Flow() for way in BOTH}
         self._moments: list[tuple[bytes, Callable[[Link], None]]] = []
-        self._accepting: asyncio.Task[None] | None = None
+        self._listener: socket.socket | None = None
         self._place: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -217,21 +229,21 @@ class TcpProxy:
 
     async def refuse(self) -> None:
         """Take nobody in; what is open stays."""
-        if self._accepting is not None:
-            self._accepting.cancel()
-            await asyncio.gather(self._accepting, return_exceptions=True)
-            self._accepting = None
+        if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
             self._place = socket.socket()
             self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._place.bind(("127.0.0.1", self.port))  # and do not listen: nobody else may have the port
 
     async def accept(self) -> None:
         """Take connections, at first or again; always on the same port."""
-        if self._accepting is None:
+        if self._listener is None:
             self.port = self.port or _free_port()
-            listener = socket.create_server(("127.0.0.1", self.port))
+            self._listener = listener = socket.create_server(("127.0.0.1", self.port))
             listener.setblocking(False)
-            self._accepting = asyncio.create_task(self._accept(listener), name=f"proxy on {self.port}")
+            asyncio.get_running_loop().add_reader(listener, self._accept, listener)
         self._leave_place()
 
     async def vanish(self) -> None:
@@ -261,28 +273,26 @@ class TcpProxy:
     def _chosen(self, ways: tuple[Way, ...]) -> list[Flow]:
         return [flows[way] for flows in (self._flows, *(link.flows for link in self.links)) for way in ways or BOTH]
 
-    async def _accept(self, listener: socket.socket) -> None:
-        """Take who comes. (A server of asyncio's that is closed forgets whom it has accepted but not yet handed over.)"""
-        with listener:
-            while True:
-                line, _ = await asyncio.get_running_loop().sock_accept(listener)
-                try:
-                    self._take(*await asyncio.open_connection(sock=line, limit=_CHUNK_BYTES))
-                except OSError:  # gone already
-                    line.close()
-                except BaseException:
-                    line.close()
-                    raise
+    def _accept(self, listener: socket.socket) -> None:
+        """Take who comes, at once: who was accepted by a task that is then cancelled would never be closed."""
+        with suppress(OSError):  # gone already
+            line, _ = listener.accept()
+            line.setblocking(False)
+            self._take(line)
 
-    def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _take(self, line: socket.socket) -> None:
         self.accepted += 1
-        link = Link(writer, self._flows)
+        link = Link(line, self._flows)
         self.links.append(link)
         link.flows[Way.UP].watch(lambda piece: self._look(link, piece))
-        task = asyncio.create_task(link.carry(reader, self.target), name=f"proxied connection {self.accepted}")
+        task = asyncio.create_task(link.carry(self.target), name=f"proxied connection {self.accepted}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: self.links.remove(link))
+        task.add_done_callback(lambda _: self._forget(link))
+
+    def _forget(self, link: Link) -> None:
+        self.links.remove(link)
+        link.leave()
 
 
 def _free_port() -> int:
