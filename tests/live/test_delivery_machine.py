@@ -214,8 +214,6 @@ def loop(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> I
     gc.collect()
 
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-"""A node that dies in the middle of a step leaves its sockets to the collector, as a process leaves them to the kernel."""
 EXAMPLES = [pytest.param(80, id="some"), pytest.param(3_000, id="many", marks=pytest.mark.soak)]
 
 
