@@ -9,8 +9,7 @@ import os
 import sys
 
 if not (3, 11) <= sys.version_info[:2] <= (3, 13):
-    version = "%d.%d" % sys.version_info[:2]
-    sys.exit("lms_rt needs Python 3.11, 3.12 or 3.13; this is Python " + version + ". Try: python3.11 run.py")
+    sys.exit("lms_rt needs Python 3.11, 3.12 or 3.13; this is %d.%d. Try: python3.11 run.py" % sys.version_info[:2])
 
 import argparse
 import importlib
@@ -21,6 +20,8 @@ ROOT = Path(__file__).resolve().parent
 # sub-command: (module with add_arguments(parser) and main(args) -> exit status, what it does)
 COMMANDS = {
     "serve": ("handlers.serve", "start the school (the default); on the embedded store, all in one process"),
+    "worker": ("workers.run", "run background jobs, beside nodes on MongoDB and Redis"),
+    "scheduler": ("workers.scheduler", "let what is scheduled fall due, beside nodes on MongoDB and Redis"),
     "test": ("tests.run", "set up and run the whole test suite"),
     "check": ("config.check", "show the effective settings, secrets masked, and every fault in them"),
     "check-code": ("tests.check_code", "format, lint, types and import directions, as CI checks them"),
@@ -36,12 +37,10 @@ COMMANDS = {
 
 def parsers():  # type: () -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]
     """The main parser, and one for each sub-command; a command's module is imported only when it is used."""
-    words = "lms_rt: a learning platform whose every screen is live."
-    main_parser = argparse.ArgumentParser(prog="run.py", description=words)
+    main_parser = argparse.ArgumentParser("run.py", description="A learning platform whose every screen is live.")
     choices = main_parser.add_subparsers(dest="command", metavar="command")
     return main_parser, {
-        name: choices.add_parser(name, help=does, description=does[0].upper() + does[1:] + ".")
-        for name, (_, does) in COMMANDS.items()
+        name: choices.add_parser(name, help=row[1], description=row[1]) for name, row in COMMANDS.items()
     }
 
 
@@ -49,8 +48,7 @@ def main(arguments):  # type: (list[str]) -> int
     """Run the sub-command that `arguments` name and return its exit status."""
     main_parser, by_name = parsers()
     if arguments[:1] in (["-h"], ["--help"]):
-        main_parser.print_help()
-        return 0
+        main_parser.parse_args(arguments)
     if not arguments or arguments[0].startswith("-"):
         arguments.insert(0, "serve")
     if arguments[0] not in COMMANDS:
@@ -60,7 +58,10 @@ def main(arguments):  # type: (list[str]) -> int
     enter(ROOT, has_test_tools=arguments[0] in ("test", "check-code", "bench"))
     command = importlib.import_module(COMMANDS[arguments[0]][0])
     command.add_arguments(by_name[arguments[0]])
-    return int(command.main(main_parser.parse_args(arguments)))
+    args = main_parser.parse_args(arguments)
+    if arguments[0] == "serve":  # handlers and workers do not know each other
+        args.open_beside = importlib.import_module("workers.beside").open_beside
+    return int(command.main(args))
 
 
 def run(arguments):  # type: (list[str]) -> int
@@ -68,12 +69,12 @@ def run(arguments):  # type: (list[str]) -> int
     try:
         status = main(arguments)
         sys.stdout.flush()
+        return status
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the interpreter's end
         return 141
     except KeyboardInterrupt:
         return 130
-    return status
 
 
 if __name__ == "__main__":

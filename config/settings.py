@@ -127,6 +127,38 @@ class Settings(BaseSettings):
     )
     tasks_force_inline: bool = Field(False, description="Run tasks inside the request; refused in production.")
 
+    # mail
+    smtp_host: str = Field(
+        "",
+        description="Mail server; empty: on the embedded store mails are kept for /dev/mailbox, else none can leave.",
+    )
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
+    smtp_username: str = Field("", description="Account at the mail server; empty: none.")
+    smtp_password: SecretStr = Field(SecretStr(""), description="Its password.")
+    smtp_tls: Literal["none", "starttls", "tls"] = Field(
+        "starttls", description="starttls: refused where the server offers none; tls: from the first byte (port 465)."
+    )
+    smtp_timeout_seconds: float = Field(15.0, gt=0, le=120, description="Every wait for the mail server ends then.")
+    email_from: str = Field("", description="Sender's address; empty: no-reply@ the host of PUBLIC_URL.")
+    email_from_name: str = Field("", description="Sender's name; empty: PROJECT_NAME.")
+    mail_gather_seconds: int = Field(
+        60, ge=0, le=3600, description="So long notifications of one kind gather before one mail tells of all."
+    )
+
+    # webhooks
+    webhook_allow_http: bool = Field(False, description="Deliver to http:// addresses; refused in production.")
+    webhook_allow_networks: Words = Field(
+        (), description="Networks that webhooks may reach although they are not public."
+    )
+
+    # how long things are kept, in days
+    retention_notifications_days: int = Field(180, ge=1, description="Notifications.")
+    retention_webhook_deliveries_days: int = Field(30, ge=1, description="The log of webhook deliveries.")
+    retention_events_days: int = Field(30, ge=1, description="Events of record, for GET /events.")
+    retention_done_jobs_days: int = Field(7, ge=1, description="Finished jobs: a late repeat meets them.")
+    retention_dead_letters_days: int = Field(30, ge=1, description="Jobs that failed for good.")
+    retention_ended_sessions_days: int = Field(30, ge=1, description="Sessions that ended.")
+
     # attempts and the live socket
     attempt_grace_seconds: int = Field(
         2, ge=0, le=60, description="An answer counts until this long after the deadline."
@@ -136,12 +168,14 @@ class Settings(BaseSettings):
     )
     ws_allow_query_token: bool | None = Field(None, description="Take ?token= on /ws; default: not in production.")
 
-    @field_validator("allowed_hosts", "trusted_proxies", "cors_origins", "auth_modes", mode="before")
+    @field_validator(
+        "allowed_hosts", "trusted_proxies", "cors_origins", "auth_modes", "webhook_allow_networks", mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "webhook_allow_networks")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for word in value:
@@ -282,6 +316,7 @@ def _production_faults(settings: Settings) -> list[str]:
         "MONGODB_URL and REDIS_URL are not set: the embedded stores are not for production": settings.is_embedded,
         "TASKS_FORCE_INLINE is on": settings.tasks_force_inline,
         "ACCESS_TOKEN_BLACKLIST_FAIL_CLOSED is off": not settings.access_token_blacklist_fail_closed,
+        "WEBHOOK_ALLOW_HTTP is on": settings.webhook_allow_http,
         "CORS_ORIGINS has a wildcard": any("*" in origin for origin in settings.cors_origins),
         "COOKIE_SECURE is off": not settings.cookie_secure,
         "PASSWORD_HASH_COST is less than 12": settings.password_hash_cost < 12,

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from beanie import Document
+
 from documents.attempt import Attempt
-from documents.base import Record
 from documents.course import Course
 from documents.enrollment import Enrollment
+from documents.event_record import EventRecord
 from documents.idempotency import IdempotencyRecord
+from documents.job import Job
 from documents.paper import AttemptPaper
 from documents.quiz import Quiz
 from documents.session import Session
 from documents.ticket import SpareTicket
 from documents.user import User
+from documents.worker import WorkerRecord
 
-DOCUMENTS: tuple[type[Record], ...] = (
+DOCUMENTS: tuple[type[Document], ...] = (
     Attempt,
     AttemptPaper,
     Course,
     Enrollment,
+    EventRecord,
     IdempotencyRecord,
+    Job,
     Quiz,
     Session,
     SpareTicket,
     User,
+    WorkerRecord,
 )
 """Every document class; the store makes their collections and indexes at start."""

@@ -111,3 +111,12 @@ class SubmittedBy(StrEnum):
     STUDENT = "student"
     DEADLINE = "deadline"
     INSTRUCTOR = "instructor"
+
+
+class JobState(StrEnum):
+    """Where a job stands. `dead`: it ran as often as it may, and waits for a person."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    DEAD = "dead"

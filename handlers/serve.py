@@ -87,9 +87,13 @@ async def _serve(settings: Settings, args: argparse.Namespace) -> None:
     sockets = _listen(settings)
     try:
         stop = _stop_signal()
-        async with open_services(settings) as services:
+        async with args.open_beside(settings) as beside, open_services(settings, wake_ups=beside.wake_ups) as services:
             demo = await _demo(services, args)
-            async with serving(services, sockets) as address, _controlled(services, address):
+            async with (
+                beside.working(services),
+                serving(services, sockets) as address,
+                _controlled(services, address),
+            ):
                 _announce(services, address, demo)
                 gc.collect()
                 gc.freeze()  # what is alive now lives as long as the process: no collection looks at it again

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry
 
@@ -13,7 +13,7 @@ from config.settings import VERSION, Settings
 from documents import DOCUMENTS
 from documents.base import Aggregate
 from documents.enums import Role
-from lms_rt.bus.base import Bus, SharedTime
+from lms_rt.bus.base import Bus, SharedTime, WakeUps
 from lms_rt.bus.counted import counted
 from lms_rt.bus.memory import memory_bus
 from lms_rt.bus.redis.bus import RedisLimits, open_redis_bus
@@ -39,9 +39,11 @@ from lms_rt.services.clock_keeper import ClockKeeper
 from lms_rt.services.courses import Courses
 from lms_rt.services.dashboards import Dashboards
 from lms_rt.services.enrollments import Enrollments
+from lms_rt.services.event_log import EventLog
 from lms_rt.services.health import Health
 from lms_rt.services.idempotency import Idempotency
 from lms_rt.services.imports import Imports
+from lms_rt.services.jobs import Jobs
 from lms_rt.services.lessons import Lessons
 from lms_rt.services.progress import Progress
 from lms_rt.services.questions import Questions
@@ -51,6 +53,7 @@ from lms_rt.services.results import Results
 from lms_rt.services.reviews import review_by
 from lms_rt.services.sessions import Sessions
 from lms_rt.services.subscriptions import Subscriptions
+from lms_rt.services.task_figures import TaskFigures
 from lms_rt.storage.embedded import StoreError
 from lms_rt.storage.mongo import OpenDatabase, open_database
 from lms_rt.storage.secrets import open_secrets
@@ -70,6 +73,9 @@ class Services:
     settings: Settings
     clock: Clock
     bus: Bus
+    jobs: Jobs
+    task_figures: TaskFigures
+    event_log: EventLog
     relay: Relay
     node: Node
     passwords: PasswordHasher
@@ -101,11 +107,16 @@ class Services:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, *, clock: Clock | None = None, limits: NodeLimits | None = None
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    limits: NodeLimits | None = None,
+    wake_ups: WakeUps | None = None,
+    is_worker: bool = False,
 ) -> AsyncIterator[Services]:
     """The services on an open database, with their background tasks running. Raises `StoreError` in one line.
 
-    At the end the background tasks are cancelled first, then what they used is closed.
+    `wake_ups` tells workers of new jobs. A process that `is_worker` has no live connections to care for. At the end the background tasks are cancelled first, then what they used is closed.
     """
     clock, limits = clock or Clock(), limits or NodeLimits()
     async with AsyncExitStack() as stack:
@@ -114,15 +125,18 @@ async def open_services(
             settings = _with_secrets(settings, database)
         registry = CollectorRegistry()
         bus = counted(await _opened_bus(settings, clock, limits, stack), registry)
+        if wake_ups is not None:
+            bus = replace(bus, wake_ups=wake_ups)
         clock_keeper = None if bus.time is None else await _kept_clock(clock, bus, bus.time, stack)
         services = _wired(settings, clock, _Place(database, bus, limits, registry), stack)
-        tasks = _tasks_of(services)
+        tasks = _tasks_of(services, is_worker=is_worker)
         if clock_keeper is not None:
             tasks["clock"] = clock_keeper.run
         stack.push_async_callback(bus.reachability.watch(services.relay).stop)
         await services.sessions.listen()
         stack.push_async_callback(services.sessions.close)
-        await services.node.open()
+        if not is_worker:
+            await services.node.open()
         await stack.enter_async_context(running(tasks))
         yield services
 
@@ -173,7 +187,9 @@ def _with_secrets(settings: Settings, database: OpenDatabase) -> Settings:
 
 def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStack) -> Services:
     bus = place.bus
-    relay, passwords = _relay(bus, clock), _hasher(settings, stack)
+    jobs = Jobs(clock=clock, wake_ups=bus.wake_ups)
+    event_log = EventLog(jobs=jobs)
+    relay, passwords = _relay(bus, clock, jobs, event_log), _hasher(settings, stack)
     sessions = Sessions(settings=settings, clock=clock, bus=bus)
     enrollments, progress = _learning(bus, clock, relay)
     questions = Questions(clock=clock)
@@ -186,6 +202,9 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
         settings=settings,
         clock=clock,
         bus=bus,
+        jobs=jobs,
+        task_figures=TaskFigures(clock=clock),
+        event_log=event_log,
         relay=relay,
         node=node,
         passwords=passwords,
@@ -211,10 +230,10 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
     )
 
 
-def _relay(bus: Bus, clock: Clock) -> Relay:
+def _relay(bus: Bus, clock: Clock, jobs: Jobs, event_log: EventLog) -> Relay:
     """The relay over every aggregate there is."""
     aggregates = [document for document in DOCUMENTS if issubclass(document, Aggregate)]
-    return Relay(fan_out=bus.fan_out, clock=clock, aggregates=aggregates)
+    return Relay(fan_out=bus.fan_out, clock=clock, aggregates=aggregates, jobs=jobs, record=event_log.record)
 
 
 def _hasher(settings: Settings, stack: AsyncExitStack) -> PasswordHasher:
@@ -281,13 +300,15 @@ def _health(clock: Clock, place: _Place) -> Health:
     )
 
 
-def _tasks_of(services: Services) -> dict[str, Background]:
+def _tasks_of(services: Services, *, is_worker: bool) -> dict[str, Background]:
     """The background tasks of this process, by name."""
     interval_seconds = EMBEDDED_SWEEP_SECONDS if services.settings.is_embedded else SERVER_SWEEP_SECONDS
 
     async def relay() -> None:
         await services.relay.run(interval_seconds=interval_seconds)
 
+    if is_worker:
+        return {"relay": relay, "sessions": services.sessions.run}
     return {
         "relay": relay,
         "attempt_clock": services.attempt_clock.run,

@@ -1,1 +1,1 @@
-"""Taskiq brokers, tasks and schedules. The table of tasks is empty until there are jobs to run."""
+"""Where jobs are run: the workers, the scheduler, and one file of tasks per domain word. What is decided, services decide."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from lms_rt.contracts.jobs import task_kind
 from lms_rt.ids import new_id
 
 Intent = dict[str, Any]
@@ -43,3 +44,21 @@ def event(
 def effect(write: Write, name: str, data: dict[str, Any]) -> Intent:
     """A short change of our own data that follows; its handler is registered under `name` and runs idempotently."""
     return {"id": new_id("evt"), "kind": "effect", "effect": name, "data": data, "at": write.at}
+
+
+def job(
+    write: Write, task: str, args: dict[str, Any], *, due_at: datetime | None = None, job_id: str | None = None
+) -> Intent:
+    """A job for the workers, due at once or later. Its args are checked here, where the fault is: `ValidationError`.
+
+    `job_id` is for jobs that may be asked for twice: the second one meets the first.
+    """
+    task_kind(task).args.model_validate(args)
+    return {
+        "id": job_id or new_id("job"),
+        "kind": "job",
+        "task": task,
+        "data": args,
+        "due_at": due_at or write.at,
+        "at": write.at,
+    }

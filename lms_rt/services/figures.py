@@ -5,7 +5,7 @@ The live core's own figures are `realtime/metrics.py`, those of HTTP `handlers/o
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 USERS_REGISTERED = Counter("users_registered_total", "Accounts that people made for themselves.")
 ENROLLMENTS = Counter("enrollments_total", "New enrolments.")
@@ -14,3 +14,6 @@ ATTEMPTS_FINISHED = Counter("attempts_finished_total", "Attempts closed and grad
 ANSWERS_SAVED = Counter("answers_saved_total", "Operations on answers that were stored.")
 OUTBOX_PENDING = Gauge("outbox_pending", "Aggregates that had waited for the relay when it last looked.")
 OUTBOX_OLDEST_SECONDS = Gauge("outbox_oldest_seconds", "How long the oldest of them had waited.")
+TASKS = Counter("tasks_total", "Runs of background tasks by how they ended.", ("queue", "result"))
+TASK_SECONDS = Histogram("task_duration_seconds", "How long runs of background tasks took.", ("queue",))
+QUEUE_LENGTH = Gauge("queue_length", "Jobs that are due and not taken, when a worker last looked.", ("queue",))

@@ -18,9 +18,12 @@ from lms_rt.contracts.events import LiveEvent
 from lms_rt.errors import Code, Refused
 from lms_rt.realtime.projections import wait_until
 from lms_rt.services import figures
+from lms_rt.services.jobs import Jobs
 
 EffectHandler = Callable[[str, dict[str, Any]], Awaitable[None]]
 """Given the intent's id and data; idempotent by that id."""
+Recorder = Callable[[Row], Awaitable[None]]
+"""Keeps an event of record, given its intent; again changes nothing."""
 
 SWEEP_PAGE = 100
 MINIMUM_AGE_MS = 2_000
@@ -32,10 +35,13 @@ _log = logging.getLogger(__name__)
 
 
 class Relay(Receiver[bool]):
-    """Publishes events and runs effects, each aggregate's in their order."""
+    """Publishes and records events, makes jobs, runs effects, each aggregate's in their order."""
 
-    def __init__(self, *, fan_out: FanOut, clock: Clock, aggregates: Sequence[type[Aggregate]]) -> None:
+    def __init__(
+        self, *, fan_out: FanOut, clock: Clock, aggregates: Sequence[type[Aggregate]], jobs: Jobs, record: Recorder
+    ) -> None:
         self._fan_out, self._clock, self._aggregates = fan_out, clock, tuple(aggregates)
+        self._jobs, self._record = jobs, record
         self._effects: dict[str, EffectHandler] = {}
         self._is_bus_away = False
         self._is_back = asyncio.Event()
@@ -98,27 +104,37 @@ class Relay(Receiver[bool]):
         stopped: set[str] = set()
         for intent in intents:
             # Of one aggregate nothing overtakes: events wait for an event, an effect for one of its name.
-            line = intent["kind"] if intent["kind"] == "event" else f"effect {intent['effect']}"
-            if line in stopped:
-                continue
-            if await self._is_done(document_id, intent):
+            line = f"effect {intent['effect']}" if intent["kind"] == "effect" else intent["kind"]
+            if await self._is_done(document_id, intent, may_tell=line not in stopped):
                 await document.pull_intent(document_id, intent["id"])
-            else:
+            elif intent["kind"] != "job":
                 stopped.add(line)
 
-    async def _is_done(self, document_id: str, intent: Row) -> bool:
+    async def _is_done(self, document_id: str, intent: Row, *, may_tell: bool) -> bool:
+        """Carry out one intent. An event that may not be told yet is recorded all the same, and stays."""
         try:
-            if intent["kind"] == "event":
-                await self._publish(document_id, intent)
-            else:
-                await self._effects[intent["effect"]](intent["id"], intent["data"])
+            match intent["kind"]:
+                case "event":
+                    try:
+                        if may_tell:
+                            await self._publish(document_id, intent)
+                    finally:
+                        await self._keep(intent)
+                case "job":
+                    await self._jobs.put(intent["id"], intent["task"], intent["data"], due_at=intent["due_at"])
+                case _ if may_tell:
+                    await self._effects[intent["effect"]](intent["id"], intent["data"])
         except Exception as error:  # noqa: BLE001 - one intent must not hold up the others; it stays and is tried again
             if intent["kind"] == "event" and isinstance(error, Refused) and error.code is Code.UNAVAILABLE:
                 _log.info("event %s of %s waits for the bus", intent["id"], document_id)
             else:
                 _log.exception("intent %s of %s could not be carried out", intent["id"], document_id)
             return False
-        return True
+        return may_tell or intent["kind"] == "job"
+
+    async def _keep(self, intent: Row) -> None:
+        if intent["type"] is not None:
+            await self._record(intent)
 
     async def _publish(self, document_id: str, intent: Mapping[str, Any]) -> None:
         event = LiveEvent(

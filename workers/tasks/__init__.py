@@ -1,1 +1,10 @@
-"""One file of tasks per domain word."""
+"""The table of tasks: who does what the catalogue (`lms_rt/contracts/jobs.py`) names. One file per domain word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from workers.tasks.base import Perform
+
+TASKS: Mapping[str, Perform] = {}
+"""Every task of the catalogue by its name; a test holds the two to each other."""

@@ -41,6 +41,10 @@ class Keys:
         """The epoch and number of the last word to the nodes."""
         return self.top("words")
 
+    def tasks(self, queue: str) -> str:
+        """The stream of wake-ups for the workers of a queue."""
+        return f"{self.prefix}tasks:{queue}"
+
     # --- presence, and what is a key each ---
 
     def presence(self, channel: str) -> tuple[str, str, str, str]:

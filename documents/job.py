@@ -1,0 +1,147 @@
+"""Jobs: what workers have to do, kept until it is done and a while longer. When a job may be taken is decided in services.
+
+Nobody holds a job but by its lease: every write of a worker filters on the token that it took the job with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from pymongo import ASCENDING, IndexModel
+
+from documents.base import Record, Row, by_ids
+from documents.enums import JobState
+
+
+class Job(Record):
+    """One run of a task. `_id` is the intent's id, or derived from what it is for, so that it cannot be there twice.
+
+    `tries` counts the runs that ended in a failure, `crashes` those that were never heard of again.
+    """
+
+    queue: str
+    task: str
+    args: dict[str, Any]
+    state: JobState
+    due_at: datetime
+    created_at: datetime
+    tries: int = 0
+    crashes: int = 0
+    lease_until: datetime | None = None
+    lease_by: str | None = None
+    worker: str | None = None
+    error: str | None = None
+    finished_at: datetime | None = None
+
+    class Settings(Record.Settings):
+        """Collection and indexes."""
+
+        name = "jobs"
+        indexes: ClassVar = [
+            IndexModel([("queue", ASCENDING), ("state", ASCENDING), ("due_at", ASCENDING)]),
+            IndexModel([("state", ASCENDING), ("finished_at", ASCENDING)]),
+        ]
+
+    @classmethod
+    async def put(cls, job_id: str, fields: Row) -> None:
+        """Insert the job unless it is there, in whatever state: a late repeat meets the one that is done."""
+        await cls.rows().update_one({"_id": job_id}, {"$setOnInsert": fields}, upsert=True)
+
+    @classmethod
+    async def find_row(cls, job_id: str) -> Row | None:
+        """The job as it is stored."""
+        return await cls.rows().find_one({"_id": job_id})
+
+    # --- workers ---
+
+    @classmethod
+    async def find_due(cls, queue: str, now: datetime, *, limit: int) -> list[Row]:
+        """Jobs that may be taken now, those first whose worker was lost, then the longest due."""
+        lost: Row = {"queue": queue, "state": JobState.RUNNING.value, "lease_until": {"$lt": now}}
+        due: Row = {"queue": queue, "state": JobState.WAITING.value, "due_at": {"$lte": now}}
+        rows = await cls.rows().find(lost, {"state": 1, "crashes": 1}).limit(limit).to_list(length=limit)
+        if len(rows) < limit:
+            more = cls.rows().find(due, {"state": 1, "crashes": 1}).sort("due_at", ASCENDING).limit(limit - len(rows))
+            rows += await more.to_list(length=limit)
+        return rows
+
+    @classmethod
+    async def take(cls, job_id: str, lease: Row, *, now: datetime, is_lost: bool) -> Row | None:
+        """Lease the job (`lease_by`, `lease_until`, `worker`); None when somebody else has it, or it is not due."""
+        if is_lost:
+            free: Row = {"_id": job_id, "state": JobState.RUNNING.value, "lease_until": {"$lt": now}}
+            update: Row = {"$set": lease, "$inc": {"crashes": 1}}
+        else:
+            free = {"_id": job_id, "state": JobState.WAITING.value, "due_at": {"$lte": now}}
+            update = {"$set": {**lease, "state": JobState.RUNNING.value}}
+        if not (await cls.rows().update_one(free, update)).matched_count:
+            return None
+        return await cls.rows().find_one({"_id": job_id, "lease_by": lease["lease_by"]})
+
+    @classmethod
+    async def renew(cls, leases: Sequence[tuple[str, str]], until: datetime) -> set[str]:
+        """Prolong these leases (job id, token); the ids of those that are held no more."""
+        ids, tokens = [job_id for job_id, _ in leases], [token for _, token in leases]
+        held: Row = {**by_ids(ids), "lease_by": {"$in": tokens}, "state": JobState.RUNNING.value}
+        await cls.rows().update_many(held, {"$set": {"lease_until": until}})
+        kept = {row["_id"] async for row in cls.rows().find(held, {"_id": 1})}
+        return set(ids) - kept
+
+    @classmethod
+    async def leave(cls, job_id: str, token: str, fields: Row, *, failures: int = 0) -> bool:
+        """End the lease with the job in another state; False when the lease was lost."""
+        update: Row = {"$set": fields, "$unset": {"lease_by": "", "lease_until": "", "worker": ""}}
+        if failures:
+            update["$inc"] = {"tries": failures}
+        held = {"_id": job_id, "lease_by": token, "state": JobState.RUNNING.value}
+        return bool((await cls.rows().update_one(held, update)).matched_count)
+
+    # --- dead letters, and what became of all ---
+
+    @classmethod
+    async def page_of_dead(cls, filter_: Row, *, skip: int, limit: int) -> tuple[list[Row], int]:
+        """Dead letters, the latest first, and how many there are."""
+        which = {**filter_, "state": JobState.DEAD.value}
+        found = cls.rows().find(which).sort([("finished_at", -1), ("_id", -1)]).skip(skip).limit(limit)
+        return await found.to_list(length=limit), await cls.rows().count_documents(which)
+
+    @classmethod
+    async def find_dead(cls, job_id: str) -> Row | None:
+        """A dead letter."""
+        return await cls.rows().find_one({"_id": job_id, "state": JobState.DEAD.value})
+
+    @classmethod
+    async def revive(cls, job_id: str, now: datetime) -> bool:
+        """Let a dead letter run again from its first try; False when it is none."""
+        again: Row = {"state": JobState.WAITING.value, "due_at": now, "tries": 0, "crashes": 0}
+        dead = {"_id": job_id, "state": JobState.DEAD.value}
+        update = {"$set": again, "$unset": {"error": "", "finished_at": ""}}
+        return bool((await cls.rows().update_one(dead, update)).matched_count)
+
+    @classmethod
+    async def discard(cls, job_id: str) -> bool:
+        """Remove a dead letter; False when it is none."""
+        return bool((await cls.rows().delete_one({"_id": job_id, "state": JobState.DEAD.value})).deleted_count)
+
+    @classmethod
+    async def count(cls, filter_: Row) -> int:
+        """How many there are."""
+        return await cls.rows().count_documents(filter_)
+
+    @classmethod
+    async def find_oldest_due(cls, queue: str) -> datetime | None:
+        """Since when the longest due of those that wait has been due."""
+        waiting = {"queue": queue, "state": JobState.WAITING.value}
+        row = await cls.rows().find_one(waiting, {"due_at": 1}, sort=[("due_at", ASCENDING)])
+        return None if row is None else row["due_at"]
+
+    @classmethod
+    async def forget(cls, state: JobState, before: datetime, *, limit: int) -> int:
+        """Remove some that ended in this state before then; how many."""
+        which = {"state": state.value, "finished_at": {"$lt": before}}
+        ids = [row["_id"] async for row in cls.rows().find(which, {"_id": 1}).limit(limit)]
+        if ids:
+            await cls.rows().delete_many(by_ids(ids))
+        return len(ids)

@@ -1,0 +1,73 @@
+"""A worker: the lanes of its queues, the renewal of what it holds, and its own report. How it is woken is `app.py`'s."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Sequence
+
+from config.settings import VERSION
+from lms_rt.bootstrap import Services
+from lms_rt.contracts.jobs import QUEUES, Queue
+from lms_rt.ids import new_id
+from lms_rt.services.jobs import RENEW_SECONDS
+from workers.lane import Lane
+
+LOOK_SECONDS = 1.0
+"""Everybody looks so often for what nobody was woken for: a lost wake-up costs a second."""
+PATIENCE_SECONDS = 20.0
+"""So long may a job run on when the worker is told to end."""
+
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Runs jobs until it is closed. `wake` is called whenever there may be one."""
+
+    def __init__(self, services: Services, queues: Sequence[Queue] = QUEUES) -> None:
+        self.worker_id = new_id("wrk")
+        self._services = services
+        self._lanes = {queue: Lane(queue, services, self.worker_id) for queue in queues}
+        self._started_at = services.clock.now()
+
+    def wake(self, queue: str) -> None:
+        """There may be a job in this queue."""
+        if (lane := self._lanes.get(queue)) is not None:  # type: ignore[call-overload]  # any word may come by the broker
+            lane.wake()
+
+    async def look(self) -> None:
+        """Look for due jobs every second, until cancelled."""
+        while True:
+            for lane in self._lanes.values():
+                lane.wake()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def hold(self) -> None:
+        """Prolong the leases of what runs, and report, until cancelled."""
+        while True:
+            held = [taken for lane in self._lanes.values() for taken in lane.held]
+            lost = await self._services.jobs.renew(held)
+            for lane in self._lanes.values():
+                lane.drop(lost)
+            await self._services.task_figures.report(self.worker_id, self._report(len(held)))
+            await asyncio.sleep(RENEW_SECONDS)
+
+    async def close(self, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        """Take nothing more, let what runs end, hand back what does not."""
+        await asyncio.gather(*(lane.close(patience_seconds=patience_seconds) for lane in self._lanes.values()))
+        await self._services.task_figures.leave(self.worker_id)
+
+    def _report(self, running: int) -> dict[str, object]:
+        lanes = self._lanes.values()
+        return {
+            "queues": list(self._lanes),
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "version": VERSION,
+            "started_at": self._started_at,
+            "running": running,
+            "done": sum(lane.done for lane in lanes),
+            "failed": sum(lane.failed for lane in lanes),
+        }
