@@ -48,7 +48,7 @@ COMMANDS_PER_SECOND = 30
 COMMANDS_BURST = 60
 HEAVY_BYTES = 8 * 1024
 HEAVY_BYTES_PER_SECOND = 128 * 1024
-"""The heaviest command costs 8 ms: behind one that is longer than `HEAVY_BYTES` its line rests for as long as this pace
+"""The heaviest command costs some 3 ms: behind one that is longer than `HEAVY_BYTES` its line rests for as long as this pace
 asks, and nobody loses more by it than that."""
 BAD_FRAMES = 10
 BAD_FRAMES_MS = 60_000

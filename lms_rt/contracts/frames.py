@@ -11,11 +11,16 @@ import orjson
 from lms_rt.clock import rfc3339_of_ms
 from lms_rt.contracts.base import encode
 from lms_rt.contracts.events import LiveEvent
-from lms_rt.contracts.json_reader import decode_json, decode_plain, is_doubtful, refuse_unstorable
+from lms_rt.contracts.json_reader import decode_json, decode_plain, has_too_many, is_doubtful, refuse_unstorable
 from lms_rt.errors import Code, FieldError, Refused
 
 SUBPROTOCOL = "lms.v1.json"
 MAX_FRAME_BYTES = 64 * 1024
+MAX_FRAME_VALUES = 2_500
+MAX_FRAME_BRACKETS = 512
+"""Objects and lists. 64 KiB could hold 21,000 of them, which take 8 ms to read; within these limits no frame takes three."""
+_FEW_BYTES = 1_024
+"""In so many there is no room for more than that."""
 HEARTBEAT_MS = 10_000
 
 CommandId = int | str | None
@@ -55,6 +60,8 @@ class BadFrame(Exception):
 
 def read_command(raw: bytes) -> CommandFrame:
     """The command in a text frame; raises `BadFrame`."""
+    if len(raw) > _FEW_BYTES and has_too_many(raw, values=MAX_FRAME_VALUES, brackets=MAX_FRAME_BRACKETS):
+        raise BadFrame(Refused(Code.BAD_FRAME, _TOO_MANY, position=0))
     value = decode_plain(raw)
     is_sure = value is not None
     if value is None:
@@ -71,6 +78,11 @@ def read_command(raw: bytes) -> CommandFrame:
     if not isinstance(command_type, str) or not command_type:
         raise _bad_member("type", "The type of a command is a text.", command_id)
     return CommandFrame(command_id, command_type, value)
+
+
+_TOO_MANY = (
+    f"The frame holds more than {MAX_FRAME_VALUES:,} values, or more than {MAX_FRAME_BRACKETS} objects and lists."
+)
 
 
 def _decoded(raw: bytes) -> dict[str, Any]:

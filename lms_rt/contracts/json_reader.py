@@ -65,6 +65,16 @@ _SHORT_BYTES = 4_000
 _DECODER_IN_DOUBT = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer)
 
 
+def has_too_many(raw: bytes, *, values: int, brackets: int) -> bool:
+    """Does a text hold more values, or more objects and lists, than that? Said without reading it, however it is made."""
+    if raw.count(b",") < values and raw.count(b"{") + raw.count(b"[") <= brackets:
+        return False
+    if raw.count(b'"') - raw.count(b'\\"') > 4 * (values + brackets):  # two to a text, and a name to each value
+        return True
+    bare = _STRING.sub(b"", raw)
+    return bare.count(b",") >= values or bare.count(b"{") + bare.count(b"[") > brackets
+
+
 def _refuse_depth(raw: bytes) -> None:
     brackets = _STRING.sub(b"", raw).translate(_STEPS, _NOT_BRACKETS)
     if max(accumulate(memoryview(brackets).cast("b")), default=0) > MAX_DEPTH:

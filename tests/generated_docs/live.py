@@ -14,7 +14,7 @@ from handlers.live.table import COMMANDS
 from lms_rt.bus.base import HISTORY_EVENTS, HISTORY_SECONDS, TOP_SECONDS
 from lms_rt.contracts.base import View
 from lms_rt.contracts.events import EVENTS, RECORD_TYPES, EventKind
-from lms_rt.contracts.frames import HEARTBEAT_MS, MAX_FRAME_BYTES
+from lms_rt.contracts.frames import HEARTBEAT_MS, MAX_FRAME_BRACKETS, MAX_FRAME_BYTES, MAX_FRAME_VALUES
 from lms_rt.contracts.live import NOTICES
 from lms_rt.realtime.close_codes import Close
 from lms_rt.realtime.connection import MAX_QUEUE_BYTES, MAX_QUEUE_FRAMES
@@ -93,6 +93,7 @@ def limits() -> str:
     rows = [
         ("first frame `auth`", f"within {socket.AUTH_SECONDS} s", "4001"),
         ("a frame from the client", f"{MAX_FRAME_BYTES // 1024} KiB", "1009"),
+        ("values in a frame", f"{MAX_FRAME_VALUES:,}, of them {MAX_FRAME_BRACKETS} objects and lists", "`bad_frame`"),
         ("fragments of a message", f"{MAX_FRAGMENTS:,}", "4529"),
         ("commands of a connection", f"{dialogue.COMMANDS_PER_SECOND}/s, burst {dialogue.COMMANDS_BURST}", "4529"),
         (

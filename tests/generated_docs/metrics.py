@@ -28,6 +28,10 @@ LABELS: Mapping[tuple[str, str], str] = {
     ("bus_publishes", "kind"): "`event` (of record), `direct`, `state`, `poke`, `word` (to the nodes)",
     ("bus_publishes", "result"): "`done`, `repeated` (the channel has had it), `refused` (the bus is away)",
     ("attempts_finished", "by"): "`student`, `deadline`, `instructor`",
+    ("tasks", "queue"): "`emails`, `certificates`, `webhooks`, `progress`, `payments`",
+    ("tasks", "result"): "`done`, `retried`, `dead`",
+    ("task_duration_seconds", "queue"): "as of `tasks_total`",
+    ("queue_length", "queue"): "as of `tasks_total`",
 }
 """What the values of each label are: all of them from tables of ours. A label that is not here breaks the build."""
 
