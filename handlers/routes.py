@@ -11,11 +11,13 @@ from handlers.rest import (
     categories,
     courses,
     dashboards,
+    dead_letters,
     enrollments,
     health,
     lessons,
     questions,
     quizzes,
+    tasks,
     users,
 )
 from handlers.rest.openapi import build_document
@@ -32,6 +34,8 @@ ROUTES: tuple[Operation, ...] = (
     *questions.ROUTES,
     *attempts.ROUTES,
     *dashboards.ROUTES,
+    *tasks.ROUTES,
+    *dead_letters.ROUTES,
     *health.ROUTES,
 )
 

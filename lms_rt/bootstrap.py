@@ -38,6 +38,7 @@ from lms_rt.services.categories import Categories
 from lms_rt.services.clock_keeper import ClockKeeper
 from lms_rt.services.courses import Courses
 from lms_rt.services.dashboards import Dashboards
+from lms_rt.services.dead_letters import DeadLetters
 from lms_rt.services.enrollments import Enrollments
 from lms_rt.services.event_log import EventLog
 from lms_rt.services.health import Health
@@ -75,6 +76,7 @@ class Services:
     bus: Bus
     jobs: Jobs
     task_figures: TaskFigures
+    dead_letters: DeadLetters
     event_log: EventLog
     relay: Relay
     node: Node
@@ -204,6 +206,7 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
         bus=bus,
         jobs=jobs,
         task_figures=TaskFigures(clock=clock),
+        dead_letters=DeadLetters(clock=clock, jobs=jobs),
         event_log=event_log,
         relay=relay,
         node=node,
