@@ -15,6 +15,8 @@ from typing import Any, Self
 
 import orjson
 
+from lms_rt.contracts.frames import MAX_FRAME_BYTES, MAX_FRAME_VALUES
+
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 PATIENCE_SECONDS = 10
 _KEY = "MDEyMzQ1Njc4OWFiY2RlZg=="
@@ -38,6 +40,13 @@ def frame(
 def command(type_: str, command_id: int | str = 7, **fields: Any) -> bytes:
     """A command as a client should send it."""
     return frame(TEXT, orjson.dumps({"id": command_id, "type": type_, **fields}))
+
+
+def heaviest_command() -> bytes:
+    """A command that takes longer to read than any other that is taken: names and numbers, as many as there may be."""
+    members = b",".join(b'"%06d":0.1e1' % number for number in range(MAX_FRAME_VALUES - 10))
+    head = b'{"id":1,"type":"ping","x":{' + members + b'},"y":"'
+    return frame(TEXT, head + b"y" * (MAX_FRAME_BYTES - len(head) - 2) + b'"}')
 
 
 def request(path: str, *headers: str) -> bytes:
@@ -200,6 +209,12 @@ class Stranger:
     def __init__(self, port: int) -> None:
         self.port = port
         self._lines: list[RawLine] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
 
     async def dial(self, **options: Any) -> RawLine:
         """A line on which nothing was said yet."""

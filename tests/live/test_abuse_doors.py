@@ -20,7 +20,6 @@ from handlers.origins import Origins
 from tests.live.live_node import LiveNode, live_node
 from tests.live.raw_line import Crowd, Stranger, command, request
 
-HONEST = 60
 PLACES = 50
 
 
@@ -64,19 +63,6 @@ async def live() -> AsyncIterator[LiveNode]:
         inner, made.port = made.port, port
         yield made
         made.port = inner
-
-
-@pytest.fixture(scope="module")
-async def crowd(live: LiveNode) -> AsyncIterator[Crowd]:
-    async with Crowd.of(live, HONEST) as honest:
-        yield honest
-
-
-@pytest.fixture
-def stranger(live: LiveNode) -> Iterator[Stranger]:
-    made = Stranger(live.port)
-    yield made
-    made.leave()
 
 
 HANDSHAKES = {

@@ -30,10 +30,8 @@ async def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture
-def stranger(house: House) -> Iterator[Stranger]:
-    made = Stranger(urlsplit(house.address).port or 0)
-    yield made
-    made.leave()
+def port(house: House) -> int:
+    return urlsplit(house.address).port or 0
 
 
 def word() -> str:

@@ -6,7 +6,7 @@ Times pass on a clock that is set by hand; what waits in the process is seen in 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import orjson
 import pytest
@@ -17,6 +17,7 @@ from handlers.live.table import COMMANDS
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.base import Draft
 from lms_rt.realtime.connection import MAX_QUEUE_BYTES
+from tests.live.conftest import HONEST
 from tests.live.live_node import LiveNode, live_node, until
 from tests.live.raw_line import (
     CLOSE,
@@ -29,12 +30,12 @@ from tests.live.raw_line import (
     Stranger,
     command,
     frame,
+    heaviest_command,
     request,
 )
 
-HONEST = 100
 SLOW_BUFFER = 4_096
-HEAVY = frame(TEXT, b'{"id":1,"type":"ping","x":[' + b"{}," * 21_000 + b"1]}")
+HEAVY = heaviest_command()
 
 
 class AskCommand(Draft):
@@ -54,19 +55,6 @@ TABLE = {**COMMANDS, "big": Command("big", AskCommand, big)}
 async def live() -> AsyncIterator[LiveNode]:
     async with live_node(commands=TABLE, clock=FakeClock()) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-async def crowd(live: LiveNode) -> AsyncIterator[Crowd]:
-    async with Crowd.of(live, HONEST) as honest:
-        yield honest
-
-
-@pytest.fixture
-def stranger(live: LiveNode) -> Iterator[Stranger]:
-    made = Stranger(live.port)
-    yield made
-    made.leave()
 
 
 @pytest.fixture

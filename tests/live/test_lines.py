@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
@@ -58,13 +58,6 @@ def gate() -> Gate:
 async def live(gate: Gate) -> AsyncIterator[LiveNode]:
     async with live_node(commands={**COMMANDS, "wait": Command("wait", WaitCommand, gate.wait)}) as made:
         yield made
-
-
-@pytest.fixture
-def stranger(live: LiveNode) -> Iterator[Stranger]:
-    made = Stranger(live.port)
-    yield made
-    made.leave()
 
 
 async def test_what_comes_with_the_handshake_is_read(stranger: Stranger) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -14,13 +14,6 @@ from tests.live.raw_line import CLOSE, TEXT, Stranger, frame
 async def live() -> AsyncIterator[LiveNode]:
     async with live_node() as made:
         yield made
-
-
-@pytest.fixture
-def stranger(live: LiveNode) -> Iterator[Stranger]:
-    made = Stranger(live.port)
-    yield made
-    made.leave()
 
 
 def figures(live: LiveNode) -> dict[str, float]:

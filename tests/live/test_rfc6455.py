@@ -18,7 +18,7 @@ from handlers.live.table import COMMANDS
 from lms_rt.contracts.base import Draft
 from lms_rt.contracts.frames import MAX_FRAME_BYTES
 from tests.live.live_node import LiveNode, live_node
-from tests.live.raw_line import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawLine, Stranger, frame
+from tests.live.raw_line import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawLine, frame
 
 LAST_WORD = b"nothing else came"
 
@@ -232,13 +232,6 @@ CASES = [
 async def live() -> AsyncIterator[LiveNode]:
     async with live_node(commands={**COMMANDS, "echo": Command("echo", EchoCommand, echo)}) as made:
         yield made
-
-
-@pytest.fixture
-async def line(live: LiveNode) -> AsyncIterator[RawLine]:
-    stranger = Stranger(live.port)
-    yield await stranger.welcomed()
-    stranger.leave()
 
 
 async def came(line: RawLine) -> tuple[list[str], list[bytes], int | None]:
