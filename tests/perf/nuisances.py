@@ -1,7 +1,8 @@
 """`python -m tests.perf.nuisances PORT FILE HELLO`: clients of every bad kind at once, for measuring those beside them.
 
 FILE has the paths by which they open the socket, HELLO is the command that subscribes. Each kind goes on and on: ended by
-the server, it comes back after a second. It prints "ready" when all are at it and one of them has been ended; "report" is
+the server, it comes back after a second. They give way to the honest clients' program, with which they share a core: what
+is measured is how the server bears them. It prints "ready" when all are at it and one of them has been ended; "report" is
 answered with how each kind was ended, and how often.
 """
 
@@ -9,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.live.raw_line import CONTINUATION, PING, TEXT, RawLine, Stranger, command, frame, request
+from tests.live.raw_line import CONTINUATION, PING, TEXT, Stranger, command, frame, heaviest_command, request
 
 _PAUSE_SECONDS = 1.0
 _SLOW_BUFFER = 4_096
@@ -23,14 +26,24 @@ _HALF_OPEN = 50
 _FLOOD = command("ping") * 10_000
 _PINGS = frame(PING, b"x" * 125) * 10_000
 _PARTS = frame(TEXT, b"{", is_last=False) + frame(CONTINUATION, is_last=False) * 65_536
-_HEAVY = frame(TEXT, b'{"id":1,"type":"ping","x":[' + b"{}," * 21_000 + b"1]}")
+_HEAVY = heaviest_command()
 _GARBAGE = frame(TEXT, b"[" * 60_000) * 20
 _TOO_BIG = frame(TEXT, b"x" * (64 * 1024 + 1))
 _MANY_CHANNELS = b"".join(command("subscribe", n, channel=f"course:crs_{n}") for n in range(10_000))
 _HALF_A_FRAME = frame(TEXT, b'{"id":1,"type":"ping","x":"' + b"x" * 1_000)
 
-Kind = Callable[["Nuisances", str], Awaitable[str]]
-"""Be a nuisance over a path until the server ends it; says how."""
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One nuisance from its coming to its end."""
+
+    stranger: Stranger
+    path: str
+    hello: bytes
+
+
+Kind = Callable[[Turn], Awaitable[str]]
+"""Be a nuisance until the server ends it; says how."""
 
 
 class Nuisances:
@@ -45,88 +58,66 @@ class Nuisances:
         """One of them, for ever."""
         while True:
             try:
-                end = await KINDS[name](self, path)
+                with Stranger(self.port) as stranger:
+                    end = await KINDS[name](Turn(stranger, path, self.hello))
             except (ConnectionError, TimeoutError, OSError) as error:
                 end = type(error).__name__
             self.ends[name][end] += 1
             self.one_was_ended.set()
             await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def sends(self, path: str, data: bytes) -> str:
-        """Send it all at once, and hear how that ends."""
-        stranger = Stranger(self.port)
-        try:
-            line = await stranger.open(path)
-            await line.send(data)
-            return str(await line.ended())
-        finally:
-            stranger.leave()
-
 
 def _at_once(data: bytes) -> Kind:
-    return lambda those, path: those.sends(path, data)
+    """Send it all at once, and hear how that ends."""
+
+    async def kind(turn: Turn) -> str:
+        line = await turn.stranger.open(turn.path)
+        await line.send(data)
+        return str(await line.ended())
+
+    return kind
 
 
-async def _heavy(those: Nuisances, path: str) -> str:
+async def _heavy(turn: Turn) -> str:
     """The heaviest commands, as fast as one may."""
-    stranger = Stranger(those.port)
-    try:
-        line = await stranger.open(path)
-        while await line.send(_HEAVY):  # noqa: ASYNC110 - a pace, nothing is waited for
-            await asyncio.sleep(1 / 25)
-        return str(await line.closed())
-    finally:
-        stranger.leave()
+    line = await turn.stranger.open(turn.path)
+    while await line.send(_HEAVY):  # noqa: ASYNC110 - a pace, nothing is waited for
+        await asyncio.sleep(1 / 25)
+    return str(await line.closed())
 
 
-async def _deaf(those: Nuisances, path: str) -> str:
+async def _deaf(turn: Turn) -> str:
     """Listens, and never reads; gone when the server has given up."""
-    stranger = Stranger(those.port)
-    try:
-        line = await stranger.open(path, receive_buffer=_SLOW_BUFFER)
-        await line.send(frame(TEXT, those.hello))
-        while await line.send(frame(PING)):  # noqa: ASYNC110 - likewise
-            await asyncio.sleep(1)
-        return "cut"
-    finally:
-        stranger.leave()
+    line = await turn.stranger.open(turn.path, receive_buffer=_SLOW_BUFFER)
+    await line.send(frame(TEXT, turn.hello))
+    while await line.send(frame(PING)):  # noqa: ASYNC110 - likewise
+        await asyncio.sleep(1)
+    return "cut"
 
 
-async def _drip(those: Nuisances, path: str) -> str:
+async def _drip(turn: Turn) -> str:
     """A frame byte by byte, ten a second."""
-    stranger = Stranger(those.port)
-    try:
-        line = await stranger.open(path)
-        for at in range(len(_HALF_A_FRAME)):
-            if not await line.send(_HALF_A_FRAME[at : at + 1]):
-                return "cut"
-            await asyncio.sleep(0.1)
-        return "borne"
-    finally:
-        stranger.leave()
+    line = await turn.stranger.open(turn.path)
+    for at in range(len(_HALF_A_FRAME)):
+        if not await line.send(_HALF_A_FRAME[at : at + 1]):
+            return "cut"
+        await asyncio.sleep(0.1)
+    return "borne"
 
 
-async def _half_open(those: Nuisances, path: str) -> str:
+async def _half_open(turn: Turn) -> str:
     """Heads that are never ended."""
-    stranger = Stranger(those.port)
-    try:
-        for _ in range(_HALF_OPEN):
-            line: RawLine = await stranger.dial()
-            await line.send(request(path)[:-2])
-        await asyncio.sleep(_PAUSE_SECONDS)
-        return "left"
-    finally:
-        stranger.leave()
+    for _ in range(_HALF_OPEN):
+        line = await turn.stranger.dial()
+        await line.send(request(turn.path)[:-2])
+    await asyncio.sleep(_PAUSE_SECONDS)
+    return "left"
 
 
-async def _refused(those: Nuisances, path: str) -> str:
+async def _refused(turn: Turn) -> str:
     """Tokens that are none."""
-    stranger = Stranger(those.port)
-    try:
-        line = await stranger.open("/ws?token=nonsense")
-        return line.head[9:12]
-    finally:
-        stranger.leave()
+    line = await turn.stranger.open("/ws?token=nonsense")
+    return line.head[9:12]
 
 
 KINDS: Mapping[str, Kind] = {
@@ -173,6 +164,7 @@ async def _run(port: int, paths: list[str], hello: str) -> None:
 def main() -> None:
     """Be a nuisance until the input ends."""
     port, file, hello = sys.argv[1:]
+    os.nice(19)
     asyncio.run(_run(int(port), Path(file).read_text().split(), hello))
 
 
