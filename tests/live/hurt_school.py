@@ -15,6 +15,7 @@ from lms_rt.storage import mongo
 from tests.clients import Visitor
 from tests.conftest import settings_on
 from tests.house import House, open_house
+from tests.live.node_school import Watcher
 from tests.servers.tcp_proxy import BOTH, TcpProxy, Way, tcp_proxy
 
 PATIENCE_SECONDS = 20
@@ -40,6 +41,25 @@ class HurtSchool:
             return said if (reply.status_code, said.get("status")) == (status, word) else None
 
         return await sooner_or_later(ready)
+
+
+def channel_of(course: dict[str, Any]) -> str:
+    """Where a course is heard."""
+    return f"course:{course['id']}"
+
+
+async def rename(teacher: Visitor, course: dict[str, Any], *titles: str) -> None:
+    """Give the course these titles, one after the other."""
+    for title in titles:
+        await teacher.ok("PATCH", f"/courses/{course['id']}", json={"title": title})
+
+
+async def heard(watcher: Watcher, course: dict[str, Any], *titles: str) -> None:
+    """Exactly these titles were told, each once and in this order, and no offset is missing."""
+    events = await watcher.hears(channel_of(course), len(titles))
+    assert [event["data"]["changes"]["title"] for event in events] == list(titles)
+    offsets = [event["offset"] for event in events]
+    assert offsets == list(range(offsets[0], offsets[0] + len(titles)))
 
 
 @asynccontextmanager

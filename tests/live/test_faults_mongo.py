@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests import factories
 from tests.clients import Visitor
-from tests.live.hurt_school import PATIENCE_SECONDS, WAYS, HurtSchool, hurt_school, lose_patience_soon, sooner_or_later
-from tests.live.node_school import Watcher, watching
+from tests.live.hurt_school import (
+    PATIENCE_SECONDS,
+    WAYS,
+    HurtSchool,
+    channel_of,
+    heard,
+    lose_patience_soon,
+    rename,
+    sooner_or_later,
+)
+from tests.live.node_school import Watcher
 from tests.servers.tcp_proxy import Way
 
 pytestmark = pytest.mark.real
@@ -24,34 +32,12 @@ WAYS_IN_CI = [name if name == "silent" else pytest.param(name, marks=pytest.mark
 """To who waits for a reply they are all the same."""
 
 
-@pytest.fixture(scope="module")
-async def school(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[HurtSchool]:
+@pytest.fixture(scope="module", autouse=True)
+def impatience() -> Iterator[None]:
+    """The driver gives up soon; set before the school opens."""
     with pytest.MonkeyPatch.context() as patched:
         lose_patience_soon(patched)
-        async with hurt_school(request, tmp_path_factory.mktemp("school")) as made:
-            yield made
-
-
-@pytest.fixture
-async def teacher(school: HurtSchool) -> Visitor:
-    return await school.house.teacher()
-
-
-@pytest.fixture
-async def course(teacher: Visitor) -> dict[str, Any]:
-    return await factories.course(teacher)
-
-
-@pytest.fixture
-async def line(teacher: Visitor, course: dict[str, Any]) -> AsyncIterator[Watcher]:
-    async with watching(teacher) as made:
-        await made.ok("subscribe", channel=f"course:{course['id']}")
-        yield made
-
-
-async def rename(teacher: Visitor, course: dict[str, Any], title: str) -> dict[str, Any]:
-    renamed: dict[str, Any] = await teacher.ok("PATCH", f"/courses/{course['id']}", json={"title": title})
-    return renamed
+        yield
 
 
 async def well_again(school: HurtSchool, teacher: Visitor) -> None:
@@ -60,15 +46,10 @@ async def well_again(school: HurtSchool, teacher: Visitor) -> None:
     await school.is_ready(teacher, 200, "ok")
 
 
-async def heard(line: Watcher, course: dict[str, Any], *titles: str) -> None:
-    events = await line.hears(f"course:{course['id']}", len(titles))
-    assert [event["data"]["changes"]["title"] for event in events] == list(titles)
-
-
 class TestAway:
     @pytest.mark.parametrize("how", ["gone", *WAYS_IN_CI])
     async def test_requests_are_refused_in_words_and_lines_stay_open(
-        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], *, line: Watcher, how: str
+        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], *, watcher: Watcher, how: str
     ) -> None:
         if how == "gone":
             await school.mongo.vanish()
@@ -79,13 +60,13 @@ class TestAway:
         )
         assert problem["code"] == "unavailable"
         await school.is_ready(teacher, 503, "down")
-        assert "server_time" in await line.ok("ping")
-        reply = await line.ask("subscribe", channel=f"course:{course['id']}")
+        assert "server_time" in await watcher.ok("ping")
+        reply = await watcher.ask("subscribe", channel=channel_of(course))
         assert reply["ok"] or reply["error"]["code"] == "unavailable"
         await well_again(school, teacher)
         await rename(teacher, course, "Well again")
-        assert (await line.ok("subscribe", channel=f"course:{course['id']}"))["channel"]
-        await line.until(lambda: [e for e in line.events(f"course:{course['id']}") if title_of(e) == "Well again"])
+        assert (await watcher.ok("subscribe", channel=channel_of(course)))["channel"]
+        await watcher.until(lambda: [e for e in watcher.events(channel_of(course)) if title_of(e) == "Well again"])
 
 
 def title_of(event: dict[str, Any]) -> str:
@@ -94,17 +75,17 @@ def title_of(event: dict[str, Any]) -> str:
 
 class TestBrokenLines:
     async def test_lines_that_broke_while_nobody_used_them_are_replaced_unseen(
-        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], line: Watcher
+        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], watcher: Watcher
     ) -> None:
         school.mongo.cut()
         titles = []
         for number in range(5):
             titles.append(f"T{number}")
             await again(teacher, "PATCH", f"/courses/{course['id']}", json={"title": titles[-1]})
-        await heard(line, course, *titles)
+        await heard(watcher, course, *titles)
 
     async def test_a_write_whose_reply_was_lost_is_told_all_the_same(
-        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], line: Watcher
+        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], watcher: Watcher
     ) -> None:
         """The teacher is told nothing of use; but what the course says is what listeners heard, once."""
         school.mongo.when_asked(b"In doubt", lambda link: link.hold(Way.DOWN))
@@ -112,16 +93,16 @@ class TestBrokenLines:
         school.mongo.release()
         assert (await again(teacher, "GET", f"/courses/{course['id']}"))["title"] == "In doubt"
         await again(teacher, "PATCH", f"/courses/{course['id']}", json={"title": "After"})
-        await heard(line, course, "In doubt", "After")
+        await heard(watcher, course, "In doubt", "After")
 
     async def test_a_write_that_never_arrived_is_not_told(
-        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], line: Watcher
+        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], watcher: Watcher
     ) -> None:
         school.mongo.when_asked(b"Never", lambda link: link.cut())
         await teacher.refused(503, "PATCH", f"/courses/{course['id']}", json={"title": "Never"})
         assert (await again(teacher, "GET", f"/courses/{course['id']}"))["title"] == "Algebra 1"
         await again(teacher, "PATCH", f"/courses/{course['id']}", json={"title": "After"})
-        await heard(line, course, "After")
+        await heard(watcher, course, "After")
 
     @pytest.mark.parametrize("fate", ["the write was lost", "its reply was lost"])
     async def test_a_request_with_a_key_is_repeated_and_done_once(

@@ -3,66 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from lms_rt.client.ear import Ear
-from tests import factories
 from tests.clients import Visitor
-from tests.live.hurt_school import PATIENCE_SECONDS, WAYS, HurtSchool, hurt_school
-from tests.live.node_school import Watcher, client_of, watching
+from tests.live.hurt_school import PATIENCE_SECONDS, WAYS, HurtSchool, channel_of, heard, rename
+from tests.live.node_school import Watcher, client_of
 from tests.servers.tcp_proxy import Link, Way
 
 pytestmark = pytest.mark.real
 
 
-@pytest.fixture(scope="module")
-async def school(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[HurtSchool]:
-    async with hurt_school(request, tmp_path_factory.mktemp("school")) as made:
-        yield made
-
-
-@pytest.fixture
-async def teacher(school: HurtSchool) -> Visitor:
-    return await school.house.teacher()
-
-
-@pytest.fixture
-async def course(teacher: Visitor) -> dict[str, Any]:
-    return await factories.course(teacher)
-
-
-@pytest.fixture
-async def line(teacher: Visitor, course: dict[str, Any]) -> AsyncIterator[Watcher]:
-    """The teacher's socket, with an ear on the course."""
-    async with watching(teacher) as made:
-        await made.ok("subscribe", channel=channel_of(course))
-        yield made
-
-
-def channel_of(course: dict[str, Any]) -> str:
-    return f"course:{course['id']}"
-
-
-async def rename(teacher: Visitor, course: dict[str, Any], *titles: str) -> None:
-    for title in titles:
-        await teacher.ok("PATCH", f"/courses/{course['id']}", json={"title": title})
-
-
-async def heard(line: Watcher, course: dict[str, Any], *titles: str) -> None:
-    """Exactly these titles were told, each once and in this order, and no offset is missing."""
-    events = await line.hears(channel_of(course), len(titles))
-    assert [event["data"]["changes"]["title"] for event in events] == list(titles)
-    offsets = [event["offset"] for event in events]
-    assert offsets == list(range(offsets[0], offsets[0] + len(titles)))
-
-
-async def nothing_follows(line: Watcher, teacher: Visitor, course: dict[str, Any], *titles: str) -> None:
+async def nothing_follows(watcher: Watcher, teacher: Visitor, course: dict[str, Any], *titles: str) -> None:
     """One more title is told, and only that."""
     await rename(teacher, course, "the last")
-    await heard(line, course, *titles, "the last")
+    await heard(watcher, course, *titles, "the last")
 
 
 async def links_that_bring(school: HurtSchool, teacher: Visitor, course: dict[str, Any]) -> list[Link]:
@@ -102,30 +59,30 @@ class TestDeadLines:
         "how", ["silent", pytest.param("nothing_arrives", marks=pytest.mark.soak), "nothing_comes"]
     )
     async def test_what_is_written_meanwhile_is_told_when_it_is_back(
-        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], *, line: Watcher, how: str
+        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], *, watcher: Watcher, how: str
     ) -> None:
         """With a reply that never comes, Redis has the event and the relay does not know: it is not told twice."""
         school.redis.hold(*WAYS[how])
         await rename(teacher, course, "one", "two", "three")
-        assert len(await line.is_told("degraded")) == 1
+        assert len(await watcher.is_told("degraded")) == 1
         await school.is_ready(teacher, 200, "degraded")
-        assert (await line.ask("subscribe", channel=channel_of(course)))["error"]["code"] == "unavailable"
+        assert (await watcher.ask("subscribe", channel=channel_of(course)))["error"]["code"] == "unavailable"
         school.redis.release()
-        assert len(await line.is_told("restored")) == 1
-        await heard(line, course, "one", "two", "three")
-        await nothing_follows(line, teacher, course, "one", "two", "three")
+        assert len(await watcher.is_told("restored")) == 1
+        await heard(watcher, course, "one", "two", "three")
+        await nothing_follows(watcher, teacher, course, "one", "two", "three")
         await school.is_ready(teacher, 200, "ok")
 
     async def test_a_line_of_messages_that_went_dead_alone_is_noticed(
-        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], line: Watcher
+        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], watcher: Watcher
     ) -> None:
         """Commands go through, messages do not come: nobody else would say that something is missing."""
         for link in await links_that_bring(school, teacher, course):
             link.hold()
         await rename(teacher, course, "one", "two")
-        await heard(line, course, "before", "one", "two")
+        await heard(watcher, course, "before", "one", "two")
         school.redis.release()
-        await nothing_follows(line, teacher, course, "before", "one", "two")
+        await nothing_follows(watcher, teacher, course, "before", "one", "two")
 
 
 class TestBadLines:
@@ -147,33 +104,33 @@ class TestBadLines:
         assert picture.titles[-1] == "T29"
 
     async def test_a_late_redis_is_only_late(
-        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], line: Watcher
+        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], watcher: Watcher
     ) -> None:
         school.redis.delay(0.02)
         titles = [f"T{number}" for number in range(5)]
         await rename(teacher, course, *titles)
-        await heard(line, course, *titles)
+        await heard(watcher, course, *titles)
         school.redis.delay(0)
-        assert line.notices("degraded") == []
+        assert watcher.notices("degraded") == []
 
     async def test_a_redis_that_is_known_to_be_silent_costs_a_request_nothing(
-        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], line: Watcher
+        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], watcher: Watcher
     ) -> None:
         """If each of these writes waited for Redis as long as the first one did, they would take a minute."""
         school.redis.hold()
         await rename(teacher, course, "the first")
-        await line.is_told("degraded")
+        await watcher.is_told("degraded")
         titles = [f"T{number}" for number in range(60)]
         await asyncio.wait_for(rename(teacher, course, *titles), PATIENCE_SECONDS)
         school.redis.release()
-        await heard(line, course, "the first", *titles)
+        await heard(watcher, course, "the first", *titles)
 
     async def test_a_redis_that_refuses_is_found_again(
-        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], line: Watcher
+        self, school: HurtSchool, teacher: Visitor, course: dict[str, Any], watcher: Watcher
     ) -> None:
         await school.redis.vanish()
-        await line.is_told("degraded")
+        await watcher.is_told("degraded")
         await rename(teacher, course, "one", "two")
         await school.redis.accept()
-        await line.is_told("restored")
-        await heard(line, course, "one", "two")
+        await watcher.is_told("restored")
+        await heard(watcher, course, "one", "two")
