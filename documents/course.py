@@ -139,6 +139,11 @@ class Course(Aggregate):
         return None
 
     @classmethod
+    async def find_row(cls, course_id: str) -> Row | None:
+        """The course of this id as a list has it: without its lessons."""
+        return await cls.rows().find_one({"_id": course_id}, dict.fromkeys(_UNLISTED, 0))
+
+    @classmethod
     async def find_head_of_lesson(cls, lesson_id: str) -> CourseHead | None:
         """The head of the course that holds this lesson."""
         row = await cls.rows().find_one({"lesson_ids": lesson_id}, _HEAD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
@@ -10,9 +11,11 @@ from beanie import Document
 from motor.motor_asyncio import AsyncIOMotorCollection
 from pydantic import ConfigDict
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from documents.base import Row
+
+_DUPLICATE = 11000
 
 
 class EventRecord(Document):
@@ -39,20 +42,49 @@ class EventRecord(Document):
         """The raw collection."""
         return cls.get_motor_collection()
 
+    # --- writing ---
+
     @classmethod
-    async def append(cls, event: Row) -> bool:
-        """Insert it after the highest; False when somebody else was first with that number."""
-        highest = await cls.rows().find_one({}, {"_id": 1}, sort=[("_id", DESCENDING)])
+    async def append(cls, events: Sequence[Row], *, after: int) -> bool:
+        """Insert them, in this order, right after that place. False when a place or an event was there already.
+
+        What comes before the one that was there is inserted all the same: whoever is refused looks which are kept.
+        """
+        rows = [{"_id": seq, **event} for seq, event in enumerate(events, start=after + 1)]
         try:
-            await cls.rows().insert_one({"_id": 1 if highest is None else highest["_id"] + 1, **event})
+            if len(rows) == 1:
+                await cls.rows().insert_one(rows[0])
+            else:
+                await cls.rows().insert_many(rows, ordered=True)
         except DuplicateKeyError:
+            return False
+        except BulkWriteError as error:
+            if any(fault.get("code") != _DUPLICATE for fault in (error.details or {}).get("writeErrors", [{}])):
+                raise
             return False
         return True
 
     @classmethod
-    async def is_kept(cls, event_id: str) -> bool:
-        """Has it been recorded?"""
-        return await cls.rows().find_one({"event_id": event_id}, {"_id": 1}) is not None
+    async def forget_before(cls, moment: datetime, *, limit: int) -> int:
+        """Remove some of the oldest that are from before then; how many. What is kept has no gaps, and the highest stays.
+
+        Whoever knows a place that is kept may rely on that: every later one is kept, too.
+        """
+        highest = await cls.find_highest()
+        asked = cls.rows().find({"_id": {"$lt": highest}}, {"at": 1}).sort("_id", ASCENDING).limit(limit)
+        rows = await asked.to_list(length=limit)
+        gone = list(itertools.takewhile(lambda row: row["at"] < moment, rows))
+        if gone:
+            await cls.rows().delete_many({"_id": {"$lte": gone[-1]["_id"]}})
+        return len(gone)
+
+    # --- reading ---
+
+    @classmethod
+    async def kept_among(cls, event_ids: Sequence[str]) -> set[str]:
+        """Which of these events have been recorded."""
+        which: Row = {"event_id": event_ids[0] if len(event_ids) == 1 else {"$in": list(event_ids)}}
+        return {row["event_id"] async for row in cls.rows().find(which, {"event_id": 1})}
 
     @classmethod
     async def find_event(cls, event_id: str) -> Row | None:
@@ -60,13 +92,26 @@ class EventRecord(Document):
         return await cls.rows().find_one({"event_id": event_id})
 
     @classmethod
-    async def find_after(cls, seq: int, *, limit: int) -> Sequence[Row]:
-        """Records after a place, oldest first."""
-        found = cls.rows().find({"_id": {"$gt": seq}}).sort("_id", ASCENDING).limit(limit)
-        return await found.to_list(length=limit)
+    async def is_kept_at(cls, seq: int) -> bool:
+        """Is there a record at this place?"""
+        return await cls.rows().find_one({"_id": seq}, {"_id": 1}) is not None
+
+    @classmethod
+    async def find_highest(cls) -> int:
+        """The last place; 0 while nothing has ever been recorded."""
+        row = await cls.rows().find_one({}, {"_id": 1}, sort=[("_id", DESCENDING)])
+        return 0 if row is None else int(row["_id"])
 
     @classmethod
     async def find_oldest(cls) -> int | None:
-        """The lowest `seq` that is kept."""
+        """The first place that is kept."""
         row = await cls.rows().find_one({}, {"_id": 1}, sort=[("_id", ASCENDING)])
         return None if row is None else int(row["_id"])
+
+    @classmethod
+    async def find_stretch(cls, *, after: int, until: int, types: Sequence[str], limit: int) -> list[Row]:
+        """Records after a place and up to another, of these types (none: of all), oldest first."""
+        which: Row = {"_id": {"$gt": after, "$lte": until}}
+        if types:
+            which["type"] = {"$in": list(types)}
+        return await cls.rows().find(which).sort("_id", ASCENDING).limit(limit).to_list(length=limit)

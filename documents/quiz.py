@@ -64,6 +64,12 @@ class Quiz(Aggregate):
         return await cls.rows().find_one({"_id": quiz_id}, dict(HEAD))
 
     @classmethod
+    async def find_title(cls, quiz_id: str) -> str | None:
+        """What a quiz is called."""
+        row = await cls.rows().find_one({"_id": quiz_id}, {"title": 1})
+        return None if row is None else str(row["title"])
+
+    @classmethod
     async def find_courses_of(cls, quiz_ids: Collection[str]) -> dict[str, str]:
         """The courses of those of these quizzes that exist, by quiz."""
         if not quiz_ids:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -10,7 +10,7 @@ from pydantic import Field
 from pymongo import IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from documents.base import Aggregate, Row
+from documents.base import Aggregate, Row, with_intents
 from documents.enums import Role
 
 _SIGNED_IN = {"role": 1, "is_active": 1, "permissions": 1, "full_name": 1, "sessions_valid_after_ms": 1}
@@ -43,7 +43,11 @@ class User(Aggregate):
         """Collection and indexes."""
 
         name = "users"
-        indexes: ClassVar = [IndexModel("email_key", unique=True), IndexModel("outbox_at", sparse=True)]
+        indexes: ClassVar = [
+            IndexModel("email_key", unique=True),
+            IndexModel("timezone"),
+            IndexModel("outbox_at", sparse=True),
+        ]
 
     @classmethod
     async def add(cls, user: User) -> bool:
@@ -76,14 +80,23 @@ class User(Aggregate):
 
     @classmethod
     async def change(
-        cls, user_id: str, fields: Mapping[str, Any], at: datetime, *, expected_version: int | None = None
+        cls,
+        user_id: str,
+        fields: Mapping[str, Any],
+        at: datetime,
+        *,
+        expected_version: int | None = None,
+        intents: Sequence[Row] = (),
     ) -> bool:
-        """Set `fields` and move the version; False when the account is gone or at another version than expected."""
+        """Set `fields` and move the version; False when the account is gone or at another version than expected.
+
+        Intents name the version that their write makes, so they want an expected one.
+        """
         which: Row = {"_id": user_id}
         if expected_version is not None:
             which["version"] = expected_version
-        result = await cls.rows().update_one(which, {"$set": {**fields, "updated_at": at}, "$inc": {"version": 1}})
-        return bool(result.matched_count)
+        update: Row = {"$set": {**fields, "updated_at": at}, "$inc": {"version": 1}}
+        return bool((await cls.rows().update_one(which, with_intents(update, intents, at))).matched_count)
 
     @classmethod
     async def renew_password_hash(cls, user_id: str, old: str, new: str) -> None:
@@ -105,3 +118,15 @@ class User(Aggregate):
         """Which of these normalised addresses have an account."""
         found = cls.rows().find({"email_key": {"$in": email_keys}}, {"email_key": 1})
         return {row["email_key"] async for row in found}
+
+    @classmethod
+    async def timezones(cls) -> list[str]:
+        """Every timezone that somebody lives in."""
+        return list(await cls.rows().distinct("timezone"))
+
+    @classmethod
+    async def ids_in_timezone(cls, timezone: str, *, after: str, limit: int) -> list[str]:
+        """Accounts of a timezone that are in use, by id, those after this one."""
+        which = {"timezone": timezone, "is_active": True, "_id": {"$gt": after}}
+        found = cls.rows().find(which, {"_id": 1}).sort("_id", 1).limit(limit)
+        return [row["_id"] for row in await found.to_list(length=limit)]

@@ -41,6 +41,7 @@ from lms_rt.services.dashboards import Dashboards
 from lms_rt.services.dead_letters import DeadLetters
 from lms_rt.services.enrollments import Enrollments
 from lms_rt.services.event_log import EventLog
+from lms_rt.services.following import Following
 from lms_rt.services.health import Health
 from lms_rt.services.idempotency import Idempotency
 from lms_rt.services.imports import Imports
@@ -78,6 +79,7 @@ class Services:
     task_figures: TaskFigures
     dead_letters: DeadLetters
     event_log: EventLog
+    following: Following
     relay: Relay
     node: Node
     passwords: PasswordHasher
@@ -190,7 +192,7 @@ def _with_secrets(settings: Settings, database: OpenDatabase) -> Settings:
 def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStack) -> Services:
     bus = place.bus
     jobs = Jobs(clock=clock, wake_ups=bus.wake_ups)
-    event_log = EventLog(jobs=jobs)
+    event_log, following = EventLog(jobs=jobs, clock=clock), Following()
     relay, passwords = _relay(bus, clock, jobs, event_log), _hasher(settings, stack)
     sessions = Sessions(settings=settings, clock=clock, bus=bus)
     enrollments, progress = _learning(bus, clock, relay)
@@ -208,11 +210,12 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
         task_figures=TaskFigures(clock=clock),
         dead_letters=DeadLetters(clock=clock, jobs=jobs),
         event_log=event_log,
+        following=following,
         relay=relay,
         node=node,
         passwords=passwords,
         sessions=sessions,
-        accounts=Accounts(settings=settings, clock=clock, passwords=passwords, sessions=sessions),
+        accounts=Accounts(settings=settings, clock=clock, passwords=passwords, sessions=sessions, relay=relay),
         courses=Courses(clock=clock, relay=relay),
         lessons=Lessons(clock=clock, relay=relay),
         categories=Categories(),

@@ -23,8 +23,8 @@ class RecordedEvent:
     What `data` holds by `type`:
 
     - `user.…`: the user's view (`id`, `email`, `full_name`, `role`, `locale`, `timezone` …)
-    - `course.…`: the course's view in a list (`id`, `title`, `slug`, `instructor_id` …); `course.updated` also has
-      `changed`, the names of what was changed (`lessons` among them)
+    - `course.…`: the course's view in a list (`id`, `title`, `slug`, `instructor_id` …)
+    - `user.updated` and `course.updated` also have `changed`, the names of what was changed (a course's `lessons` too)
     - `enrollment.…`: the enrolment's view (`id`, `student_id`, `course_id`, `course_title`, `status`,
       `progress_percentage` …) and `student_name`
     - `lesson.completed`: the same, and `lesson`, its row of progress (`lesson_id`, `status`, `completed_at` …)

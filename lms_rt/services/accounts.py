@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from config.settings import Settings
 from documents.enums import Role
@@ -18,12 +19,16 @@ from lms_rt.contracts.accounts import (
 )
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import refuse_changed_read_only
+from lms_rt.contracts.outbox import Write, event, job
 from lms_rt.errors import Code, Refused, invalid
 from lms_rt.ids import new_id
 from lms_rt.security.password_rules import check_password
 from lms_rt.security.passwords import PasswordHasher
 from lms_rt.security.sessions import UNKNOWN_DEVICE, Device
 from lms_rt.services import figures
+from lms_rt.services.contended import until_written
+from lms_rt.services.course_edits import refuse_other_version
+from lms_rt.services.relay import Relay
 from lms_rt.services.sessions import Sessions
 from lms_rt.services.user_views import user_view
 
@@ -43,8 +48,10 @@ class NewAccount:
 class Accounts:
     """Registers people, proves who they are, and changes their profiles."""
 
-    def __init__(self, *, settings: Settings, clock: Clock, passwords: PasswordHasher, sessions: Sessions) -> None:
-        self._settings, self._clock = settings, clock
+    def __init__(
+        self, *, settings: Settings, clock: Clock, passwords: PasswordHasher, sessions: Sessions, relay: Relay
+    ) -> None:
+        self._settings, self._clock, self._relay = settings, clock, relay
         self._passwords, self._sessions = passwords, sessions
 
     async def register(self, draft: RegistrationDraft, device: Device = UNKNOWN_DEVICE) -> TokensView:
@@ -53,7 +60,7 @@ class Accounts:
         if role is not Role.STUDENT and not (role is Role.INSTRUCTOR and self._settings.allow_public_role_registration):
             raise Refused(Code.FORBIDDEN, "An account with this role cannot be registered by oneself.")
         proved_ms = self._clock.now_ms()
-        user = await self._create(draft.email, draft.password, draft.full_name, role)
+        user = await self._create(draft.email, draft.password, draft.full_name, role, is_welcomed=True)
         figures.USERS_REGISTERED.inc()
         return await self._sign_in(user, device, proved_ms)
 
@@ -74,31 +81,32 @@ class Accounts:
 
     async def update_me(self, actor: Actor, change: ProfileChange, *, expected_version: int | None = None) -> UserView:
         """Change one's own profile; without an expected version the last write wins."""
-        present = await self._require_user(actor.user_id)
-        if expected_version not in {None, present.version}:
-            raise Refused(Code.VERSION_MISMATCH, current_version=present.version)
-        refuse_changed_read_only(change, user_view(present))
-        fields = change.given()
-        if fields.get("avatar_file_id") not in {None, present.avatar_file_id}:
-            raise invalid("avatar_file_id", "There is no such file of yours.", "not_found")
-        if not any(getattr(present, name) != value for name, value in fields.items()):
-            return user_view(present)
-        at = self._clock.now()
-        if not await User.change(actor.user_id, fields, at, expected_version=expected_version):
-            newest = await self._require_user(actor.user_id)
-            raise Refused(Code.VERSION_MISMATCH, current_version=newest.version)
-        await self._sessions.forget(actor.user_id)
-        return user_view(await self._require_user(actor.user_id))
+
+        async def step() -> User | None:
+            present = await self._require_user(actor.user_id)
+            refuse_other_version(present.version, expected_version)
+            refuse_changed_read_only(change, user_view(present))
+            return await self._change(present, change.given())
+
+        user = await until_written(step)
+        await self._relay.hand_over(User, user.id)
+        return user_view(user)
 
     async def create_admin(self, email: str, password: str, full_name: str) -> UserView:
         """An administrator, made at the console by whoever runs the server."""
         return user_view(await self._create(email.strip(), password, full_name.strip(), Role.ADMIN))
 
-    async def add(self, account: NewAccount) -> User | None:
-        """Store a new account; None when the address is taken."""
-        now = self._clock.now()
+    async def add(self, account: NewAccount, *, is_welcomed: bool = False) -> User | None:
+        """Store a new account; None when the address is taken. Who `is_welcomed` is sent the mail."""
+        now, user_id = self._clock.now(), account.user_id or new_id("usr")
+        write = Write(1, now)
+        intents = [
+            event(write, "user_registered", n=0, channels=[], data={"user_id": user_id}, record="user.registered")
+        ]
+        if is_welcomed:
+            intents.append(job(write, "mail.send", {"template": "welcome", "user_id": user_id}))
         user = User(
-            id=account.user_id or new_id("usr"),
+            id=user_id,
             email=account.email,
             email_key=account.email_key,
             full_name=account.full_name,
@@ -106,10 +114,34 @@ class Accounts:
             password_hash=account.password_hash,
             created_at=now,
             updated_at=now,
+            outbox=intents,
+            outbox_at=now,
         )
-        return user if await User.add(user) else None
+        if not await User.add(user):
+            return None
+        await self._relay.hand_over(User, user_id)
+        return user
 
-    async def _create(self, email: str, password: str, full_name: str, role: Role) -> User:
+    async def _change(self, user: User, fields: dict[str, Any]) -> User | None:
+        """Set what is new of these; None when somebody else was first."""
+        changed = {name: value for name, value in fields.items() if getattr(user, name) != value}
+        if changed.get("avatar_file_id") is not None:
+            raise invalid("avatar_file_id", "There is no such file of yours.", "not_found")
+        if not changed:
+            return user
+        at = self._clock.now()
+        told = {"user_id": user.id, "changed": sorted(changed)}
+        write = Write(user.version + 1, at)
+        intents = [event(write, "user_updated", n=0, channels=[], data=told, record="user.updated")]
+        if not await User.change(user.id, changed, at, expected_version=user.version, intents=intents):
+            return None
+        await self._sessions.forget(user.id)
+        after: User = user.model_copy(update={**changed, "version": user.version + 1, "updated_at": at})
+        return after
+
+    async def _create(
+        self, email: str, password: str, full_name: str, role: Role, *, is_welcomed: bool = False
+    ) -> User:
         email_key = find_email_key(email)
         if email_key is None:
             raise invalid("email", "This is no e-mail address.", "email")
@@ -119,7 +151,8 @@ class Accounts:
         if await User.find_by_email_key(email_key) is not None:  # before the costly part; the insert decides
             raise Refused(Code.EMAIL_TAKEN)
         password_hash = await self._passwords.hash(password)
-        user = await self.add(NewAccount(email, email_key, full_name, role, password_hash))
+        account = NewAccount(email, email_key, full_name, role, password_hash)
+        user = await self.add(account, is_welcomed=is_welcomed)
         if user is None:
             raise Refused(Code.EMAIL_TAKEN)
         return user

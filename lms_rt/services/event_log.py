@@ -1,41 +1,134 @@
 """The log of events of record: one order for replay and webhooks. What follows from an event is a job of its own.
 
-A node records one event at a time: k writers at once would need k(k+1)/2 inserts for k numbers.
+A node writes one batch at a time, of all that waits: k writers at once would need k(k+1)/2 inserts for k numbers. Other
+nodes write into the same log; of two who want the same place one wins, and the other looks again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections import OrderedDict
+from collections.abc import Sequence
 
 from documents.base import Row
 from documents.event_record import EventRecord
+from lms_rt.clock import Clock
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.event_records import EventPage, EventQuery, EventView
+from lms_rt.contracts.events import RECORD_TYPES
+from lms_rt.errors import Code, Refused, invalid
 from lms_rt.services.contended import until_written
+from lms_rt.services.event_views import event_data
 from lms_rt.services.jobs import Jobs
 
 FOLLOW = "events.follow"
+MAX_BATCH = 100
+"""Events in one insert: 2 MB at most."""
+REMEMBERED = 10_000
+"""So many of the last events this node knows to be kept: while the bus is away, sweeps ask for the same ones again."""
+TRUST_MS = 10_000
+"""So long a node appends to the end that it knows without looking: were that end removed, the place could be taken."""
 
 
 class EventLog:
-    """Keeps events and asks for what follows them."""
+    """Keeps events, asks for what follows them, and lists them."""
 
-    def __init__(self, *, jobs: Jobs) -> None:
-        self._jobs = jobs
+    def __init__(self, *, jobs: Jobs, clock: Clock) -> None:
+        self._jobs, self._clock = jobs, clock
         self._turn = asyncio.Lock()
+        self._waiting: dict[_Entry, None] = {}
+        self._kept: OrderedDict[str, None] = OrderedDict()
+        self._highest: int | None = None
+        self._seen_ms = 0
 
     async def record(self, intent: Row) -> None:
         """Keep the event of an intent, once, and ask for what follows it."""
-        event = {
-            "event_id": intent["id"],
-            "type": intent["type"],
-            "at": intent["at"],
-            "data": intent["data"],
-        }
+        event_id = intent["id"]
+        if event_id in self._kept:
+            return
+        data = await event_data(intent)
+        await self._keep(_Entry({"event_id": event_id, "type": intent["type"], "at": intent["at"], "data": data}))
+        await self._jobs.put(event_id, FOLLOW, {"event_id": event_id})
+        self._remember(event_id)
+
+    async def list(self, _: Actor, query: EventQuery) -> EventPage:
+        """A stretch of the stream, oldest first. A cursor from before the oldest that is kept is refused as such."""
+        if unknown := sorted(set(query.type) - set(RECORD_TYPES)):
+            raise invalid("type", f"There are no events of the type {unknown[0]}.", "unknown_type")
+        highest = await EventRecord.find_highest()
+        oldest = await EventRecord.find_oldest() or 1
+        after = oldest - 1 if query.after is None else _place(query.after, highest)
+        if after < oldest - 1:
+            words = "Events that came after this cursor are no longer kept; `oldest` is the cursor to go on from."
+            raise Refused(Code.CONFLICT, words, oldest=str(oldest - 1))
+        limit = query.limit
+        rows = await EventRecord.find_stretch(after=after, until=highest, types=query.type, limit=limit + 1)
+        items = [_view(row) for row in rows[:limit]]
+        following = items[-1].cursor if len(rows) > limit else None
+        return EventPage(items=items, next=following, limit=limit, cursor=following or str(max(highest, after)))
+
+    # --- how ---
+
+    async def _keep(self, entry: _Entry) -> None:
+        """Wait for the turn; whoever has it takes along all that waits."""
+        self._waiting[entry] = None
+        try:
+            async with self._turn:
+                while not entry.is_kept:
+                    await self._write(list(itertools.islice(self._waiting, MAX_BATCH)))
+        finally:
+            self._waiting.pop(entry, None)
+
+    async def _write(self, batch: Sequence[_Entry]) -> None:
+        left = {entry.event["event_id"]: entry.event for entry in batch}
 
         async def step() -> bool | None:
-            if await EventRecord.is_kept(event["event_id"]):
+            highest = await self._find_highest()
+            if await EventRecord.append(list(left.values()), after=highest):
+                self._highest = highest + len(left)
                 return True
-            return await EventRecord.append(event) or None
+            self._highest = None
+            for event_id in await EventRecord.kept_among(list(left)):
+                del left[event_id]
+            return None if left else True
 
-        async with self._turn:
-            await until_written(step)
-        await self._jobs.put(event["event_id"], FOLLOW, {"event_id": event["event_id"]})
+        await until_written(step)
+        for entry in batch:
+            entry.is_kept = True
+            self._waiting.pop(entry, None)
+
+    async def _find_highest(self) -> int:
+        """The end of the log, as this node knows it or as it looks it up."""
+        highest, is_fresh = self._highest, self._clock.now_ms() - self._seen_ms < TRUST_MS
+        if highest is None or not (is_fresh or await EventRecord.is_kept_at(highest)):
+            highest = await EventRecord.find_highest()
+        self._seen_ms = self._clock.now_ms()
+        return highest
+
+    def _remember(self, event_id: str) -> None:
+        self._kept[event_id] = None
+        if len(self._kept) > REMEMBERED:
+            self._kept.popitem(last=False)
+
+
+class _Entry:
+    """An event that waits to be kept."""
+
+    __slots__ = ("event", "is_kept")
+
+    def __init__(self, event: Row) -> None:
+        self.event, self.is_kept = event, False
+
+
+def _view(row: Row) -> EventView:
+    return EventView(
+        id=row["event_id"], type=row["type"], timestamp=row["at"], data=row["data"], cursor=str(row["_id"])
+    )
+
+
+def _place(cursor: str, highest: int) -> int:
+    """The place after which to go on; one beyond the end was never given out here."""
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18) or int(cursor) > highest:
+        raise invalid("after", "This is no cursor of this stream.", "invalid_cursor")
+    return int(cursor)

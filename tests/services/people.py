@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from config.settings import Settings
+from documents.user import User
 from lms_rt.bus.base import Bus, Control, Receiver, Word
 from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import FakeClock
@@ -16,6 +17,7 @@ from lms_rt.security.passwords import HashingPool, PasswordHasher
 from lms_rt.services.accounts import Accounts
 from lms_rt.services.demo import DemoPeople
 from lms_rt.services.sessions import Sessions
+from tests.services.relaying import relay_over
 
 PASSWORD = "river stone 41"
 
@@ -72,7 +74,8 @@ async def open_people(
         pepper=settings.password_pepper.get_secret_value(), cost=settings.password_hash_cost, pool=pool
     )
     sessions = Sessions(settings=settings, clock=clock, bus=bus)
-    accounts = Accounts(settings=settings, clock=clock, passwords=passwords, sessions=sessions)
+    relay = relay_over(bus.fan_out, clock, [User])
+    accounts = Accounts(settings=settings, clock=clock, passwords=passwords, sessions=sessions, relay=relay)
     heard = Heard()
     listening = await bus.fan_out.listen_control(heard)
     await sessions.listen()
