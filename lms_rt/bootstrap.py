@@ -47,6 +47,7 @@ from lms_rt.services.idempotency import Idempotency
 from lms_rt.services.imports import Imports
 from lms_rt.services.jobs import Jobs
 from lms_rt.services.lessons import Lessons
+from lms_rt.services.preferences import Preferences
 from lms_rt.services.progress import Progress
 from lms_rt.services.questions import Questions
 from lms_rt.services.quizzes import Quizzes
@@ -79,6 +80,7 @@ class Services:
     task_figures: TaskFigures
     dead_letters: DeadLetters
     event_log: EventLog
+    preferences: Preferences
     following: Following
     relay: Relay
     node: Node
@@ -210,6 +212,7 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
         task_figures=TaskFigures(clock=clock),
         dead_letters=DeadLetters(clock=clock, jobs=jobs),
         event_log=event_log,
+        preferences=Preferences(clock=clock),
         following=following,
         relay=relay,
         node=node,
