@@ -5,11 +5,11 @@ Nobody holds a job but by its lease: every write of a worker filters on the toke
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
 from pymongo import ASCENDING, IndexModel
+from pymongo.errors import DuplicateKeyError
 
 from documents.base import Record, Row, by_ids
 from documents.enums import JobState
@@ -33,6 +33,8 @@ class Job(Record):
     lease_by: str | None = None
     worker: str | None = None
     error: str | None = None
+    unread_since: datetime | None = None
+    """Since when workers have met it that do not know its task, or not its arguments."""
     finished_at: datetime | None = None
 
     class Settings(Record.Settings):
@@ -47,7 +49,10 @@ class Job(Record):
     @classmethod
     async def put(cls, job_id: str, fields: Row) -> None:
         """Insert the job unless it is there, in whatever state: a late repeat meets the one that is done."""
-        await cls.rows().update_one({"_id": job_id}, {"$setOnInsert": fields}, upsert=True)
+        try:
+            await cls.rows().update_one({"_id": job_id}, {"$setOnInsert": fields}, upsert=True)
+        except DuplicateKeyError:
+            return  # two at once: the other one has put it there
 
     @classmethod
     async def find_row(cls, job_id: str) -> Row | None:
@@ -61,33 +66,32 @@ class Job(Record):
         """Jobs that may be taken now, those first whose worker was lost, then the longest due."""
         lost: Row = {"queue": queue, "state": JobState.RUNNING.value, "lease_until": {"$lt": now}}
         due: Row = {"queue": queue, "state": JobState.WAITING.value, "due_at": {"$lte": now}}
-        rows = await cls.rows().find(lost, {"state": 1, "crashes": 1}).limit(limit).to_list(length=limit)
+        rows = await cls.rows().find(lost).limit(limit).to_list(length=limit)
         if len(rows) < limit:
-            more = cls.rows().find(due, {"state": 1, "crashes": 1}).sort("due_at", ASCENDING).limit(limit - len(rows))
+            more = cls.rows().find(due).sort("due_at", ASCENDING).limit(limit - len(rows))
             rows += await more.to_list(length=limit)
         return rows
 
     @classmethod
-    async def take(cls, job_id: str, lease: Row, *, now: datetime, is_lost: bool) -> Row | None:
-        """Lease the job (`lease_by`, `lease_until`, `worker`); None when somebody else has it, or it is not due."""
-        if is_lost:
-            free: Row = {"_id": job_id, "state": JobState.RUNNING.value, "lease_until": {"$lt": now}}
-            update: Row = {"$set": lease, "$inc": {"crashes": 1}}
+    async def take(cls, row: Row, lease: Row, *, now: datetime) -> bool:
+        """Lease the job as it was read (`lease_by`, `lease_until`, `worker`); False when it is so no more.
+
+        A job that is taken while it runs has lost its worker.
+        """
+        as_read: Row = {"_id": row["_id"], "state": row["state"], "tries": row["tries"], "crashes": row["crashes"]}
+        update: Row = {"$set": {**lease, "state": JobState.RUNNING.value}}
+        if row["state"] == JobState.RUNNING.value:
+            as_read["lease_until"] = {"$lt": now}
+            update["$inc"] = {"crashes": 1}
         else:
-            free = {"_id": job_id, "state": JobState.WAITING.value, "due_at": {"$lte": now}}
-            update = {"$set": {**lease, "state": JobState.RUNNING.value}}
-        if not (await cls.rows().update_one(free, update)).matched_count:
-            return None
-        return await cls.rows().find_one({"_id": job_id, "lease_by": lease["lease_by"]})
+            as_read["due_at"] = {"$lte": now}
+        return bool((await cls.rows().update_one(as_read, update)).matched_count)
 
     @classmethod
-    async def renew(cls, leases: Sequence[tuple[str, str]], until: datetime) -> set[str]:
-        """Prolong these leases (job id, token); the ids of those that are held no more."""
-        ids, tokens = [job_id for job_id, _ in leases], [token for _, token in leases]
-        held: Row = {**by_ids(ids), "lease_by": {"$in": tokens}, "state": JobState.RUNNING.value}
-        await cls.rows().update_many(held, {"$set": {"lease_until": until}})
-        kept = {row["_id"] async for row in cls.rows().find(held, {"_id": 1})}
-        return set(ids) - kept
+    async def renew(cls, job_id: str, token: str, until: datetime) -> bool:
+        """Prolong a lease; False when it is held no more."""
+        held = {"_id": job_id, "lease_by": token, "state": JobState.RUNNING.value}
+        return bool((await cls.rows().update_one(held, {"$set": {"lease_until": until}})).matched_count)
 
     @classmethod
     async def leave(cls, job_id: str, token: str, fields: Row, *, failures: int = 0) -> bool:
@@ -117,7 +121,7 @@ class Job(Record):
         """Let a dead letter run again from its first try; False when it is none."""
         again: Row = {"state": JobState.WAITING.value, "due_at": now, "tries": 0, "crashes": 0}
         dead = {"_id": job_id, "state": JobState.DEAD.value}
-        update = {"$set": again, "$unset": {"error": "", "finished_at": ""}}
+        update = {"$set": again, "$unset": {"error": "", "finished_at": "", "unread_since": ""}}
         return bool((await cls.rows().update_one(dead, update)).matched_count)
 
     @classmethod
@@ -129,6 +133,11 @@ class Job(Record):
     async def count(cls, filter_: Row) -> int:
         """How many there are."""
         return await cls.rows().count_documents(filter_)
+
+    @classmethod
+    async def count_due(cls, queue: str, now: datetime) -> int:
+        """How many of a queue may be taken now."""
+        return await cls.count({"queue": queue, "state": JobState.WAITING.value, "due_at": {"$lte": now}})
 
     @classmethod
     async def find_oldest_due(cls, queue: str) -> datetime | None:

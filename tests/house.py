@@ -14,6 +14,7 @@ from config.settings import Settings
 from handlers.serve import serving
 from lms_rt.bootstrap import Services, open_services
 from tests.clients import Visitor
+from tests.working import HouseBell
 
 PASSWORD = "correct horse battery staple"
 _NUMBERS = itertools.count(1)
@@ -26,6 +27,7 @@ class House:
     services: Services
     address: str
     visitors: AsyncExitStack
+    bell: HouseBell
     _admin: Visitor | None = field(default=None)
 
     async def visitor(self) -> Visitor:
@@ -62,7 +64,8 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     """Serve a school with these settings; its database is dropped afterwards where it is a server's."""
     opened = Settings.model_validate({**settings.model_dump(), "allow_public_role_registration": True})
     async with AsyncExitStack() as stack:
-        services = await stack.enter_async_context(open_services(opened))
+        bell = HouseBell()
+        services = await stack.enter_async_context(open_services(opened, wake_ups=bell))
         if not services.database.is_embedded:
             stack.push_async_callback(_drop, services, settings)
         sockets = bind_sockets(0, "127.0.0.1")
@@ -70,7 +73,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             stack.callback(listener.close)
         address = await stack.enter_async_context(serving(services, sockets))
         visitors = await stack.enter_async_context(AsyncExitStack())
-        yield House(services, address, visitors)
+        yield House(services, address, visitors, bell)
 
 
 async def _drop(services: Services, settings: Settings) -> Any:

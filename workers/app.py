@@ -1,19 +1,20 @@
 """Taskiq: one generic task that says "there is work in this queue". What the work is lies in the database.
 
-So losing a message, or all of Redis, loses nothing. Messages are JSON, hold ids only, are removed as they are read, and
-no more than `MAX_WAITING` of them wait in a queue.
+So losing a message, or all of Redis, loses nothing. Messages are JSON, hold a queue's name and an id, are removed as they
+are read, and no more than `MAX_WAITING` of them wait in a queue.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from taskiq import AckableMessage, AsyncBroker, InMemoryBroker
+from taskiq import AckableMessage, AsyncBroker, BrokerMessage, InMemoryBroker
 from taskiq.acks import AcknowledgeType
 from taskiq.api import run_receiver_task
 from taskiq_redis import RedisStreamBroker
@@ -25,10 +26,13 @@ from lms_rt.contracts.jobs import QUEUES, Queue
 
 TASK = "jobs.run"
 MAX_WAITING = 1_000
+STREAM_SECONDS = 24 * 3600
 KICK_SECONDS = 1.0
-GROUP = "lms"
-Wake = Callable[[str], None]
-"""Given a queue: somebody should look."""
+BLOCK_SECONDS = 1.0
+GROUP = WORKER = "lms"
+"""All workers are one consumer: whoever reads first has the message, and nobody keeps a list of what others read."""
+Wake = Callable[[str, str], Awaitable[None]]
+"""Given a queue and a job's id: somebody should look."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,8 +41,15 @@ class WakeUpStream(RedisStreamBroker):
     """The stream broker of taskiq-redis, for messages that may be lost: each is removed as soon as it was read.
 
     Differs from the stock one (1.2.4) in what was found there: it can be cancelled while nothing comes, leaves no
-    acknowledged entries behind, goes on after a fault and after the group was lost with all of Redis.
+    acknowledged entries, consumers or pending lists behind, and goes on after a fault and after Redis lost everything.
     """
+
+    async def kick(self, message: BrokerMessage) -> None:
+        """Append it; the stream goes when nobody was woken for a day."""
+        async with Redis(connection_pool=self.connection_pool) as redis, redis.pipeline(transaction=False) as pipe:
+            pipe.xadd(self.queue_name, {b"data": message.message}, maxlen=self.maxlen, approximate=self.approximate)
+            pipe.expire(self.queue_name, STREAM_SECONDS)
+            await pipe.execute()
 
     async def listen(self) -> AsyncGenerator[AckableMessage, None]:
         """Messages as they come, until cancelled."""
@@ -48,7 +59,7 @@ class WakeUpStream(RedisStreamBroker):
                 raise asyncio.CancelledError
             try:
                 fetched = await self._fetch()
-            except (RedisError, OSError) as error:
+            except (RedisError, OSError, TimeoutError) as error:
                 _log.info("the queue %s cannot be heard: %s", self.queue_name, error)
                 await asyncio.sleep(KICK_SECONDS)
                 continue
@@ -58,10 +69,8 @@ class WakeUpStream(RedisStreamBroker):
     async def _fetch(self) -> list[AckableMessage]:
         async with Redis(connection_pool=self.connection_pool) as redis:
             try:
-                wanted = {self.queue_name: ">"}
-                got = await redis.xreadgroup(
-                    self.consumer_group_name, self.consumer_name, wanted, count=self.count, block=self.block
-                )
+                wanted: Any = {self.queue_name: ">"}
+                got: Any = await redis.xreadgroup(GROUP, WORKER, wanted, count=self.count, block=self.block, noack=True)
             except RedisError as error:
                 if "NOGROUP" not in str(error):
                     raise
@@ -69,11 +78,7 @@ class WakeUpStream(RedisStreamBroker):
                 return []
             messages = [message for _, read in got or () for message in read]
             if messages:
-                ids = [message_id for message_id, _ in messages]
-                async with redis.pipeline(transaction=True) as pipe:
-                    pipe.xack(self.queue_name, self.consumer_group_name, *ids)
-                    pipe.xdel(self.queue_name, *ids)
-                    await pipe.execute()
+                await redis.xdel(self.queue_name, *(message_id for message_id, _ in messages))
             return [AckableMessage(data=fields[b"data"], ack=_nothing_more) for _, fields in messages if fields]
 
 
@@ -87,29 +92,58 @@ class Bell:
     def __init__(self) -> None:
         self.listener: Wake | None = None
 
-    def ring(self, queue: str) -> None:
+    async def ring(self, queue: str, job_id: str) -> None:
         """Somebody should look into this queue."""
         if self.listener is not None:
-            self.listener(queue)
+            await self.listener(queue, job_id)
 
 
 class TaskiqWakeUps(WakeUps):
-    """Kicks the generic task on the queue's broker."""
+    """Kicks the generic task on the queue's broker. Nobody waits for that, and many calls at once are one message."""
 
-    def __init__(self, brokers: dict[Queue, AsyncBroker]) -> None:
-        self._tasks = {queue: broker.find_task(TASK) for queue, broker in brokers.items()}
+    def __init__(self, brokers: Mapping[Queue, AsyncBroker]) -> None:
+        self._kicks = _kicks_of(brokers)
+        self._waiting: dict[str, str] = {}
+        self._has_some = asyncio.Event()
 
     async def wake(self, queue: str, job_id: str) -> None:
-        """Send the queue's name and the job's id."""
-        task = self._tasks[queue]  # type: ignore[index]  # the catalogue's words
-        if task is not None:
-            async with asyncio.timeout(KICK_SECONDS):
-                await task.kiq(queue, job_id)
+        """Note that the queue has something."""
+        self._waiting[queue] = job_id
+        self._has_some.set()
+
+    async def run(self) -> None:
+        """Send what was noted, until cancelled."""
+        while True:
+            await self._has_some.wait()
+            self._has_some.clear()
+            waiting, self._waiting = self._waiting, {}
+            for queue, job_id in waiting.items():
+                try:
+                    async with asyncio.timeout(KICK_SECONDS):
+                        await self._kicks[queue](queue, job_id)
+                except Exception as error:  # noqa: BLE001 - a hint: workers look for themselves every second
+                    _log.info("nobody could be woken for %s: %s", job_id, type(error).__name__)
+
+
+class InlineWakeUps(WakeUps):
+    """Runs the job before the call returns, by a broker that awaits its tasks: for tests and debuggers."""
+
+    def __init__(self, brokers: Mapping[Queue, AsyncBroker]) -> None:
+        self._kicks = _kicks_of(brokers)
+
+    async def wake(self, queue: str, job_id: str) -> None:
+        """Run it here and now."""
+        await self._kicks[queue](queue, job_id)
+
+
+def _kicks_of(brokers: Mapping[Queue, AsyncBroker]) -> dict[str, Callable[[str, str], Coroutine[Any, Any, Any]]]:
+    """How the generic task is asked for, by queue."""
+    return {queue: task.kiq for queue, broker in brokers.items() if (task := broker.find_task(TASK)) is not None}
 
 
 def _with_task(broker: AsyncBroker, wake: Wake) -> AsyncBroker:
-    async def run(queue: str, job_id: str) -> None:  # noqa: ARG001 - whoever looks finds what is due, this one too
-        wake(queue)
+    async def run(queue: str, job_id: str) -> None:
+        await wake(queue, job_id)
 
     broker.register_task(run, task_name=TASK)
     return broker
@@ -120,17 +154,19 @@ async def brokers_on_redis(settings: Settings, wake: Wake) -> AsyncIterator[dict
     """A broker for each queue. They connect when they are used: Redis may be away at any time."""
     url = settings.tasks_redis_url.get_secret_value() or settings.redis_url.get_secret_value()
     keys = Keys(settings.mongodb_database)
+    logging.getLogger("taskiq").setLevel(logging.WARNING)  # it would tell of every message
     brokers: dict[Queue, AsyncBroker] = {
         queue: _with_task(
             WakeUpStream(
                 url,
                 queue_name=keys.tasks(queue),
                 consumer_group_name=GROUP,
+                consumer_name=WORKER,
                 consumer_id="0",
-                xread_block=1_000,
+                xread_block=round(BLOCK_SECONDS * 1000),
                 maxlen=MAX_WAITING,
                 socket_connect_timeout=KICK_SECONDS,
-                socket_timeout=KICK_SECONDS * 3,
+                socket_timeout=BLOCK_SECONDS + 2,
             ),
             wake,
         )
@@ -144,9 +180,10 @@ async def brokers_on_redis(settings: Settings, wake: Wake) -> AsyncIterator[dict
 
 
 @asynccontextmanager
-async def broker_in_memory(wake: Wake) -> AsyncIterator[dict[Queue, AsyncBroker]]:
-    """One broker of this process for all queues."""
-    broker = _with_task(InMemoryBroker(), wake)
+async def broker_in_memory(wake: Wake, *, is_inline: bool = False) -> AsyncIterator[dict[Queue, AsyncBroker]]:
+    """One broker of this process for all queues; `is_inline`: who asks waits until the job has run."""
+    logging.getLogger("taskiq").setLevel(logging.WARNING)
+    broker = _with_task(InMemoryBroker(await_inplace=is_inline), wake)
     await broker.startup()
     try:
         yield dict.fromkeys(QUEUES, broker)
@@ -154,7 +191,7 @@ async def broker_in_memory(wake: Wake) -> AsyncIterator[dict[Queue, AsyncBroker]
         await broker.shutdown()
 
 
-def listening(broker: AsyncBroker) -> Callable[[], Awaitable[None]]:
+def listening(broker: AsyncBroker) -> Callable[[], Coroutine[Any, Any, None]]:
     """What hears a queue's messages until it is cancelled."""
 
     async def listen() -> None:

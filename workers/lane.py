@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import traceback
 from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
 
+from config.logging import current_request_id
 from lms_rt.bootstrap import Services
 from lms_rt.contracts.jobs import Queue
 from lms_rt.services import figures
@@ -16,8 +21,21 @@ from workers.tasks import TASKS
 PAGE = 100
 """So many due jobs are looked up at once."""
 CONCURRENCY: dict[Queue, int] = {"emails": 10, "certificates": 2, "webhooks": 20, "progress": 4, "payments": 4}
+HAND_BACK_SECONDS = 5.0
+"""So long may it take to hand back what did not end, when a worker is told to end."""
+END_WAITS_SECONDS = (0.1, 0.5, 2.0, 5.0)
+"""A database that is away for a moment must not make a mail that was sent be sent again: its end is told until then."""
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Run:
+    """A job on its way. `is_lost`: its lease is somebody else's by now."""
+
+    taken: Taken
+    task: asyncio.Task[None]
+    is_lost: bool = False
 
 
 class Lane:
@@ -28,7 +46,7 @@ class Lane:
         self.done = self.failed = 0
         self._services, self._worker_id = services, worker_id
         self._runners: set[asyncio.Task[None]] = set()
-        self._running: dict[str, tuple[Taken, asyncio.Task[None]]] = {}
+        self._running: dict[str, _Run] = {}
         self._found: deque[Due] = deque()
         self._looking = asyncio.Lock()
         self._is_called = False
@@ -37,24 +55,28 @@ class Lane:
     @property
     def held(self) -> list[Taken]:
         """The jobs that are being run."""
-        return [taken for taken, _ in self._running.values()]
+        return [run.taken for run in self._running.values()]
 
     def wake(self) -> None:
         """There may be something to do."""
-        if self._is_closed:
-            return
         self._is_called = True  # whoever is about to go home looks once more
-        if len(self._runners) < CONCURRENCY[self.queue]:
-            runner = asyncio.create_task(self._work(), name=f"lane {self.queue}")
-            self._runners.add(runner)
-            runner.add_done_callback(self._runners.discard)
+        self._recruit(1)
 
-    def drop(self, job_ids: set[str]) -> None:
-        """Stop running these: their leases were lost, others have them."""
-        for job_id in job_ids:
-            if (running := self._running.get(job_id)) is not None:
-                _log.warning("job %s is no longer this worker's", job_id)
-                running[1].cancel()
+    async def run_now(self, job_id: str) -> None:
+        """Run this job here and at once, if it is due and nobody has it."""
+        due = await self._services.jobs.find_one_due(job_id)
+        if due is None or self._is_closed:
+            return
+        if (taken := await self._services.jobs.take(due, self._worker_id)) is not None:
+            await self._run(taken)
+
+    def drop(self, tokens: set[str]) -> None:
+        """Stop running what was taken with these: the leases were lost, others have the jobs."""
+        for token in tokens:
+            if (run := self._running.get(token)) is not None:
+                _log.warning("job %s is no longer this worker's", run.taken.job_id)
+                run.is_lost = True
+                run.task.cancel()
 
     async def close(self, *, patience_seconds: float) -> None:
         """Take nothing more; let what runs end, and hand back what does not within that time."""
@@ -62,76 +84,119 @@ class Lane:
         self._found.clear()
         if self._runners:
             await asyncio.wait(self._runners, timeout=patience_seconds)
+        for run in self._running.values():
+            run.task.cancel()
+        if self._runners:
+            await asyncio.wait(self._runners, timeout=HAND_BACK_SECONDS)
         left = list(self._runners)
         for runner in left:
             runner.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
+    def _recruit(self, count: int) -> None:
+        """Let so many more work, as far as there is room."""
+        for _ in range(min(count, CONCURRENCY[self.queue] - len(self._runners))):
+            if not self._is_closed:
+                runner = asyncio.create_task(self._work(), name=f"lane {self.queue}")
+                self._runners.add(runner)
+                runner.add_done_callback(self._runners.discard)
+
     async def _work(self) -> None:
         try:
-            while not self._is_closed and (taken := await self._take_next()) is not None:
+            while (taken := await self._take_next()) is not None:
                 await self._run(taken)
-        except Exception:  # noqa: BLE001 - the database is away: every second somebody looks again
-            _log.exception("the queue %s could not be worked on", self.queue)
+        except Exception as error:  # noqa: BLE001 - the database is away: every second somebody looks again
+            _log.warning("the queue %s could not be worked on: %s", self.queue, type(error).__name__)
 
     async def _take_next(self) -> Taken | None:
         """A job of this worker's own; None when nothing is due."""
-        jobs = self._services.jobs
         while not self._is_closed:
-            if not self._found:
-                async with self._looking:
-                    if not self._found and not await self._look():
-                        return None
+            if self._found:
+                if (taken := await self._services.jobs.take(self._found.popleft(), self._worker_id)) is not None:
+                    return taken
                 continue
-            if (taken := await jobs.take(self._found.popleft(), self._worker_id)) is not None:
-                return taken
+            async with self._looking:
+                if not self._found and not await self._look():
+                    return None
+            self._recruit(len(self._found) - 1)
         return None
 
     async def _look(self) -> bool:
         """Look for due jobs; again when somebody called meanwhile. Is there any?"""
-        while True:
+        while not self._is_closed:
             self._is_called = False
-            held = set(self._running)
             found = await self._services.jobs.find_due(self.queue, limit=PAGE)
-            self._found.extend(one for one in found if one.job_id not in held)
+            held = {taken.job_id for taken in self.held}
+            self._found.extend(due for due in found if due.job_id not in held)
             if self._found or not self._is_called:
-                return bool(self._found)
+                break
+        return bool(self._found)
 
     async def _run(self, taken: Taken) -> None:
         """Run one job in a task of its own, which can be cancelled without ending the lane's work."""
         begun = time.perf_counter()
-        run = asyncio.create_task(self._perform(taken), name=f"job {taken.kind.name}")
-        self._running[taken.job_id] = taken, run
+        run = _Run(taken, asyncio.create_task(self._perform(taken), name=f"job {taken.kind.name}"))
+        self._running[taken.token] = run
         try:
-            await asyncio.wait({run})
-        except asyncio.CancelledError:
-            run.cancel()
-            await asyncio.gather(run, return_exceptions=True)
-            await self._services.jobs.hand_back(taken)
-            raise
-        finally:
-            del self._running[taken.job_id]
+            await asyncio.wait({run.task})
             figures.TASK_SECONDS.labels(self.queue).observe(time.perf_counter() - begun)
-        if not run.cancelled():  # else its lease was lost, and the job is somebody else's
-            await self._end(taken, run.exception())
+            await self._end(run)
+        finally:
+            run.task.cancel()
+            del self._running[taken.token]
 
     async def _perform(self, taken: Taken) -> None:
-        async with asyncio.timeout(taken.kind.time_limit_seconds):
-            await TASKS[taken.kind.name](self._services, taken)
+        current_request_id.set(taken.job_id)  # every line that is logged on the way carries it
+        limit = asyncio.timeout(taken.kind.time_limit_seconds)
+        try:
+            async with limit:
+                await TASKS[taken.kind.name](self._services, taken)
+        except TimeoutError:
+            if limit.expired():
+                raise Failed(f"it took longer than {taken.kind.time_limit_seconds:g} s") from None
+            raise
 
-    async def _end(self, taken: Taken, error: BaseException | None) -> None:
+    async def _end(self, run: _Run) -> None:
+        """Tell the database how it ended."""
+        jobs, taken = self._services.jobs, run.taken
+        if run.is_lost:
+            return
+        if run.task.cancelled():
+            error: BaseException | None = Failed("it was cancelled from within")
+            if self._is_closed:
+                await _surely(lambda: jobs.hand_back(taken))
+                return
+        else:
+            error = run.task.exception()
         match error:
             case None:
                 self.done += 1
-                await self._services.jobs.done(taken)
+                await _surely(lambda: jobs.done(taken))
             case NotYet():
-                await self._services.jobs.postpone(taken, error.due_at)
+                due_at = error.due_at
+                await _surely(lambda: jobs.postpone(taken, due_at))
             case _:
                 self.failed += 1
-                _log.warning("job %s (%s) failed", taken.job_id, taken.kind.name, exc_info=_unless_expected(error))
-                await self._services.jobs.failed(taken, error)
+                _log.warning("job %s (%s) failed: %s", taken.job_id, taken.kind.name, _without_words(error))
+                fault = error
+                await _surely(lambda: jobs.failed(taken, fault))
 
 
-def _unless_expected(error: BaseException) -> BaseException | None:
-    """A traceback for what nobody foresaw; what a task says in words needs none (and may name people)."""
-    return None if isinstance(error, Failed | TimeoutError) else error
+async def _surely(tell: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Tell the database, again when it does not answer: it is the same write by the same token, so once is enough."""
+    for wait_seconds in END_WAITS_SECONDS:
+        try:
+            await tell()
+        except Exception as error:  # noqa: BLE001 - whatever it is, after the last wait it is raised
+            _log.info("how a job ended could not be told yet: %s", type(error).__name__)
+            await asyncio.sleep(wait_seconds)
+        else:
+            return
+    await tell()
+
+
+def _without_words(error: BaseException) -> str:
+    """What may be logged of a fault: its kind and place. Its words may repeat what the job was about."""
+    if isinstance(error, Failed):
+        return "for a reason that the job keeps"
+    return f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__)[-5:])}"

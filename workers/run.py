@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Run jobs until SIGTERM or Ctrl-C. Exit status 1, with one line, when it cannot start."""
     queues = [word.strip() for word in args.queues.split(",") if word.strip()]
-    if not queues or (unknown := set(queues) - set(QUEUES)):
-        print(f"worker: there is no queue {', '.join(sorted(unknown)) if queues else ''}", file=sys.stderr)  # noqa: T201
+    if unknown := sorted(set(queues) - set(QUEUES)) or ([] if queues else ["without a name"]):
+        print(f"worker: there is no queue {', '.join(unknown)}; there are {', '.join(QUEUES)}", file=sys.stderr)  # noqa: T201
         return 2
     try:
         settings = load_settings()
@@ -55,12 +55,15 @@ async def _work(settings: Settings, queues: list[Queue]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     bell = Bell()
     async with brokers_on_redis(settings, bell.ring) as brokers:
-        async with open_services(settings, wake_ups=TaskiqWakeUps(brokers), is_worker=True) as services:
+        wake_ups = TaskiqWakeUps(brokers)
+        async with (
+            running({"wake-ups": wake_ups.run}),
+            open_services(settings, wake_ups=wake_ups, is_worker=True) as services,
+        ):
             worker = Worker(services, queues)
             bell.listener = worker.wake
-            tasks = {"jobs": worker.look, "leases": worker.hold}
-            tasks |= {f"hearing {queue}": listening(brokers[queue]) for queue in queues}
-            async with running(tasks):
+            hearing = {f"hearing {queue}": listening(brokers[queue]) for queue in queues}
+            async with running(worker.tasks | hearing):
                 say(f"lms_rt worker ready: {', '.join(queues)}")
                 await stop.wait()
                 say("stopping: what runs may end, nothing new is taken …")

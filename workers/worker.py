@@ -6,17 +6,19 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from config.settings import VERSION
 from lms_rt.bootstrap import Services
 from lms_rt.contracts.jobs import QUEUES, Queue
 from lms_rt.ids import new_id
+from lms_rt.services.background import Background
 from lms_rt.services.jobs import RENEW_SECONDS
 from workers.lane import Lane
 
 LOOK_SECONDS = 1.0
 """Everybody looks so often for what nobody was woken for: a lost wake-up costs a second."""
+REPORT_SECONDS = 4.0
 PATIENCE_SECONDS = 20.0
 """So long may a job run on when the worker is told to end."""
 
@@ -29,13 +31,23 @@ class Worker:
     def __init__(self, services: Services, queues: Sequence[Queue] = QUEUES) -> None:
         self.worker_id = new_id("wrk")
         self._services = services
-        self._lanes = {queue: Lane(queue, services, self.worker_id) for queue in queues}
+        self._lanes: Mapping[str, Lane] = {queue: Lane(queue, services, self.worker_id) for queue in queues}
         self._started_at = services.clock.now()
 
-    def wake(self, queue: str) -> None:
+    @property
+    def tasks(self) -> dict[str, Background]:
+        """What has to run while it works, and until it is closed."""
+        return {"jobs": self.look, "leases": self.hold, "worker's report": self.report}
+
+    async def wake(self, queue: str, job_id: str) -> None:  # noqa: ARG002 - whoever looks finds what is due, this one too
         """There may be a job in this queue."""
-        if (lane := self._lanes.get(queue)) is not None:  # type: ignore[call-overload]  # any word may come by the broker
+        if (lane := self._lanes.get(queue)) is not None:
             lane.wake()
+
+    async def run_now(self, queue: str, job_id: str) -> None:
+        """Run this job here and now, if it can be had; returns when it has ended. A failed one runs again later."""
+        if (lane := self._lanes.get(queue)) is not None:
+            await lane.run_now(job_id)
 
     async def look(self) -> None:
         """Look for due jobs every second, until cancelled."""
@@ -45,21 +57,28 @@ class Worker:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def hold(self) -> None:
-        """Prolong the leases of what runs, and report, until cancelled."""
+        """Prolong the leases of what runs, until cancelled."""
         while True:
-            held = [taken for lane in self._lanes.values() for taken in lane.held]
-            lost = await self._services.jobs.renew(held)
+            lost = await self._services.jobs.renew([taken for lane in self._lanes.values() for taken in lane.held])
             for lane in self._lanes.values():
                 lane.drop(lost)
-            await self._services.task_figures.report(self.worker_id, self._report(len(held)))
             await asyncio.sleep(RENEW_SECONDS)
+
+    async def report(self) -> None:
+        """Say every few seconds how it stands, until cancelled."""
+        while True:
+            await self._services.task_figures.report(self.worker_id, self._report())
+            await asyncio.sleep(REPORT_SECONDS)
 
     async def close(self, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         """Take nothing more, let what runs end, hand back what does not."""
         await asyncio.gather(*(lane.close(patience_seconds=patience_seconds) for lane in self._lanes.values()))
-        await self._services.task_figures.leave(self.worker_id)
+        try:
+            await self._services.task_figures.leave(self.worker_id)
+        except Exception as error:  # noqa: BLE001 - its report grows old by itself
+            _log.info("this worker's report stays: %s", type(error).__name__)
 
-    def _report(self, running: int) -> dict[str, object]:
+    def _report(self) -> dict[str, object]:
         lanes = self._lanes.values()
         return {
             "queues": list(self._lanes),
@@ -67,7 +86,7 @@ class Worker:
             "pid": os.getpid(),
             "version": VERSION,
             "started_at": self._started_at,
-            "running": running,
+            "running": sum(len(lane.held) for lane in lanes),
             "done": sum(lane.done for lane in lanes),
             "failed": sum(lane.failed for lane in lanes),
         }

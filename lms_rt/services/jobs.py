@@ -2,22 +2,30 @@
 
 A worker takes a job for `LEASE_SECONDS` and prolongs that while it works. One that dies lets its leases run out, and
 whoever looks next takes the job. What a job does is not known here.
+
+Failures and crashes are counted apart: a job that fails is tried again as its task says; one whose worker was lost while it
+ran is not to blame for that, until it was there every time.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import random
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import ValidationError
+
+from config.settings import VERSION
 from documents.base import Row
 from documents.enums import JobState
 from documents.job import Job
 from lms_rt.bus.base import WakeUps
 from lms_rt.clock import Clock
-from lms_rt.contracts.jobs import JobArgs, TaskKind, task_kind
+from lms_rt.contracts.jobs import QUEUES, JobArgs, TaskKind, task_kind
 from lms_rt.ids import random_token
 from lms_rt.services import figures
 
@@ -26,7 +34,16 @@ RENEW_SECONDS = 2.0
 """A worker that dies is missed within the lease, one that is slow may miss two renewals."""
 MAX_CRASHES = 5
 """A job that takes its worker along so often is not given to another."""
+SUSPECT_CRASHES = 2
+"""From then on it waits a while before it runs again, so that the one to blame and those beside it come apart."""
+SUSPECT_SECONDS = 5.0
+UNREAD_SECONDS = 60.0
+MAX_UNREAD_DAYS = 1
+"""A task that this version does not know was asked for by a newer one: for so long it is left for a newer worker."""
+MAX_RETRY_AFTER_SECONDS = 24 * 3600.0
+"""No other server can put a job off for longer."""
 MAX_ERROR = 500
+WATCH_SECONDS = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -53,11 +70,19 @@ class NotYet(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A job that may be taken. `is_lost`: whoever had it was never heard of again."""
+    """A job that may be taken, as it was read."""
 
-    job_id: str
-    is_lost: bool
-    crashes: int
+    row: Row
+
+    @property
+    def job_id(self) -> str:
+        """Which one."""
+        return str(self.row["_id"])
+
+    @property
+    def crashes(self) -> int:
+        """How many workers were lost while it ran, the last one included."""
+        return int(self.row["crashes"]) + (self.row["state"] == JobState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,33 +133,59 @@ class Jobs:
     async def find_due(self, queue: str, *, limit: int) -> list[Due]:
         """What may be taken from a queue now, the most urgent first."""
         rows = await Job.find_due(queue, self._clock.now(), limit=limit)
-        return [Due(row["_id"], row["state"] == JobState.RUNNING, row.get("crashes", 0)) for row in rows]
+        if len(rows) == limit:  # many wait, so that workers had better not begin with the same
+            random.shuffle(rows)
+        return [Due(row) for row in rows]
+
+    async def find_one_due(self, job_id: str) -> Due | None:
+        """A job by its id, if it waits; whether it is due, taking it tells."""
+        row = await Job.find_row(job_id)
+        return Due(row) if row is not None and row["state"] == JobState.WAITING else None
 
     async def take(self, due: Due, worker_id: str) -> Taken | None:
-        """Lease a job; None when somebody else has it, or when it has killed too many workers."""
-        now = self._clock.now()
+        """Lease a job; None when somebody else has it, or when it is not to be run now."""
+        now, row = self._clock.now(), due.row
         token = random_token(12)
         lease = {"lease_by": token, "lease_until": self._lease_end(now), "worker": worker_id, "started_at": now}
-        row = await Job.take(due.job_id, lease, now=now, is_lost=due.is_lost)
-        if row is None:
+        if not await Job.take(row, lease, now=now):
             return None
-        if row["crashes"] > MAX_CRASHES:
-            await self._bury(row["queue"], due.job_id, token, f"{row['crashes']} workers were lost while it ran")
+        if row["state"] == JobState.RUNNING and due.crashes >= SUSPECT_CRASHES:
+            await self._suspect(due, token)
             return None
         try:
             kind = task_kind(row["task"])
             args = kind.args.model_validate(row["args"])
-        except (KeyError, ValueError) as error:  # of another version of this program, or a fault of ours
-            await self._bury(row["queue"], due.job_id, token, f"cannot be read: {error}")
+        except (KeyError, ValueError) as error:
+            await self._leave_unread(row, token, error)
             return None
         return Taken(due.job_id, kind, args, token, row["tries"], row["created_at"])
 
+    async def _suspect(self, due: Due, token: str) -> None:
+        """It was there when several workers were lost: let it run apart from what was there as well, or never again."""
+        if due.crashes > MAX_CRASHES:
+            await self._bury(due.row["queue"], due.job_id, token, f"{due.crashes} workers were lost while it ran")
+            return
+        wait = random.uniform(0, SUSPECT_SECONDS * 2 ** (due.crashes - SUSPECT_CRASHES))  # noqa: S311 - only apart
+        later: Row = {"state": JobState.WAITING.value, "due_at": self._clock.now() + timedelta(seconds=wait)}
+        await Job.leave(due.job_id, token, later)
+
+    async def _leave_unread(self, row: Row, token: str, error: KeyError | ValueError) -> None:
+        """Leave it for a worker of another version; after a day nobody is to be expected."""
+        now, reason = self._clock.now(), f"cannot be read by {VERSION}: {_where(error)}"
+        since = row.get("unread_since") or now
+        if now - since > timedelta(days=MAX_UNREAD_DAYS):
+            await self._bury(row["queue"], row["_id"], token, reason)
+            return
+        _log.warning("job %s (%s) %s", row["_id"], row["task"], reason)
+        later = now + timedelta(seconds=UNREAD_SECONDS)
+        fields: Row = {"state": JobState.WAITING.value, "due_at": later, "unread_since": since, "error": reason}
+        await Job.leave(row["_id"], token, fields)
+
     async def renew(self, taken: Collection[Taken]) -> set[str]:
-        """Prolong leases; the ids of jobs that are no longer this worker's."""
-        if not taken:
-            return set()
-        leases = [(one.job_id, one.token) for one in taken]
-        return await Job.renew(leases, self._lease_end(self._clock.now()))
+        """Prolong leases; the tokens of those that are no longer this worker's."""
+        until = self._lease_end(self._clock.now())
+        kept = await asyncio.gather(*(Job.renew(one.job_id, one.token, until) for one in taken))
+        return {one.token for one, is_kept in zip(taken, kept, strict=True) if not is_kept}
 
     async def done(self, taken: Taken) -> None:
         """It is done; kept for a while, so that a late repeat meets it."""
@@ -150,7 +201,7 @@ class Jobs:
             await self._bury(taken.kind.queue, taken.job_id, taken.token, reason, failures=1)
             return
         if isinstance(error, Failed) and error.retry_after_seconds is not None:
-            wait = max(wait, error.retry_after_seconds)
+            wait = max(wait, min(error.retry_after_seconds, MAX_RETRY_AFTER_SECONDS))
         fields: Row = {
             "state": JobState.WAITING.value,
             "due_at": self._clock.now() + timedelta(seconds=wait),
@@ -164,10 +215,19 @@ class Jobs:
         await Job.leave(taken.job_id, taken.token, {"state": JobState.WAITING.value, "due_at": due_at})
 
     async def hand_back(self, taken: Taken) -> None:
-        """This worker ends: another may take it at once, and this run does not count."""
+        """Its worker ends: another may take it at once, and this run does not count."""
         fields: Row = {"state": JobState.WAITING.value, "due_at": self._clock.now()}
         if await Job.leave(taken.job_id, taken.token, fields):
             await self.wake(taken.kind.queue, taken.job_id)
+
+    # --- figures ---
+
+    async def watch(self) -> None:
+        """Count every few seconds what is due and not taken, until cancelled."""
+        while True:
+            for queue in QUEUES:
+                figures.QUEUE_LENGTH.labels(queue).set(await Job.count_due(queue, self._clock.now()))
+            await asyncio.sleep(WATCH_SECONDS)
 
     async def _bury(self, queue: str, job_id: str, token: str, reason: str, *, failures: int = 0) -> None:
         fields: Row = {"state": JobState.DEAD.value, "finished_at": self._clock.now(), "error": reason[:MAX_ERROR]}
@@ -184,3 +244,12 @@ def describe(error: BaseException) -> str:
     """What a person who looks at a dead letter needs to know of the fault."""
     words = str(error) if isinstance(error, Failed) else f"{type(error).__name__}: {error}"
     return words[:MAX_ERROR]
+
+
+def _where(error: KeyError | ValueError) -> str:
+    """What cannot be read, without what was given: that may be private."""
+    if isinstance(error, ValidationError):
+        return ", ".join(
+            ".".join(map(str, fault["loc"])) or fault["type"] for fault in error.errors(include_input=False)
+        )
+    return "there is no such task" if isinstance(error, KeyError) else type(error).__name__

@@ -25,6 +25,7 @@ from tests.live.delivery_reader import Reader
 from tests.live.delivery_steps import Documents, Process, SteppingFanOut
 from tests.live.faulty_bus import BusFaults
 from tests.live.live_node import ORIGIN, LiveNode, MadeUpSubscriptions, until
+from tests.services.relaying import relay_over
 
 _USERS = ("ada", "ada", "bob")
 _REPLY_SECONDS = 8
@@ -104,7 +105,7 @@ class World:
         await live.open(self._settings, COMMANDS)
         fan_out = SteppingFanOut(faults.bus.fan_out)
         documents: Any = (self.documents,)
-        return Seat(live, faults, Relay(fan_out=fan_out, clock=self.clock, aggregates=documents))
+        return Seat(live, faults, relay_over(fan_out, self.clock, documents))
 
     async def close(self) -> None:
         """End everything, whatever state it is in."""

@@ -35,8 +35,8 @@ from lms_rt.services.attempts import Attempts
 from lms_rt.services.leases import Device
 from lms_rt.services.questions import Questions
 from lms_rt.services.quizzes import Quizzes
-from lms_rt.services.relay import Relay
 from lms_rt.services.results import Results
+from tests.services.relaying import relay_over
 
 QUESTIONS: tuple[dict[str, Any], ...] = (
     {
@@ -68,7 +68,7 @@ class Exam:
 
     def __post_init__(self) -> None:
         self.bus: Bus = memory_bus(self.clock)
-        self.relay = Relay(fan_out=self.bus.fan_out, clock=self.clock, aggregates=[Attempt, Quiz])
+        self.relay = relay_over(self.bus.fan_out, self.clock, [Attempt, Quiz])
         self.effects: list[dict[str, Any]] = []
         self.relay.register_effect("enrollment.attempt_changed", self._apply)
         self.attempt_clock = AttemptClock(settings=self.settings, clock=self.clock, relay=self.relay)

@@ -30,6 +30,7 @@ from lms_rt.services.enrollments import Enrollments
 from lms_rt.services.lessons import Lessons
 from lms_rt.services.progress import Progress
 from lms_rt.services.relay import Relay
+from tests.services.relaying import relay_over
 
 
 def actor(name: str, role: Role, full_name: str = "") -> Actor:
@@ -135,7 +136,7 @@ async def open_school() -> AsyncIterator[School]:
     """The services on the open database of this test."""
     clock = FakeClock()
     bus = memory_bus(clock)
-    relay = Relay(fan_out=bus.fan_out, clock=clock, aggregates=[Course, Enrollment])
+    relay = relay_over(bus.fan_out, clock, [Course, Enrollment])
     enrollments = Enrollments(clock=clock, relay=relay, bus=bus)
     progress = Progress(clock=clock, relay=relay, bus=bus)
     for name, handler in (enrollments.effects() | progress.effects()).items():

@@ -20,6 +20,7 @@ from lms_rt.contracts.outbox import Intent, Write, effect, event
 from lms_rt.errors import Code, Refused
 from lms_rt.services.relay import SWEEP_PAGE, Relay
 from lms_rt.storage.mongo import OpenDatabase
+from tests.services.relaying import relay_over
 
 pytestmark = pytest.mark.usefixtures("database")
 ID = "crs_1"
@@ -37,7 +38,7 @@ class School:
         self.versions: dict[str, int] = {}
 
     def made(self, fan_out: FanOut) -> Relay:
-        relay = Relay(fan_out=fan_out, clock=self.clock, aggregates=(Course, Quiz))
+        relay = relay_over(fan_out, self.clock, (Course, Quiz))
         relay.register_effect("counted", self.count)
         relay.register_effect("told", self.count)
         return relay

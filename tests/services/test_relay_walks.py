@@ -19,12 +19,12 @@ from lms_rt.bus.base import Bus
 from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.events import LiveEvent
-from lms_rt.contracts.outbox import Write, effect, event
+from lms_rt.contracts.outbox import Write, effect, event, job
 from lms_rt.errors import Code, Refused
 from lms_rt.services.relay import Relay
 
 CHANNELS = ("course:1", "course:2")
-KINDS = ("course:1", "course:2", "course:1+course:2", "!counted", "!told")
+KINDS = ("course:1", "course:2", "course:1+course:2", "!counted", "!told", "job")
 
 
 class Step:
@@ -81,6 +81,17 @@ class SlowFanOut:
         return await self._bus.fan_out.publish(channel, event)
 
 
+class SlowJobs:
+    """Jobs that are there as soon as they were asked for, however often."""
+
+    def __init__(self) -> None:
+        self.asked_for: set[str] = set()
+
+    async def put(self, job_id: str, task: str, args: dict[str, Any], *, due_at: datetime) -> None:  # noqa: ARG002
+        await Step()
+        self.asked_for.add(job_id)
+
+
 class RelayWalk(RuleBasedStateMachine):
     """Writers, relays and the adversary."""
 
@@ -89,7 +100,14 @@ class RelayWalk(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.bus = memory_bus(self.clock)
         self.fan_out, self.documents = SlowFanOut(self.bus), Documents()
-        self.relay = Relay(fan_out=self.fan_out, clock=self.clock, aggregates=(self.documents,))  # type: ignore[arg-type]
+        self.jobs, self.recorded = SlowJobs(), set[str]()
+        self.relay = Relay(
+            fan_out=self.fan_out,  # type: ignore[arg-type]
+            clock=self.clock,
+            aggregates=(self.documents,),  # type: ignore[arg-type]
+            jobs=self.jobs,  # type: ignore[arg-type]
+            record=self.record,
+        )
         self.effects: list[str] = []
         self.relay.register_effect("counted", self.run_effect)
         self.relay.register_effect("told", self.run_effect)
@@ -99,6 +117,10 @@ class RelayWalk(RuleBasedStateMachine):
     async def run_effect(self, intent_id: str, _: dict[str, Any]) -> None:
         await Step()
         self.effects.append(intent_id)
+
+    async def record(self, intent: dict[str, Any]) -> None:
+        await Step()
+        self.recorded.add(intent["id"])
 
     @rule(
         name=st.sampled_from("ab"), kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=3), fast=st.booleans()
@@ -110,8 +132,11 @@ class RelayWalk(RuleBasedStateMachine):
         for n, kind in enumerate(kinds):
             if kind.startswith("!"):
                 intent = effect(write, kind[1:], {})
+            elif kind == "job":
+                intent = job(write, "counters.reconcile", {})
             else:
-                intent = event(write, "course_updated", n=n, channels=kind.split("+"), data={"of": name})
+                told = kind.split("+")
+                intent = event(write, "course_updated", n=n, channels=told, data={"of": name}, record="course.updated")
             row["outbox"].append(intent)
             self.written.append(intent)
         row["outbox_at"] = write.at
@@ -175,7 +200,10 @@ class RelayWalk(RuleBasedStateMachine):
         for intent in self.written:
             if intent["kind"] == "effect":
                 assert intent["id"] in self.effects
+            elif intent["kind"] == "job":
+                assert intent["id"] in self.jobs.asked_for
             else:
+                assert intent["id"] in self.recorded
                 assert all(intent["id"] in told[channel] for channel in intent["channels"])
 
 

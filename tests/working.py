@@ -1,0 +1,94 @@
+"""Workers for tests: a house whose jobs are run, tasks of a test's own, and waiting until all work is done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING, cast
+
+from documents import DOCUMENTS
+from documents.base import Aggregate
+from documents.enums import JobState
+from documents.job import Job
+from lms_rt.bootstrap import Services
+from lms_rt.bus.base import WakeUps
+from lms_rt.contracts import jobs
+from lms_rt.contracts.jobs import QUEUES, Queue, TaskKind
+from lms_rt.services.background import running
+from workers.tasks import TASKS
+from workers.tasks.base import Perform
+from workers.worker import Worker
+
+if TYPE_CHECKING:
+    from tests.house import House
+
+PATIENCE_SECONDS = 20
+"""Nothing here is judged by how long it takes; what is not done within this time is not done."""
+
+
+class HouseBell(WakeUps):
+    """Wakes the workers that a test lets work in its house; nobody, while there are none."""
+
+    def __init__(self) -> None:
+        self.workers: list[Worker] = []
+
+    async def wake(self, queue: str, job_id: str) -> None:
+        for worker in self.workers:
+            await worker.wake(queue, job_id)
+
+
+@asynccontextmanager
+async def working(house: House, *queues: Queue) -> AsyncIterator[Worker]:
+    """A worker over the services of the house, for these queues (none: all), while the body runs."""
+    async with working_on(house.services, house.bell, *queues) as worker:
+        yield worker
+
+
+@asynccontextmanager
+async def working_on(services: Services, bell: HouseBell, *queues: Queue) -> AsyncIterator[Worker]:
+    """The same over services that were opened with this bell."""
+    worker = Worker(services, queues or QUEUES)
+    bell.workers.append(worker)
+    async with running(worker.tasks):
+        try:
+            yield worker
+        finally:
+            await worker.close(patience_seconds=1)
+            bell.workers.remove(worker)
+
+
+async def idle(services: Services) -> None:
+    """Return once nothing waits in an outbox, and no job is due or running."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while left := await _left(services):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"still not done: {left}") from None
+
+
+async def _left(services: Services) -> list[str]:
+    """What is still to be done, in words."""
+    for document in DOCUMENTS:
+        if issubclass(document, Aggregate):
+            row = await document.rows().find_one({"outbox_at": {"$lte": services.clock.now()}}, {"outbox": 1})
+            if row is not None:
+                return [f"outbox of {row['_id']}: {row.get('outbox')}"]
+    waiting = {"state": JobState.WAITING.value, "due_at": {"$lte": services.clock.now()}}
+    found = [await Job.rows().find_one(which) for which in (waiting, {"state": JobState.RUNNING.value})]
+    return [f"job {row['_id']} ({row['task']}) is {row['state']}: {row.get('error')}" for row in found if row]
+
+
+@contextmanager
+def task(kind: TaskKind, perform: Perform) -> Iterator[None]:
+    """A task of the test's own, in the catalogue and in the table of who does it."""
+    known, performing = jobs._BY_NAME, cast("dict[str, Perform]", TASKS)
+    jobs._BY_NAME = MappingProxyType({**known, kind.name: kind})
+    performing[kind.name] = perform
+    try:
+        yield
+    finally:
+        jobs._BY_NAME = known
+        del performing[kind.name]
