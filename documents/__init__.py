@@ -13,6 +13,7 @@ from documents.job import Job
 from documents.notification_preferences import NotificationPreferences
 from documents.paper import AttemptPaper
 from documents.quiz import Quiz
+from documents.sent_mail import SentMail
 from documents.session import Session
 from documents.ticket import SpareTicket
 from documents.user import User
@@ -28,6 +29,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     Job,
     NotificationPreferences,
     Quiz,
+    SentMail,
     Session,
     SpareTicket,
     User,

@@ -14,6 +14,7 @@ from documents.base import Aggregate, Row, with_intents
 from documents.enums import Role
 
 _SIGNED_IN = {"role": 1, "is_active": 1, "permissions": 1, "full_name": 1, "sessions_valid_after_ms": 1}
+_MAIL_ACCOUNT = {"email": 1, "full_name": 1, "locale": 1, "timezone": 1, "is_active": 1}
 
 
 class User(Aggregate):
@@ -72,6 +73,11 @@ class User(Aggregate):
     async def find_signed_in(cls, user_id: str) -> Row | None:
         """What every request of a signed-in person needs to know, and no more."""
         return await cls.rows().find_one({"_id": user_id}, _SIGNED_IN)
+
+    @classmethod
+    async def find_mail_account(cls, user_id: str) -> Row | None:
+        """What a mail to somebody needs to know, and no more."""
+        return await cls.rows().find_one({"_id": user_id}, _MAIL_ACCOUNT)
 
     @classmethod
     async def find_all_signed_in(cls, user_ids: list[str]) -> dict[str, Row]:

@@ -47,6 +47,7 @@ from lms_rt.services.idempotency import Idempotency
 from lms_rt.services.imports import Imports
 from lms_rt.services.jobs import Jobs
 from lms_rt.services.lessons import Lessons
+from lms_rt.services.mails import Mails, postman_of
 from lms_rt.services.preferences import Preferences
 from lms_rt.services.progress import Progress
 from lms_rt.services.questions import Questions
@@ -80,6 +81,7 @@ class Services:
     task_figures: TaskFigures
     dead_letters: DeadLetters
     event_log: EventLog
+    mails: Mails
     preferences: Preferences
     following: Following
     relay: Relay
@@ -198,7 +200,7 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
     relay, passwords = _relay(bus, clock, jobs, event_log), _hasher(settings, stack)
     sessions = Sessions(settings=settings, clock=clock, bus=bus)
     enrollments, progress = _learning(bus, clock, relay)
-    questions = Questions(clock=clock)
+    questions, preferences = Questions(clock=clock), Preferences(clock=clock)
     attempt_clock = AttemptClock(settings=settings, clock=clock, relay=relay)
     attempts = Attempts(settings=settings, clock=clock, bus=bus, relay=relay, attempt_clock=attempt_clock)
     dashboards = Dashboards(bus=bus, clock=clock)
@@ -212,7 +214,8 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
         task_figures=TaskFigures(clock=clock),
         dead_letters=DeadLetters(clock=clock, jobs=jobs),
         event_log=event_log,
-        preferences=Preferences(clock=clock),
+        preferences=preferences,
+        mails=_mails(settings, clock, preferences, stack),
         following=following,
         relay=relay,
         node=node,
@@ -251,6 +254,13 @@ def _hasher(settings: Settings, stack: AsyncExitStack) -> PasswordHasher:
     stack.callback(pool.close)
     pepper = settings.password_pepper.get_secret_value()
     return PasswordHasher(pepper=pepper, cost=settings.password_hash_cost, pool=pool)
+
+
+def _mails(settings: Settings, clock: Clock, wishes: Preferences, stack: AsyncExitStack) -> Mails:
+    """Mails by whoever carries them here; open connections end with the services."""
+    mails = Mails(settings=settings, clock=clock, postman=postman_of(settings), wishes=wishes)
+    stack.push_async_callback(mails.close)
+    return mails
 
 
 def _learning(bus: Bus, clock: Clock, relay: Relay) -> tuple[Enrollments, Progress]:
@@ -317,12 +327,13 @@ def _tasks_of(services: Services, *, is_worker: bool) -> dict[str, Background]:
         await services.relay.run(interval_seconds=interval_seconds)
 
     if is_worker:
-        return {"relay": relay, "sessions": services.sessions.run}
+        return {"relay": relay, "mails": services.mails.run, "sessions": services.sessions.run}
     return {
         "relay": relay,
         "attempt_clock": services.attempt_clock.run,
         "enrollments": services.enrollments.run,
         "sessions": services.sessions.run,
+        "mails": services.mails.run,
         "node": services.node.run,
         "dashboards": services.dashboards.run,
     }

@@ -15,13 +15,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from lms_rt.contracts.base import Instant
+from lms_rt.contracts.base import Instant, View
 
 Words = Annotated[str, StringConstraints(max_length=2_000)]
 Text = Annotated[str, StringConstraints(max_length=20_000)]
 """Plain words of somebody, with their line breaks; never taken for HTML or for a template."""
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
-Link = Annotated[str, StringConstraints(pattern=r"^(/(?![/\\])|https?://)[^\s\x00-\x1f\x7f<>\"\\]*$", max_length=2_000)]
+Link = Annotated[str, StringConstraints(pattern=r"^(/|https?://)[^\s\x00-\x1f\x7f<>\"\\]*$", max_length=2_000)]
 """A path on this site, or an address on the web."""
 Decimal = Annotated[str, StringConstraints(pattern=r"^-?\d{1,12}(\.\d{1,2})?$")]
 """As views show hundredths: "70.00"."""
@@ -324,3 +324,23 @@ class MailOrder:
     data: Mapping[str, Any]
     seed: str
     is_due: bool = False
+
+
+class KeptMailHead(View):
+    """A mail that a development server kept instead of sending, without its bodies."""
+
+    id: str
+    template: str
+    recipient: str
+    recipient_name: str
+    subject: str
+    language: str
+    at: Instant
+
+
+class KeptMailView(KeptMailHead):
+    """The same with both its bodies."""
+
+    text: str
+    html: str
+    unsubscribe_url: str | None

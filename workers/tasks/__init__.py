@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from workers.tasks import events
+from workers.tasks import events, mails
 from workers.tasks.base import Perform
 
 TASKS: Mapping[str, Perform] = {
     "events.follow": events.follow,
+    **mails.TASKS,
 }
 """Every task of the catalogue by its name; a test holds the two to each other."""

@@ -1,0 +1,62 @@
+"""Who carries mails: the role, and the carriers that need no mail server. SMTP is `smtp.py`; what is written is not known here."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from documents.sent_mail import SentMail
+from lms_rt.contracts.letters import Letter
+
+MAX_KEPT = 500
+
+
+class MailRefused(Exception):
+    """A mail did not leave, in words for people. `is_final`: the server said that it never will.
+
+    `retry_after_seconds`: trying again before that is of no use.
+    """
+
+    def __init__(self, words: str, *, is_final: bool = False, retry_after_seconds: float | None = None) -> None:
+        super().__init__(words)
+        self.is_final, self.retry_after_seconds = is_final, retry_after_seconds
+
+
+class Postman(ABC):
+    """Carries letters to where they are read, or at least to a server that answers for them."""
+
+    @abstractmethod
+    async def deliver(self, letter: Letter) -> None:
+        """Return when the letter is somebody else's care. Raises `MailRefused`."""
+
+    async def run(self) -> None:  # noqa: B027 - nothing to do is a fair answer
+        """Look after what is kept open between letters, until cancelled."""
+
+    async def close(self) -> None:  # noqa: B027 - likewise
+        """Let go of everything."""
+
+
+class NoPostman(Postman):
+    """For a server without a mail server: letters wait in their jobs until there is one."""
+
+    async def deliver(self, letter: Letter) -> None:  # noqa: ARG002 - the role's signature
+        """Refuse, in words that name the setting."""
+        raise MailRefused("no mail server is set (SMTP_HOST)", retry_after_seconds=300)
+
+
+class KeepingPostman(Postman):
+    """For development on the embedded store: letters go nowhere, the newest are kept for /dev/mailbox."""
+
+    async def deliver(self, letter: Letter) -> None:
+        """Keep it; a repeat meets itself."""
+        fields = {
+            "template": letter.template,
+            "recipient": letter.recipient,
+            "recipient_name": letter.recipient_name,
+            "subject": letter.subject,
+            "text": letter.text,
+            "html": letter.html,
+            "language": letter.language,
+            "at": letter.at,
+            "unsubscribe_url": letter.unsubscribe_url,
+        }
+        await SentMail.keep(letter.message_id, fields, newest=MAX_KEPT)
