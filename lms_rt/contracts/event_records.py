@@ -7,32 +7,27 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
+from lms_rt.contracts.accounts import UserView
+from lms_rt.contracts.attempts import AttemptRowView
 from lms_rt.contracts.base import CursorPage, CursorQuery, Instant, View
+from lms_rt.contracts.courses import CourseView
+from lms_rt.contracts.enrollments import EnrollmentView
+from lms_rt.contracts.quizzes import QuizView
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedEvent:
     """One event of record. `data` is JSON: ids and times are texts, scores and percentages decimal strings.
 
-    What `data` holds by `type`:
-
-    - `user.…`: the user's view (`id`, `email`, `full_name`, `role`, `locale`, `timezone` …)
-    - `course.…`: the course's view in a list (`id`, `title`, `slug`, `instructor_id` …)
-    - `user.updated` and `course.updated` also have `changed`, the names of what was changed (a course's `lessons` too)
-    - `enrollment.…`: the enrolment's view (`id`, `student_id`, `course_id`, `course_title`, `status`,
-      `progress_percentage` …) and `student_name`
-    - `lesson.completed`: the same, and `lesson`, its row of progress (`lesson_id`, `status`, `completed_at` …)
-    - `attempt.…`: the attempt's view in a list (`id`, `quiz_id`, `course_id`, `enrollment_id`, `student_id`,
-      `student_name`, `status`, `score`, `percentage`, `is_passed` …) and `quiz_title`
-    - `quiz.…`: the quiz's view (`id`, `course_id`, `title` …)
-
-    A `data` that would be too large has its largest members taken out, and names them in `left_out`.
+    What it holds by `type` stands in `RECORD_KINDS`. Where that would be too large, its largest members are taken out,
+    and `left_out` names them.
     """
 
     event_id: str
@@ -67,3 +62,51 @@ class EventQuery(CursorQuery):
     type: Annotated[list[Annotated[str, StringConstraints(max_length=100)]], Field(max_length=50)] = Field(
         default_factory=list
     )
+
+
+# --- the catalogue ---
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKind:
+    """What one type of event tells, and its data: the members of `view` but for `without`, and `more`, in words."""
+
+    tells: str
+    view: type[View] | None
+    without: frozenset[str] = frozenset()
+    more: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def members(self) -> frozenset[str]:
+        """The names in its data."""
+        shown = frozenset() if self.view is None else frozenset(self.view.model_fields)
+        return (shown - self.without) | frozenset(self.more)
+
+
+_CHANGED = {"changed": "the names of what was changed"}
+_LISTS = frozenset({"progress", "attempts"})
+_STUDENT = {"student_name": "the student's name"}
+_LESSON = {"lesson": "the lesson's row of the enrolment's progress"}
+_QUIZ = {"quiz_title": "the quiz's title"}
+
+RECORD_KINDS: Mapping[str, RecordKind] = MappingProxyType(
+    {
+        "user.registered": RecordKind("An account was made.", UserView),
+        "user.updated": RecordKind("Somebody changed their profile.", UserView, more=_CHANGED),
+        "user.deactivated": RecordKind("An account was closed.", UserView),
+        "course.published": RecordKind("A course can be seen by everybody.", CourseView),
+        "course.unpublished": RecordKind("A course was hidden.", CourseView),
+        "course.updated": RecordKind("A course or one of its lessons changed.", CourseView, more=_CHANGED),
+        "enrollment.created": RecordKind("Somebody enrolled, or came back.", EnrollmentView, _LISTS, _STUDENT),
+        "enrollment.completed": RecordKind("Somebody completed a course.", EnrollmentView, _LISTS, _STUDENT),
+        "enrollment.dropped": RecordKind("Somebody left a course.", EnrollmentView, _LISTS, _STUDENT),
+        "enrollment.expired": RecordKind("Somebody's time in a course is over.", EnrollmentView, _LISTS, _STUDENT),
+        "lesson.completed": RecordKind("Somebody completed a lesson.", EnrollmentView, _LISTS, _STUDENT | _LESSON),
+        "quiz.published": RecordKind("Students may sit a quiz.", QuizView),
+        "attempt.started": RecordKind("A student began an attempt.", AttemptRowView, more=_QUIZ),
+        "attempt.submitted": RecordKind("An attempt was closed.", AttemptRowView, more=_QUIZ),
+        "attempt.graded": RecordKind("An attempt has its grade.", AttemptRowView, more=_QUIZ),
+        "webhook.test": RecordKind("An administrator tries a webhook.", None),
+    }
+)
+"""Every type of event of record."""

@@ -224,6 +224,7 @@ RECORD_TYPES: tuple[str, ...] = (
     "enrollment.dropped",
     "enrollment.expired",
     "quiz.published",
+    "webhook.test",
     *(kind.record_type for kind in EVENTS if kind.record_type is not None),
 )
 """Every type that is kept for replay, with and without a live name."""

@@ -13,12 +13,14 @@ from handlers.live.protocol import MAX_FRAGMENTS
 from handlers.live.table import COMMANDS
 from lms_rt.bus.base import HISTORY_EVENTS, HISTORY_SECONDS, TOP_SECONDS
 from lms_rt.contracts.base import View
-from lms_rt.contracts.events import EVENTS, RECORD_TYPES, EventKind
+from lms_rt.contracts.event_records import RECORD_KINDS, RecordKind
+from lms_rt.contracts.events import EVENTS, EventKind
 from lms_rt.contracts.frames import HEARTBEAT_MS, MAX_FRAME_BRACKETS, MAX_FRAME_BYTES, MAX_FRAME_VALUES
 from lms_rt.contracts.live import NOTICES
 from lms_rt.realtime.close_codes import Close
 from lms_rt.realtime.connection import MAX_QUEUE_BYTES, MAX_QUEUE_FRAMES
 from lms_rt.realtime.node import NodeLimits
+from lms_rt.services.event_views import MAX_DATA_BYTES
 from tests.generated_docs.shapes import MADE, Schema, code, first_line, table, words_of
 
 _IN_WORDS = {
@@ -33,6 +35,22 @@ _AFTERWARDS = {
     Close.SESSION_EXPIRED: "refresh, then come back",
     Close.INSUFFICIENT_STATE: "forget positions, come back",
 }
+_STREAM = f"""## Stream of record
+
+What `GET /api/v1/events` tells and webhooks are sent: `{{id, type, timestamp, data}}`, with the ids of the live channels. `data`
+is the REST view of the thing, made when the event was recorded, not the `data` of the live event. It has at most
+{MAX_DATA_BYTES:,} bytes; of a larger one the largest members are missing, and `left_out` names them.
+
+The stream has one order, oldest first. Of one aggregate no event overtakes another, and none slips in behind a reader: whoever
+has read up to a cursor has read all that there will ever be before it. To follow it, without `after` at first:
+
+1. `GET /api/v1/events?after=<cursor>&limit=100`; with `type=…`, once or several times, only events of these types;
+2. do with each item what has to be done, known again by its `id`, then keep the reply's `cursor`;
+3. ask again from there: at once while `next` is not null, else after a while.
+
+Events are kept for `RETENTION_EVENTS_DAYS`. A cursor from before the oldest that is kept is 409 `conflict`: what came after it
+is lost to this reader, and `oldest` is the cursor to go on from, after the state was read anew.
+"""
 _EVENTS = f"""# Events
 
 <!-- {MADE} -->
@@ -41,8 +59,8 @@ Every event and state of the live channels (`lms_rt/contracts/events.py`). How t
 [realtime-protocol.md](realtime-protocol.md).
 
 - **of record**: written with the change that it tells of; none is lost, none comes twice, and `data` carries `version` and
-  `n`, which belong to the aggregate that the member under *aggregate* names. Its type names it in replay and webhooks (both
-  come later).
+  `n`, which belong to the aggregate that the member under *aggregate* names. Its type names it in the
+  [stream of record](#stream-of-record) and in webhooks.
 - **event**: has an offset and can be recovered, but is best effort: reading the resource says the same.
 - **state**: only the latest matters; no offset, never replayed.
 """
@@ -61,16 +79,25 @@ def events() -> str:
         )
         for kind in EVENTS
     ]
-    named = {kind.record_type for kind in EVENTS}
-    unnamed = ", ".join(code(name) for name in RECORD_TYPES if name not in named)
-    return "\n".join(
-        [
-            _EVENTS,
-            table(heads, rows),
-            f"\nTypes that are kept without a live name: {unnamed}.\n",
-            *chain.from_iterable(_section(kind) for kind in EVENTS),
-        ]
-    )
+    sections = chain.from_iterable(_section(kind) for kind in EVENTS)
+    return "\n".join([_EVENTS, table(heads, rows), "", _STREAM, _records(), "", *sections])
+
+
+def _records() -> str:
+    """Every type of event of record, with what its data is."""
+    live = {kind.record_type: kind.name for kind in EVENTS}
+    rows = []
+    for name, kind in sorted(RECORD_KINDS.items()):
+        named = f"[`{live[name]}`](#{live[name]})" if name in live else ""
+        rows.append((code(name), kind.tells, _data_of(kind), named))
+    return table(("type", "tells", "data", "live"), rows)
+
+
+def _data_of(kind: RecordKind) -> str:
+    without = ", ".join(map(code, sorted(kind.without)))
+    more = ", ".join(f"{code(name)} ({words})" for name, words in kind.more.items())
+    shown = "the view of the webhook" if kind.view is None else code(kind.view.__name__)
+    return shown + (f" without {without}" if without else "") + (f"; {more}" if more else "")
 
 
 def commands() -> str:
