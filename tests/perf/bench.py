@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.perf.arena import Arena
 from tests.perf.contestants import PEERS
-from tests.perf.scenarios import abuse, between_nodes, fan_out, growth, inbound, memory, stalled, start
+from tests.perf.scenarios import abuse, background, between_nodes, fan_out, growth, inbound, memory, stalled, start
 from tests.perf.tables import Goal, Table, as_markdown, printed, printed_goals
 from tests.perf.toolchains import machine
 
@@ -30,6 +30,9 @@ SCENARIOS: dict[str, tuple[Callable[[Arena], list[Table]], Sequence[Goal]]] = {
     "abuse": (abuse.abuse, abuse.GOALS),
     "bridge": (between_nodes.bridge, between_nodes.BRIDGE_GOALS),
     "two-nodes": (between_nodes.two_nodes, between_nodes.TWO_NODES_GOALS),
+    "relay": (background.relay, background.RELAY_GOALS),
+    "backlog": (background.backlog, background.BACKLOG_GOALS),
+    "kills": (background.kills, background.KILLS_GOALS),
     "growth": (growth.growth, growth.GOALS),
     "start": (start.start, start.GOALS),
 }
