@@ -181,6 +181,13 @@ class Attempt(Aggregate):
         return max((row["attempt_number"] for row in rows), default=0), sum(not row["is_preview"] for row in rows)
 
     @classmethod
+    async def page_of_enrollment(cls, enrollment_id: str, *, after: str = "", limit: int) -> list[Row]:
+        """The attempts that count for an enrolment, without answers and operations, by id, those after this one."""
+        which = {"enrollment_id": enrollment_id, "is_preview": False, "_id": {"$gt": after}}
+        found = cls.rows().find(which, dict(_STATE)).sort("_id", ASCENDING).limit(limit)
+        return await found.to_list(length=limit)
+
+    @classmethod
     async def find_percentages(cls, student_id: str, quiz_id: str) -> dict[int, int]:
         """The percentages of a student's graded attempts at a quiz, by attempt number. Previews do not count."""
         wanted = {"student_id": student_id, "quiz_id": quiz_id, "is_preview": False, "grading": Grading.DONE.value}

@@ -32,6 +32,14 @@ class Record(Document):
         """The raw collection."""
         return cls.get_motor_collection()
 
+    @classmethod
+    async def forget_some(cls, which: Row, *, limit: int) -> int:
+        """Remove up to so many of these; how many were found. What is none of them any more by then stays."""
+        ids = [row["_id"] async for row in cls.rows().find(which, {"_id": 1}).limit(limit)]
+        if ids:
+            await cls.rows().delete_many({**by_ids(ids), **which})
+        return len(ids)
+
 
 def by_ids(ids: Collection[str]) -> Row:
     """The filter for these documents. The embedded store finds one id at once, but walks through all for a list."""

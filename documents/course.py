@@ -242,6 +242,24 @@ class Course(Aggregate):
         )
 
     @classmethod
+    async def find_count(cls, course_id: str) -> Row | None:
+        """`enrollments_count` and the intents that it counted last."""
+        return await cls.rows().find_one({"_id": course_id}, {"enrollments_count": 1, "counted": 1})
+
+    @classmethod
+    async def correct_count(cls, seen: Row, count: int) -> bool:
+        """Set `enrollments_count`, if nothing was counted since it was seen (as `find_count` has it)."""
+        counted = seen.get("counted", {"$exists": False})
+        which = {"_id": seen["_id"], "enrollments_count": seen["enrollments_count"], "counted": counted}
+        return bool((await cls.rows().update_one(which, {"$set": {"enrollments_count": count}})).matched_count)
+
+    @classmethod
+    async def page_of_ids(cls, *, after: str, limit: int) -> list[str]:
+        """The ids of courses, in their order, those after this one."""
+        found = cls.rows().find({"_id": {"$gt": after}}, {"_id": 1}).sort("_id", ASCENDING).limit(limit)
+        return [row["_id"] for row in await found.to_list(length=limit)]
+
+    @classmethod
     async def is_empty(cls) -> bool:
         """Is there no course at all?"""
         return await cls.rows().find_one({}, {"_id": 1}) is None

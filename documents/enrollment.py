@@ -80,6 +80,7 @@ class Enrollment(Aggregate):
             IndexModel([("student_id", ASCENDING), ("enrolled_at", DESCENDING)]),
             IndexModel([("course_id", ASCENDING), ("enrolled_at", DESCENDING)]),
             IndexModel([("course_id", ASCENDING), ("status", ASCENDING)]),
+            IndexModel([("course_id", ASCENDING), ("_id", ASCENDING)]),
             IndexModel([("expires_ms", ASCENDING)], sparse=True),
             IndexModel([("outbox_at", ASCENDING)], sparse=True),
         ]
@@ -143,6 +144,33 @@ class Enrollment(Aggregate):
         rows = await cls.rows().find(filter_, {"outbox": 0}).limit(limit).to_list(length=limit)
         return [cls.model_validate(row) for row in rows]
 
+    @classmethod
+    async def rows_of_students(cls, student_ids: Collection[str], statuses: Collection[str]) -> list[Row]:
+        """Their enrolments in these statuses, as far as it is told how somebody gets on."""
+        which = {**_of_students(student_ids), "status": {"$in": sorted(statuses)}}
+        return await cls.rows().find(which, _STANDING).to_list(length=None)
+
+    @classmethod
+    async def rows_rested(cls, student_ids: Collection[str], spans: Sequence[tuple[datetime, datetime]]) -> list[Row]:
+        """The same of active ones that were last opened (never: that began) in one of these spans of time."""
+        last = [{"last_accessed_at": {"$gte": begin, "$lt": end}} for begin, end in spans]
+        begun = [
+            {"last_accessed_at": {"$exists": False}, "enrolled_at": {"$gte": begin, "$lt": end}} for begin, end in spans
+        ]
+        which = {**_of_students(student_ids), "status": EnrollmentStatus.ACTIVE.value, "$or": [*last, *begun]}
+        return await cls.rows().find(which, _STANDING).to_list(length=None)
+
+    @classmethod
+    async def page_of_course(
+        cls, course_id: str, *, status: str | None = None, after: str = "", limit: int
+    ) -> list[Row]:
+        """A course's enrolments with progress and outbox, by id, those after this one."""
+        which: Row = {"course_id": course_id, "_id": {"$gt": after}}
+        if status is not None:
+            which["status"] = status
+        fields = {**_STANDING, "total_time_spent_seconds": 1, "outbox": 1}
+        return await cls.rows().find(which, fields).sort("_id", ASCENDING).limit(limit).to_list(length=limit)
+
     async def insert_new(self) -> bool:
         """Store a new enrolment; False when there is one already."""
         try:
@@ -161,6 +189,21 @@ class Enrollment(Aggregate):
         counted = {**update.get("$inc", {}), "revision": 1}
         result = await cls.rows().update_one({"_id": enrollment_id, "revision": revision}, {**update, "$inc": counted})
         return result.matched_count == 1
+
+
+_STANDING: dict[str, int] = dict.fromkeys(
+    ("student_id", "course_id", "status", "progress", "enrolled_at", "last_accessed_at", "completed_at", "expires_ms"),
+    1,
+)
+
+
+def _of_students(student_ids: Collection[str]) -> Row:
+    return {"student_id": next(iter(student_ids)) if len(student_ids) == 1 else {"$in": sorted(student_ids)}}
+
+
+def is_present_row(row: Row, now_ms: int) -> bool:
+    """Is the student of this row in the course at this time?"""
+    return row["status"] in PRESENT and _is_in_time(row, now_ms)
 
 
 def _is_in_time(row: Row, now_ms: int) -> bool:

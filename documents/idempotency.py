@@ -79,6 +79,12 @@ class IdempotencyRecord(Record):
         await cls.rows().delete_one({"_id": key_id, "state": "running", "lease_until_ms": lease_until_ms})
 
     @classmethod
+    async def forget_before(cls, before_ms: int, *, limit: int) -> int:
+        """Remove some whose life began before then and whose request is over; how many."""
+        which: Row = {"started_ms": {"$lt": before_ms}, "lease_until_ms": {"$lt": before_ms}}
+        return await cls.forget_some(which, limit=limit)
+
+    @classmethod
     async def _move(cls, seen: Row, update: dict[str, Any]) -> bool:
         still = {name: seen[name] for name in ("_id", "state", "started_ms", "lease_until_ms")}
         result = await cls.rows().update_one(still, update)

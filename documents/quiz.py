@@ -124,6 +124,17 @@ class Quiz(Aggregate):
         return result.matched_count == 1
 
     @classmethod
+    async def ids_of_course(cls, course_id: str) -> list[str]:
+        """The ids of all quizzes of a course."""
+        return [row["_id"] async for row in cls.rows().find({"course_id": course_id}, {"_id": 1})]
+
+    @classmethod
+    async def correct_at(cls, quiz_id: str, version: int, counts: Row) -> bool:
+        """Set numbers that follow from the rest, if it still is `version`. That is no edit, so it stays."""
+        result = await cls.rows().update_one({"_id": quiz_id, "version": version}, {"$set": counts})
+        return result.matched_count == 1
+
+    @classmethod
     async def remove_at(cls, quiz_id: str, version: int) -> bool:
         """Remove a quiz whose version still is `version` and that has nothing left to tell."""
         result = await cls.rows().delete_one({"_id": quiz_id, "version": version, "outbox_at": {"$exists": False}})

@@ -82,6 +82,12 @@ class Session(Record):
         return [row async for row in cls.rows().find({"user_id": user_id}, wanted)]
 
     @classmethod
+    async def forget_ended(cls, before: datetime, *, limit: int) -> int:
+        """Remove some that were over before then, one way or another; how many."""
+        ends = ("revoked_at", "idle_until", "absolute_until")
+        return await cls.forget_some({"$or": [{end: {"$lt": before}} for end in ends]}, limit=limit)
+
+    @classmethod
     async def forget(cls, session_ids: list[str]) -> None:
         """Remove families that ended long ago."""
         await cls.rows().delete_many({"_id": {"$in": session_ids}})

@@ -101,15 +101,19 @@ class AttemptGrading:
 
     async def _effect(self, attempt: Row, paper: Row, write: Write) -> Intent:
         """What the enrolment is told: the attempt, and what all attempts come to under the quiz's policy."""
-        percentages = await Attempt.find_percentages(attempt["student_id"], attempt["quiz_id"])
-        if attempt["grading"] == Grading.DONE:
-            percentages[attempt["attempt_number"]] = attempt["percentage"]
-        counted = counted_percentage(paper["grading_policy"], [percentages[number] for number in sorted(percentages)])
-        standing = {
-            "quiz_percentage": None if counted is None else round_half_up(counted),
-            "is_quiz_passed": counted is not None and counted >= paper["passing_score"],
-        }
-        return effect(write, ENROLLMENT_EFFECT, summary_data(attempt) | standing)
+        return effect(write, ENROLLMENT_EFFECT, summary_data(attempt) | await standing(attempt, paper))
+
+
+async def standing(attempt: Row, paper: Row) -> dict[str, Any]:
+    """What all attempts of this student at this quiz come to, by the policy that this attempt began with."""
+    percentages = await Attempt.find_percentages(attempt["student_id"], attempt["quiz_id"])
+    if attempt["grading"] == Grading.DONE:
+        percentages[attempt["attempt_number"]] = attempt["percentage"]
+    counted = counted_percentage(paper["grading_policy"], [percentages[number] for number in sorted(percentages)])
+    return {
+        "quiz_percentage": None if counted is None else round_half_up(counted),
+        "is_quiz_passed": counted is not None and counted >= paper["passing_score"],
+    }
 
 
 def graded_answers(paper: Row, attempt: Row) -> dict[str, Graded]:

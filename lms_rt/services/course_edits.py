@@ -14,7 +14,7 @@ from documents.base import with_intents
 from documents.course import Course
 from lms_rt.clock import Clock
 from lms_rt.contracts.channels import course_channel
-from lms_rt.contracts.outbox import Intent, Write, event
+from lms_rt.contracts.outbox import Intent, Write, event, job
 from lms_rt.errors import Code, Refused
 from lms_rt.services.contended import until_written
 from lms_rt.services.course_search import derived_fields
@@ -69,12 +69,16 @@ class CourseEdits:
     async def _write(self, course: Course, before: dict[str, Any], edit: CourseEdit) -> Course | None:
         read = course.version
         course.version, course.updated_at = read + 1, self._clock.now()
-        intents = _intents(course, edit)
+        intents = _intents(course, edit, asks_otherwise=any(before[name] != getattr(course, name) for name in _ASKED))
         update = with_intents(_difference(before, _stored(course)), intents, course.updated_at)
         return course if await Course.write(course.id, read, update) else None
 
 
-def _intents(course: Course, edit: CourseEdit) -> list[Intent]:
+_ASKED = ("published_lesson_ids", "minimum_minutes")
+"""What decides when somebody has completed the course."""
+
+
+def _intents(course: Course, edit: CourseEdit, *, asks_otherwise: bool) -> list[Intent]:
     write = Write(course.version, course.updated_at)
     data = {"course_id": course.id, "changes": edit.changes}
     told = event(write, "course_updated", n=0, channels=[course_channel(course.id)], data=data, record="course.updated")
@@ -82,7 +86,8 @@ def _intents(course: Course, edit: CourseEdit) -> list[Intent]:
         event(write, record, n=place, channels=[], data={"course_id": course.id}, record=record)
         for place, record in enumerate(edit.records, start=1)
     ]
-    return [told, *kept]
+    follows = [job(write, "progress.recalculate", {"course_id": course.id})] if asks_otherwise else []
+    return [told, *kept, *follows]
 
 
 _COUNTERS = {"id", "outbox", "outbox_at", "enrollments_count", "counted", "rating_average", "ratings_count"}

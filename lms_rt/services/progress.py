@@ -165,19 +165,28 @@ class Progress:
         study = await self._study(_own(actor, enrollment_id), None, change)
         return enrollment_view(study.enrollment, study.course)
 
+    async def settle(self, enrollment_id: str) -> bool:
+        """Complete the enrolment, if its course asks for no more by now; did that happen? Again changes nothing."""
+        settled: list[bool] = []
+
+        async def change(study: _Study) -> bool:
+            settled[:] = [study.enrollment.status == _ACTIVE]
+            return False
+
+        try:
+            study = await self._edit(_whoever(enrollment_id), None, change)
+        except Refused as refused:
+            if refused.code is not Code.NOT_FOUND:
+                raise
+            return False
+        return settled[0] and study.enrollment.status == _COMPLETED
+
     async def apply_attempt(self, _: str, data: dict[str, Any]) -> None:
         """The effect of an attempt that began, closed or was graded: its summary, and the lesson that it passes.
 
         Idempotent by what it writes. An enrolment that is gone, or dropped meanwhile, keeps what it can.
         """
-        enrollment_id: str = data["enrollment_id"]
-
-        async def load() -> Enrollment:
-            enrollment = await Enrollment.find_one_by_id(enrollment_id)
-            if enrollment is None:
-                raise Refused(Code.NOT_FOUND)
-            return enrollment
-
+        load = _whoever(data["enrollment_id"])
         try:
             await self._edit(load, data.get("lesson_id"), lambda study: _apply_attempt(study, data))
         except Refused as refused:
@@ -237,6 +246,18 @@ def _told(study: _Study, lesson_id: str | None, *, is_lesson_completed: bool, is
 def _own(actor: Actor, enrollment_id: str) -> Callable[[], Awaitable[Enrollment]]:
     async def load() -> Enrollment:
         return await require_own_enrollment(actor, enrollment_id)
+
+    return load
+
+
+def _whoever(enrollment_id: str) -> Callable[[], Awaitable[Enrollment]]:
+    """For what follows from other changes: nobody acts."""
+
+    async def load() -> Enrollment:
+        enrollment = await Enrollment.find_one_by_id(enrollment_id)
+        if enrollment is None:
+            raise Refused(Code.NOT_FOUND)
+        return enrollment
 
     return load
 

@@ -1,0 +1,102 @@
+"""The weekly report: what each learner of a timezone did in the week that ended there last night. How mails leave: `mails.py`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+
+from documents.base import Row
+from documents.course import CourseHead
+from documents.enrollment import PRESENT, Enrollment, is_present_row
+from documents.enums import EnrollmentStatus
+from lms_rt.clock import Clock
+from lms_rt.contracts.jobs import LocalDayArgs, MailArgs
+from lms_rt.contracts.mails import CourseProgress, WeeklyProgress
+from lms_rt.services.jobs import Jobs
+from lms_rt.services.learners import (
+    by_student,
+    course_link,
+    done_lessons,
+    is_too_late,
+    pages_of_zone,
+    progress_text,
+    shown_courses,
+)
+from lms_rt.services.local_days import day_begins, moment_of
+
+DUE = time(9)
+MAX_COURSES = 50
+_DAYS = 7
+
+_log = logging.getLogger(__name__)
+
+
+class Reports:
+    """Asks for the mails of a week's report."""
+
+    def __init__(self, *, clock: Clock, jobs: Jobs) -> None:
+        self._clock, self._jobs = clock, jobs
+
+    async def order_weekly(self, args: LocalDayArgs) -> int:
+        """One mail for everybody there with an active enrolment; how many. Again asks for the same ones."""
+        day, ordered = date.fromisoformat(args.date), 0
+        if is_too_late(args.timezone, day, DUE, self._clock.now()):
+            _log.warning("the weekly report of %s for %s is not sent: it was due more than a day ago", *_named(args))
+            return 0
+        async for student_ids in pages_of_zone(args.timezone):
+            rows = await Enrollment.rows_of_students(student_ids, PRESENT)
+            courses = await shown_courses(rows)
+            for student_id, own in by_student(rows, courses).items():
+                if (report := self._report(own, courses, args.timezone, day)) is not None:
+                    await self._order(student_id, args.date, report)
+                    ordered += 1
+        return ordered
+
+    async def _order(self, student_id: str, day: str, report: WeeklyProgress) -> None:
+        mail = MailArgs(template="weekly_progress", user_id=student_id, data=report.model_dump(mode="json"))
+        await self._jobs.put(f"weekly:{student_id}:{day}", "mail.send", mail.model_dump())
+
+    def _report(
+        self, rows: Sequence[Row], courses: dict[str, CourseHead], timezone: str, day: date
+    ) -> WeeklyProgress | None:
+        """None for whoever has no active enrolment, or had none when the report was due."""
+        now_ms, first = self._clock.now_ms(), day - timedelta(days=_DAYS)
+        begin, end = day_begins(timezone, first), day_begins(timezone, day)
+        due_at = moment_of(timezone, day, DUE) or end
+        active = [row for row in rows if _is_active(row, now_ms) and row["enrolled_at"] <= due_at]
+        if not active:
+            return None
+        finished = [row for row in rows if (at := row.get("completed_at")) is not None and begin <= at < end]
+        told = [*active, *(row for row in finished if row not in active)]
+        told.sort(key=lambda row: row.get("last_accessed_at") or row["enrolled_at"], reverse=True)
+        return WeeklyProgress(
+            first_day=first,
+            last_day=day - timedelta(days=1),
+            lessons_completed=sum(_completed_between(row, courses[row["course_id"]], begin, end) for row in told),
+            courses=[_course(row, courses[row["course_id"]]) for row in told[:MAX_COURSES]],
+        )
+
+
+def _named(args: LocalDayArgs) -> tuple[str, str]:
+    return args.timezone, args.date
+
+
+def _is_active(row: Row, now_ms: int) -> bool:
+    return row["status"] == EnrollmentStatus.ACTIVE and is_present_row(row, now_ms)
+
+
+def _completed_between(row: Row, course: CourseHead, begin: datetime, end: datetime) -> int:
+    progress = row.get("progress", {})
+    moments = (progress.get(lesson_id, {}).get("completed_at") for lesson_id in course.published_lesson_ids)
+    return sum(moment is not None and begin <= moment < end for moment in moments)
+
+
+def _course(row: Row, course: CourseHead) -> CourseProgress:
+    return CourseProgress(
+        title=course.title,
+        progress_percentage=progress_text(row, course),
+        lessons_completed=done_lessons(row, course),
+        lessons_total=len(course.published_lesson_ids),
+        link=course_link(course),
+    )

@@ -1,0 +1,18 @@
+"""The table of schedules: what runs at which hour. How a firing becomes a job, and when it is too late, services decide."""
+
+from __future__ import annotations
+
+from datetime import time
+
+from lms_rt.services import reminders, reports
+from lms_rt.services.schedules import Schedule
+
+MONDAY = 0
+
+SCHEDULES: tuple[Schedule, ...] = (
+    Schedule("weekly-progress-report", "reports.weekly", reports.DUE, weekday=MONDAY, is_local=True),
+    Schedule("daily-course-reminders", "reminders.daily", reminders.DUE, is_local=True),
+    Schedule("clean-ups", "retention.clean_up", time(3, 10)),
+    Schedule("counters-reconcile", "counters.reconcile", time(3, 40)),
+)
+"""Every schedule. What has to be looked at each second (outboxes, deadlines, due jobs) is looked at where it is done."""
