@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date
+from babel.dates import format_date, format_timedelta
 from babel.numbers import format_currency, get_currency_precision
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -125,7 +125,7 @@ def _scalars(data: MailData) -> dict[str, Any]:
 
 
 def _writers(reader: Reader) -> Mapping[str, Callable[..., str]]:
-    """How values look for this reader: `moment`, `day`, `percent`, `number`, `money`."""
+    """How values look for this reader: `moment`, `day`, `percent`, `number`, `money`, `duration`."""
     language = reader.language
 
     def day(value: date) -> str:
@@ -146,7 +146,11 @@ def _writers(reader: Reader) -> Mapping[str, Callable[..., str]]:
         value = Decimal(amount).scaleb(-get_currency_precision(currency))
         return format_currency(value, currency, locale=language)
 
-    return {"day": day, "moment": moment, "number": number, "percent": percent, "money": money}
+    def duration(minutes: int) -> str:
+        return format_timedelta(timedelta(minutes=minutes), locale=language)
+
+    writers: tuple[Callable[..., str], ...] = (day, moment, number, percent, money, duration)
+    return {writer.__name__: writer for writer in writers}
 
 
 def _offset_of(local: datetime) -> str:

@@ -63,8 +63,8 @@ def speaker(language: Language, section: str, *, is_html: bool) -> Say:
     words, common = catalogue(language)[section], catalogue(language)["common"]
     put_in = _markup if is_html else _plain
 
-    def say(name: str, **values: object) -> str:
-        entry = words.get(name) or common[name]
+    def say(entry_name: str, /, **values: object) -> str:
+        entry = words.get(entry_name) or common[entry_name]
         if isinstance(entry, dict):
             count = values["count"]
             form = str(_plural_of(language).plural_form(count if isinstance(count, int | float) else 0))
