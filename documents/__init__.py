@@ -17,6 +17,8 @@ from documents.sent_mail import SentMail
 from documents.session import Session
 from documents.ticket import SpareTicket
 from documents.user import User
+from documents.webhook import Webhook
+from documents.webhook_delivery import WebhookDelivery
 from documents.worker import WorkerRecord
 
 DOCUMENTS: tuple[type[Document], ...] = (
@@ -33,6 +35,8 @@ DOCUMENTS: tuple[type[Document], ...] = (
     Session,
     SpareTicket,
     User,
+    Webhook,
+    WebhookDelivery,
     WorkerRecord,
 )
 """Every document class; the store makes their collections and indexes at start."""

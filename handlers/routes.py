@@ -20,6 +20,7 @@ from handlers.rest import (
     quizzes,
     tasks,
     users,
+    webhooks,
 )
 from handlers.rest.openapi import build_document
 from handlers.rest.operations import Operation
@@ -38,6 +39,7 @@ ROUTES: tuple[Operation, ...] = (
     *events.ROUTES,
     *tasks.ROUTES,
     *dead_letters.ROUTES,
+    *webhooks.ROUTES,
     *health.ROUTES,
 )
 

@@ -21,6 +21,7 @@ from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.channels import ChannelKind
 from lms_rt.errors import Refused
+from lms_rt.gateways.webhook import WebhookGateway
 from lms_rt.ids import new_id
 from lms_rt.realtime.authority import Authority
 from lms_rt.realtime.hub import Hub
@@ -30,6 +31,8 @@ from lms_rt.realtime.projections import DifferingProjection, Projection
 from lms_rt.realtime.timers import QuizTimer
 from lms_rt.security.passwords import HashingPool, PasswordHasher
 from lms_rt.security.permissions import permissions_of
+from lms_rt.security.sealing import Sealer
+from lms_rt.security.ssrf import SystemResolver, TargetGuard
 from lms_rt.services.accounts import Accounts
 from lms_rt.services.attempt_clock import AttemptClock
 from lms_rt.services.attempts import Attempts
@@ -58,6 +61,8 @@ from lms_rt.services.reviews import review_by
 from lms_rt.services.sessions import Sessions
 from lms_rt.services.subscriptions import Subscriptions
 from lms_rt.services.task_figures import TaskFigures
+from lms_rt.services.webhook_delivery import WebhookDeliveries
+from lms_rt.services.webhooks import Webhooks
 from lms_rt.storage.embedded import StoreError
 from lms_rt.storage.mongo import OpenDatabase, open_database
 from lms_rt.storage.secrets import open_secrets
@@ -101,6 +106,8 @@ class Services:
     imports: Imports
     dashboards: Dashboards
     subscriptions: Subscriptions
+    webhooks: Webhooks
+    webhook_deliveries: WebhookDeliveries
     idempotency: Idempotency
     attempt_clock: AttemptClock
     health: Health
@@ -203,6 +210,8 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
     questions, preferences = Questions(clock=clock), Preferences(clock=clock)
     attempt_clock = AttemptClock(settings=settings, clock=clock, relay=relay)
     attempts = Attempts(settings=settings, clock=clock, bus=bus, relay=relay, attempt_clock=attempt_clock)
+    webhooks, webhook_deliveries = _webhooks(settings, clock, relay, jobs, stack)
+    following.add(webhooks.follow)
     dashboards = Dashboards(bus=bus, clock=clock)
     subscriptions = Subscriptions(clock=clock)
     node = _node(place, clock, sessions=sessions, subscriptions=subscriptions, dashboards=dashboards, attempts=attempts)
@@ -234,6 +243,8 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
         imports=Imports(questions=questions),
         dashboards=dashboards,
         subscriptions=subscriptions,
+        webhooks=webhooks,
+        webhook_deliveries=webhook_deliveries,
         idempotency=Idempotency(clock=clock),
         attempt_clock=attempt_clock,
         health=_health(clock, place),
@@ -261,6 +272,20 @@ def _mails(settings: Settings, clock: Clock, wishes: Preferences, stack: AsyncEx
     mails = Mails(settings=settings, clock=clock, postman=postman_of(settings), wishes=wishes)
     stack.push_async_callback(mails.close)
     return mails
+
+
+def _webhooks(
+    settings: Settings, clock: Clock, relay: Relay, jobs: Jobs, stack: AsyncExitStack
+) -> tuple[Webhooks, WebhookDeliveries]:
+    """Webhooks and their deliveries, with a way out of the house that ends with the services."""
+    resolver, gateway = SystemResolver(), WebhookGateway()
+    stack.callback(resolver.close)
+    stack.push_async_callback(gateway.close)
+    guard = TargetGuard(resolver, allowed=settings.webhook_allow_networks, is_http_allowed=settings.webhook_allow_http)
+    sealer = Sealer(settings.secret_key.get_secret_value(), purpose="webhooks")
+    webhooks = Webhooks(clock=clock, relay=relay, jobs=jobs, guard=guard, sealer=sealer)
+    deliveries = WebhookDeliveries(clock=clock, relay=relay, jobs=jobs, guard=guard, sealer=sealer, gateway=gateway)
+    return webhooks, deliveries
 
 
 def _learning(bus: Bus, clock: Clock, relay: Relay) -> tuple[Enrollments, Progress]:

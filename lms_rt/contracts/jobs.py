@@ -72,10 +72,11 @@ class NotificationMailArgs(JobArgs):
 
 
 class DeliveryArgs(JobArgs):
-    """One event of record for one webhook."""
+    """One event of record for one webhook. `is_again`: somebody asked for it, so it does not wait its turn."""
 
     webhook_id: str
     event_id: str
+    is_again: bool = False
 
 
 class LocalDayArgs(JobArgs):

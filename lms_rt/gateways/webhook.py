@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import ssl
 from collections.abc import Mapping
+from functools import cached_property
 
 import httpx
 
@@ -28,12 +29,16 @@ class WebhookGateway:
     """Sends requests, each on a connection of its own."""
 
     def __init__(self, *, tls: ssl.SSLContext | None = None, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-        self._timeout_seconds = timeout_seconds
-        self._client = httpx.AsyncClient(
-            verify=tls or ssl.create_default_context(),
+        self._tls, self._timeout_seconds = tls, timeout_seconds
+
+    @cached_property
+    def _client(self) -> httpx.AsyncClient:
+        """Made when it is first needed: reading all the roots of trust takes its time."""
+        return httpx.AsyncClient(
+            verify=self._tls or ssl.create_default_context(),
             trust_env=False,
             follow_redirects=False,
-            timeout=httpx.Timeout(timeout_seconds, connect=CONNECT_SECONDS),
+            timeout=httpx.Timeout(self._timeout_seconds, connect=CONNECT_SECONDS),
             limits=httpx.Limits(max_keepalive_connections=0),
         )
 
@@ -49,7 +54,8 @@ class WebhookGateway:
 
     async def close(self) -> None:
         """Close what is open."""
-        await self._client.aclose()
+        if "_client" in self.__dict__:
+            await self._client.aclose()
 
     async def _post(self, target: PinnedTarget, headers: Mapping[str, str], body: bytes) -> Answer:
         """The first of the addresses that can be reached gets it."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from workers.tasks import events, mails
+from workers.tasks import events, mails, webhooks
 from workers.tasks.base import Perform
 
 TASKS: Mapping[str, Perform] = {
     "events.follow": events.follow,
     **mails.TASKS,
+    "webhooks.deliver": webhooks.deliver,
 }
 """Every task of the catalogue by its name; a test holds the two to each other."""
