@@ -10,6 +10,7 @@ from documents.enrollment import Enrollment
 from documents.event_record import EventRecord
 from documents.idempotency import IdempotencyRecord
 from documents.job import Job
+from documents.notification import Notification
 from documents.notification_preferences import NotificationPreferences
 from documents.paper import AttemptPaper
 from documents.quiz import Quiz
@@ -29,6 +30,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     EventRecord,
     IdempotencyRecord,
     Job,
+    Notification,
     NotificationPreferences,
     Quiz,
     SentMail,

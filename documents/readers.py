@@ -30,7 +30,7 @@ async def readers_of(user_ids: Collection[str]) -> dict[str, Reader]:
     """Those of these accounts that exist, by id."""
     if not user_ids:
         return {}
-    rows = User.rows().find(by_ids(set(user_ids)), _FIELDS)
+    rows = User.rows().find(by_ids(set(user_ids)), dict(_FIELDS))
     return {
         row["_id"]: Reader(
             user_id=row["_id"],

@@ -51,6 +51,8 @@ from lms_rt.services.imports import Imports
 from lms_rt.services.jobs import Jobs
 from lms_rt.services.lessons import Lessons
 from lms_rt.services.mails import Mails, postman_of
+from lms_rt.services.notification_mails import NotificationMails
+from lms_rt.services.notifications import Notifications
 from lms_rt.services.preferences import Preferences
 from lms_rt.services.progress import Progress
 from lms_rt.services.questions import Questions
@@ -88,6 +90,8 @@ class Services:
     event_log: EventLog
     mails: Mails
     preferences: Preferences
+    notifications: Notifications
+    notification_mails: NotificationMails
     following: Following
     relay: Relay
     node: Node
@@ -208,6 +212,10 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
     sessions = Sessions(settings=settings, clock=clock, bus=bus)
     enrollments, progress = _learning(bus, clock, relay)
     questions, preferences = Questions(clock=clock), Preferences(clock=clock)
+    mails = _mails(settings, clock, preferences, stack)
+    gather_seconds = settings.mail_gather_seconds
+    notifications = Notifications(clock=clock, relay=relay, preferences=preferences, mail_gather_seconds=gather_seconds)
+    following.add(notifications.follow)
     attempt_clock = AttemptClock(settings=settings, clock=clock, relay=relay)
     attempts = Attempts(settings=settings, clock=clock, bus=bus, relay=relay, attempt_clock=attempt_clock)
     webhooks, webhook_deliveries = _webhooks(settings, clock, relay, jobs, stack)
@@ -224,7 +232,9 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
         dead_letters=DeadLetters(clock=clock, jobs=jobs),
         event_log=event_log,
         preferences=preferences,
-        mails=_mails(settings, clock, preferences, stack),
+        mails=mails,
+        notifications=notifications,
+        notification_mails=NotificationMails(clock=clock, preferences=preferences, mails=mails),
         following=following,
         relay=relay,
         node=node,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from handlers.live import attempts, lessons, session, subscriptions, time
+from handlers.live import attempts, lessons, notifications, session, subscriptions, time
 from handlers.live.commands import Command
 
 
@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, Command] = command_table(
         *session.COMMANDS,
         *lessons.COMMANDS,
         *attempts.COMMANDS,
+        *notifications.COMMANDS,
     )
 )
 """Every command there is."""

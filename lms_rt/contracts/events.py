@@ -91,6 +91,33 @@ class SessionRevoked(EventData):
     reason: str
 
 
+class NotificationTold(OfRecord):
+    """Something to tell its reader, in their language. `kind` is the type of the event that caused it."""
+
+    notification_id: str
+    kind: str
+    title: str
+    body: str
+    link: str | None
+    data: dict[str, Any]
+    read_at: str | None
+    created_at: str
+
+
+class NotificationRead(OfRecord):
+    """The reader has read one, on some device."""
+
+    notification_id: str
+    read_at: str
+
+
+class NotificationsRead(OfRecord):
+    """The reader has read all that was made until then."""
+
+    user_id: str
+    read_until: str
+
+
 class CourseUpdated(OfRecord):
     """A course or one of its lessons changed; `changes` holds the new values (`lessons`: the ids of changed lessons)."""
 
@@ -167,7 +194,7 @@ class Dashboard(EventData):
     removed: list[str]
 
 
-AGGREGATE_FIELDS = ("attempt_id", "enrollment_id", "course_id")
+AGGREGATE_FIELDS = ("notification_id", "attempt_id", "enrollment_id", "course_id", "user_id")
 """The first of these in the data of an event of record is the aggregate that its `version` and `n` belong to."""
 
 
@@ -201,6 +228,9 @@ EVENTS: tuple[EventKind, ...] = (
     EventKind("progress_updated", ProgressUpdated, (_USER,)),
     EventKind("lesson_completed", LessonCompleted, (_USER,), "lesson.completed"),
     EventKind("attempt_graded", AttemptGraded, (_USER, _ATTEMPT), "attempt.graded"),
+    EventKind("notification", NotificationTold, (_USER,)),
+    EventKind("notification_read", NotificationRead, (_USER,)),
+    EventKind("notifications_read", NotificationsRead, (_USER,)),
     EventKind("session_revoked", SessionRevoked, (_USER,)),
     EventKind("course_updated", CourseUpdated, (_COURSE,), "course.updated"),
     EventKind("new_enrollment", NewEnrollment, (_STAFF,), "enrollment.created"),

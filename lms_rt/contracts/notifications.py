@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from lms_rt.contracts.base import Change, CursorPage, Draft, Identifier, Instant, Page, PageQuery, View
+from lms_rt.contracts.base import Change, CursorPage, CursorQuery, Draft, Identifier, Instant, Page, PageQuery, View
 
 KindName = Literal[
     "enrollment.created",
@@ -117,12 +117,15 @@ class NotificationStretch(CursorPage[NotificationView]):
     unread: int
 
 
-class NotificationQuery(PageQuery):
-    """Newest first; in pages, or with `after` or `limit` by cursor."""
+class NotificationQuery(PageQuery, CursorQuery):
+    """One's own, newest first: in pages, or by cursor when `after` or `limit` is given."""
 
     is_read: bool | None = None
-    after: Annotated[str, StringConstraints(max_length=300)] | None = None
-    limit: Annotated[int, Field(ge=1, le=100)] | None = None
+
+    @property
+    def is_by_cursor(self) -> bool:
+        """Was a cursor asked for?"""
+        return bool({"after", "limit"} & self.model_fields_set)
 
 
 class UnreadView(View):

@@ -1,0 +1,81 @@
+"""The words of notifications, in the reader's language at the moment of reading. Which text is told is decided by the rules.
+
+A text has a title and a body; `{name}` stands for a fact of the notification's data. A fact in another script than the
+sentence is isolated, so that it does not turn the sentence around it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+_PLACE = re.compile(r"\{(\w+)\}")
+_ARABIC = re.compile("[\u0590-\u08ff\ufb1d-\ufeff]")
+_LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
+_PERCENTAGES = frozenset({"percentage"})
+
+TEXTS: Mapping[str, Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "en": {
+            "enrollment.created": ("You’re enrolled in {course_title}", "You can begin at once."),
+            "enrollment.created.staff": ("{student_name} enrolled in {course_title}", ""),
+            "enrollment.completed": ("You completed {course_title}", "Every lesson is done. Well done!"),
+            "enrollment.expired": ("Your access to {course_title} has ended", "Your progress is kept."),
+            "attempt.submitted.deadline": (
+                "Time was up for {quiz_title}",
+                "Your attempt was handed in with the answers that were saved until then.",
+            ),
+            "attempt.graded.passed": ("You passed {quiz_title}", "Your result is {percentage}."),
+            "attempt.graded.failed": ("{quiz_title} is graded", "Your result is {percentage}: not passed this time."),
+            "attempt.graded.plain": ("{quiz_title} is graded", "Your result is there to be seen."),
+            "webhook.disabled": ("A webhook was switched off", "{url} failed for too long: {reason}"),
+            "announcement": ("{title}", "{body}"),
+        },
+        "ar": {
+            "enrollment.created": ("تم تسجيلك في {course_title}", "يمكنك أن تبدأ الآن."),
+            "enrollment.created.staff": ("سجّل {student_name} في {course_title}", ""),
+            "enrollment.completed": ("أكملت {course_title}", "أنهيت كل الدروس. أحسنت!"),
+            "enrollment.expired": ("انتهى وصولك إلى {course_title}", "تقدّمك محفوظ."),
+            "attempt.submitted.deadline": (
+                "انتهى وقت {quiz_title}",
+                "سُلّمت محاولتك بالإجابات التي حُفظت حتى ذلك الوقت.",
+            ),
+            "attempt.graded.passed": ("نجحت في {quiz_title}", "نتيجتك {percentage}."),
+            "attempt.graded.failed": ("صُحّح {quiz_title}", "نتيجتك {percentage}: لم تنجح هذه المرة."),
+            "attempt.graded.plain": ("صُحّح {quiz_title}", "يمكنك الآن رؤية نتيجتك."),
+            "webhook.disabled": ("أُوقف أحد عناوين الإشعار الآلي", "{url} لم يستجب مدة طويلة: {reason}"),
+            "announcement": ("{title}", "{body}"),
+        },
+    }
+)
+"""Title and body by language and text."""
+
+
+def language_of(locale: str) -> str:
+    """The language that a profile's locale is read in: Arabic, else English."""
+    return "ar" if locale.partition("-")[0] == "ar" else "en"
+
+
+def words_of(text: str, data: Mapping[str, Any], locale: str) -> tuple[str, str]:
+    """Title and body of a notification. A text that this version does not know is told by its name."""
+    language = language_of(locale)
+    title, body = TEXTS[language].get(text, (text, ""))
+    return _filled(title, data, language), _filled(body, data, language)
+
+
+def _filled(words: str, data: Mapping[str, Any], language: str) -> str:
+    is_whole = _PLACE.fullmatch(words) is not None
+    return _PLACE.sub(lambda place: _fact(place.group(1), data, language, is_whole=is_whole), words)
+
+
+def _fact(name: str, data: Mapping[str, Any], language: str, *, is_whole: bool) -> str:
+    value = data.get(name)
+    if value is None:
+        return "…"
+    if name in _PERCENTAGES:
+        return f"{float(value):g}%"
+    text = str(value)
+    foreign = _LATIN if language == "ar" else _ARABIC
+    return text if is_whole or not foreign.search(text) else f"\u2068{text}\u2069"

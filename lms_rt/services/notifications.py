@@ -1,0 +1,218 @@
+"""Notifications: kept for their reader, told live, counted, and read once for all devices. Mails are `notification_mails.py`'s.
+
+A notification follows from an event of record, or is told by a service. Its id derives from the cause and the reader: the
+same cause told twice is one notification.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from documents.base import Row
+from documents.notification import WAITING, Notification, Place, read_of, unread_of
+from documents.notification_preferences import NotificationPreferences
+from documents.readers import find_reader
+from lms_rt.clock import Clock, from_ms, rfc3339, to_ms
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.base import page_of
+from lms_rt.contracts.channels import user_channel
+from lms_rt.contracts.event_records import RecordedEvent
+from lms_rt.contracts.notifications import (
+    NotificationPage,
+    NotificationQuery,
+    NotificationStretch,
+    NotificationView,
+    UnreadView,
+)
+from lms_rt.contracts.outbox import Intent, Write, event, job
+from lms_rt.errors import Code, Refused, invalid
+from lms_rt.ids import derived_id
+from lms_rt.services.contended import until_written
+from lms_rt.services.notification_rules import Notice, notices_of
+from lms_rt.services.notification_texts import words_of
+from lms_rt.services.preferences import Preferences
+from lms_rt.services.relay import Relay
+from lms_rt.services.wishes import Wishes
+
+MAIL_TASK = "notifications.mail"
+Intents = list[Intent]
+
+
+class Notifications:
+    """What people are told."""
+
+    def __init__(self, *, clock: Clock, relay: Relay, preferences: Preferences, mail_gather_seconds: int) -> None:
+        self._clock, self._relay, self._preferences = clock, relay, preferences
+        self._gathering = timedelta(seconds=mail_gather_seconds)
+
+    # --- telling ---
+
+    async def follow(self, event: RecordedEvent) -> None:
+        """Tell everybody whom an event concerns; again changes nothing."""
+        for notice in await notices_of(event):
+            await self.tell(notice, cause=event.event_id)
+
+    async def tell(self, notice: Notice, *, cause: str) -> None:
+        """Tell one person. `cause` is the id of what happened: told again, nothing changes."""
+        await self.tell_all([notice], cause=cause)
+
+    async def tell_all(self, notices: Sequence[Notice], *, cause: str) -> None:
+        """The same for many people at once; those who have no account any more are left out."""
+        wishes = await self._preferences.wishes_of({notice.user_id for notice in notices})
+        for notice in notices:
+            mine = wishes.get(notice.user_id)
+            if mine is not None and mine.reader.is_active:
+                await self._keep(notice, mine, cause)
+
+    async def _keep(self, notice: Notice, wishes: Wishes, cause: str) -> None:
+        notification_id = derived_id("ntf", cause, notice.user_id)
+        now = self._clock.now()
+        fields: Row = {
+            "user_id": notice.user_id,
+            "kind": notice.kind,
+            "text": notice.text,
+            "data": dict(notice.data),
+            "version": 1,
+            "created_at": now,
+            "updated_at": now,
+        }
+        if notice.link is not None:
+            fields["link"] = notice.link
+        write = Write(1, now)
+        intents: Intents = []
+        if wishes.wants("live", notice.kind):
+            view = _view({"_id": notification_id, **fields}, wishes.reader.locale, None)
+            intents.append(_told(write, notice.user_id, view))
+        if notice.mail is not None and wishes.wants("email", notice.kind):
+            data = notice.mail.data.model_dump(mode="json")
+            fields |= {"mail": {"template": notice.mail.template, "data": data}, "mail_claim": WAITING}
+            args = {"user_id": notice.user_id, "notification_id": notification_id}
+            due_at = now + self._gathering if notice.mail.gathers else now
+            intents.append(job(write, MAIL_TASK, args, due_at=due_at, job_id=derived_id("job", notification_id)))
+        await Notification.add(notification_id, fields, intents)
+        await self._relay.hand_over(Notification, notification_id)
+
+    # --- reading ---
+
+    async def list(self, actor: Actor, query: NotificationQuery) -> NotificationPage | NotificationStretch:
+        """The actor's own, newest first, in pages or by cursor."""
+        locale, until = await self._reading(actor)
+        unread = await Notification.count_unread(actor.user_id, until)
+        wanted: Row = {"user_id": actor.user_id}
+        if query.is_read is not None:
+            wanted = (read_of if query.is_read else unread_of)(actor.user_id, until)
+        if query.is_by_cursor:
+            limit = query.limit
+            rows = await Notification.find_before(wanted, _place(query.after), limit=limit + 1)
+            shown = [_view(row, locale, until) for row in rows[:limit]]
+            following = _cursor(rows[limit - 1]) if len(rows) > limit else None
+            return NotificationStretch(items=shown, next=following, limit=limit, unread=unread)
+        rows, total = await Notification.page(wanted, skip=query.skip, limit=query.page_size)
+        page = page_of([_view(row, locale, until) for row in rows], query, total)
+        return NotificationPage(**dict(page), unread=unread)
+
+    async def unread(self, actor: Actor) -> UnreadView:
+        """How many the actor has not read."""
+        chosen = await NotificationPreferences.find_row(actor.user_id) or {}
+        return UnreadView(unread=await Notification.count_unread(actor.user_id, chosen.get("read_until")))
+
+    async def read(self, actor: Actor, notification_id: str) -> NotificationView:
+        """The actor has read one, and all their devices hear of it; again changes nothing."""
+        locale, until = await self._reading(actor)
+
+        async def step() -> Row | None:
+            row = await Notification.find_own(actor.user_id, notification_id)
+            if row is None:
+                raise Refused(Code.NOT_FOUND)
+            if _read_at(row, until) is not None:
+                return row
+            now = self._clock.now()
+            told = {"notification_id": notification_id, "read_at": rfc3339(now)}
+            intents = [_event("notification_read", Write(row["version"] + 1, now), actor.user_id, told)]
+            if not await Notification.mark_read(notification_id, now, version=row["version"], intents=intents):
+                return None
+            return row | {"read_at": now, "version": row["version"] + 1}
+
+        row = await until_written(step)
+        await self._relay.hand_over(Notification, notification_id)
+        return _view(row, locale, until)
+
+    async def read_all(self, actor: Actor) -> UnreadView:
+        """The actor has read all that there is, and all their devices hear of it."""
+        user_id = actor.user_id
+        await NotificationPreferences.ensure(user_id, self._clock.now())
+
+        async def step() -> bool | None:
+            chosen = await NotificationPreferences.find_row(user_id) or {}
+            if not await Notification.count_unread(user_id, chosen.get("read_until")):
+                return True
+            # the clocks of two nodes may differ by some milliseconds: what is there counts, not only what is past
+            until = max(self._clock.now(), await Notification.find_newest_at(user_id) or self._clock.now())
+            version = chosen["version"]
+            told = {"user_id": user_id, "read_until": rfc3339(until)}
+            intents = [_event("notifications_read", Write(version + 1, until), user_id, told)]
+            return await NotificationPreferences.read_all(user_id, until, version=version, intents=intents) or None
+
+        await until_written(step)
+        await self._relay.hand_over(NotificationPreferences, user_id)
+        return await self.unread(actor)
+
+    async def _reading(self, actor: Actor) -> tuple[str, datetime | None]:
+        """The actor's language, and up to when they have read everything."""
+        reader = await find_reader(actor.user_id)
+        if reader is None:
+            raise Refused(Code.NOT_FOUND)
+        chosen = await NotificationPreferences.find_row(actor.user_id) or {}
+        return reader.locale, chosen.get("read_until")
+
+
+def _told(write: Write, user_id: str, view: NotificationView) -> Intent:
+    data = view.model_dump(mode="json", exclude={"id", "version"})
+    return _event("notification", write, user_id, {"notification_id": view.id, **data})
+
+
+def _event(name: str, write: Write, user_id: str, data: dict[str, Any]) -> Intent:
+    return event(write, name, n=0, channels=[user_channel(user_id)], data=data)
+
+
+def _read_at(row: Row, until: datetime | None) -> datetime | None:
+    read_at: datetime | None = row.get("read_at")
+    if read_at is None and until is not None and row["created_at"] <= until:
+        return until
+    return read_at
+
+
+def _view(row: Row, locale: str, until: datetime | None) -> NotificationView:
+    title, body = words_of(row["text"], row["data"], locale)
+    return NotificationView(
+        id=row["_id"],
+        kind=row["kind"],
+        title=title,
+        body=body,
+        link=row.get("link"),
+        data=row["data"],
+        read_at=_read_at(row, until),
+        created_at=row["created_at"],
+        version=row["version"],
+    )
+
+
+def _cursor(row: Row) -> str:
+    place = f"{to_ms(row['created_at'])} {row['_id']}"
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def _place(cursor: str | None) -> Place | None:
+    """The place in the list that a cursor names."""
+    if cursor is None:
+        return None
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        created_ms, notification_id = text.split(" ")
+        return from_ms(int(created_ms)), notification_id
+    except (ValueError, binascii.Error, OverflowError):
+        raise invalid("after", "This is no cursor of this list.", "invalid_cursor") from None
