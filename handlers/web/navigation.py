@@ -18,7 +18,8 @@ class Link:
     is_current: bool = False
 
 
-_HOME, _COURSES, _TEACH = (
+_ADMIN, _HOME, _COURSES, _TEACH = (
+    Link("/admin", "shell.nav_admin", "bars"),
     Link("/home", "shell.nav_home", "home"),
     Link("/", "shell.nav_courses", "book"),
     Link("/teach", "shell.nav_teach", "teach"),
@@ -26,9 +27,14 @@ _HOME, _COURSES, _TEACH = (
 _BY_ROLE: Mapping[str, tuple[Link, ...]] = {
     "student": (_HOME, _COURSES),
     "instructor": (_TEACH, _COURSES),
-    "admin": (_TEACH, _COURSES),
+    "admin": (_ADMIN, _TEACH, _COURSES),
 }
-_BELOW: Mapping[str, tuple[str, ...]] = {"/": ("/courses",), "/home": ("/learn", "/attempts"), "/teach": ("/teach/",)}
+_BELOW: Mapping[str, tuple[str, ...]] = {
+    "/": ("/courses",),
+    "/home": ("/learn", "/attempts"),
+    "/teach": ("/teach/",),
+    "/admin": ("/admin/",),
+}
 
 
 def links_of(actor: Actor, path: str) -> list[Link]:

@@ -7,7 +7,19 @@ from collections.abc import Iterable
 from tornado.web import RequestHandler
 
 from handlers.rest.access import Access
-from handlers.web import accounts, assets, catalogue, dashboard, home, learning, quiz_editor, quizzes, room, teaching
+from handlers.web import (
+    accounts,
+    admin,
+    assets,
+    catalogue,
+    dashboard,
+    home,
+    learning,
+    quiz_editor,
+    quizzes,
+    room,
+    teaching,
+)
 from handlers.web.base import MissingPage, PageHandler
 
 Row = tuple[str, type[RequestHandler]]
@@ -38,6 +50,7 @@ PAGES: list[Row] = checked(
         *teaching.PAGES,
         *quiz_editor.PAGES,
         *dashboard.PAGES,
+        *admin.PAGES,
         (r"/.*", MissingPage),
     ]
 )
