@@ -14,6 +14,7 @@ from documents.notification import Notification
 from documents.notification_preferences import NotificationPreferences
 from documents.paper import AttemptPaper
 from documents.quiz import Quiz
+from documents.schedule import ScheduleMark
 from documents.sent_mail import SentMail
 from documents.session import Session
 from documents.ticket import SpareTicket
@@ -34,6 +35,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     NotificationPreferences,
     Quiz,
     SentMail,
+    ScheduleMark,
     Session,
     SpareTicket,
     User,

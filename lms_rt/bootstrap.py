@@ -57,9 +57,15 @@ from lms_rt.services.preferences import Preferences
 from lms_rt.services.progress import Progress
 from lms_rt.services.questions import Questions
 from lms_rt.services.quizzes import Quizzes
+from lms_rt.services.recalculation import Recalculation
+from lms_rt.services.reconciling import Reconciling
 from lms_rt.services.relay import Relay
+from lms_rt.services.reminders import Reminders
+from lms_rt.services.reports import Reports
 from lms_rt.services.results import Results
+from lms_rt.services.retention import Retention
 from lms_rt.services.reviews import review_by
+from lms_rt.services.schedules import Schedules
 from lms_rt.services.sessions import Sessions
 from lms_rt.services.subscriptions import Subscriptions
 from lms_rt.services.task_figures import TaskFigures
@@ -103,6 +109,12 @@ class Services:
     categories: Categories
     enrollments: Enrollments
     progress: Progress
+    recalculation: Recalculation
+    reconciling: Reconciling
+    reminders: Reminders
+    reports: Reports
+    retention: Retention
+    schedules: Schedules
     quizzes: Quizzes
     questions: Questions
     attempts: Attempts
@@ -211,6 +223,7 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
     relay, passwords = _relay(bus, clock, jobs, event_log), _hasher(settings, stack)
     sessions = Sessions(settings=settings, clock=clock, bus=bus)
     enrollments, progress = _learning(bus, clock, relay)
+    recalculation = Recalculation(progress=progress)
     questions, preferences = Questions(clock=clock), Preferences(clock=clock)
     mails = _mails(settings, clock, preferences, stack)
     gather_seconds = settings.mail_gather_seconds
@@ -246,6 +259,12 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
         categories=Categories(),
         enrollments=enrollments,
         progress=progress,
+        recalculation=recalculation,
+        reconciling=Reconciling(clock=clock, jobs=jobs, recalculation=recalculation),
+        reminders=Reminders(clock=clock, jobs=jobs),
+        reports=Reports(clock=clock, jobs=jobs),
+        retention=Retention(settings=settings, clock=clock),
+        schedules=Schedules(clock=clock, jobs=jobs),
         quizzes=Quizzes(clock=clock, relay=relay),
         questions=questions,
         attempts=attempts,

@@ -11,6 +11,7 @@ from lms_rt.bootstrap import Services
 from lms_rt.bus.base import WakeUps
 from lms_rt.services.background import running
 from workers.app import Bell, InlineWakeUps, TaskiqWakeUps, broker_in_memory, brokers_on_redis
+from workers.scheduler import keeping_time
 from workers.worker import Worker
 
 PATIENCE_SECONDS = 5.0
@@ -33,7 +34,8 @@ class Beside:
             return
         worker = Worker(services)
         self.bell.listener = worker.run_now if is_inline else worker.wake
-        async with running(worker.tasks):
+        schedules = {"schedules": keeping_time(services)} if services.settings.is_embedded else {}
+        async with running({**worker.tasks, **schedules}):
             try:
                 yield
             finally:

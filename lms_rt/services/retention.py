@@ -12,8 +12,10 @@ from documents.enums import JobState
 from documents.event_record import EventRecord
 from documents.idempotency import IdempotencyRecord
 from documents.job import Job
+from documents.notification import Notification
 from documents.session import Session
 from documents.ticket import SpareTicket
+from documents.webhook_delivery import WebhookDelivery
 from documents.worker import WorkerRecord
 from lms_rt.clock import Clock, to_ms
 
@@ -55,6 +57,8 @@ class Retention:
             "events": (kept.retention_events_days, EventRecord.forget_before),
             "done jobs": (kept.retention_done_jobs_days, partial(Job.forget, JobState.DONE)),
             "dead letters": (kept.retention_dead_letters_days, partial(Job.forget, JobState.DEAD)),
+            "notifications": (kept.retention_notifications_days, Notification.forget),
+            "webhook deliveries": (kept.retention_webhook_deliveries_days, WebhookDelivery.forget),
             "sessions": (kept.retention_ended_sessions_days, Session.forget_ended),
             "idempotency keys": (IDEMPOTENCY_DAYS, _forget_keys),
         }

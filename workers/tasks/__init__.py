@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from workers.tasks import events, mails, notifications, webhooks
+from workers.tasks import events, mails, notifications, progress, reports, retention, webhooks
 from workers.tasks.base import Perform
 
 TASKS: Mapping[str, Perform] = {
     "events.follow": events.follow,
     **mails.TASKS,
     **notifications.TASKS,
+    "progress.recalculate": progress.recalculate,
+    "analytics.refresh_course": progress.refresh_course,
+    "counters.reconcile": progress.reconcile,
+    "reports.weekly": reports.weekly,
+    "reminders.daily": reports.remind,
+    "retention.clean_up": retention.clean_up,
     "webhooks.deliver": webhooks.deliver,
 }
 """Every task of the catalogue by its name; a test holds the two to each other."""
