@@ -130,14 +130,14 @@ class Job(Record):
         return bool((await cls.rows().delete_one({"_id": job_id, "state": JobState.DEAD.value})).deleted_count)
 
     @classmethod
-    async def count(cls, filter_: Row) -> int:
+    async def count_matching(cls, filter_: Row) -> int:
         """How many there are."""
         return await cls.rows().count_documents(filter_)
 
     @classmethod
     async def count_due(cls, queue: str, now: datetime) -> int:
         """How many of a queue may be taken now."""
-        return await cls.count({"queue": queue, "state": JobState.WAITING.value, "due_at": {"$lte": now}})
+        return await cls.count_matching({"queue": queue, "state": JobState.WAITING.value, "due_at": {"$lte": now}})
 
     @classmethod
     async def find_oldest_due(cls, queue: str) -> datetime | None:

@@ -82,7 +82,7 @@ class Due:
     @property
     def crashes(self) -> int:
         """How many workers were lost while it ran, the last one included."""
-        return int(self.row["crashes"]) + (self.row["state"] == JobState.RUNNING)
+        return int(self.row["crashes"]) + int(self.row["state"] == JobState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,12 +74,12 @@ async def _queue_view(queue: Queue, now: datetime, workers: Sequence[Row]) -> Qu
     waiting: Row = {"queue": queue, "state": JobState.WAITING.value}
     done: Row = {"state": JobState.DONE.value, "finished_at": {"$gt": now - timedelta(seconds=RATE_SECONDS)}}
     counts = await asyncio.gather(
-        Job.count({**waiting, "due_at": {"$lte": now}}),
-        Job.count({**waiting, "due_at": {"$gt": now}}),
-        Job.count({"queue": queue, "state": JobState.RUNNING.value}),
-        Job.count({**waiting, "tries": {"$gt": 0}}),
-        Job.count({"queue": queue, "state": JobState.DEAD.value}),
-        Job.count({**done, "queue": queue}),
+        Job.count_matching({**waiting, "due_at": {"$lte": now}}),
+        Job.count_matching({**waiting, "due_at": {"$gt": now}}),
+        Job.count_matching({"queue": queue, "state": JobState.RUNNING.value}),
+        Job.count_matching({**waiting, "tries": {"$gt": 0}}),
+        Job.count_matching({"queue": queue, "state": JobState.DEAD.value}),
+        Job.count_matching({**done, "queue": queue}),
     )
     oldest = await Job.find_oldest_due(queue)
     return QueueView(

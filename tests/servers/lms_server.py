@@ -16,7 +16,6 @@ from pydantic import SecretStr
 from config.settings import Settings
 from tests.servers.processes import ServerProcess
 
-_RUN = Path(__file__).resolve().parents[2] / "run.py"
 _PORTS = range(20_000, 30_000)
 """Below those that outgoing connections take: while the server is away, none of them may sit on its port."""
 
@@ -24,9 +23,13 @@ _PORTS = range(20_000, 30_000)
 class LmsServer:
     """A server with these settings; `options` are further words of the command."""
 
+    ready = "lms_rt ready on"
+    """What it prints when it is ready."""
+    run_py = str(Path(__file__).resolve().parents[2] / "run.py")
+
     def __init__(self, settings: Settings, *options: str, log: Path) -> None:
         self.log, self.port = log, free_port()
-        self._options = options
+        self.options = options
         self._env = {"PATH": os.environ["PATH"], "HTTP_PORT": str(self.port), "LOG_LEVEL": "WARNING", **_lane(settings)}
         self._process: ServerProcess | None = None
 
@@ -41,13 +44,13 @@ class LmsServer:
 
     def command(self) -> list[str]:
         """What is run."""
-        return [sys.executable, str(_RUN), "serve", *self._options]
+        return [sys.executable, self.run_py, "serve", *self.options]
 
     def start(self) -> Self:
         """Start it; returns when it answers."""
         self._process = ServerProcess(self.command(), env=self._env, log=self.log)
         try:
-            self._process.line_with("lms_rt ready on")
+            self._process.line_with(self.ready)
         except RuntimeError as error:
             self.kill()
             raise RuntimeError(f"{error}\n{self.log.read_text()[-5000:]}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -57,10 +57,10 @@ def kind(notes: Notes) -> Any:
 
 
 @pytest.fixture
-async def services(house: House) -> AsyncIterator[Services]:
+async def services(house: House) -> Services:
     """The services of the house, without jobs of other tests."""
     await Job.rows().delete_many({})
-    yield house.services
+    return house.services
 
 
 async def ask(services: Services, words: str = "", **more: Any) -> str:
