@@ -5,6 +5,7 @@ The catalogue of what belongs to which type is `contracts/event_records.py`. Not
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -22,18 +23,34 @@ from lms_rt.services.course_views import Reader, course_view
 from lms_rt.services.enrollment_views import enrollment_view, progress_row
 from lms_rt.services.quiz_views import quiz_view
 from lms_rt.services.user_views import user_view
+from lms_rt.storage.faults import is_passing
 
 MAX_DATA_BYTES = 20_000
 """As JSON. Receivers of webhooks need not take more."""
 
 Data = dict[str, Any]
 
+_log = logging.getLogger(__name__)
+
 
 async def event_data(intent: Row) -> Data:
     """The data of an intent's event. Of a thing that is gone, or of no view, what the intent itself says."""
-    view = _VIEWS.get(intent["type"].partition(".")[0])
-    data = None if view is None else await view(intent["data"])
+    data = await _find_view(intent)
     return bounded(dict(intent["data"]) if data is None else data)
+
+
+async def _find_view(intent: Row) -> Data | None:
+    view = _VIEWS.get(intent["type"].partition(".")[0])
+    if view is None:
+        return None
+    try:
+        return await view(intent["data"])
+    except Exception as error:
+        if is_passing(error):
+            raise
+        # A fault of ours, and it would hold up every later event of this aggregate, live ones too.
+        _log.exception("event %s of the type %s is kept without a view", intent["id"], intent["type"])
+        return None
 
 
 def bounded(data: Data) -> Data:

@@ -31,6 +31,8 @@ MINIMUM_AGE_MS = 2_000
 REST_WHILE_AWAY = 10
 """So many times rarer are the sweeps while no event can leave: only effects that a crash left behind are found then."""
 
+_RECORDING = "recording"
+
 _log = logging.getLogger(__name__)
 
 
@@ -105,13 +107,14 @@ class Relay(Receiver[bool]):
         for intent in intents:
             # Of one aggregate nothing overtakes: events wait for an event, an effect for one of its name.
             line = f"effect {intent['effect']}" if intent["kind"] == "effect" else intent["kind"]
-            if await self._is_done(document_id, intent, may_tell=line not in stopped):
+            if await self._is_done(document_id, intent, line=line, stopped=stopped):
                 await document.pull_intent(document_id, intent["id"])
             elif intent["kind"] != "job":
                 stopped.add(line)
 
-    async def _is_done(self, document_id: str, intent: Row, *, may_tell: bool) -> bool:
+    async def _is_done(self, document_id: str, intent: Row, *, line: str, stopped: set[str]) -> bool:
         """Carry out one intent. An event that may not be told yet is recorded all the same, and stays."""
+        may_tell = line not in stopped
         try:
             match intent["kind"]:
                 case "event":
@@ -119,7 +122,7 @@ class Relay(Receiver[bool]):
                         if may_tell:
                             await self._publish(document_id, intent)
                     finally:
-                        await self._keep(intent)
+                        await self._keep(intent, stopped)
                 case "job":
                     await self._jobs.put(intent["id"], intent["task"], intent["data"], due_at=intent["due_at"])
                 case _ if may_tell:
@@ -132,9 +135,13 @@ class Relay(Receiver[bool]):
             return False
         return may_tell or intent["kind"] == "job"
 
-    async def _keep(self, intent: Row) -> None:
-        if intent["type"] is not None:
-            await self._record(intent)
+    async def _keep(self, intent: Row, stopped: set[str]) -> None:
+        """Record an event of record, unless an earlier one of its aggregate could not be."""
+        if intent["type"] is None or _RECORDING in stopped:
+            return
+        stopped.add(_RECORDING)
+        await self._record(intent)
+        stopped.discard(_RECORDING)
 
     async def _publish(self, document_id: str, intent: Mapping[str, Any]) -> None:
         event = LiveEvent(

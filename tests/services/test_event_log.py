@@ -8,12 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pymongo.errors import AutoReconnect
 
 from documents.base import Row
+from documents.course import Course
 from documents.enums import Role
 from documents.event_record import EventRecord
 from documents.job import Job
-from lms_rt.bus.memory import SilentWakeUps
+from lms_rt.bus.memory import SilentWakeUps, memory_bus
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import encode
@@ -23,6 +25,7 @@ from lms_rt.errors import Code, Refused
 from lms_rt.services.event_log import FOLLOW, TRUST_MS, EventLog
 from lms_rt.services.event_views import MAX_DATA_BYTES, bounded
 from lms_rt.services.jobs import Jobs
+from tests.services.relaying import relay_over
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -207,6 +210,25 @@ async def test_an_event_that_this_node_has_kept_is_not_asked_for_again(
     assert appends.sizes == []
 
 
+async def test_what_could_not_be_kept_is_not_overtaken_by_a_later_event_of_its_aggregate(place: Place) -> None:
+    kept: list[str] = []
+    faults = [ConnectionError("the log is away for a moment")]
+
+    async def record(intent: Row) -> None:
+        if faults:
+            raise faults.pop()
+        kept.append(intent["id"])
+
+    intents = [place.intent("crs_1") for _ in range(3)]
+    outbox = {"_id": "crs_1", "slug": "one", "outbox": intents, "outbox_at": place.clock.now()}
+    await Course.rows().insert_one(outbox)
+    relay = relay_over(memory_bus(place.clock).fan_out, place.clock, [Course], record=record)
+    await relay.hand_over(Course, "crs_1")
+    assert kept == []
+    await relay.hand_over(Course, "crs_1")
+    assert kept == [intent["id"] for intent in intents]
+
+
 # --- tidying ---
 
 
@@ -297,6 +319,26 @@ def test_data_that_is_too_large_says_what_is_missing() -> None:
     data = {"id": "crs_1", "title": "Algebra", "description": "ش" * 6_000, "metadata": {"a": "b" * 15_000}}
     assert bounded(data) == {"id": "crs_1", "title": "Algebra", "description": "ش" * 6_000, "left_out": ["metadata"]}
     assert len(encode(bounded({"id": "crs_1", **{f"m{n}": "x" * 900 for n in range(40)}}))) <= MAX_DATA_BYTES
+
+
+async def test_a_view_that_cannot_be_made_holds_nothing_up(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    await Course.rows().insert_one({"_id": "crs_odd", "slug": "odd"})
+    await place.node().record(place.intent("crs_odd"))
+    (row,) = await place.kept()
+    assert row["data"] == {"course_id": "crs_odd"}
+    assert "without a view" in caplog.text
+
+
+async def test_while_the_database_is_away_no_event_is_kept_without_its_view(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_: str) -> Row | None:
+        raise AutoReconnect("no answer")
+
+    monkeypatch.setattr(Course, "find_row", away)
+    with pytest.raises(AutoReconnect):
+        await place.node().record(place.intent())
+    assert await place.kept() == []
 
 
 def test_data_of_the_usual_size_is_as_it_is() -> None:
