@@ -70,6 +70,7 @@ from lms_rt.services.sessions import Sessions
 from lms_rt.services.subscriptions import Subscriptions
 from lms_rt.services.task_figures import TaskFigures
 from lms_rt.services.webhook_delivery import WebhookDeliveries
+from lms_rt.services.webhook_notices import SWITCHED_OFF, telling_of
 from lms_rt.services.webhooks import Webhooks
 from lms_rt.storage.embedded import StoreError
 from lms_rt.storage.mongo import OpenDatabase, open_database
@@ -229,6 +230,7 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
     gather_seconds = settings.mail_gather_seconds
     notifications = Notifications(clock=clock, relay=relay, preferences=preferences, mail_gather_seconds=gather_seconds)
     following.add(notifications.follow)
+    relay.register_effect(SWITCHED_OFF, telling_of(notifications))
     attempt_clock = AttemptClock(settings=settings, clock=clock, relay=relay)
     attempts = Attempts(settings=settings, clock=clock, bus=bus, relay=relay, attempt_clock=attempt_clock)
     webhooks, webhook_deliveries = _webhooks(settings, clock, relay, jobs, stack)

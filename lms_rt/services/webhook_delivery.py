@@ -21,8 +21,7 @@ from lms_rt.clock import Clock, rfc3339
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import Page, encode, page_of
 from lms_rt.contracts.jobs import DeliveryArgs
-from lms_rt.contracts.mails import WebhookDisabled
-from lms_rt.contracts.outbox import Write, job
+from lms_rt.contracts.outbox import Write
 from lms_rt.contracts.webhooks import TEST_EVENT, Answer, DeliveryQuery, DeliveryView, Unanswered, payload
 from lms_rt.errors import Code, Refused
 from lms_rt.gateways.webhook import WebhookGateway
@@ -33,6 +32,7 @@ from lms_rt.security.webhook_signatures import webhook_signature
 from lms_rt.services import figures
 from lms_rt.services.jobs import Failed, Hopeless, Jobs, NotYet
 from lms_rt.services.relay import Relay
+from lms_rt.services.webhook_notices import switched_off
 from lms_rt.services.webhook_views import delivery_id_of, delivery_view
 from lms_rt.services.webhooks import DELIVER, require_webhook, require_webhook_rights
 
@@ -212,10 +212,7 @@ class WebhookDeliveries:
     async def _switch_off(self, webhook: Webhook, reason: str, error: str, *, failing_since: datetime | None) -> None:
         """Once; of many deliveries that fail at the same time one tells its creator."""
         now = self._clock.now()
-        since = webhook.failing_since or now
-        mail = WebhookDisabled(url=webhook.url, reason=error, since=since, link=f"/admin/webhooks/{webhook.id}")
-        args = {"template": "webhook_disabled", "user_id": webhook.created_by, "data": mail.model_dump(mode="json")}
-        told = job(Write(webhook.version + 1, now), "mail.send", args)
+        told = switched_off(Write(webhook.version + 1, now), webhook, error)
         if await Webhook.disable(webhook.id, reason, failing_since=failing_since, intents=[told], at=now):
             await self._relay.hand_over(Webhook, webhook.id)
 

@@ -203,6 +203,12 @@ async def test_who_says_gone_is_switched_off_at_once_until_switched_on(house: Ho
         await idle(house.services)
         off = await admin.ok("GET", f"/webhooks/{made['id']}")
         assert (off["is_active"], off["disabled_reason"]) == (False, "gone")
+        told = await admin.ok("GET", "/notifications")
+        assert (told["items"][0]["kind"], told["items"][0]["link"]) == (
+            "webhook.disabled",
+            f"/admin/webhooks/{made['id']}",
+        )
+        assert receiver.url() in told["items"][0]["body"]
         (logged,) = await deliveries(house, made)
         refused = await admin.refused(409, "POST", f"/webhooks/deliveries/{logged['id']}/redeliver")
         assert refused["code"] == "conflict"
