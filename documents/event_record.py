@@ -109,9 +109,9 @@ class EventRecord(Document):
         return None if row is None else int(row["_id"])
 
     @classmethod
-    async def find_stretch(cls, *, after: int, until: int, types: Sequence[str], limit: int) -> list[Row]:
-        """Records after a place and up to another, of these types (none: of all), oldest first."""
-        which: Row = {"_id": {"$gt": after, "$lte": until}}
+    async def find_stretch(cls, *, after: int, until: int | None, types: Sequence[str], limit: int) -> list[Row]:
+        """Records after a place and up to another (None: to the end), of these types (none: of all), oldest first."""
+        which: Row = {"_id": {"$gt": after} if until is None else {"$gt": after, "$lte": until}}
         if types:
             which["type"] = {"$in": list(types)}
         return await cls.rows().find(which).sort("_id", ASCENDING).limit(limit).to_list(length=limit)

@@ -56,17 +56,16 @@ class EventLog:
         """A stretch of the stream, oldest first. A cursor from before the oldest that is kept is refused as such."""
         if unknown := sorted(set(query.type) - set(RECORD_TYPES)):
             raise invalid("type", f"There are no events of the type {unknown[0]}.", "unknown_type")
-        highest = await EventRecord.find_highest()
-        oldest = await EventRecord.find_oldest() or 1
-        after = oldest - 1 if query.after is None else _place(query.after, highest)
-        if after < oldest - 1:
-            words = "Events that came after this cursor are no longer kept; `oldest` is the cursor to go on from."
-            raise Refused(Code.CONFLICT, words, oldest=str(oldest - 1))
-        limit = query.limit
-        rows = await EventRecord.find_stretch(after=after, until=highest, types=query.type, limit=limit + 1)
+        limit, after = query.limit, await _place(query.after)
+        if not await EventRecord.is_kept_at(after + 1):
+            return EventPage(items=[], next=None, limit=limit, cursor=str(after))
+        # Who reads some types has passed all the others up to here, too.
+        until = await EventRecord.find_highest() if query.type else None
+        rows = await EventRecord.find_stretch(after=after, until=until, types=query.type, limit=limit + 1)
         items = [_view(row) for row in rows[:limit]]
         following = items[-1].cursor if len(rows) > limit else None
-        return EventPage(items=items, next=following, limit=limit, cursor=following or str(max(highest, after)))
+        end = items[-1].cursor if until is None else str(until)
+        return EventPage(items=items, next=following, limit=limit, cursor=following or end)
 
     # --- how ---
 
@@ -127,8 +126,19 @@ def _view(row: Row) -> EventView:
     )
 
 
-def _place(cursor: str, highest: int) -> int:
-    """The place after which to go on; one beyond the end was never given out here."""
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18) or int(cursor) > highest:
+async def _place(cursor: str | None) -> int:
+    """The place after which to go on. Cheap for who goes on where events are kept, at the end or before it."""
+    if cursor is None:
+        return (await EventRecord.find_oldest() or 1) - 1
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
         raise invalid("after", "This is no cursor of this stream.", "invalid_cursor")
-    return int(cursor)
+    place = int(cursor)
+    if await EventRecord.is_kept_at(place + 1) or await EventRecord.is_kept_at(place):
+        return place
+    if place > await EventRecord.find_highest():
+        raise invalid("after", "This cursor was not given out here.", "invalid_cursor")
+    oldest = (await EventRecord.find_oldest() or 1) - 1
+    if place < oldest:
+        words = "Events that came after this cursor are no longer kept; `oldest` is the cursor to go on from."
+        raise Refused(Code.CONFLICT, words, oldest=str(oldest))
+    return place

@@ -49,7 +49,7 @@ class Place:
         return event(write, "told", n=0, channels=[], data={"course_id": of}, record=type_)
 
     async def kept(self) -> list[Row]:
-        return await EventRecord.find_stretch(after=0, until=10**9, types=(), limit=10_000)
+        return await EventRecord.find_stretch(after=0, until=None, types=(), limit=10_000)
 
     async def read(self, **query: Any) -> EventPage:
         return await self.node().list(ADMIN, EventQuery(**query))
