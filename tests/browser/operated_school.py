@@ -1,0 +1,77 @@
+"""`python -m tests.browser.operated_school DATA`: a school with an administrator, a worker's report and jobs that failed for good.
+
+Nobody runs jobs here, so that what a test sees is what it did. Each dead letter is named by its error; each is one test's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from config.logging import set_up_logging
+from config.settings import Settings
+from lms_rt.ids import new_id
+from lms_rt.services.demo import DEMO_PASSWORD
+from lms_rt.services.jobs import Hopeless
+from tests.house import House, open_house
+
+ADMIN_EMAIL = "admin@example.org"
+LETTERS = ("to be sent again", "to be discarded", "to be sent again without scripts", "to be discarded without scripts")
+LONG_ERROR = "550 5.1.1 <ada@example.org>: Recipient address rejected: " + "x" * 300
+TIMEZONE_ID = "reconcile:Africa/Cairo:2026-11-21"
+SECRET = "Zk3x-9QvT1mB7hY_2wLr8cPd"
+_MAIL = {
+    "template": "password_reset",
+    "user_id": "usr_1",
+    "data": {"full_name": "Ada", "reset_url": f"https://lms.example/reset?token={SECRET}"},
+}
+
+
+async def _dead(house: House, task: str, args: dict[str, object], *, error: str, job_id: str = "") -> None:
+    jobs, job_id = house.services.jobs, job_id or new_id("job")
+    await jobs.put(job_id, task, args)
+    queue = "emails" if task == "mail.send" else "webhooks" if args else "progress"
+    due = next(one for one in await jobs.find_due(queue, limit=100) if one.job_id == job_id)
+    taken = await jobs.take(due, "wrk_gone")
+    assert taken is not None
+    await jobs.failed(taken, Hopeless(error))
+
+
+async def _furnish(house: House) -> None:
+    await house.services.accounts.create_admin(ADMIN_EMAIL, DEMO_PASSWORD, "Ada Admin")
+    for error in LETTERS:
+        await _dead(house, "webhooks.deliver", {"webhook_id": "whk_1", "event_id": "evt_1"}, error=error)
+    await _dead(house, "mail.send", dict(_MAIL), error=LONG_ERROR)
+    await _dead(house, "counters.reconcile", {}, error="not to be reconciled", job_id=TIMEZONE_ID)
+    report = {
+        "host": "node-a",
+        "pid": 7,
+        "version": "1.0",
+        "queues": ["emails", "webhooks"],
+        "running": 1,
+        "done": 1_234,
+    }
+    await house.services.task_figures.report("wrk_1", {**report, "failed": 2, "started_at": house.services.clock.now()})
+
+
+async def _serve(data: Path) -> None:
+    key = "0123456789abcdefghijklmnopqrstuv"  # of no use outside the tests
+    settings = Settings(
+        _env_file=None,
+        lms_data_dir=data,
+        http_port=0,
+        password_hash_cost=4,
+        secret_key=key,
+        password_pepper=key[::-1],
+        log_level="ERROR",
+    )
+    set_up_logging(settings)
+    async with open_house(settings) as house:
+        await _furnish(house)
+        print(f"ready on {house.address}", flush=True)  # noqa: T201 - what the test waits for
+        await asyncio.to_thread(sys.stdin.read)
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(Path(sys.argv[1])))
