@@ -40,7 +40,9 @@ class Page(HTMLParser):
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.words, self.links, self.tags = "", [], []
+        self.words = ""
+        self.links: list[str | None] = []
+        self.tags: list[str] = []
         self.root: dict[str, str | None] = {}
         self.feed(html)
 
