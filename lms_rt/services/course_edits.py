@@ -69,13 +69,14 @@ class CourseEdits:
     async def _write(self, course: Course, before: dict[str, Any], edit: CourseEdit) -> Course | None:
         read = course.version
         course.version, course.updated_at = read + 1, self._clock.now()
-        intents = _intents(course, edit, asks_otherwise=any(before[name] != getattr(course, name) for name in _ASKED))
+        intents = _intents(course, edit, asks_otherwise=_asked(before) != _asked(_stored(course)))
         update = with_intents(_difference(before, _stored(course)), intents, course.updated_at)
         return course if await Course.write(course.id, read, update) else None
 
 
-_ASKED = ("published_lesson_ids", "minimum_minutes")
-"""What decides when somebody has completed the course."""
+def _asked(fields: dict[str, Any]) -> tuple[set[str], int | None]:
+    """What decides when somebody has completed the course."""
+    return set(fields["published_lesson_ids"]), fields["minimum_minutes"]
 
 
 def _intents(course: Course, edit: CourseEdit, *, asks_otherwise: bool) -> list[Intent]:
@@ -86,8 +87,9 @@ def _intents(course: Course, edit: CourseEdit, *, asks_otherwise: bool) -> list[
         event(write, record, n=place, channels=[], data={"course_id": course.id}, record=record)
         for place, record in enumerate(edit.records, start=1)
     ]
-    follows = [job(write, "progress.recalculate", {"course_id": course.id})] if asks_otherwise else []
-    return [told, *kept, *follows]
+    if not (asks_otherwise and course.enrollments_count):  # a course is mostly made before anybody is in it
+        return [told, *kept]
+    return [told, *kept, job(write, "progress.recalculate", {"course_id": course.id})]
 
 
 _COUNTERS = {"id", "outbox", "outbox_at", "enrollments_count", "counted", "rating_average", "ratings_count"}

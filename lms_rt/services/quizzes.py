@@ -9,12 +9,13 @@ from documents.attempt import Attempt
 from documents.base import Row
 from documents.course import Course, CourseHead
 from documents.enrollment import Enrollment
+from documents.enums import QuizType
 from documents.quiz import Quiz
 from lms_rt import ids
 from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import Page, page_of, refuse_changed_read_only
-from lms_rt.contracts.outbox import Intent, Write, event
+from lms_rt.contracts.outbox import Intent, Write, event, job
 from lms_rt.contracts.quizzes import QuizChange, QuizDraft, QuizQuery, QuizView
 from lms_rt.errors import Code, Refused, invalid
 from lms_rt.security.access.courses import is_visible, require_taught_course, teaches
@@ -162,7 +163,7 @@ class Quizzes:
         if after["is_published"] and (missing := missing_for_publishing(after)):
             raise Refused(Code.QUIZ_NOT_READY, missing=missing)
         now = self._clock.now()
-        intents = _intents(row, after, now) if "is_published" in changed else []
+        intents = _intents(row, after, now)
         if not await Quiz.change_at(quiz_id, row["version"], changed, intents=intents, at=now):
             return None
         moved = {"version": row["version"] + 1, "updated_at": now, "has_intents": bool(intents)}
@@ -170,11 +171,19 @@ class Quizzes:
 
 
 def _intents(row: Row, after: Row, now: datetime) -> list[Intent]:
-    if not after["is_published"]:
-        return []
-    data: dict[str, Any] = {"quiz_id": row["_id"], "course_id": row["course_id"], "title": after["title"]}
-    write = Write(row["version"] + 1, now)
-    return [event(write, "quiz_published", n=0, channels=[], data=data, record="quiz.published")]
+    write, intents = Write(row["version"] + 1, now), list[Intent]()
+    if after["is_published"] and not row["is_published"]:
+        data: dict[str, Any] = {"quiz_id": row["_id"], "course_id": row["course_id"], "title": after["title"]}
+        intents.append(event(write, "quiz_published", n=0, channels=[], data=data, record="quiz.published"))
+    if (bars := _bars(row)) is not None and bars != _bars(after):
+        intents.append(job(write, "progress.recalculate", {"course_id": row["course_id"]}))
+    return intents
+
+
+def _bars(quiz: Row) -> str | None:
+    """The lesson that cannot be completed before this quiz is passed."""
+    is_barring = quiz["is_published"] and quiz["quiz_type"] == QuizType.GRADED.value
+    return quiz.get("lesson_id") if is_barring else None
 
 
 def _check_lesson(course: CourseHead, lesson_id: str | None) -> None:

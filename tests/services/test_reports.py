@@ -61,9 +61,9 @@ async def mails(template: str, job_id: str) -> dict[str, dict[str, Any]]:
     return {row["args"]["user_id"]: row["args"]["data"] for row in found}
 
 
-async def put_back(enrollment_id: str, **moments: datetime) -> None:
-    """Let something have happened at another time."""
-    await Enrollment.rows().update_one({"_id": enrollment_id}, {"$set": moments})
+async def put_back(enrollment_id: str, **fields: Any) -> None:
+    """Let something have happened at another time, or otherwise."""
+    await Enrollment.rows().update_one({"_id": enrollment_id}, {"$set": fields})
 
 
 async def test_the_week_is_told_to_whoever_learns(school: School) -> None:
@@ -214,9 +214,7 @@ async def test_more_people_than_a_page(school: School) -> None:
     names = [f"usr_many{number:03}" for number in range(250)]
     people = [{**person, "_id": name, "email_key": name, "email": name} for name in names]
     await User.rows().insert_many(people)
-    await Enrollment.rows().insert_many(
-        [{**row, "_id": f"{name}:{course.id}", "student_id": name} for name in names]
-    )
+    await Enrollment.rows().insert_many([{**row, "_id": f"{name}:{course.id}", "student_id": name} for name in names])
     until(school, datetime(2026, 1, 12, 10, tzinfo=UTC))
     assert set(await reminded(school, date(2026, 1, 12))) == {STUDENT.user_id, *names}
     assert set(await weekly(school, day=date(2026, 1, 12))) == {STUDENT.user_id, *names}

@@ -17,7 +17,6 @@ from lms_rt.bus.memory import SilentWakeUps
 from lms_rt.clock import FakeClock
 from lms_rt.services.jobs import Jobs
 from lms_rt.services.schedules import Schedule, Schedules
-from lms_rt.storage.mongo import OpenDatabase
 
 NIGHTLY = Schedule("tidy", "retention.clean_up", time(3))
 DAILY = Schedule("daily", "reminders.daily", time(10), is_local=True)
