@@ -89,7 +89,7 @@ ROUTES: tuple[Operation, ...] = (
     ),
     Operation("GET", _ONE, show_webhook, _ACCESS, reply=WebhookView, summary="One webhook"),
     Operation(
-        ("PATCH", "PUT"),
+        "PATCH",
         _ONE,
         change_webhook,
         _ACCESS,

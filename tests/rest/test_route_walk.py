@@ -44,7 +44,8 @@ POST /attempts/{id}/sync | POST /attempts/{id}/take-over | POST /attempts/{id}/s
 PUT,POST /attempts/{id}/submit = /quizzes/{id}/attempts/{attempt_id}/submit
 GET /attempts/{id}/results | GET /quizzes/{id}/live | GET /health | GET /ready
 GET /admin/tasks | GET /admin/tasks/workers | GET /admin/dead-letters | GET,DELETE /admin/dead-letters/{id}
-POST /admin/dead-letters/{id}/retry
+POST /admin/dead-letters/{id}/retry | GET,POST /webhooks | GET,PATCH,DELETE /webhooks/{id}
+GET /webhooks/{id}/deliveries | POST /webhooks/deliveries/{id}/redeliver | POST /webhooks/{id}/test
 """
 PROMISED = [
     (method, paths.split(" = "))
@@ -136,6 +137,8 @@ async def place(house: House) -> Place:
         "enrollment_id": enrollment["id"],
         "attempt_id": attempt["id"],
         "job_id": "job_1",
+        "webhook_id": "whk_1",
+        "delivery_id": "dlv_1",
     }
     others = await house.teacher(), await house.student(), await house.visitor(), await house.admin()
     return Place(ids, teacher, student, *others)
