@@ -382,14 +382,19 @@ def _tasks_of(services: Services, *, is_worker: bool) -> dict[str, Background]:
     async def relay() -> None:
         await services.relay.run(interval_seconds=interval_seconds)
 
-    if is_worker:
-        return {"relay": relay, "mails": services.mails.run, "sessions": services.sessions.run}
-    return {
+    tasks = {
         "relay": relay,
+        "queues": services.jobs.watch,
+        "mails": services.mails.run,
+        "sessions": services.sessions.run,
+    }
+    if not services.settings.tasks_force_inline:
+        tasks["outboxes"] = services.relay.finish
+    if is_worker:
+        return tasks
+    return tasks | {
         "attempt_clock": services.attempt_clock.run,
         "enrollments": services.enrollments.run,
-        "sessions": services.sessions.run,
-        "mails": services.mails.run,
         "node": services.node.run,
         "dashboards": services.dashboards.run,
     }

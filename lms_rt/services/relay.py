@@ -1,14 +1,19 @@
 """The relay: carries out what a write put into its aggregate's outbox. It decides nothing and keeps nothing.
 
 `hand_over` right after a write is the fast path; `run` sweeps up what a crash or an absent bus left behind. Both are the
-same task, may run at the same time on any nodes, and need no lease: the bus drops repeated events, effects are idempotent.
+same task, may run at the same time on any nodes, and need no lease: the bus drops repeated events, effects are idempotent,
+events are recorded and jobs asked for by their ids.
+
+While `finish` runs, a write waits only until its events are told live and its effects are done. That they are recorded, and
+what workers are asked for, follows behind it: four trips to the database that nobody has to wait for.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from documents.base import Aggregate, Row
@@ -24,12 +29,19 @@ EffectHandler = Callable[[str, dict[str, Any]], Awaitable[None]]
 """Given the intent's id and data; idempotent by that id."""
 Recorder = Callable[[Row], Awaitable[None]]
 """Keeps an event of record, given its intent; again changes nothing."""
+_Key = tuple[type[Aggregate], str]
 
 SWEEP_PAGE = 100
 MINIMUM_AGE_MS = 2_000
 """The fast path of a younger entry is probably still on its way."""
 REST_WHILE_AWAY = 10
 """So many times rarer are the sweeps while no event can leave: only effects that a crash left behind are found then."""
+
+MAX_BEHIND = 1_000
+"""When so many aggregates wait to be finished, whoever writes does it all himself, and so comes slower."""
+FINISHED_AT_ONCE = 20
+REMEMBERED = 10_000
+"""So many events that were told and not yet pulled are known; one that is forgotten is told again, and dropped."""
 
 _RECORDING = "recording"
 
@@ -47,6 +59,10 @@ class Relay(Receiver[bool]):
         self._effects: dict[str, EffectHandler] = {}
         self._is_bus_away = False
         self._is_back = asyncio.Event()
+        self._behind: dict[_Key, list[Row] | None] = {}
+        self._has_behind = asyncio.Event()
+        self._is_finishing = False
+        self._told: dict[str, None] = {}
 
     def register_effect(self, name: str, handler: EffectHandler) -> None:
         """Who carries out the effects of this name."""
@@ -59,11 +75,29 @@ class Relay(Receiver[bool]):
             self._is_back.set()
 
     async def hand_over(self, document: type[Aggregate], document_id: str) -> None:
-        """Carry out all that is pending of one aggregate. Never raises: the write stands, the sweeper comes back."""
+        """Tell and do what is pending of one aggregate. Never raises: the write stands, the sweeper comes back."""
+        key = document, document_id
+        if not self._is_finishing or len(self._behind) >= MAX_BEHIND:
+            await self._finish(key)
+            return
         try:
-            await self._carry_out(document, document_id)
+            if left := await self._tell(key):
+                self._behind[key] = None if key in self._behind else left
+                self._has_behind.set()
         except Exception:  # noqa: BLE001 - the caller's write is done; what failed here stays in the outbox
             _log.exception("outbox of %s stays for the sweeper", document_id)
+
+    async def finish(self) -> None:
+        """Record, ask for jobs and empty outboxes behind those who write, until cancelled."""
+        self._is_finishing = True
+        try:
+            while True:
+                await self._has_behind.wait()
+                self._has_behind.clear()
+                while keys := list(itertools.islice(self._behind, FINISHED_AT_ONCE)):
+                    await asyncio.gather(*(self._finish(key, self._behind.pop(key)) for key in keys))
+        finally:
+            self._is_finishing = False
 
     async def sweep(self, *, minimum_age_ms: int = MINIMUM_AGE_MS) -> int:
         """Carry out what is older than that, oldest first; how many aggregates were looked at."""
@@ -74,7 +108,7 @@ class Relay(Receiver[bool]):
             while page := await document.find_pending(until=until, after=after, limit=SWEEP_PAGE):
                 oldest = min(oldest, page[0]["outbox_at"])
                 for row in page:
-                    await self.hand_over(document, row["_id"])
+                    await self._finish((document, row["_id"]))
                 seen += len(page)
                 after = (page[-1]["outbox_at"], page[-1]["_id"])
         figures.OUTBOX_PENDING.set(seen)
@@ -96,21 +130,55 @@ class Relay(Receiver[bool]):
             if await wait_until(self._clock, self._clock.now_ms() + round(rest_seconds * 1000), self._is_back):
                 minimum_age_ms = 0
 
-    async def _carry_out(self, document: type[Aggregate], document_id: str) -> None:
+    async def _finish(self, key: _Key, intents: list[Row] | None = None) -> None:
+        """Carry out all that is pending, or these intents of it."""
+        document, document_id = key
+        try:
+            stopped = set[str]()
+            for intent in await self._outbox(key) if intents is None else intents:
+                await self._carry_out_one(document, document_id, intent, stopped=stopped)
+        except Exception:  # noqa: BLE001 - whatever it was, it stays in the outbox
+            _log.exception("outbox of %s stays for the sweeper", document_id)
+
+    async def _outbox(self, key: _Key) -> list[Row]:
+        document, document_id = key
         row = await document.find_outbox(document_id)
         if row is None:
-            return
+            return []
         intents: list[Row] = row.get("outbox") or []
         if not intents and row.get("outbox_at") is not None:
             await document.unflag_empty_outbox(document_id)
-        stopped: set[str] = set()
+        return intents
+
+    async def _tell(self, key: _Key) -> list[Row]:
+        """Publish events and run effects, in their order; what is left to be finished."""
+        document, document_id = key
+        intents, stopped = await self._outbox(key), set[str]()
         for intent in intents:
-            # Of one aggregate nothing overtakes: events wait for an event, an effect for one of its name.
-            line = f"effect {intent['effect']}" if intent["kind"] == "effect" else intent["kind"]
-            if await self._is_done(document_id, intent, line=line, stopped=stopped):
-                await document.pull_intent(document_id, intent["id"])
-            elif intent["kind"] != "job":
+            line = _line_of(intent)
+            if intent["kind"] == "effect":
+                await self._carry_out_one(document, document_id, intent, stopped=stopped)
+            elif intent["kind"] == "event" and line not in stopped and not await self._is_told(document_id, intent):
                 stopped.add(line)
+        return [intent for intent in intents if intent["kind"] != "effect"]
+
+    async def _is_told(self, document_id: str, intent: Row) -> bool:
+        try:
+            await self._publish(document_id, intent)
+        except Exception as error:  # noqa: BLE001 - it stays and is tried again
+            _say_why(intent, document_id, error)
+            return False
+        return True
+
+    async def _carry_out_one(
+        self, document: type[Aggregate], document_id: str, intent: Row, *, stopped: set[str]
+    ) -> None:
+        line = _line_of(intent)
+        if await self._is_done(document_id, intent, line=line, stopped=stopped):
+            await document.pull_intent(document_id, intent["id"])
+            self._told.pop(intent["id"], None)
+        elif intent["kind"] != "job":
+            stopped.add(line)
 
     async def _is_done(self, document_id: str, intent: Row, *, line: str, stopped: set[str]) -> bool:
         """Carry out one intent. An event that may not be told yet is recorded all the same, and stays."""
@@ -128,10 +196,7 @@ class Relay(Receiver[bool]):
                 case _ if may_tell:
                     await self._effects[intent["effect"]](intent["id"], intent["data"])
         except Exception as error:  # noqa: BLE001 - one intent must not hold up the others; it stays and is tried again
-            if intent["kind"] == "event" and isinstance(error, Refused) and error.code is Code.UNAVAILABLE:
-                _log.info("event %s of %s waits for the bus", intent["id"], document_id)
-            else:
-                _log.exception("intent %s of %s could not be carried out", intent["id"], document_id)
+            _say_why(intent, document_id, error)
             return False
         return may_tell or intent["kind"] == "job"
 
@@ -143,7 +208,10 @@ class Relay(Receiver[bool]):
         await self._record(intent)
         stopped.discard(_RECORDING)
 
-    async def _publish(self, document_id: str, intent: Mapping[str, Any]) -> None:
+    async def _publish(self, document_id: str, intent: Row) -> None:
+        """Tell an event on its channels, unless this process has just done so."""
+        if intent["id"] in self._told:
+            return
         event = LiveEvent(
             event_id=intent["id"],
             name=intent["name"],
@@ -155,3 +223,19 @@ class Relay(Receiver[bool]):
         )
         for channel in intent["channels"]:
             await self._fan_out.publish(channel, event)
+        self._told[intent["id"]] = None
+        if len(self._told) > REMEMBERED:
+            del self._told[next(iter(self._told))]
+
+
+def _line_of(intent: Row) -> str:
+    """Of one aggregate nothing overtakes: events wait for an event, an effect for one of its name."""
+    return f"effect {intent['effect']}" if intent["kind"] == "effect" else str(intent["kind"])
+
+
+def _say_why(intent: Row, document_id: str, error: Exception) -> None:
+    """Why an intent stays."""
+    if intent["kind"] == "event" and isinstance(error, Refused) and error.code is Code.UNAVAILABLE:
+        _log.info("event %s of %s waits for the bus", intent["id"], document_id)
+    else:
+        _log.error("intent %s of %s could not be carried out", intent["id"], document_id, exc_info=error)

@@ -143,6 +143,16 @@ class RelayWalk(RuleBasedStateMachine):
         if fast:
             self.running.append(self.relay.hand_over(self.documents, name))  # type: ignore[arg-type]
 
+    @rule(is_finishing=st.booleans())
+    def requests_wait_for_all_or_for_the_first_half(self, *, is_finishing: bool) -> None:
+        self.relay._is_finishing = is_finishing
+
+    @precondition(lambda self: self.relay._behind)
+    @rule()
+    def finish(self) -> None:
+        key = next(iter(self.relay._behind))
+        self.running.append(self.relay._finish(key, self.relay._behind.pop(key)))
+
     @rule()
     def sweep(self) -> None:
         self.running.append(self.relay.sweep(minimum_age_ms=0))
