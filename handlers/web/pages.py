@@ -15,10 +15,13 @@ from handlers.web import (
     dashboard,
     home,
     learning,
+    mailbox,
+    notifications,
     quiz_editor,
     quizzes,
     room,
     teaching,
+    unsubscribe,
 )
 from handlers.web.base import MissingPage, PageHandler
 
@@ -45,12 +48,15 @@ PAGES: list[Row] = checked(
         *catalogue.PAGES,
         *home.PAGES,
         *learning.PAGES,
+        *notifications.PAGES,
         *quizzes.PAGES,
         *room.PAGES,
         *teaching.PAGES,
         *quiz_editor.PAGES,
         *dashboard.PAGES,
         *admin.PAGES,
+        *mailbox.PAGES,
+        *unsubscribe.PAGES,
         (r"/.*", MissingPage),
     ]
 )

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from lms_rt.contracts.base import Instant, View
+from lms_rt.contracts.notifications import ALL_KINDS
 
 Words = Annotated[str, StringConstraints(max_length=2_000)]
 Text = Annotated[str, StringConstraints(max_length=20_000)]
@@ -27,10 +28,6 @@ Decimal = Annotated[str, StringConstraints(pattern=r"^-?\d{1,12}(\.\d{1,2})?$")]
 """As views show hundredths: "70.00"."""
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Count = Annotated[int, Field(ge=0)]
-
-ALL_KINDS = "all"
-"""Stands for every kind that can be switched off: the unsubscribe link of a digest of several kinds."""
-
 
 class MailData(BaseModel):
     """What a template shows besides the account."""
@@ -292,7 +289,7 @@ MAIL_TEMPLATES: tuple[MailTemplate, ...] = (
     MailTemplate("new_device", NewDevice),
     MailTemplate("export_ready", ExportReady, secrets=frozenset({"link"})),
     MailTemplate("erasure_scheduled", ErasureScheduled),
-    MailTemplate("webhook_disabled", WebhookDisabled),
+    MailTemplate("webhook_disabled", WebhookDisabled, "webhook.disabled"),
 )
 """Every mail there is."""
 

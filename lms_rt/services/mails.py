@@ -19,7 +19,8 @@ from documents.user import User
 from lms_rt.clock import Clock
 from lms_rt.contracts.base import Page, PageQuery, page_of
 from lms_rt.contracts.letters import Letter, Sender
-from lms_rt.contracts.mails import ALL_KINDS, Digest, KeptMailHead, KeptMailView, MailData, MailOrder, mail_template
+from lms_rt.contracts.mails import Digest, KeptMailHead, KeptMailView, MailData, MailOrder, mail_template
+from lms_rt.contracts.notifications import ALL_KINDS
 from lms_rt.errors import Code, Refused
 from lms_rt.gateways.mail import KeepingPostman, MailRefused, NoPostman, Postman
 from lms_rt.gateways.smtp import MailServer, SmtpPostman
@@ -82,9 +83,9 @@ class Mails:
 
     # --- unsubscribing ---
 
-    def unsubscribe_url(self, user_id: str, kind: str) -> str:
+    def unsubscribe_url(self, user_id: str, kind: str, language: str) -> str:
         """Where mails of this kind are switched off, without signing in."""
-        return self._renderer.url(f"/unsubscribe/{self._tokens.issue(user_id, kind)}")
+        return self._renderer.url(f"/unsubscribe/{self._tokens.issue(user_id, kind)}?lang={language}")
 
     def unsubscribed_kind(self, token: str) -> str:
         """The kind that a link is about. 404 when we did not make it."""
@@ -142,7 +143,7 @@ class Mails:
         language = language_of(account["locale"])
         full_name = one_line(account["full_name"])
         reader = Reader(full_name, account["email"], language, zone_of(account["timezone"]))
-        unsubscribe_url = None if kind is None else self.unsubscribe_url(order.user_id, kind)
+        unsubscribe_url = None if kind is None else self.unsubscribe_url(order.user_id, kind, language)
         rendered = self._renderer.render(order.template, data, reader, unsubscribe_url=unsubscribe_url)
         return Letter(
             message_id=f"{derived_id('msg', order.seed)}@{self._domain}",
