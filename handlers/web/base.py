@@ -78,6 +78,8 @@ class PageHandler(RequestHandler):
     actor: Actor = STRANGER
     language: Language = "en"
     theme: str = "system"
+    unread: int = 0
+    has_shell: ClassVar[bool] = True
     _csrf_token: str = ""
 
     @property
@@ -111,6 +113,13 @@ class PageHandler(RequestHandler):
         self.access.check(self.actor)
         if self.request.method == "POST":
             self.check_form()
+        elif self.has_bell:
+            self.unread = (await self.services.notifications.unread(self.actor)).unread
+
+    @property
+    def has_bell(self) -> bool:
+        """Is there a shell, and somebody to be told something?"""
+        return self.has_shell and not self.actor.is_stranger
 
     async def find_actor(self) -> Actor:
         """Who the session cookie says it is; a stranger when there is none that is valid."""
@@ -186,11 +195,12 @@ class PageHandler(RequestHandler):
     def show(self, screen: Screen, **values: Any) -> None:
         """Render and send the page."""
         title = " · ".join(part for part in (*screen.title, self.services.settings.project_name) if part)
+        scripts = (*screen.scripts, "bell.js") if self.has_bell else screen.scripts
         context = self._context() | {
             "page_title": title,
             "page_data": self._page_data(screen),
-            "scripts": screen.scripts,
-            "modules": assets().imports_of(screen.scripts),
+            "scripts": scripts,
+            "modules": assets().imports_of(scripts),
             "sheets": (*_SHEETS, *screen.sheets),
         }
         self.set_header("Content-Type", "text/html; charset=utf-8")
@@ -216,6 +226,7 @@ class PageHandler(RequestHandler):
             "theme": self.theme,
             "reader": Reader(self.t, self._zone()),
             "actor": self.actor,
+            "unread": self.unread,
             "links": links_of(self.actor, self.request.path),
             "home_path": home_path_of(self.actor),
             "sign_in_path": sign_in_path(self.request.uri or "/"),

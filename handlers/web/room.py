@@ -25,6 +25,7 @@ class RoomPage(PageHandler):
     """/attempts/{id}: for the student who sits it; those who teach it are sent to what they may see."""
 
     access = SIGNED_IN
+    has_shell = False
 
     async def get(self, attempt_id: str) -> None:
         """The attempt with its first question."""
@@ -66,6 +67,7 @@ class RoomShell(PageHandler):
     """/room-shell: the room without any attempt or reader, which the service worker keeps for a reload without a line."""
 
     access = PUBLIC
+    has_shell = False
 
     def get(self) -> None:
         """The frame, the scripts and the words; the attempt comes from this device's own store."""

@@ -24,6 +24,10 @@ KindName = Literal[
 ]
 """What a person may wish to hear of or not: event types that notify, and mails that are sent at their time."""
 KINDS: tuple[KindName, ...] = get_args(KindName)
+KINDS_OF_MAILS: frozenset[KindName] = frozenset({"weekly_progress", "course_reminder"})
+"""Those that are never told live."""
+KINDS_OF_ADMINS: frozenset[KindName] = frozenset({"webhook.disabled"})
+"""Those that concern administrators alone."""
 ALL_KINDS = "all"
 """Every kind at once: the unsubscribe link of a digest of several kinds."""
 

@@ -36,6 +36,8 @@ OF_STUDENTS = {
     "lesson": "/learn/{slug}/{lesson_slug}",
     "quiz": "/quizzes/{quiz}",
     "results": "/attempts/{attempt}/results",
+    "notifications": "/notifications",
+    "wishes": "/notifications/preferences",
 }
 OF_TEACHERS = {
     "teach": "/teach",

@@ -30,11 +30,11 @@ export function follow(channel, { onReset = null } = {}) {
   live.subscribe(new Ear(channel, { onEvent: deliver, onState: deliver, onReset }));
 }
 
-let onMissed = async () => {};
+const refetches = new Set();
 
 /** What to fetch when events of the reader's own channel were missed for good. */
 export function whenMissed(refetch) {
-  onMissed = refetch;
+  refetches.add(refetch);
 }
 
 const showLine = () => showConnection(live.isDegraded ? "late" : "live");
@@ -57,7 +57,7 @@ if (page.user) {
   live.addEventListener("notice", ({ detail }) => ["degraded", "restored"].includes(detail.type) && tellLateness());
   live.addEventListener("offline", () => setTimeout(() => live.isUp || showConnection("lost"), 2000));
   live.addEventListener("ended", () => showConnection("lost"));
-  follow(`user:${page.user.id}`, { onReset: () => onMissed() });
+  follow(`user:${page.user.id}`, { onReset: () => Promise.all([...refetches].map((refetch) => refetch())) });
   follow("system");
   live.start();
 }
