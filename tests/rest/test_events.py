@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from documents import DOCUMENTS
+from documents.base import Aggregate
 from documents.enrollment import Enrollment
 from documents.event_record import EventRecord
 from documents.job import Job
@@ -20,6 +22,7 @@ from tests.house import House
 from tests.working import working
 
 PATIENCE_SECONDS = 20
+AGGREGATES = [document for document in DOCUMENTS if issubclass(document, Aggregate)]
 UNHEARD_OF = {"user.deactivated", "webhook.test"}
 """Nothing closes accounts yet; webhooks have tests of their own."""
 
@@ -32,8 +35,13 @@ class Follower:
         self.cursor: str | None = None
         self.items: list[dict[str, Any]] = []
 
+    async def read_all(self) -> list[dict[str, Any]]:
+        """Everything that has happened; what of it is new."""
+        await all_recorded()
+        return await self.catch_up()
+
     async def catch_up(self, *, limit: int = 100) -> list[dict[str, Any]]:
-        """Everything until now; what of it is new."""
+        """Everything that is told by now; what of it is new."""
         seen = len(self.items)
         while True:
             after = {} if self.cursor is None else {"after": self.cursor}
@@ -47,11 +55,19 @@ class Follower:
         return [item for item in self.items if item["type"] == type_]
 
 
+async def all_recorded() -> None:
+    """Return once no event waits in an outbox: they are recorded behind the requests."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        for document in AGGREGATES:
+            while await document.rows().find_one({"outbox_at": {"$exists": True}}):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+
+
 @pytest.fixture
 async def follower(house: House) -> Follower:
     """Who has read all that happened before this test."""
     made = Follower(await house.admin())
-    await made.catch_up()
+    await made.read_all()
     made.items.clear()
     return made
 
@@ -81,7 +97,7 @@ async def a_school_day(house: House) -> dict[str, Any]:
 
 async def test_whatever_happens_in_a_school_is_told_with_what_it_is_about(house: House, follower: Follower) -> None:
     day = await a_school_day(house)
-    told = await follower.catch_up()
+    told = await follower.read_all()
     assert {item["type"] for item in told} == set(RECORD_KINDS) - UNHEARD_OF
     for item in told:
         assert set(item) == {"id", "type", "timestamp", "data", "cursor"}
@@ -102,7 +118,7 @@ async def test_an_event_shows_the_thing_as_its_own_address_does(house: House, fo
     teacher = await house.teacher()
     course = await factories.course(teacher, tags=["lines"], metadata={"term": "spring"})
     quiz = await factories.quiz(teacher, course["id"])
-    await follower.catch_up()
+    await follower.read_all()
     (published,) = follower.of_type("course.published")
     shown = await teacher.ok("GET", f"/courses/{course['id']}")
     assert {name: shown[name] for name in published["data"]} == published["data"]
@@ -112,7 +128,7 @@ async def test_an_event_shows_the_thing_as_its_own_address_does(house: House, fo
 
 async def test_a_long_text_is_left_out_and_named(house: House, follower: Follower) -> None:
     await factories.course(await house.teacher(), description="Lines. " * 5_000)
-    await follower.catch_up()
+    await follower.read_all()
     (published,) = follower.of_type("course.published")
     assert published["data"]["left_out"] == ["description"]
     assert "description" not in published["data"]
@@ -138,7 +154,7 @@ async def test_an_event_has_the_same_id_live_and_in_the_stream(house: House, fol
         attempt = await student.ok("POST", "/attempts", json={"quiz_id": quiz["id"]})
         await student.ok("POST", f"/attempts/{attempt['id']}/submit", json={})
         await is_graded.wait()
-    await follower.catch_up()
+    await follower.read_all()
     assert [item["id"] for item in follower.of_type("attempt.graded")] == [heard["attempt_graded"]]
 
 
@@ -148,7 +164,7 @@ async def test_a_previewed_quiz_tells_nothing(house: House, follower: Follower) 
     quiz = await factories.quiz(teacher, course["id"])
     attempt = await teacher.ok("POST", "/attempts", json={"quiz_id": quiz["id"]})
     await teacher.ok("POST", f"/attempts/{attempt['id']}/submit", json={})
-    assert not [item for item in await follower.catch_up() if item["type"].startswith("attempt.")]
+    assert not [item for item in await follower.read_all() if item["type"].startswith("attempt.")]
 
 
 # --- accounts ---
@@ -159,7 +175,7 @@ async def test_who_registers_is_welcomed_and_who_is_made_at_the_console_is_not(
 ) -> None:
     student = await house.student()
     made = await house.services.accounts.create_admin(f"console{student.user_id}@example.org", "river stone 41", "C")
-    await follower.catch_up()
+    await follower.read_all()
     assert [item["data"]["id"] for item in follower.of_type("user.registered")] == [student.user_id, made.id]
     wanted = {"task": "mail.send", "args.template": "welcome"}
     mails = [await Job.rows().count_documents({**wanted, "args.user_id": one}) for one in (student.user_id, made.id)]
@@ -169,7 +185,7 @@ async def test_who_registers_is_welcomed_and_who_is_made_at_the_console_is_not(
 async def test_a_profile_that_stays_as_it_is_tells_nothing(house: House, follower: Follower) -> None:
     student = await house.student()
     await student.ok("PATCH", "/users/me", json={"full_name": student.user["full_name"]})
-    await follower.catch_up()
+    await follower.read_all()
     assert follower.of_type("user.updated") == []
 
 
@@ -177,7 +193,7 @@ async def test_changes_of_a_profile_at_once_are_all_told(house: House, follower:
     student = await house.student()
     changes = [{"locale": "ar"}, {"timezone": "Africa/Cairo"}, {"full_name": "Sara"}, {"metadata": {"a": 1}}]
     await asyncio.gather(*(student.ok("PATCH", "/users/me", json=change) for change in changes))
-    await follower.catch_up()
+    await follower.read_all()
     told = [name for item in follower.of_type("user.updated") for name in item["data"]["changed"]]
     assert sorted(told) == ["full_name", "locale", "metadata", "timezone"]
     row = await User.rows().find_one({"_id": student.user_id})
@@ -205,10 +221,10 @@ async def test_who_reads_while_a_class_enrols_misses_nothing_and_reads_nothing_t
     await asyncio.gather(*(factories.enrolled(student, course["id"]) for student in students))
     is_over.set()
     await following
-    await follower.catch_up()
+    await follower.read_all()
     again = Follower(follower.admin)
     again.cursor = before
-    assert follower.items == await again.catch_up()
+    assert follower.items == await again.read_all()
     enrolled = [item["data"]["student_id"] for item in follower.of_type("enrollment.created")]
     assert sorted(enrolled) == sorted(student.user_id for student in students)
 
@@ -217,17 +233,18 @@ async def test_only_the_types_that_are_asked_for(house: House, follower: Followe
     some = Follower(follower.admin, type=["course.published", "user.updated"])
     some.cursor = follower.cursor
     await a_school_day(house)
-    assert [item["type"] for item in await some.catch_up()] == ["user.updated", "course.published"]
-    await follower.catch_up()
+    assert [item["type"] for item in await some.read_all()] == ["user.updated", "course.published"]
+    await follower.read_all()
     assert some.cursor == follower.cursor
 
 
 async def test_a_receiver_that_was_down_for_too_long_is_told_so(house: House) -> None:
     admin = await house.admin()
     gone = Follower(admin)
-    await gone.catch_up()
+    await gone.read_all()
     await house.student()
     await house.student()
+    await all_recorded()
     while await EventRecord.forget_before(house.services.clock.now(), limit=1_000):
         pass
     problem = await admin.refused(409, "GET", "/events", params={"after": "0"})
@@ -270,9 +287,10 @@ async def test_whoever_follows_events_is_told_of_each_by_a_worker(house: House, 
 
     house.services.following.add(follow)
     await a_school_day(house)
+    await all_recorded()
     async with working(house, "progress"), asyncio.timeout(PATIENCE_SECONDS):
         await idle_of_events()
-    for item in await follower.catch_up():
+    for item in await follower.read_all():
         assert told[item["id"]] == item["data"]
 
 

@@ -42,7 +42,8 @@ POST /quizzes/{id}/questions/import | GET /quizzes/{id}/questions/export
 GET,POST /attempts = /quizzes/{id}/attempts | GET /attempts/{id} | PATCH /attempts/{id}/answers
 POST /attempts/{id}/sync | POST /attempts/{id}/take-over | POST /attempts/{id}/signals
 PUT,POST /attempts/{id}/submit = /quizzes/{id}/attempts/{attempt_id}/submit
-GET /attempts/{id}/results | GET /quizzes/{id}/live | GET /health | GET /ready
+GET /attempts/{id}/results | GET /quizzes/{id}/live | GET /events | GET /health | GET /ready
+GET /notifications | POST /notifications/{id}/read | POST /notifications/read-all | GET,PUT /notifications/preferences
 GET /admin/tasks | GET /admin/tasks/workers | GET /admin/dead-letters | GET,DELETE /admin/dead-letters/{id}
 POST /admin/dead-letters/{id}/retry | GET,POST /webhooks | GET,PATCH,DELETE /webhooks/{id}
 GET /webhooks/{id}/deliveries | POST /webhooks/deliveries/{id}/redeliver | POST /webhooks/{id}/test
@@ -137,6 +138,7 @@ async def place(house: House) -> Place:
         "enrollment_id": enrollment["id"],
         "attempt_id": attempt["id"],
         "job_id": "job_1",
+        "notification_id": "ntf_1",
         "webhook_id": "whk_1",
         "delivery_id": "dlv_1",
     }

@@ -182,9 +182,11 @@ async def test_what_could_not_be_kept_is_refused_to_each_who_waited_and_can_be_t
     assert [type(outcome) for outcome in outcomes] == [ConnectionError] * 10
     assert await place.kept() == []
     appends.is_away = False
+    await node.record(other := place.intent())
+    assert ids_of(await place.kept()) == [other["id"]]
     await asyncio.gather(*(node.record(intent) for intent in intents))
     assert_without_gaps(await place.kept())
-    assert len(await place.kept()) == 10
+    assert len(await place.kept()) == 11
 
 
 async def test_one_who_gives_up_takes_nobody_along(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
