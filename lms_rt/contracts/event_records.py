@@ -20,6 +20,7 @@ from lms_rt.contracts.base import CursorPage, CursorQuery, Instant, View
 from lms_rt.contracts.courses import CourseView
 from lms_rt.contracts.enrollments import EnrollmentView
 from lms_rt.contracts.quizzes import QuizView
+from lms_rt.contracts.webhooks import WebhookView
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +73,14 @@ class RecordKind:
     """What one type of event tells, and its data: the members of `view` but for `without`, and `more`, in words."""
 
     tells: str
-    view: type[View] | None
+    view: type[View]
     without: frozenset[str] = frozenset()
     more: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def members(self) -> frozenset[str]:
         """The names in its data."""
-        shown = frozenset() if self.view is None else frozenset(self.view.model_fields)
-        return (shown - self.without) | frozenset(self.more)
+        return (frozenset(self.view.model_fields) - self.without) | frozenset(self.more)
 
 
 _CHANGED = {"changed": "the names of what was changed"}
@@ -106,7 +106,7 @@ RECORD_KINDS: Mapping[str, RecordKind] = MappingProxyType(
         "attempt.started": RecordKind("A student began an attempt.", AttemptRowView, more=_QUIZ),
         "attempt.submitted": RecordKind("An attempt was closed.", AttemptRowView, more=_QUIZ),
         "attempt.graded": RecordKind("An attempt has its grade.", AttemptRowView, more=_QUIZ),
-        "webhook.test": RecordKind("An administrator tries a webhook.", None),
+        "webhook.test": RecordKind("An administrator tries a webhook.", WebhookView, frozenset({"secret"})),
     }
 )
 """Every type of event of record."""

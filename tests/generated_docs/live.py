@@ -96,8 +96,7 @@ def _records() -> str:
 def _data_of(kind: RecordKind) -> str:
     without = ", ".join(map(code, sorted(kind.without)))
     more = ", ".join(f"{code(name)} ({words})" for name, words in kind.more.items())
-    shown = "the view of the webhook" if kind.view is None else code(kind.view.__name__)
-    return shown + (f" without {without}" if without else "") + (f"; {more}" if more else "")
+    return code(kind.view.__name__) + (f" without {without}" if without else "") + (f"; {more}" if more else "")
 
 
 def commands() -> str:
