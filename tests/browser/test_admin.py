@@ -121,6 +121,14 @@ def test_it_all_works_without_scripts(open_admin: Opener) -> None:
     expect(letter(page, LETTERS[3])).to_have_count(0)
 
 
+def test_a_job_of_a_timezone_is_found_by_its_link(open_admin: Opener) -> None:
+    """Its id holds a slash."""
+    page = open_admin().page
+    page.goto("/admin/dead-letters?lang=en&queue=progress")
+    page.get_by_role("link", name="counters.reconcile").click()
+    expect(page.locator("dl.facts")).to_contain_text(TIMEZONE_ID)
+
+
 def test_what_was_to_be_mailed_shows_no_secret(open_admin: Opener) -> None:
     page = open_admin().page
     page.goto("/admin/dead-letters?lang=en&queue=emails")
