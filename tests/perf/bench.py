@@ -15,7 +15,18 @@ from pathlib import Path
 
 from tests.perf.arena import Arena
 from tests.perf.contestants import PEERS
-from tests.perf.scenarios import abuse, background, between_nodes, fan_out, growth, inbound, memory, stalled, start
+from tests.perf.scenarios import (
+    abuse,
+    background,
+    between_nodes,
+    fan_out,
+    growth,
+    inbound,
+    mails,
+    memory,
+    stalled,
+    start,
+)
 from tests.perf.tables import Goal, Table, as_markdown, printed, printed_goals
 from tests.perf.toolchains import machine
 
@@ -33,6 +44,8 @@ SCENARIOS: dict[str, tuple[Callable[[Arena], list[Table]], Sequence[Goal]]] = {
     "relay": (background.relay, background.RELAY_GOALS),
     "backlog": (background.backlog, background.BACKLOG_GOALS),
     "kills": (background.kills, background.KILLS_GOALS),
+    "mails": (mails.mails, mails.GOALS),
+    "mails-distant": (mails.mails_distant, mails.DISTANT_GOALS),
     "growth": (growth.growth, growth.GOALS),
     "start": (start.start, start.GOALS),
 }

@@ -4,6 +4,7 @@ Settings come from the environment. It prints "ready", then takes orders and ans
 
 - `put COUNT PREFIX ACCOUNTS`: so many jobs of the noting worker's task, counted in so many accounts (0: in none)
 - `commit COUNT RATE FILE`: so many writes a second that ask for a job each; FILE gets "job id, nanoseconds of the commit"
+- `mails COUNT PREFIX TEMPLATE DATA`: so many mails, to accounts by turns; DATA is JSON without spaces
 - `states`: how many jobs there are by state
 - `totals`: what the accounts have counted
 """
@@ -15,6 +16,7 @@ import itertools
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,9 @@ from config.logging import set_up_logging
 from config.settings import load_settings
 from documents.base import with_intents
 from documents.enrollment import Enrollment
+from documents.enums import Role
 from documents.job import Job
+from documents.user import User
 from lms_rt.bootstrap import Services, open_services
 from lms_rt.contracts.outbox import Write, job
 from tests.perf.noting_worker import ACCOUNTS, TASK
@@ -30,6 +34,7 @@ from workers.beside import open_beside
 
 _AT_ONCE = 20
 _AGGREGATES = 50
+_READERS = 500
 
 
 class Maker:
@@ -43,15 +48,31 @@ class Maker:
         if accounts:
             ledger = self._services.database.motor[ACCOUNTS]
             await ledger.insert_many([{"_id": f"acc_{n}", "total": 0, "done": {}} for n in range(accounts)])
-        numbers = iter(range(count))
+
+        def args_of(n: int) -> dict[str, Any]:
+            return {"enrollment_id": f"{n}", "course_id": f"acc_{n % accounts}" if accounts else None}
+
+        return await self._ask(count, prefix, TASK, args_of)
+
+    async def mails(self, count: int, prefix: str, template: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Ask for mails."""
+        for n in range(_READERS):
+            await User.rows().update_one({"_id": f"usr_{n}"}, {"$setOnInsert": self._reader(n)}, upsert=True)
+
+        def args_of(n: int) -> dict[str, Any]:
+            return {"template": template, "user_id": f"usr_{n % _READERS}", "data": data}
+
+        return await self._ask(count, prefix, "mail.send", args_of)
+
+    async def _ask(
+        self, count: int, prefix: str, task: str, args_of: Callable[[int], dict[str, Any]]
+    ) -> dict[str, Any]:
+        numbers, began = iter(range(count)), time.monotonic()
 
         async def ask() -> None:
             for n in numbers:
-                account = f"acc_{n % accounts}" if accounts else None
-                args = {"enrollment_id": f"{n}", "course_id": account}
-                await self._services.jobs.put(f"job_{prefix}{n}", TASK, args)
+                await self._services.jobs.put(f"job_{prefix}{n}", task, args_of(n))
 
-        began = time.monotonic()
         await asyncio.gather(*(ask() for _ in range(_AT_ONCE)))
         return {"seconds": time.monotonic() - began}
 
@@ -85,6 +106,22 @@ class Maker:
         found = self._services.database.motor[ACCOUNTS].find({}, {"total": 1})
         return {row["_id"]: row["total"] async for row in found}
 
+    def _reader(self, number: int) -> dict[str, Any]:
+        now, email = self._services.clock.now(), f"reader{number}@example.org"
+        reader = User(
+            id="-",
+            email=email,
+            email_key=email,
+            password_hash="-",
+            full_name=f"Reader {number}",
+            role=Role.STUDENT,
+            timezone="Africa/Cairo",
+            created_at=now,
+            updated_at=now,
+        )
+        row: dict[str, Any] = reader.model_dump(exclude={"id"}, exclude_none=True)
+        return row
+
     async def _found_aggregates(self) -> None:
         for number in range(_AGGREGATES):
             fields = {"student_id": f"usr_{number}", "course_id": "crs_1", "version": 1, "outbox": []}
@@ -100,6 +137,8 @@ async def _obey(maker: Maker) -> None:
                 answer = await maker.put(int(count), prefix, int(accounts))
             case ["commit", count, rate, file]:
                 answer = await maker.commit(int(count), int(rate), Path(file))
+            case ["mails", count, prefix, template, data]:
+                answer = await maker.mails(int(count), prefix, template, json.loads(data))
             case ["totals"]:
                 answer = await maker.totals()
             case _:

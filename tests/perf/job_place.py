@@ -6,19 +6,23 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.perf.contestants import OURS
 from tests.perf.programs import LOAD_CORE, SERVER_CORE, Program, ProgramError, pinned
+from tests.perf.tables import Table
 from tests.servers.mongo_server import running_mongo
 from tests.servers.redis_server import RedisServer
 
 _ROOT = Path(__file__).resolve().parents[2]
 _KEY = "0123456789abcdefghijklmnopqrstuv"  # of no use outside the benchmarks
 _LOOK_SECONDS = 0.1
-_PATIENCE_SECONDS = 600.0
+_PATIENCE_SECONDS = 240.0
 
 
 class JobPlace:
@@ -47,9 +51,9 @@ class JobPlace:
         command, env = [sys.executable, "-m", module, *words], {**self.environment, **more}
         return self._stack.enter_context(Program(command, core=core, log=self.log, cwd=_ROOT, env=env))
 
-    def start_worker(self) -> Program:
-        """One more worker of the noting task; it says a line when it is ready."""
-        return self.program("tests.perf.noting_worker", str(self.notes), core=SERVER_CORE)
+    def start_worker(self, queue: str = "progress", **settings: str) -> Program:
+        """One more worker of a queue, that of the noting task or another; it says a line when it is ready."""
+        return self.program("tests.perf.noting_worker", str(self.notes), queue, core=SERVER_CORE, **settings)
 
     def put(self, count: int, prefix: str, *, accounts: int = 0) -> float:
         """Ask for so many jobs; in how many seconds."""
@@ -94,3 +98,17 @@ def job_place(folder: Path) -> Iterator[JobPlace]:
             mongodb_url = stack.enter_context(running_mongo())
             redis = stack.enter_context(RedisServer())
         yield JobPlace(mongodb_url=mongodb_url, redis=redis, folder=folder, stack=stack)
+
+
+@contextmanager
+def opened_for(tables: Sequence[Table], opening: AbstractContextManager[JobPlace]) -> Iterator[JobPlace | None]:
+    """The place; None, and the reason in the tables: this machine lacks a server."""
+    with ExitStack() as stack:
+        try:
+            place = stack.enter_context(opening)
+        except (pytest.skip.Exception, pytest.fail.Exception) as missing:
+            for table in tables:
+                table.absent[OURS] = str(missing)
+            yield None
+            return
+        yield place

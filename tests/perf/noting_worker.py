@@ -1,4 +1,4 @@
-"""`python -m tests.perf.noting_worker FILE`: a worker as `run.py worker` makes it, of one task that notes each of its runs.
+"""`python -m tests.perf.noting_worker FILE QUEUE`: a worker as `run.py worker` makes it, but one task notes each of its runs.
 
 Settings come from the environment. The notes are lines of "job id, nanoseconds of the wall clock" in FILE: they outlive
 `kill -9`, and cost so little that what is measured is the way to the task and back. A job that names an account (in
@@ -21,7 +21,7 @@ from workers.run import main as work
 from workers.tasks import TASKS
 from workers.tasks.base import Perform
 
-TASK, QUEUE = "progress.recalculate", "progress"
+TASK = "progress.recalculate"
 ACCOUNTS = "bench_accounts"
 
 
@@ -45,7 +45,7 @@ class Notes:
 def main() -> int:
     """Work until SIGTERM."""
     cast("dict[str, Perform]", TASKS)[TASK] = Notes(Path(sys.argv[1])).perform
-    return work(argparse.Namespace(queues=QUEUE))
+    return work(argparse.Namespace(queues=sys.argv[2]))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from tests.perf import bench, load
 from tests.perf.arena import Arena
 from tests.perf.contestants import OURS
 from tests.perf.load import ROOT, Load
-from tests.perf.scenarios import abuse, background, between_nodes, growth, stalled
+from tests.perf.scenarios import abuse, background, between_nodes, growth, mails, stalled
 from tests.perf.tables import Goal, Sample, Table, printed, printed_goals
 
 _PAGE = "# Performance\n\nBefore.\n\n<!-- measured: written by run.py bench --page -->\nold\n<!-- end of what was measured -->\n\nAfter.\n"
@@ -142,6 +142,12 @@ def test_what_follows_a_request_is_measured(arena: Arena) -> None:
     (waits,) = background.relay(arena)
     assert waits.rows.keys() == {"half", "99 of 100", "the latest"}
     assert [list(table.rows) for table in background.backlog(arena)] == [["1,000", "10,000", "100,000"]] * 3
+
+
+@pytest.mark.real
+def test_mails_are_measured(arena: Arena) -> None:
+    wall, cpu = mails.mails(arena)
+    assert wall.rows.keys() == cpu.rows.keys() == {OURS, "bare aiosmtplib"}
 
 
 def test_the_page_names_every_scenario() -> None:

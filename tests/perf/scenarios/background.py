@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from statistics import quantiles
 
-import pytest
-
 from tests.perf.arena import Arena
-from tests.perf.contestants import OURS
-from tests.perf.job_place import JobPlace, job_place, times_in, wait_until
+from tests.perf.job_place import JobPlace, job_place, opened_for, times_in, wait_until
 from tests.perf.killing import killed_while_working
 from tests.perf.programs import cpu_seconds, forget_peak, resident_kib
 from tests.perf.tables import Goal, Sample, Table
@@ -37,7 +32,7 @@ KILLS_GOALS = (
 def relay(arena: Arena) -> list[Table]:
     """From the write that asks for a job to the first line of its task, in another process."""
     table = Table("relay", f"From commit to worker, {_RATE} a second", "ms from the write to the begin of its task")
-    with _place(arena, table) as place:
+    with opened_for([table], job_place(arena.scratch / "relay")) as place:
         if place is None:
             return [table]
         worker = place.start_worker()
@@ -70,7 +65,7 @@ def backlog(arena: Arena) -> list[Table]:
     cost = Table("backlog-cost", "A long queue: what a task costs the worker", "CPU, µs per task, by tasks that wait")
     worker.note = f"Each time a new worker that does {_DONE_AT_EACH:,} of them."
     tables = [redis, worker, cost]
-    with _place(arena, *tables) as place:
+    with opened_for(tables, job_place(arena.scratch / "backlog")) as place:
         if place is None:
             return tables
         for level in _LEVELS:
@@ -101,7 +96,7 @@ def kills(arena: Arena) -> list[Table]:
     table.note = f"{_WORKERS} workers; the oldest dies by `kill -9`, and a new one is started."
     for turn in range(min(arena.repeat, 3)):
         arena.say(table.title)
-        with _place(arena, table, name=f"kills{turn}") as place:
+        with opened_for([table], job_place(arena.scratch / f"kills{turn}")) as place:
             if place is None:
                 return [table]
             tasks = arena.scaled(_TASKS // _ACCOUNTS) * _ACCOUNTS
@@ -115,17 +110,3 @@ def kills(arena: Arena) -> list[Table]:
         table.add("kills", Sample(toll.kills))
         table.add("s until all were done", Sample(toll.seconds))
     return [table]
-
-
-@contextmanager
-def _place(arena: Arena, *tables: Table, name: str = "jobs") -> Iterator[JobPlace | None]:
-    """A place of its own; None, and the reason in the tables: this machine lacks a server."""
-    with ExitStack() as stack:
-        try:
-            place = stack.enter_context(job_place(arena.scratch / f"{tables[0].key}-{name}"))
-        except (pytest.skip.Exception, pytest.fail.Exception) as missing:
-            for table in tables:
-                table.absent[OURS] = str(missing)
-            yield None
-            return
-        yield place

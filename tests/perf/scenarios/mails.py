@@ -1,0 +1,87 @@
+"""Mails: what a worker makes of a long queue, beside a loop around aiosmtplib that has the finished mail in its hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.perf.arena import Arena
+from tests.perf.contestants import OURS
+from tests.perf.job_place import JobPlace, job_place, opened_for, wait_until
+from tests.perf.programs import LOAD_CORE, SERVER_CORE, Program, cpu_seconds
+from tests.perf.tables import Goal, Sample, Table
+
+_MAILS, _CONNECTIONS = 10_000, 5
+_DELAY_MS = 10
+_TEMPLATE, _DATA = "enrollment_confirmation", '{"course_title":"Algebra","link":"/courses/crs_1"}'
+_BARE = "bare aiosmtplib"
+_AT_LEAST = 0.7
+
+GOALS = (Goal("mails", "must", 1 / _AT_LEAST, _BARE),)
+DISTANT_GOALS = (Goal("mails-distant", "must", 1 / _AT_LEAST, _BARE),)
+
+
+def mails(arena: Arena) -> list[Table]:
+    """Both hand the same mail to the same aiosmtpd, over as many connections; it takes each at once."""
+    wall = Table("mails", "Mails", f"ms per mail, {_CONNECTIONS} connections")
+    cpu = Table("mails-cpu", "Mails", "sender's CPU, µs per mail")
+    wall.note = (
+        "Of ours, each is a job in MongoDB, an account that is read, wishes that are asked, and a text that is written."
+    )
+    wall.note += " MongoDB and Redis are on the core of the mail server."
+    return _compared(arena, 0, wall, cpu)
+
+
+def mails_distant(arena: Arena) -> list[Table]:
+    """The same with a mail server that takes its time, as those of others do."""
+    wall = Table(
+        "mails-distant",
+        f"Mails, to a server that takes {_DELAY_MS} ms for each",
+        f"ms per mail, {_CONNECTIONS} connections",
+    )
+    return _compared(arena, _DELAY_MS, wall)
+
+
+def _compared(arena: Arena, delay_ms: int, *tables: Table) -> list[Table]:
+    with opened_for(tables, job_place(arena.scratch / tables[0].key)) as place:
+        if place is not None:
+            _compare(arena, place, tables, delay_ms=delay_ms)
+    return list(tables)
+
+
+def _compare(arena: Arena, place: JobPlace, tables: Sequence[Table], *, delay_ms: int) -> None:
+    """Ours and the bare loop by turns; the first turn, which also brings the mail for the loop, is a short one."""
+    sink = place.program("tests.perf.peers.smtp_sink", str(delay_ms), core=LOAD_CORE)
+    port = sink.line().split()[1]
+    for turn in range(arena.repeat + 1):
+        arena.say(f"{tables[0].title}: {turn}")
+        count = arena.scaled(_MAILS) if turn else arena.scaled(_MAILS // 10)
+        ours = _ours(place, sink, port, count=count, prefix=f"{delay_ms}_{turn}_")
+        bare = _bare(place, sink, port, count=count)
+        for name, values in {_BARE: bare, OURS: ours}.items() if turn else ():
+            for table, value in zip(tables, values, strict=False):
+                table.add(name, Sample(value))
+
+
+def _ours(place: JobPlace, sink: Program, port: str, *, count: int, prefix: str) -> tuple[float, float]:
+    place.maker.answer(f"mails {count} {prefix} {_TEMPLATE} {_DATA}")
+    sink.answer("again")
+    worker = place.start_worker("emails", SMTP_HOST="127.0.0.1", SMTP_PORT=port, SMTP_TLS="none")
+    worker.line()
+    before = cpu_seconds(worker.pid)
+    wait_until(lambda: sink.answer("count")["distinct"] >= count)
+    spent = cpu_seconds(worker.pid) - before
+    took = sink.answer(f"keep {place.folder / 'mail'}")
+    worker.stop()
+    return took["seconds"] / count * 1e3, spent / count * 1e6
+
+
+def _bare(place: JobPlace, sink: Program, port: str, *, count: int) -> tuple[float, float]:
+    sink.answer("again")
+    loop = place.program("tests.perf.peers.bare_smtp", port, core=SERVER_CORE)
+    loop.line()
+    before = cpu_seconds(loop.pid)
+    loop.answer(f"send {count} {_CONNECTIONS} {place.folder / 'mail'}")
+    spent = cpu_seconds(loop.pid) - before
+    took = sink.answer("count")
+    loop.stop()
+    return took["seconds"] / count * 1e3, spent / count * 1e6
