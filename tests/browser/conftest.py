@@ -6,12 +6,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.window import DemoSchool, Window
+from tests.browser.window import DemoSchool, Window, opening
 from tests.servers.absence import require_program
 from tests.servers.processes import ServerProcess
 
@@ -42,7 +41,7 @@ def demo_school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoSchool
     """The product as a newcomer starts it, on a port of its own. Only warnings are logged: nobody reads its output."""
     data = tmp_path_factory.mktemp("school") / "data"
     command = [sys.executable, str(ROOT / "run.py"), "serve", "--port", "0", "--data", str(data)]
-    env = {**os.environ, "LOG_LEVEL": "WARNING", "PASSWORD_HASH_COST": "4"}
+    env = {**os.environ, "LOG_LEVEL": "WARNING", "PASSWORD_HASH_COST": "4", "MAIL_GATHER_SECONDS": "0"}
     with ServerProcess(command, env=env) as server:
         address = server.line_with("lms_rt ready on http").rpartition(" ")[2].strip()
         yield DemoSchool(address)
@@ -51,14 +50,5 @@ def demo_school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoSchool
 @pytest.fixture
 def open_window(chromium: Browser, demo_school: DemoSchool) -> Iterator[Callable[..., Window]]:
     """Open windows; at the end each of them must have seen nothing go wrong."""
-    windows: list[Window] = []
-
-    def opened(**wishes: Any) -> Window:
-        windows.append(Window(chromium, demo_school, **wishes))
-        return windows[-1]
-
-    yield opened
-    faults = [fault for window in windows for fault in window.faults]
-    for window in windows:
-        window.close()
-    assert not faults
+    with opening(chromium, demo_school) as opened:
+        yield opened

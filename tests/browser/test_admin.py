@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.operated_school import ADMIN_EMAIL, LETTERS, LONG_ERROR, SECRET, TIMEZONE_ID
 from tests.browser.test_pages import looked_at
-from tests.browser.window import DemoSchool, Window
+from tests.browser.window import DemoSchool, Window, opening
 from tests.servers.processes import ServerProcess
 
 pytestmark = pytest.mark.browser
@@ -37,17 +37,8 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoSchool]:
 @pytest.fixture
 def open_admin(chromium: Browser, school: DemoSchool) -> Iterator[Opener]:
     """Open windows of the administrator; nothing may have gone wrong in them."""
-    windows: list[Window] = []
-
-    def opened(**wishes: bool) -> Window:
-        windows.append(Window(chromium, school, who=ADMIN_EMAIL, **wishes))
-        return windows[-1]
-
-    yield opened
-    faults = [fault for window in windows for fault in window.faults]
-    for window in windows:
-        window.close()
-    assert not faults
+    with opening(chromium, school, who=ADMIN_EMAIL) as opened:
+        yield opened
 
 
 def letter(page: Page, error: str) -> Locator:

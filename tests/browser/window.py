@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -222,3 +222,19 @@ class Window:
     def _asked(self, request: Request) -> None:
         if not request.url.startswith((self.school.address, "data:", "blob:", "ws://127.0.0.1")):
             self.faults.append(f"asked another host: {request.url}")
+
+
+@contextmanager
+def opening(browser: Browser, school: DemoSchool, **always: Any) -> Iterator[Callable[..., Window]]:
+    """Open windows on a school while the body runs; at its end each of them must have seen nothing go wrong."""
+    windows: list[Window] = []
+
+    def opened(**wishes: Any) -> Window:
+        windows.append(Window(browser, school, **always | wishes))
+        return windows[-1]
+
+    yield opened
+    faults = [fault for window in windows for fault in window.faults]
+    for window in windows:
+        window.close()
+    assert not faults
