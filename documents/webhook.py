@@ -64,10 +64,11 @@ class Webhook(Aggregate):
         return await cls.rows().count_documents({})
 
     @classmethod
-    async def find_listening(cls, event_type: str, *, limit: int) -> list[str]:
-        """The ids of those that are on and want to be told of this type."""
+    async def find_listening(cls, event_type: str, at: datetime, *, limit: int) -> list[str]:
+        """The ids of those that are on, were there at that moment, and want to be told of this type."""
         wants = [{"event_types": event_type}, {"event_types": {"$size": 0}}]
-        found = cls.rows().find({"is_active": True, "$or": wants}, {"_id": 1}).limit(limit)
+        asked = {"is_active": True, "created_at": {"$lte": at}, "$or": wants}
+        found = cls.rows().find(asked, {"_id": 1}).limit(limit)
         return [row["_id"] async for row in found]
 
     @classmethod

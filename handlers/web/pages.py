@@ -22,6 +22,7 @@ from handlers.web import (
     room,
     teaching,
     unsubscribe,
+    webhooks,
 )
 from handlers.web.base import MissingPage, PageHandler
 
@@ -57,6 +58,7 @@ PAGES: list[Row] = checked(
         *admin.PAGES,
         *mailbox.PAGES,
         *unsubscribe.PAGES,
+        *webhooks.PAGES,
         (r"/.*", MissingPage),
     ]
 )

@@ -142,7 +142,7 @@ class Webhooks:
         if recorded.type == TEST_EVENT:
             listening = [str(recorded.data["id"])]
         else:
-            listening = await Webhook.find_listening(recorded.type, limit=MAX_WEBHOOKS * 2)
+            listening = await Webhook.find_listening(recorded.type, recorded.at, limit=MAX_WEBHOOKS * 2)
         for webhook_id in listening:
             order = {"webhook_id": webhook_id, "event_id": recorded.event_id}
             await self._jobs.put(job_id_of(webhook_id, recorded.event_id), DELIVER, order)

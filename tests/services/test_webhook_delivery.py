@@ -268,6 +268,12 @@ async def test_an_event_that_is_followed_twice_is_one_delivery(post: Post) -> No
     assert await Job.rows().count_documents({"task": "webhooks.deliver"}) == 1
 
 
+async def test_nobody_is_told_of_what_was_before_them(post: Post) -> None:
+    before = post.clock.now() - timedelta(seconds=1)
+    await post.webhooks.follow(RecordedEvent(EVENT_ID, "course.published", before, {"id": "crs_1"}))
+    assert await Job.rows().count_documents({"task": "webhooks.deliver"}) == 0
+
+
 async def test_the_log_is_tidied(post: Post) -> None:
     await post.attempt()
     await post.attempt(job_id="job_2")

@@ -1,0 +1,63 @@
+// Webhooks: made, changed, given a new secret. A secret is shown here once, and with the page it is gone.
+// Testing, sending again, switching and removing are plain forms (sending.js).
+
+import { enhance } from "./forms.js";
+import { fill, html, icon } from "./html.js";
+import { t } from "./i18n.js";
+import { say } from "./say.js";
+import { toast } from "./toast.js";
+
+const place = document.getElementById("secret");
+
+function valuesOf(form) {
+  const chosen = [...form.querySelectorAll("[name=event_types]:checked")].map((box) => box.value);
+  return { url: form.elements.url.value, description: form.elements.description.value, event_types: chosen };
+}
+
+async function copy(input) {
+  try {
+    await navigator.clipboard.writeText(input.value);
+    toast(t("webhooks.copied"));
+  } catch {
+    input.select();
+  }
+}
+
+function showSecret(reply, isNew) {
+  const link = isNew ? html`<p><a href="/admin/webhooks/${reply.id}">${t("webhooks.open")}</a></p>` : "";
+  fill(
+    place,
+    html`<div class="banner" data-tone="warn">${icon("lock")}<div class="stack stack-12 grow">
+      <h2 tabindex="-1">${t(isNew ? "webhooks.made" : "webhooks.rotated")}</h2>
+      <p>${t("webhooks.once")}</p>
+      <div class="field"><label for="secret-text">${t("webhooks.secret")}</label>
+        <input class="input" id="secret-text" readonly dir="ltr" value="${reply.secret}"></div>
+      <p><button type="button" class="button" id="copy">${icon("copy")}${t("webhooks.copy")}</button></p>
+      ${link}</div></div>`,
+  );
+  place.hidden = false;
+  const input = place.querySelector("#secret-text");
+  place.querySelector("#copy").addEventListener("click", () => copy(input));
+  place.querySelector("h2").focus();
+  say(t("webhooks.once"));
+}
+
+const AFTER = {
+  make(reply, form) {
+    form.reset();
+    showSecret(reply, true);
+  },
+  rotate(reply) {
+    for (const form of document.querySelectorAll("form[data-version]")) form.dataset.version = reply.version;
+    showSecret(reply, false);
+  },
+  change(reply, form) {
+    form.dataset.version = reply.version;
+    toast(t("webhooks.saved"));
+  },
+};
+
+for (const form of document.querySelectorAll("form[data-hook]")) {
+  const kind = form.dataset.hook;
+  enhance(form, AFTER[kind], { values: kind === "rotate" ? () => ({ rotate_secret: true }) : valuesOf });
+}
