@@ -37,8 +37,38 @@ def close_frame(code: int | None, reason: str = "") -> bytes:
     return bytes((_LAST | _CLOSE, len(body))) + body
 
 
-class FrameReader(ABC):
-    """One connection's reader: `feed` it, and it calls the methods below for every whole message.
+class MessageSink(ABC):
+    """Who is told what a connection brings."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def on_text(self, raw: bytes) -> None:
+        """A text message, in UTF-8."""
+
+    @abstractmethod
+    def on_binary(self) -> None:
+        """A binary message, which our protocol does not have."""
+
+    @abstractmethod
+    def on_ping(self, data: bytes) -> None:
+        """A ping, to be answered with its data."""
+
+    @abstractmethod
+    def on_pong(self) -> None:
+        """A pong."""
+
+    @abstractmethod
+    def on_fault(self, close: Close) -> None:
+        """The client broke a rule, and the line has to be closed with this; what comes after it is dropped. Called once."""
+
+    @abstractmethod
+    def on_fed(self) -> None:
+        """What came at once has been handed over, as far as it was whole: send the answers."""
+
+
+class FrameReader(MessageSink):
+    """One connection's reader: `feed` it, and it tells itself, as a sink, of every whole message.
 
     Between two messages it can be paused. After `discard` it only waits for the client's close frame, and keeps
     nothing of what comes before.
@@ -67,35 +97,11 @@ class FrameReader(ABC):
         self._is_discarding = False
         self._discarded_bytes = self._discarded_frames = self._skipped_bytes = 0
 
-    # --- what is read ---
-
-    @abstractmethod
-    def on_text(self, raw: bytes) -> None:
-        """A text message, in UTF-8."""
-
-    @abstractmethod
-    def on_binary(self) -> None:
-        """A binary message, which our protocol does not have."""
-
-    @abstractmethod
-    def on_ping(self, data: bytes) -> None:
-        """A ping, to be answered with its data."""
-
-    @abstractmethod
-    def on_pong(self) -> None:
-        """A pong."""
+    # --- what is read besides ---
 
     @abstractmethod
     def on_close(self, code: int | None) -> None:
         """The client's last frame, and the number to answer it with: its own, where that may be sent."""
-
-    @abstractmethod
-    def on_fault(self, close: Close) -> None:
-        """The client broke a rule; from here on everything up to its close frame is dropped. Called once."""
-
-    @abstractmethod
-    def on_fed(self) -> None:
-        """What came at once has been handed over, as far as it was whole."""
 
     @abstractmethod
     def on_noise(self) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
-from handlers.live.protocol import FrameReader, close_frame
+from handlers.live.protocol import FrameReader, MessageSink, close_frame
 from lms_rt.realtime.close_codes import Close
 from lms_rt.realtime.connection import Transport
 
@@ -25,38 +25,14 @@ _DISCARD_BYTES = 4 * 1024
 _log = logging.getLogger(__name__)
 
 
-class MessageListener(ABC):
-    """Who is told what came in on one socket."""
+class MessageListener(MessageSink):
+    """Who is told what came in on one socket, and how it fares."""
 
     __slots__ = ()
 
     @abstractmethod
-    def on_text(self, raw: bytes) -> None:
-        """A text message, in UTF-8."""
-
-    @abstractmethod
-    def on_binary(self) -> None:
-        """A binary message."""
-
-    @abstractmethod
-    def on_ping(self, data: bytes) -> None:
-        """A ping, to be answered with its data."""
-
-    @abstractmethod
-    def on_pong(self) -> None:
-        """A pong."""
-
-    @abstractmethod
-    def on_fed(self) -> None:
-        """What came at once has been handed over: send the answers."""
-
-    @abstractmethod
     def on_drained(self) -> None:
         """What `write` could not send at once has gone."""
-
-    @abstractmethod
-    def on_fault(self, close: Close) -> None:
-        """The client broke a rule of RFC 6455: the line has to be closed with this."""
 
     @abstractmethod
     def on_lost(self, code: int | None) -> None:
