@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -13,8 +13,6 @@ from lms_rt.contracts.base import Draft
 from lms_rt.contracts.frames import MAX_FRAME_BYTES
 from tests.live.live_node import LiveNode, live_node
 from tests.live.raw_line import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Crowd, RawLine, Stranger, command, frame
-
-HONEST = 100
 
 
 class EchoCommand(Draft):
@@ -38,24 +36,6 @@ TABLE = {**COMMANDS, "echo": Command("echo", EchoCommand, echo)}
 async def live() -> AsyncIterator[LiveNode]:
     async with live_node(commands=TABLE) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-async def crowd(live: LiveNode) -> AsyncIterator[Crowd]:
-    async with Crowd.of(live, HONEST) as honest:
-        yield honest
-
-
-@pytest.fixture
-def stranger(live: LiveNode) -> Iterator[Stranger]:
-    made = Stranger(live.port)
-    yield made
-    made.leave()
-
-
-@pytest.fixture
-async def line(stranger: Stranger) -> RawLine:
-    return await stranger.welcomed()
 
 
 def announced(length: int, first: int = 0x81) -> bytes:
