@@ -68,7 +68,7 @@ class MessageSink(ABC):
 
 
 class FrameReader(MessageSink):
-    """One connection's reader: `feed` it, and it tells itself, as a sink, of every whole message.
+    """One connection's reader: `feed` it, and its own methods, those of a sink, are called for every whole message.
 
     Between two messages it can be paused. After `discard` it only waits for the client's close frame, and keeps
     nothing of what comes before.
