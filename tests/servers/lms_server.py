@@ -30,7 +30,7 @@ class LmsServer:
     def __init__(self, settings: Settings, *options: str, log: Path) -> None:
         self.log, self.port = log, free_port()
         self.options = options
-        self._env = {"PATH": os.environ["PATH"], "HTTP_PORT": str(self.port), "LOG_LEVEL": "WARNING", **_lane(settings)}
+        self._env = {"HTTP_PORT": str(self.port), **environment_of(settings)}
         self._process: ServerProcess | None = None
 
     @property
@@ -85,10 +85,11 @@ class LmsServer:
         self.stop()
 
 
-def _lane(settings: Settings) -> dict[str, str]:
-    """What was set for the lane, as the environment of the process."""
+def environment_of(settings: Settings) -> dict[str, str]:
+    """What was set for the lane, as the environment of a process."""
     given: dict[str, Any] = {name: getattr(settings, name) for name in settings.model_fields_set - {"http_port"}}
-    return {name.upper(): _word(value) for name, value in given.items()}
+    lane = {name.upper(): _word(value) for name, value in given.items()}
+    return {"PATH": os.environ["PATH"], "LOG_LEVEL": "WARNING", **lane}
 
 
 def _word(value: Any) -> str:
