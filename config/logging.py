@@ -100,3 +100,6 @@ def set_up_logging(settings: Settings, stream: TextIO | None = None) -> None:
     # The drivers' own debug words would drown everything, and repeat what commands carry.
     for name in ("pymongo", "motor", "asyncio", "markdown_it"):
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
+    # These tell of every request with its whole address and its headers; those of webhooks are secrets.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

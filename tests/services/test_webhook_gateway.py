@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import ipaddress
+import logging
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from config.logging import set_up_logging
+from config.settings import Settings
 from lms_rt.contracts.webhooks import Answer, PinnedTarget, Unanswered
 from lms_rt.gateways.webhook import MAX_BODY_KEPT, WebhookGateway
 from tests.servers.receiver import Receiver, Reply, receiving
@@ -88,6 +92,20 @@ async def test_it_goes_to_the_address_that_was_judged_under_the_name_that_was_gi
     (received,) = receiver.received
     assert received.headers["host"] == f"{NAME}:{receiver.port}"
     assert (received.path, received.headers["webhook-id"], received.body) == ("/in?a=%20b", "evt_1", b"{}")
+
+
+async def test_addresses_and_signatures_are_not_logged(gateway: WebhookGateway, receiver: Receiver) -> None:
+    """Paths of receivers are secrets more often than not."""
+    root, stream = logging.getLogger(), io.StringIO()
+    handlers, level = list(root.handlers), root.level
+    try:
+        set_up_logging(Settings(_env_file=None, debug=True), stream)
+        await sent(gateway, target(receiver.port))
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    assert "/in" not in stream.getvalue()
+    assert "evt_1" not in stream.getvalue()
 
 
 async def test_the_next_address_is_tried_when_one_cannot_be_reached(
