@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from pymongo import MongoClient
+
+from config.settings import VERSION, Settings
 from documents import DOCUMENTS
 from documents.base import Aggregate
 from documents.enums import JobState
@@ -57,6 +61,14 @@ async def working_on(services: Services, bell: HouseBell, *queues: Queue) -> Asy
         finally:
             await worker.close(patience_seconds=1)
             bell.workers.remove(worker)
+
+
+def pretend_workers(settings: Settings) -> None:
+    """Let every queue of this school have a worker for ever, for tests that ask whether a node is well and run no job."""
+    told = {"queues": list(QUEUES), "seen_at": datetime(2100, 1, 1, tzinfo=UTC), "started_at": datetime.now(UTC)}
+    about = {"host": "nowhere", "pid": 1, "version": VERSION, "running": 0, "done": 0, "failed": 0}
+    with MongoClient[dict[str, Any]](settings.mongodb_url.get_secret_value()) as client:
+        client[settings.mongodb_database]["workers"].insert_one({"_id": "wrk_pretended", **told, **about})
 
 
 async def idle(services: Services) -> None:

@@ -7,8 +7,13 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
+from config.settings import VERSION
+from lms_rt.bus.base import Bus
 from lms_rt.clock import Clock
 from lms_rt.contracts.health import ChecksView, CheckView, ReadyView
+from lms_rt.ids import new_id
+from lms_rt.services.task_figures import TaskFigures
+from lms_rt.storage.mongo import OpenDatabase
 
 PROBE_SECONDS = 2.0
 MAX_CLOCK_ERROR_MS = 250
@@ -23,9 +28,18 @@ _log = logging.getLogger(__name__)
 class Health:
     """Closed until the process serves, and again while it shuts down."""
 
-    def __init__(self, *, clock: Clock, node: str, version: str, database: Probe, redis: Probe | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        node: str,
+        version: str,
+        database: Probe,
+        redis: Probe | None = None,
+        tasks: Probe | None = None,
+    ) -> None:
         self._clock, self._node, self._version = clock, node, version
-        self._database, self._redis = database, redis
+        self._database, self._redis, self._tasks = database, redis, tasks
         self._is_open = False
 
     def open(self) -> None:
@@ -38,21 +52,46 @@ class Health:
 
     async def ready(self) -> ReadyView:
         """The state of everything; `down` without the database, while starting and while shutting down."""
-        database, redis = await asyncio.gather(_probe("database", self._database), _probe("redis", self._redis))
-        # Without Redis the node goes on, and says so.
-        redis = redis.model_copy(update={"state": "degraded"}) if redis.state == "down" else redis
-        checks = ChecksView(database=database, redis=redis, tasks=_UNUSED, storage=_UNUSED, clock=self._clock_check())
+        probes = {"database": self._database, "redis": self._redis, "tasks": self._tasks}
+        database, redis, tasks = await asyncio.gather(*(_probe(name, probe) for name, probe in probes.items()))
+        # Without Redis, or workers, the node goes on, and says so.
+        redis, tasks = (
+            one.model_copy(update={"state": "degraded"}) if one.state == "down" else one for one in (redis, tasks)
+        )
+        checks = ChecksView(database=database, redis=redis, tasks=tasks, storage=_UNUSED, clock=self._clock_check())
         return ReadyView(status=self._status(checks), checks=checks, node=self._node, version=self._version)
 
     def _status(self, checks: ChecksView) -> str:
         if not self._is_open or checks.database.state == "down":
             return "down"
-        is_degraded = "degraded" in (checks.redis.state, checks.clock.state)
+        is_degraded = "degraded" in (checks.redis.state, checks.tasks.state, checks.clock.state)
         return "degraded" if is_degraded else "ok"
 
     def _clock_check(self) -> CheckView:
         is_right = self._clock.error_ms <= MAX_CLOCK_ERROR_MS
         return CheckView(state="ok" if is_right else "degraded", latency_ms=0.0)
+
+
+def health_of(*, clock: Clock, database: OpenDatabase, bus: Bus, task_figures: TaskFigures) -> Health:
+    """The health of a node that leans on these. The embedded store's one process runs its jobs itself."""
+
+    async def reach_redis() -> None:
+        await bus.reachability.ping()
+        if faults := await bus.reachability.faults():
+            raise OSError("; ".join(faults))
+
+    async def find_workers() -> None:
+        if not database.is_embedded and (queues := await task_figures.find_queues_without_worker()):
+            raise OSError(f"no worker was seen lately for {', '.join(queues)}")
+
+    return Health(
+        clock=clock,
+        node=new_id("nod"),
+        version=VERSION,
+        database=database.ping,
+        redis=None if database.is_embedded else reach_redis,
+        tasks=find_workers,
+    )
 
 
 async def _probe(name: str, probe: Probe | None) -> CheckView:

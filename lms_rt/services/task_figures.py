@@ -46,6 +46,14 @@ class TaskFigures:
         """Remove the reports of workers that are long gone."""
         await WorkerRecord.forget_before(self._clock.now() - timedelta(days=1))
 
+    # --- nodes ask ---
+
+    async def find_queues_without_worker(self) -> list[Queue]:
+        """The queues that nobody works on now."""
+        workers = await self._seen_workers(self._clock.now(), SEEN_SECONDS)
+        served = {queue for worker in workers for queue in worker["queues"]}
+        return [queue for queue in QUEUES if queue not in served]
+
     # --- administrators ask ---
 
     async def show_queues(self, actor: Actor) -> QueuesView:

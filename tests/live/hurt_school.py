@@ -17,6 +17,7 @@ from tests.conftest import settings_on
 from tests.house import House, open_house
 from tests.live.node_school import Watcher
 from tests.servers.tcp_proxy import BOTH, TcpProxy, Way, tcp_proxy
+from tests.working import pretend_workers
 
 PATIENCE_SECONDS = 20
 """Nothing here is judged by how long it takes; what does not come within this time does not come."""
@@ -72,7 +73,9 @@ async def hurt_school(request: pytest.FixtureRequest, folder: Path) -> AsyncIter
             "mongodb_url": mongo_proxy.url(request.getfixturevalue("mongodb_url")),
             "redis_url": redis_proxy.url(request.getfixturevalue("redis_url")),
         }
-        house = await stack.enter_async_context(open_house(settings_on("real", request, folder, **urls)))
+        settings = settings_on("real", request, folder, **urls)
+        pretend_workers(settings)
+        house = await stack.enter_async_context(open_house(settings))
         yield HurtSchool(house, mongo_proxy, redis_proxy)
 
 

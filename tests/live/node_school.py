@@ -28,6 +28,7 @@ from tests.house import PASSWORD
 from tests.servers.lms_server import free_port
 from tests.servers.nodes import LmsNode, running_nodes
 from tests.servers.redis_server import RedisServer
+from tests.working import pretend_workers
 
 PATIENCE_SECONDS = 20
 """Nothing here is judged by how long it takes; what does not come within this time does not come."""
@@ -82,6 +83,7 @@ async def node_school(
         redis = stack.enter_context(RedisServer(port=free_port()))
         more = {"allow_public_role_registration": True, "redis_url": redis.url, **more}
         settings = settings_on("real", request, folder, **more)
+        pretend_workers(settings)
         nodes = stack.enter_context(running_nodes(settings, *given, folder=folder))
         bus = await stack.enter_async_context(
             open_redis_bus(settings.redis_url.get_secret_value(), settings.mongodb_database, Clock())

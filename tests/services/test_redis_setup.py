@@ -18,6 +18,7 @@ from lms_rt.errors import Code, Refused
 from lms_rt.services.clock_keeper import UNKNOWN_ERROR_MS
 from tests.conftest import settings_on
 from tests.servers.redis_server import RedisServer
+from tests.working import pretend_workers
 
 pytestmark = pytest.mark.real
 PASSWORD = "river stone 41"
@@ -31,6 +32,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
 @asynccontextmanager
 async def opened(settings: Settings, redis_url: str) -> AsyncIterator[Services]:
     """The services on this Redis; the database is gone afterwards."""
+    pretend_workers(settings)
     async with open_services(settings.model_copy(update={"redis_url": SecretStr(redis_url)})) as services:
         services.health.open()
         yield services
