@@ -16,7 +16,7 @@ from standardwebhooks import Webhook
 
 from lms_rt.services.demo import ADMIN_EMAIL, TEACHER_EMAIL
 from tests.browser.conftest import ROOT
-from tests.browser.window import DemoSchool, Window
+from tests.browser.window import DemoSchool, Window, opening
 from tests.servers.processes import ServerProcess
 
 pytestmark = pytest.mark.browser
@@ -78,17 +78,8 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoSchool]:
 @pytest.fixture
 def open_here(chromium: Browser, school: DemoSchool) -> Iterator[Opener]:
     """Open windows in this school; nothing may have gone wrong in them."""
-    windows: list[Window] = []
-
-    def opened(who: str = ADMIN_EMAIL) -> Window:
-        windows.append(Window(chromium, school, who=who))
-        return windows[-1]
-
-    yield opened
-    faults = [fault for window in windows for fault in window.faults]
-    for window in windows:
-        window.close()
-    assert not faults
+    with opening(chromium, school, who=ADMIN_EMAIL) as opened:
+        yield opened
 
 
 def make(page: Page, url: str, *types: str) -> str:
@@ -175,6 +166,6 @@ def test_the_pages_as_everybody_may_see_them(open_here: Opener, inbox: Inbox) ->
 
 
 def test_teachers_have_no_such_page(open_here: Opener) -> None:
-    reply = open_here(TEACHER_EMAIL).page.goto("/admin/webhooks")
+    reply = open_here(who=TEACHER_EMAIL).page.goto("/admin/webhooks")
     assert reply is not None
     assert reply.status == 403
