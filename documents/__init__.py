@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from beanie import Document
 
+from documents.announcement import Announcement
 from documents.attempt import Attempt
 from documents.course import Course
 from documents.enrollment import Enrollment
@@ -24,6 +25,7 @@ from documents.webhook_delivery import WebhookDelivery
 from documents.worker import WorkerRecord
 
 DOCUMENTS: tuple[type[Document], ...] = (
+    Announcement,
     Attempt,
     AttemptPaper,
     Course,

@@ -138,6 +138,14 @@ class Enrollment(Aggregate):
         }
 
     @classmethod
+    async def page_of_present(cls, course_id: str, *, after: str, limit: int, now_ms: int) -> list[tuple[str, str]]:
+        """The next enrolments of a course by id, each with its student, or "" where the time is over."""
+        filter_ = {"course_id": course_id, "status": {"$in": list(PRESENT)}, "_id": {"$gt": after}}
+        found = cls.rows().find(filter_, ["student_id", "status", "expires_ms"]).sort("_id", ASCENDING).limit(limit)
+        rows = await found.to_list(length=limit)
+        return [(row["_id"], row["student_id"] if _is_in_time(row, now_ms) else "") for row in rows]
+
+    @classmethod
     async def find_overdue(cls, now_ms: int, limit: int) -> list[Enrollment]:
         """Active enrolments whose time is over."""
         filter_ = {"expires_ms": {"$lte": now_ms}, "status": EnrollmentStatus.ACTIVE.value}

@@ -34,6 +34,7 @@ from lms_rt.security.permissions import permissions_of
 from lms_rt.security.sealing import Sealer
 from lms_rt.security.ssrf import SystemResolver, TargetGuard
 from lms_rt.services.accounts import Accounts
+from lms_rt.services.announcements import Announcements
 from lms_rt.services.attempt_clock import AttemptClock
 from lms_rt.services.attempts import Attempts
 from lms_rt.services.background import Background, running
@@ -98,6 +99,7 @@ class Services:
     mails: Mails
     preferences: Preferences
     notifications: Notifications
+    announcements: Announcements
     notification_mails: NotificationMails
     following: Following
     relay: Relay
@@ -227,16 +229,14 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
     recalculation = Recalculation(progress=progress)
     questions, preferences = Questions(clock=clock), Preferences(clock=clock)
     mails = _mails(settings, clock, preferences, stack)
-    gather_seconds = settings.mail_gather_seconds
-    notifications = Notifications(clock=clock, relay=relay, preferences=preferences, mail_gather_seconds=gather_seconds)
+    notifications = Notifications(settings=settings, clock=clock, relay=relay, preferences=preferences)
     following.add(notifications.follow)
     relay.register_effect(SWITCHED_OFF, telling_of(notifications))
     attempt_clock = AttemptClock(settings=settings, clock=clock, relay=relay)
     attempts = Attempts(settings=settings, clock=clock, bus=bus, relay=relay, attempt_clock=attempt_clock)
     webhooks, webhook_deliveries = _webhooks(settings, clock, relay, jobs, stack)
     following.add(webhooks.follow)
-    dashboards = Dashboards(bus=bus, clock=clock)
-    subscriptions = Subscriptions(clock=clock)
+    dashboards, subscriptions = Dashboards(bus=bus, clock=clock), Subscriptions(clock=clock)
     node = _node(place, clock, sessions=sessions, subscriptions=subscriptions, dashboards=dashboards, attempts=attempts)
     return Services(
         settings=settings,
@@ -249,6 +249,7 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
         preferences=preferences,
         mails=mails,
         notifications=notifications,
+        announcements=Announcements(clock=clock, relay=relay, notifications=notifications),
         notification_mails=NotificationMails(clock=clock, preferences=preferences, mails=mails),
         following=following,
         relay=relay,

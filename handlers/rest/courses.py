@@ -5,6 +5,7 @@ from __future__ import annotations
 from handlers.rest.access import PUBLIC, needs
 from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import Operation
+from lms_rt.contracts.announcements import AnnouncementDraft, AnnouncementView
 from lms_rt.contracts.base import Page
 from lms_rt.contracts.courses import (
     CourseChange,
@@ -75,6 +76,13 @@ async def list_students(call: Call) -> Reply:
 
 
 _CREATE, _UPDATE, _DELETE = needs("course:create"), needs("course:update"), needs("course:delete")
+
+
+async def announce(call: Call) -> Reply:
+    """Tell everybody in the course."""
+    announcements, course_id = call.services.announcements, call.path["course_id"]
+    return Reply(await announcements.announce(call.actor, course_id, call.body, request_seed=call.idempotency_seed))
+
 
 ROUTES: tuple[Operation, ...] = (
     Operation(
@@ -154,5 +162,17 @@ ROUTES: tuple[Operation, ...] = (
         query=RosterQuery,
         reply=Page[RosterView],
         summary="The students of a course, with progress",
+    ),
+    Operation(
+        "POST",
+        "/courses/{course_id}/announcements",
+        announce,
+        _UPDATE,
+        body=AnnouncementDraft,
+        reply=AnnouncementView,
+        status=201,
+        is_idempotent=True,
+        summary="Tell everybody in a course",
+        description="At once on `course:{id}`; each student by a notification and, as they wish, by mail.",
     ),
 )

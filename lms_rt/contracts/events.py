@@ -118,6 +118,17 @@ class NotificationsRead(OfRecord):
     read_until: str
 
 
+class AnnouncementMade(OfRecord):
+    """A teacher tells everybody in the course. Each student is told by `notification` besides."""
+
+    announcement_id: str
+    course_id: str
+    author_name: str
+    title: str | None
+    text: str
+    created_at: str
+
+
 class CourseUpdated(OfRecord):
     """A course or one of its lessons changed; `changes` holds the new values (`lessons`: the ids of changed lessons)."""
 
@@ -194,7 +205,7 @@ class Dashboard(EventData):
     removed: list[str]
 
 
-AGGREGATE_FIELDS = ("notification_id", "attempt_id", "enrollment_id", "course_id", "user_id")
+AGGREGATE_FIELDS = ("notification_id", "announcement_id", "attempt_id", "enrollment_id", "course_id", "user_id")
 """The first of these in the data of an event of record is the aggregate that its `version` and `n` belong to."""
 
 
@@ -232,6 +243,7 @@ EVENTS: tuple[EventKind, ...] = (
     EventKind("notification_read", NotificationRead, (_USER,)),
     EventKind("notifications_read", NotificationsRead, (_USER,)),
     EventKind("session_revoked", SessionRevoked, (_USER,)),
+    EventKind("announcement", AnnouncementMade, (_COURSE,)),
     EventKind("course_updated", CourseUpdated, (_COURSE,), "course.updated"),
     EventKind("new_enrollment", NewEnrollment, (_STAFF,), "enrollment.created"),
     EventKind("answer_saved", AnswerSaved, (_ATTEMPT,)),

@@ -71,6 +71,12 @@ class NotificationMailArgs(JobArgs):
     notification_id: str
 
 
+class AnnouncementArgs(JobArgs):
+    """What a teacher told everybody in a course."""
+
+    announcement_id: str
+
+
 class DeliveryArgs(JobArgs):
     """One event of record for one webhook. `is_again`: somebody asked for it, so it does not wait its turn."""
 
@@ -115,6 +121,7 @@ TASK_KINDS: tuple[TaskKind, ...] = (
     TaskKind("notifications.mail", "emails", NotificationMailArgs),
     TaskKind("reports.weekly", "emails", LocalDayArgs, time_limit_seconds=600),
     TaskKind("reminders.daily", "emails", LocalDayArgs, time_limit_seconds=600),
+    TaskKind("announcements.tell", "progress", AnnouncementArgs, time_limit_seconds=600),
     TaskKind("events.follow", "progress", EventArgs),
     TaskKind("progress.recalculate", "progress", RecalculationArgs, time_limit_seconds=600),
     TaskKind("analytics.refresh_course", "progress", CourseArgs, time_limit_seconds=300),

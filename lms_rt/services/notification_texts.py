@@ -31,7 +31,8 @@ TEXTS: Mapping[str, Mapping[str, tuple[str, str]]] = MappingProxyType(
             "attempt.graded.failed": ("{quiz_title} is graded", "Your result is {percentage}: not passed this time."),
             "attempt.graded.plain": ("{quiz_title} is graded", "Your result is there to be seen."),
             "webhook.disabled": ("A webhook was switched off", "{url} failed for too long: {reason}"),
-            "announcement": ("{title}", "{body}"),
+            "announcement": ("{course_title}: {title}", "{text}"),
+            "announcement.plain": ("An announcement in {course_title}", "{text}"),
         },
         "ar": {
             "enrollment.created": ("تم تسجيلك في {course_title}", "يمكنك أن تبدأ الآن."),
@@ -46,7 +47,8 @@ TEXTS: Mapping[str, Mapping[str, tuple[str, str]]] = MappingProxyType(
             "attempt.graded.failed": ("صُحّح {quiz_title}", "نتيجتك {percentage}: لم تنجح هذه المرة."),
             "attempt.graded.plain": ("صُحّح {quiz_title}", "يمكنك الآن رؤية نتيجتك."),
             "webhook.disabled": ("أُوقف أحد عناوين الإشعار الآلي", "{url} لم يستجب مدة طويلة: {reason}"),
-            "announcement": ("{title}", "{body}"),
+            "announcement": ("{course_title}: {title}", "{text}"),
+            "announcement.plain": ("إعلان في {course_title}", "{text}"),
         },
     }
 )

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from config.settings import Settings
 from documents.base import Row
 from documents.notification import WAITING, Notification, Place, read_of, unread_of
 from documents.notification_preferences import NotificationPreferences
@@ -45,9 +46,9 @@ Intents = list[Intent]
 class Notifications:
     """What people are told."""
 
-    def __init__(self, *, clock: Clock, relay: Relay, preferences: Preferences, mail_gather_seconds: int) -> None:
+    def __init__(self, *, settings: Settings, clock: Clock, relay: Relay, preferences: Preferences) -> None:
         self._clock, self._relay, self._preferences = clock, relay, preferences
-        self._gathering = timedelta(seconds=mail_gather_seconds)
+        self._gathering = timedelta(seconds=settings.mail_gather_seconds)
 
     # --- telling ---
 

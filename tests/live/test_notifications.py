@@ -168,3 +168,23 @@ async def test_grades_that_gathered_are_one_mail(
     mails = [row async for row in SentMail.rows().find({"recipient": email, "template": {"$ne": "welcome"}})]
     assert [row["template"] for row in mails] == ["digest"]
     assert mails[0]["text"].count("نجحت في") == 3
+
+
+async def test_what_a_teacher_announces_everybody_in_the_course_hears(
+    house: House, teacher: Visitor, student: Visitor, course: dict[str, Any]
+) -> None:
+    await factories.enrolled(student, course["id"])
+    await idle(house.services)
+    async with watching(student) as device:
+        for channel in (f"user:{student.user_id}", f"course:{course['id']}"):
+            await device.ok("subscribe", channel=channel)
+        path, headers = f"/courses/{course['id']}/announcements", {"Idempotency-Key": "monday"}
+        for _ in range(2):
+            reply = await teacher.call("POST", path, json={"text": "No lesson\non Monday."}, headers=headers)
+            assert reply.status_code == 201
+        (public,) = await _event(device, "announcement", 1)
+        (own,) = await _event(device, "notification", 1)
+    assert (public["text"], public["author_name"]) == ("No lesson\non Monday.", "Tariq Aziz")
+    assert (own["kind"], own["title"]) == ("announcement", "An announcement in Algebra 1")
+    await student.refused(403, "POST", path, json={"text": "Party!"})
+    await teacher.refused(422, "POST", path, json={"text": "  "})

@@ -43,7 +43,7 @@ GET,POST /attempts = /quizzes/{id}/attempts | GET /attempts/{id} | PATCH /attemp
 POST /attempts/{id}/sync | POST /attempts/{id}/take-over | POST /attempts/{id}/signals
 PUT,POST /attempts/{id}/submit = /quizzes/{id}/attempts/{attempt_id}/submit
 GET /attempts/{id}/results | GET /quizzes/{id}/live | GET /events | GET /health | GET /ready
-GET /notifications | POST /notifications/{id}/read | POST /notifications/read-all | GET,PUT /notifications/preferences
+GET /notifications | POST /notifications/{id}/read | POST /notifications/read-all | POST /courses/{id}/announcements | GET,PUT /notifications/preferences
 GET /admin/tasks | GET /admin/tasks/workers | GET /admin/dead-letters | GET,DELETE /admin/dead-letters/{id}
 POST /admin/dead-letters/{id}/retry | GET,POST /webhooks | GET,PATCH,DELETE /webhooks/{id}
 GET /webhooks/{id}/deliveries | POST /webhooks/deliveries/{id}/redeliver | POST /webhooks/{id}/test
@@ -58,6 +58,7 @@ PROMISED = [
 BODIES: dict[str, Any] = {
     "POST /courses": {"title": "Mine"},
     "POST /courses/{course_id}/lessons": {"title": "Mine", "content_type": "text"},
+    "POST /courses/{course_id}/announcements": {"text": "No lesson on Monday."},
     "POST /quizzes": {"course_id": "{course_id}", "title": "Mine"},
     "POST /questions": {**factories.TRUE_FALSE, "quiz_id": "{quiz_id}"},
     "PATCH /lessons/reorder": {"course_id": "{course_id}", "lesson_ids": ["{lesson_id}"]},

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
+from config.settings import Settings
 from documents.course import Course
 from documents.enums import Role
 from documents.job import Job
@@ -31,6 +32,7 @@ from tests.services.relaying import relay_over
 from tests.services.school import PEOPLE, STUDENT, TEACHER
 
 GATHER_SECONDS = 60
+"""As the settings have it unless told otherwise."""
 
 
 @dataclass
@@ -50,13 +52,13 @@ class WrittenMails:
 class Noticing:
     """The services, and short ways to use them."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.clock = FakeClock()
         self.bus: Bus = memory_bus(self.clock)
         self.relay: Relay = relay_over(self.bus.fan_out, self.clock, [Notification, NotificationPreferences])
         self.preferences = Preferences(clock=self.clock)
         self.notifications = Notifications(
-            clock=self.clock, relay=self.relay, preferences=self.preferences, mail_gather_seconds=GATHER_SECONDS
+            settings=settings, clock=self.clock, relay=self.relay, preferences=self.preferences
         )
         self.mails = WrittenMails()
         self.writing = NotificationMails(

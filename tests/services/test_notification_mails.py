@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from config.settings import Settings
 from documents.job import Job
 from documents.notification import Notification
 from lms_rt.services.jobs import Failed
@@ -16,8 +17,8 @@ from tests.services.school import OTHER_STUDENT, STUDENT
 
 
 @pytest.fixture
-async def noticing(database: OpenDatabase) -> Noticing:
-    made = Noticing()
+async def noticing(database: OpenDatabase, settings: Settings) -> Noticing:
+    made = Noticing(settings)
     await made.open()
     return made
 
@@ -122,13 +123,14 @@ async def test_a_crash_after_the_mail_left_repeats_it_under_the_same_name(
     await noticing.graded(1)
     noticing.clock.advance(GATHER_SECONDS)
     (row,) = await noticing.due_jobs()
-    with monkeypatch.context() as patched, pytest.raises(OSError, match="killed"):
 
-        async def killed(*_: object, **__: object) -> None:
-            raise OSError("killed")
+    async def killed(*_: object, **__: object) -> None:
+        raise OSError("killed")
 
+    with monkeypatch.context() as patched:
         patched.setattr(Notification, "unclaim", killed)
-        await noticing.run_job(row)
+        with pytest.raises(OSError, match="killed"):
+            await noticing.run_job(row)
     await noticing.run_job(row)
     await noticing.run_job(row)
     first, second = noticing.mails.orders

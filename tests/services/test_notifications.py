@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from config.settings import Settings
 from documents.notification import Notification
 from documents.notification_preferences import NotificationPreferences
 from documents.user import User
@@ -21,8 +22,8 @@ from tests.services.school import OTHER_STUDENT, STUDENT, TEACHER
 
 
 @pytest.fixture
-async def noticing(database: OpenDatabase) -> Noticing:
-    made = Noticing()
+async def noticing(database: OpenDatabase, settings: Settings) -> Noticing:
+    made = Noticing(settings)
     await made.open()
     return made
 

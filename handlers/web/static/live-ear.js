@@ -3,7 +3,7 @@
 
 const MAX_HELD = 1000; // so many events wait for a snapshot; what is more is asked for again afterwards
 const MAX_AGGREGATES = 1000; // of so many aggregates a channel remembers the newest (version, n)
-const AGGREGATE_FIELDS = ["notification_id", "attempt_id", "enrollment_id", "course_id", "user_id"];
+const AGGREGATE_FIELDS = ["notification_id", "announcement_id", "attempt_id", "enrollment_id", "course_id", "user_id"];
 
 /** @typedef {{epoch: string, offset: number}} Position */
 /** @typedef {{version: number, n: number}} Place */
