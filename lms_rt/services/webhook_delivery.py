@@ -6,11 +6,15 @@ and when nothing has arrived for days; its creator is told.
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
+from weakref import WeakValueDictionary
 
 from config.settings import VERSION
 from documents.base import Row
@@ -40,6 +44,9 @@ GIVE_UP_DAYS = 3
 MAX_RETRY_AFTER_SECONDS = 24 * 3600.0
 SHORT_PAUSE_SECONDS, LONG_PAUSE_SECONDS = 5.0, 15 * 60.0
 """How long an endpoint that does not answer is left alone, at first and at most: else it would hold up all others."""
+AT_ONCE = 8
+"""Requests to one endpoint at the same time, of the 20 that a worker has under way: a slow one leaves room for others."""
+PLACE_SECONDS = 0.5
 _GONE = 410
 _ASKS_FOR_PATIENCE = frozenset({429, 502, 503, 504})
 
@@ -77,6 +84,7 @@ class WebhookDeliveries:
     ) -> None:
         self._clock, self._relay, self._jobs = clock, relay, jobs
         self._guard, self._sealer, self._gateway = guard, sealer, gateway
+        self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def list(self, actor: Actor, webhook_id: str, query: DeliveryQuery) -> Page[DeliveryView]:
         """What an endpoint was sent, the newest first."""
@@ -109,16 +117,19 @@ class WebhookDeliveries:
     async def deliver(self, order: DeliveryArgs, *, job_id: str, failures: int) -> None:
         """One attempt. Raises what a job raises to be run again; ends quietly when there is nobody to be told."""
         webhook = await Webhook.find_by_id(order.webhook_id)
+        if webhook is None:
+            return
+        self._refuse_while_paused(webhook, is_asked_for=order.is_again)
         recorded = await EventRecord.find_event(order.event_id)
-        if webhook is None or not (webhook.is_active or _is_test(recorded)):
+        if not webhook.is_active and (recorded is None or recorded["type"] != TEST_EVENT):
             return
         if recorded is None:
             raise Hopeless("the event is no longer kept")
         logged = await WebhookDelivery.find_row(delivery_id_of(job_id))
         if logged is not None and logged.is_delivered:  # a crash came between the answer and the end of the job
             return
-        self._refuse_while_paused(webhook, is_asked_for=order.is_again or _is_test(recorded))
-        outcome = await self._attempt(webhook, recorded)
+        async with self._place_at(webhook):
+            outcome = await self._attempt(webhook, recorded)
         await self._log(outcome, webhook, recorded, job_id=job_id, attempt=failures + 1)
         figures.WEBHOOK_DELIVERIES.labels("delivered" if outcome.is_delivered else "failed").inc()
         if outcome.is_delivered:
@@ -130,6 +141,22 @@ class WebhookDeliveries:
         until = webhook.paused_until
         if until is not None and until > self._clock.now() and not is_asked_for:
             raise NotYet(until)
+
+    @asynccontextmanager
+    async def _place_at(self, webhook: Webhook) -> AsyncIterator[None]:
+        """One of the few places that an endpoint has in this process; whoever finds none soon comes back later."""
+        places = self._places.setdefault(webhook.id, asyncio.Semaphore(AT_ONCE))
+        try:
+            async with asyncio.timeout(PLACE_SECONDS):
+                await places.acquire()
+        except TimeoutError:
+            until = self._clock.now() + timedelta(seconds=SHORT_PAUSE_SECONDS)
+            await Webhook.pause(webhook.id, until)
+            raise NotYet(until) from None
+        try:
+            yield
+        finally:
+            places.release()
 
     # --- one attempt ---
 
@@ -215,10 +242,6 @@ class WebhookDeliveries:
         told = switched_off(Write(webhook.version + 1, now), webhook, error)
         if await Webhook.disable(webhook.id, reason, failing_since=failing_since, intents=[told], at=now):
             await self._relay.hand_over(Webhook, webhook.id)
-
-
-def _is_test(recorded: Row | None) -> bool:
-    return recorded is not None and recorded["type"] == TEST_EVENT
 
 
 def _pause_seconds(outcome: _Outcome, *, failing_for: timedelta, now: datetime) -> float | None:

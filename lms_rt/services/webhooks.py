@@ -15,6 +15,7 @@ from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import Page, page_of, refuse_changed_read_only
 from lms_rt.contracts.event_records import RecordedEvent
+from lms_rt.contracts.jobs import DeliveryArgs
 from lms_rt.contracts.outbox import Write, event
 from lms_rt.contracts.webhooks import (
     MAX_WEBHOOKS,
@@ -139,13 +140,14 @@ class Webhooks:
 
     async def follow(self, recorded: RecordedEvent) -> None:
         """Ask for a delivery to each endpoint that wants this event; again changes nothing."""
-        if recorded.type == TEST_EVENT:
+        is_test = recorded.type == TEST_EVENT
+        if is_test:
             listening = [str(recorded.data["id"])]
         else:
             listening = await Webhook.find_listening(recorded.type, recorded.at, limit=MAX_WEBHOOKS * 2)
         for webhook_id in listening:
-            order = {"webhook_id": webhook_id, "event_id": recorded.event_id}
-            await self._jobs.put(job_id_of(webhook_id, recorded.event_id), DELIVER, order)
+            order = DeliveryArgs(webhook_id=webhook_id, event_id=recorded.event_id, is_again=is_test)
+            await self._jobs.put(job_id_of(webhook_id, recorded.event_id), DELIVER, order.model_dump())
 
     def _rotated(self, webhook: Webhook, new_secret: str) -> Row:
         now = self._clock.now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,7 +25,7 @@ from lms_rt.security.sealing import Sealer
 from lms_rt.security.ssrf import TargetGuard
 from lms_rt.services.jobs import Failed, Hopeless, Jobs, NotYet
 from lms_rt.services.relay import EffectHandler, Relay
-from lms_rt.services.webhook_delivery import WebhookDeliveries
+from lms_rt.services.webhook_delivery import AT_ONCE, WebhookDeliveries
 from lms_rt.services.webhook_notices import SWITCHED_OFF
 from lms_rt.services.webhooks import Webhooks
 from lms_rt.storage.mongo import OpenDatabase
@@ -157,6 +158,26 @@ async def test_who_does_not_answer_is_asked_more_and_more_rarely(post: Post) -> 
             await post.attempt(job_id="job_of_another_event")
         post.clock.advance(1200)
     assert waits == [5, 300, 600, 900]
+
+
+async def test_one_that_is_slow_has_few_places_and_gives_none_of_the_others(post: Post) -> None:
+    post.receiver.standing = Reply(is_silent=True)
+    held = [asyncio.create_task(post.attempt(job_id=f"job_{n}")) for n in range(AT_ONCE)]
+    await post.receiver.hear(AT_ONCE)
+    with pytest.raises(NotYet):
+        await post.attempt(job_id="job_too_many")
+    async with receiving() as other:
+        quick = await post.webhooks.create(ADMIN, WebhookDraft(url=other.url()))
+        order = DeliveryArgs(webhook_id=quick.id, event_id=EVENT_ID)
+        await post.deliveries.deliver(order, job_id="job_of_another", failures=0)
+        assert len(other.received) == 1
+    for task in held:
+        task.cancel()
+    await asyncio.gather(*held, return_exceptions=True)
+    assert len(post.receiver.received) == AT_ONCE
+    post.receiver.standing = Reply()
+    post.clock.advance(6)
+    await post.attempt(job_id="job_too_many")
 
 
 # --- where it may go ---
