@@ -31,6 +31,8 @@ from lms_rt.security.unsubscribing import UnsubscribeTokens
 from lms_rt.services import figures
 from lms_rt.services.jobs import Failed, Hopeless, NotYet
 
+_ANYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - nothing is bound here
+
 
 class MailWishes(Protocol):
     """What people say of their mails; `Preferences` is one."""
@@ -161,7 +163,8 @@ class Mails:
 
 def site_url(settings: Settings) -> str:
     """Where people reach this site; in development, where it listens."""
-    return settings.public_url.rstrip("/") or f"http://{settings.http_host}:{settings.http_port}"
+    host = "localhost" if settings.http_host in _ANYWHERE else settings.http_host
+    return settings.public_url.rstrip("/") or f"http://{host}:{settings.http_port}"
 
 
 def sender_of(settings: Settings) -> Sender:

@@ -297,9 +297,10 @@ async def test_a_letter_travels_in_tls_with_the_account(tls: Any, tmp_path: Path
     assert [mail.has_tls for mail in place.received] == [True]
 
 
-async def test_where_no_starttls_is_offered_nothing_is_sent_in_the_clear() -> None:
+@pytest.mark.parametrize("account", [("", ""), ACCOUNT])
+async def test_where_no_starttls_is_offered_nothing_is_sent_in_the_clear(account: tuple[str, str]) -> None:
     async with mail_server(tls="none") as place:
-        fault = await refused(postman(place, tls="starttls", username=ACCOUNT[0], password=ACCOUNT[1]))
+        fault = await refused(postman(place, tls="starttls", username=account[0], password=account[1]))
     assert not fault.is_final
     assert "STARTTLS" in str(fault)
     assert place.received == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from babel import Locale
 from jinja2 import UndefinedError
 
 from lms_rt.contracts.mails import MAIL_TEMPLATES, MASK, mail_template, masked_data
+from lms_rt.contracts.notifications import ALL_KINDS, KINDS
 from lms_rt.mails.rendering import TEMPLATES, Reader, Rendered, Renderer, zone_of
 from lms_rt.mails.wording import WORDS, Language, catalogue, language_of
 from tests.unit.mail_samples import SAMPLES
@@ -121,6 +123,19 @@ def test_a_template_that_asks_for_what_is_not_there_is_a_fault() -> None:
     renderer = Renderer(site_name="Night School", site_url="https://lms.example")
     with pytest.raises(UndefinedError):
         renderer.render("payment_failed", mail_template("welcome").data(), READERS["en"])
+
+
+def test_kinds_are_those_of_the_preferences() -> None:
+    assert {template.kind for template in MAIL_TEMPLATES if template.kind} <= {*KINDS, ALL_KINDS}
+
+
+def test_the_documentation_tells_of_every_mail() -> None:
+    told = (Path(__file__).parents[2] / "docs" / "mail.md").read_text(encoding="utf-8")
+    rows = {name: row for row in told.splitlines() if row.startswith("| `") for name in re.findall(r"`(\w+)`", row)}
+    for template in MAIL_TEMPLATES:
+        assert template.name in rows
+        if template.kind not in {None, ALL_KINDS}:
+            assert f"`{template.kind}`" in rows[template.name]
 
 
 # --- values ---
