@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry
 
-from config.settings import VERSION, Settings
+from config.settings import Settings
 from documents import DOCUMENTS
 from documents.base import Aggregate
 from documents.enums import Role
@@ -22,7 +22,6 @@ from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.channels import ChannelKind
 from lms_rt.errors import Refused
 from lms_rt.gateways.webhook import WebhookGateway
-from lms_rt.ids import new_id
 from lms_rt.realtime.authority import Authority
 from lms_rt.realtime.hub import Hub
 from lms_rt.realtime.metrics import LiveMetrics
@@ -46,7 +45,7 @@ from lms_rt.services.dead_letters import DeadLetters
 from lms_rt.services.enrollments import Enrollments
 from lms_rt.services.event_log import EventLog
 from lms_rt.services.following import Following
-from lms_rt.services.health import Health
+from lms_rt.services.health import Health, health_of
 from lms_rt.services.idempotency import Idempotency
 from lms_rt.services.imports import Imports
 from lms_rt.services.jobs import Jobs
@@ -221,7 +220,7 @@ def _with_secrets(settings: Settings, database: OpenDatabase) -> Settings:
 
 def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStack) -> Services:
     bus = place.bus
-    jobs = Jobs(clock=clock, wake_ups=bus.wake_ups)
+    jobs, task_figures = Jobs(clock=clock, wake_ups=bus.wake_ups), TaskFigures(clock=clock)
     event_log, following = EventLog(jobs=jobs, clock=clock), Following()
     relay, passwords = _relay(bus, clock, jobs, event_log), _hasher(settings, stack)
     sessions = Sessions(settings=settings, clock=clock, bus=bus)
@@ -243,7 +242,7 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
         clock=clock,
         bus=bus,
         jobs=jobs,
-        task_figures=TaskFigures(clock=clock),
+        task_figures=task_figures,
         dead_letters=DeadLetters(clock=clock, jobs=jobs),
         event_log=event_log,
         preferences=preferences,
@@ -279,7 +278,7 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
         webhook_deliveries=webhook_deliveries,
         idempotency=Idempotency(clock=clock),
         attempt_clock=attempt_clock,
-        health=_health(clock, place),
+        health=health_of(clock=clock, database=place.database, bus=bus, task_figures=task_figures),
         database=place.database,
         registry=place.registry,
     )
@@ -358,22 +357,6 @@ def _node(
     node = Node(bus=place.bus, clock=clock, hub=hub, metrics=metrics, authority=authority, limits=place.limits)
     node.presence.listen(dashboards.presence_changed)
     return node
-
-
-def _health(clock: Clock, place: _Place) -> Health:
-    async def reach_redis() -> None:
-        reachability = place.bus.reachability
-        await reachability.ping()
-        if faults := await reachability.faults():
-            raise OSError("; ".join(faults))
-
-    return Health(
-        clock=clock,
-        node=new_id("nod"),
-        version=VERSION,
-        database=place.database.ping,
-        redis=None if place.database.is_embedded else reach_redis,
-    )
 
 
 def _tasks_of(services: Services, *, is_worker: bool) -> dict[str, Background]:

@@ -63,11 +63,12 @@ async def working_on(services: Services, bell: HouseBell, *queues: Queue) -> Asy
             bell.workers.remove(worker)
 
 
-def pretend_workers(settings: Settings) -> None:
+def pretend_workers(settings: Settings, *, mongodb_url: str = "") -> None:
     """Let every queue of this school have a worker for ever, for tests that ask whether a node is well and run no job."""
+    url = mongodb_url or settings.mongodb_url.get_secret_value()
     told = {"queues": list(QUEUES), "seen_at": datetime(2100, 1, 1, tzinfo=UTC), "started_at": datetime.now(UTC)}
     about = {"host": "nowhere", "pid": 1, "version": VERSION, "running": 0, "done": 0, "failed": 0}
-    with MongoClient[dict[str, Any]](settings.mongodb_url.get_secret_value()) as client:
+    with MongoClient[dict[str, Any]](url) as client:
         client[settings.mongodb_database]["workers"].insert_one({"_id": "wrk_pretended", **told, **about})
 
 

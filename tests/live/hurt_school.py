@@ -74,7 +74,7 @@ async def hurt_school(request: pytest.FixtureRequest, folder: Path) -> AsyncIter
             "redis_url": redis_proxy.url(request.getfixturevalue("redis_url")),
         }
         settings = settings_on("real", request, folder, **urls)
-        pretend_workers(settings)
+        pretend_workers(settings, mongodb_url=request.getfixturevalue("mongodb_url"))
         house = await stack.enter_async_context(open_house(settings))
         yield HurtSchool(house, mongo_proxy, redis_proxy)
 
