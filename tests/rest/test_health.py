@@ -27,8 +27,8 @@ async def _hangs() -> None:
     await asyncio.Event().wait()
 
 
-def health_of(database: Any = _up, redis: Any = None) -> Health:
-    made = Health(clock=FakeClock(), node="n", version="1", database=database, redis=redis)
+def health_of(database: Any = _up, redis: Any = None, tasks: Any = None) -> Health:
+    made = Health(clock=FakeClock(), node="n", version="1", database=database, redis=redis, tasks=tasks)
     made.open()
     return made
 
@@ -69,6 +69,12 @@ async def test_without_the_database_it_is_down() -> None:
 async def test_without_redis_it_is_degraded() -> None:
     view = await health_of(redis=_down).ready()
     assert (view.status, view.checks.redis.state) == ("degraded", "degraded")
+
+
+async def test_without_workers_it_is_degraded() -> None:
+    view = await health_of(tasks=_down).ready()
+    assert (view.status, view.checks.tasks.state) == ("degraded", "degraded")
+    assert (await health_of(tasks=_up).ready()).checks.tasks.state == "ok"
 
 
 async def test_a_clock_that_may_be_a_quarter_of_a_second_off_is_degraded() -> None:

@@ -203,6 +203,18 @@ async def test_wake_ups_are_few_and_hold_no_more_than_a_queue_and_an_id(place: P
     assert 0 < place.redis.do("TTL", stream) <= 24 * 3600
 
 
+async def test_a_node_says_whether_every_queue_has_a_worker(place: Place) -> None:
+    place.services.health.open()
+    await place.worker("emails", "progress", "payments")
+    await until(lambda: _is(place.reported(), 1))
+    ready = await place.services.health.ready()
+    assert (ready.status, ready.checks.tasks.state) == ("degraded", "degraded")
+    await place.worker("webhooks", "certificates")
+    await until(lambda: _is(place.reported(), 2))
+    ready = await place.services.health.ready()
+    assert (ready.status, ready.checks.tasks.state) == ("ok", "ok")
+
+
 async def test_a_worker_takes_only_from_the_queues_that_it_was_given(place: Place) -> None:
     await place.worker("progress")
     mail, step = await place.ask("test.mail"), await place.ask("test.step")
