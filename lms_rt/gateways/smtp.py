@@ -157,6 +157,8 @@ class SmtpPostman(Postman):
         )
         try:
             await client.connect()
+            if client.is_ehlo_or_helo_needed:  # what the server can do has to be known before the first letter
+                await client.ehlo()
         except SMTPAuthenticationError as error:
             client.close()
             words = f"the mail server refused the account: {_words(error)}"

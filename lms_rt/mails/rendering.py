@@ -26,6 +26,7 @@ from lms_rt.mails.wording import DIRECTIONS, Language, one_line, seen, speaker
 
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_SUBJECT = 180
+_LINK = re.compile(r"[/@]|\w[.:]\w{2}")
 _GAPS = re.compile(r"[ \t]*\n(?:[ \t]*\n)+")
 
 
@@ -37,6 +38,11 @@ class Reader:
     email: str
     language: Language
     zone: tzinfo
+
+    @property
+    def is_greeted(self) -> bool:
+        """By name, unless the name is an advertisement: anybody may register the address of somebody else."""
+        return _LINK.search(self.full_name) is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,10 +95,10 @@ async def test_arabic_arrives_in_subject_name_and_body() -> None:
 async def test_addresses_of_the_whole_world_are_reached() -> None:
     async with mail_server() as place:
         carrier = postman(place)
-        await carrier.deliver(replace(LETTER, recipient="ali@bücher.example"))
         await carrier.deliver(replace(LETTER, recipient="علي@example.org"))
+        await carrier.deliver(replace(LETTER, recipient="ali@bücher.example"))
         await carrier.close()
-    assert [mail.recipient for mail in place.received] == ["ali@xn--bcher-kva.example", "علي@example.org"]
+    assert [mail.recipient for mail in place.received] == ["علي@example.org", "ali@xn--bcher-kva.example"]
 
 
 @pytest.mark.parametrize(
@@ -153,15 +153,12 @@ async def test_a_refused_letter_does_not_spoil_the_connection() -> None:
     assert len(place.received) == place.connections == 1
 
 
-async def test_a_server_that_takes_no_such_address_says_so_for_good() -> None:
-    async with mail_server() as place:
-        carrier = postman(place)
-        await carrier.deliver(LETTER)
-        place.open[0].enable_SMTPUTF8 = False
-        place.hang_up()
-        place.at_recipient.append("553 5.6.7 Not with those letters")
-        fault = await refused(carrier, replace(LETTER, recipient="علي@example.org"))
+async def test_a_server_that_knows_no_such_addresses_is_not_asked() -> None:
+    async with mail_server(knows_utf8=False) as place:
+        fault = await refused(postman(place), replace(LETTER, recipient="علي@example.org"))
     assert fault.is_final
+    assert "SMTPUTF8" in str(fault)
+    assert place.received == []
 
 
 # --- what befalls the line ---
@@ -273,6 +270,9 @@ async def test_a_letter_that_is_given_up_midway_leaves_no_connection_behind() ->
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending
+        async with asyncio.timeout(10):  # sooner than the server would close it
+            while place.open:  # noqa: ASYNC110 - likewise
+                await asyncio.sleep(0.01)
         await carrier.deliver(LETTER)
         await carrier.close()
     assert [mail.connection for mail in place.received] == [2]

@@ -92,7 +92,7 @@ class _Line(SMTP):
     """One connection."""
 
     def __init__(self, place: MailPlace, **options: Any) -> None:
-        super().__init__(_Handler(place), hostname="mail.test", enable_SMTPUTF8=True, **options)
+        super().__init__(_Handler(place), hostname="mail.test", **options)
         self._place = place
         self.number = 0
 
@@ -166,10 +166,11 @@ async def mail_server(
     tls: Literal["none", "starttls", "tls"] = "none",
     context: ssl.SSLContext | None = None,
     asks_account: bool = False,
+    knows_utf8: bool = True,
 ) -> AsyncIterator[MailPlace]:
     """A server while the body runs. `starttls` and `tls` need a context."""
     place, loop = MailPlace(), asyncio.get_running_loop()
-    options: dict[str, Any] = {"loop": loop, "timeout": PATIENCE_SECONDS}
+    options: dict[str, Any] = {"loop": loop, "timeout": PATIENCE_SECONDS, "enable_SMTPUTF8": knows_utf8}
     if tls == "starttls":
         options |= {"tls_context": context, "require_starttls": True}
     if asks_account:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, get_args
@@ -28,6 +29,7 @@ READERS = {
     "ar": Reader("علي حسن", "ali@example.org", "ar", ZoneInfo("Africa/Cairo")),
 }
 SCRIPT = "<script>alert(1)</script>{{ 7*7 }}{% raw %}&amp;"
+NAME = "<b onload=1>Ali {{ 7*7 }}"
 
 
 def rendered(name: str, language: str = "en", **changes: Any) -> Rendered:
@@ -101,7 +103,19 @@ def _spiked(value: Any) -> Any:
 
 
 def _is_free(key: str, value: Any) -> bool:
-    fixed = {"link", "reset_url", "verify_url", "accept_url", "score", "grade", "points", "currency", "role", "kind"}
+    fixed = {
+        "link",
+        "reset_url",
+        "reset_token",
+        "verify_url",
+        "accept_url",
+        "score",
+        "grade",
+        "points",
+        "currency",
+        "role",
+        "kind",
+    }
     fixed |= {"at", "until", "closed_at", "expires_at", "erase_at", "since", "first_day", "last_day"}
     return isinstance(value, str | list) and key not in fixed and "percentage" not in key
 
@@ -109,13 +123,15 @@ def _is_free(key: str, value: Any) -> bool:
 @pytest.mark.parametrize("name", NAMES)
 def test_what_people_write_is_only_ever_words(name: str) -> None:
     spiked = _spiked(SAMPLES[name])
-    reader = Reader(SCRIPT, "ali@example.org", "en", ZoneInfo("UTC"))
+    reader = Reader(NAME, "ali@example.org", "en", ZoneInfo("UTC"))
     renderer = Renderer(site_name="Night School", site_url="https://lms.example")
     mail = renderer.render(name, mail_template(name).data.model_validate(spiked), reader)
     page = Page(mail.html)
     assert "script" not in page.tags
-    assert SCRIPT in page.words
-    assert SCRIPT in mail.text
+    assert "b" not in page.tags
+    for words in (page.words, mail.text):
+        assert NAME in words
+        assert SCRIPT in words or not any(_is_free(key, value) for key, value in spiked.items())
     assert "49" not in page.words
 
 
@@ -196,6 +212,23 @@ def test_what_cannot_be_seen_is_left_out() -> None:
     assert mail.subject == "Freemoney Bcc: all@example.org"
     assert "one\ntwo" in mail.text
     assert "one<br>two" in mail.html
+
+
+@pytest.mark.parametrize(
+    "name", ["Win at evil.example", "http:evil", "see https://evil.example", "write to a@b.org", "a/b"]
+)
+def test_a_name_that_is_an_advertisement_is_not_sent_to_strangers(name: str) -> None:
+    renderer = Renderer(site_name="Night School", site_url="https://lms.example")
+    mail = renderer.render("welcome", mail_template("welcome").data(), replace(READERS["en"], full_name=name))
+    assert "Hello,\n" in mail.text
+    assert name not in mail.text + mail.html
+
+
+@pytest.mark.parametrize("name", ["J. R. Smith", "Anne-Marie O'Brien", "د. علي", "Ann (Annie) Lee, Jr."])
+def test_everybody_else_is_greeted_by_name(name: str) -> None:
+    renderer = Renderer(site_name="Night School", site_url="https://lms.example")
+    mail = renderer.render("welcome", mail_template("welcome").data(), replace(READERS["en"], full_name=name))
+    assert name in mail.text
 
 
 def test_the_lines_of_an_announcement_stay_lines() -> None:
