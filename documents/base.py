@@ -34,11 +34,11 @@ class Record(Document):
 
     @classmethod
     async def forget_some(cls, which: Row, *, limit: int) -> int:
-        """Remove up to so many of these; how many were found. What is none of them any more by then stays."""
+        """Remove up to so many of these; how many. What is none of them any more by then stays."""
         ids = [row["_id"] async for row in cls.rows().find(which, {"_id": 1}).limit(limit)]
-        if ids:
-            await cls.rows().delete_many({**by_ids(ids), **which})
-        return len(ids)
+        if not ids:
+            return 0
+        return int((await cls.rows().delete_many({**by_ids(ids), **which})).deleted_count)
 
 
 def by_ids(ids: Collection[str]) -> Row:
