@@ -32,7 +32,7 @@ class Beside:
         if not (services.settings.is_embedded or is_inline):
             yield
             return
-        worker = Worker(services)
+        worker = Worker(services, is_inline=is_inline)
         self.bell.listener = worker.run_now if is_inline else worker.wake
         schedules = {"schedules": keeping_time(services)} if services.settings.is_embedded else {}
         async with running({**worker.tasks, **schedules}):

@@ -21,6 +21,8 @@ from workers.tasks import TASKS
 PAGE = 100
 """So many due jobs are looked up at once."""
 CONCURRENCY: dict[Queue, int] = {"emails": 10, "certificates": 2, "webhooks": 20, "progress": 4, "payments": 4}
+INLINE_SECONDS = 2.0
+"""Where whoever asks runs the job, it is looked for only when that did not happen."""
 HAND_BACK_SECONDS = 5.0
 """So long may it take to hand back what did not end, when a worker is told to end."""
 END_WAITS_SECONDS = (0.1, 0.5, 2.0, 5.0)
@@ -41,8 +43,9 @@ class _Run:
 class Lane:
     """Runs the jobs of a queue, `CONCURRENCY` at once, until it is closed."""
 
-    def __init__(self, queue: Queue, services: Services, worker_id: str) -> None:
+    def __init__(self, queue: Queue, services: Services, worker_id: str, *, is_inline: bool = False) -> None:
         self.queue = queue
+        self._late_seconds = INLINE_SECONDS if is_inline else 0.0
         self.done = self.failed = 0
         self._services, self._worker_id = services, worker_id
         self._runners: set[asyncio.Task[None]] = set()
@@ -125,7 +128,7 @@ class Lane:
         """Look for due jobs; again when somebody called meanwhile. Is there any?"""
         while not self._is_closed:
             self._is_called = False
-            found = await self._services.jobs.find_due(self.queue, limit=PAGE)
+            found = await self._services.jobs.find_due(self.queue, limit=PAGE, for_seconds=self._late_seconds)
             held = {taken.job_id for taken in self.held}
             self._found.extend(due for due in found if due.job_id not in held)
             if self._found or not self._is_called:

@@ -28,10 +28,12 @@ _log = logging.getLogger(__name__)
 class Worker:
     """Runs jobs until it is closed. `wake` is called whenever there may be one."""
 
-    def __init__(self, services: Services, queues: Sequence[Queue] = QUEUES) -> None:
+    def __init__(self, services: Services, queues: Sequence[Queue] = QUEUES, *, is_inline: bool = False) -> None:
         self.worker_id = new_id("wrk")
         self._services = services
-        self._lanes: Mapping[str, Lane] = {queue: Lane(queue, services, self.worker_id) for queue in queues}
+        self._lanes: Mapping[str, Lane] = {
+            queue: Lane(queue, services, self.worker_id, is_inline=is_inline) for queue in queues
+        }
         self._started_at = services.clock.now()
 
     @property

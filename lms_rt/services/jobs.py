@@ -130,9 +130,9 @@ class Jobs:
 
     # --- workers ---
 
-    async def find_due(self, queue: str, *, limit: int) -> list[Due]:
-        """What may be taken from a queue now, the most urgent first."""
-        rows = await Job.find_due(queue, self._clock.now(), limit=limit)
+    async def find_due(self, queue: str, *, limit: int, for_seconds: float = 0.0) -> list[Due]:
+        """What may be taken from a queue now, and could be for so long; the most urgent first."""
+        rows = await Job.find_due(queue, self._clock.now() - timedelta(seconds=for_seconds), limit=limit)
         if len(rows) == limit:  # many wait, so that workers had better not begin with the same
             random.shuffle(rows)
         return [Due(row) for row in rows]
