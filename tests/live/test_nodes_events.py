@@ -18,6 +18,7 @@ from tests import factories
 from tests.clients import Visitor
 from tests.house import PASSWORD
 from tests.live.node_school import NodeSchool, node_school
+from tests.servers.nodes import LmsNode
 
 pytestmark = pytest.mark.real
 CLASS = 16
@@ -55,6 +56,15 @@ async def enrol(student: Visitor, course_id: str) -> None:
                 continue
             assert reply.is_success or reply.json()["code"] == "already_enrolled", reply.text
             return
+
+
+async def kill_in_the_middle(node: LmsNode) -> None:
+    """Kill the node when some have enrolled, and start it again."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while await Enrollment.rows().count_documents({}) < CLASS:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+    node.kill()
+    await asyncio.to_thread(node.start)
 
 
 async def all_recorded() -> None:
@@ -97,24 +107,22 @@ async def test_two_nodes_and_a_kill_leave_one_stream_without_gap_or_double(schoo
         for course_id in courses:
             await enrol(student, course_id)
 
-    async def kill() -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while await Enrollment.rows().count_documents({}) < CLASS:  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(0.01)
-        school.nodes[1].kill()
-        await asyncio.to_thread(school.nodes[1].start)
-
     following = asyncio.create_task(follow())
-    await asyncio.gather(kill(), *(all_courses(student) for student in seats))
+    async with asyncio.TaskGroup() as group:
+        for work in (kill_in_the_middle(school.nodes[1]), *(all_courses(student) for student in seats)):
+            group.create_task(work)
     await all_recorded()
     is_over.set()
     await following
 
     whole, _ = await stream(admin, begin, limit=100)
     assert read == whole
-    places = [int(item["cursor"]) for item in whole]
-    assert places == list(range(int(begin) + 1, int(begin) + 1 + len(whole)))
-    assert len({item["id"] for item in whole}) == len(whole)
+    assert_without_gap_or_double(whole, after=int(begin))
     enrolled = [item["data"]["id"] for item in whole if item["type"] == "enrollment.created"]
     assert sorted(enrolled) == sorted([row["_id"] async for row in Enrollment.rows().find({}, {"_id": 1})])
     assert len(enrolled) == CLASS * COURSES
+
+
+def assert_without_gap_or_double(items: list[dict[str, Any]], *, after: int) -> None:
+    assert [int(item["cursor"]) for item in items] == list(range(after + 1, after + 1 + len(items)))
+    assert len({item["id"] for item in items}) == len(items)
