@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -180,6 +181,13 @@ class Settings(BaseSettings):
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for word in value:
             ipaddress.ip_network(word, strict=False)
+        return value
+
+    @field_validator("email_from")
+    @classmethod
+    def _mailbox(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[^\s@<>]+@[\w.-]+", value):
+            raise ValueError("use an address such as school@lms.example.org; the name is EMAIL_FROM_NAME")
         return value
 
     @field_validator("auth_modes")

@@ -246,7 +246,8 @@ async def test_a_server_that_does_not_answer_is_given_up(where: str) -> None:
     async with mail_server() as place:
         getattr(place, where).append(SILENCE)
         carrier = postman(place, timeout_seconds=0.2)
-        fault = await refused(carrier)
+        async with asyncio.timeout(10):  # sooner than the server would close the connection
+            fault = await refused(carrier)
         assert not fault.is_final
         await carrier.deliver(LETTER)
         await carrier.close()
