@@ -21,7 +21,7 @@ from tests.live.node_school import NodeSchool, node_school
 from tests.servers.nodes import LmsNode
 
 pytestmark = pytest.mark.real
-CLASS = 16
+CLASS = 10
 COURSES = 3
 PATIENCE_SECONDS = 30
 AGGREGATES = [document for document in DOCUMENTS if issubclass(document, Aggregate)]
