@@ -23,7 +23,7 @@ from tests.servers.nodes import LmsNode
 pytestmark = pytest.mark.real
 CLASS = 10
 COURSES = 3
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 AGGREGATES = [document for document in DOCUMENTS if issubclass(document, Aggregate)]
 
 

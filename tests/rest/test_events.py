@@ -21,7 +21,7 @@ from tests.clients import Visitor
 from tests.house import House
 from tests.working import working
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 AGGREGATES = [document for document in DOCUMENTS if issubclass(document, Aggregate)]
 UNHEARD_OF = {"user.deactivated"}
 """Nothing closes accounts yet."""
