@@ -1,6 +1,6 @@
 """The lanes: what a test needs, a database or the whole product, on the embedded store and again on a real server.
 
-No factories.
+No factories. What is made of many modules is imported when a test asks for it: others shall not wait for it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from tests.servers.redis_server import running_redis
 
 if TYPE_CHECKING:
     from tests.house import House
+    from tests.services.people import People
+    from tests.services.school import School
 
 _KEY = "0123456789abcdefghijklmnopqrstuv"  # of no use outside the tests
 _ENGINES = ("embedded", pytest.param("real", marks=pytest.mark.real))
@@ -101,10 +103,28 @@ async def database(settings: Settings) -> AsyncIterator[OpenDatabase]:
             await opened.motor.client.drop_database(settings.mongodb_database)
 
 
+@pytest.fixture
+async def people(settings: Settings, database: OpenDatabase) -> AsyncIterator[People]:
+    """One node's accounts and sessions."""
+    from tests.services.people import open_people
+
+    async with open_people(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def school(database: OpenDatabase) -> AsyncIterator[School]:
+    """The services of courses and learning."""
+    from tests.services.school import open_school
+
+    async with open_school() as opened:
+        yield opened
+
+
 @pytest.fixture(scope="module", params=_ENGINES)
 async def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     """The whole product on a real socket; one for a module and lane, since documents are bound to one database."""
-    from tests.house import open_house  # all of the product: only tests of the whole shall wait for its import
+    from tests.house import open_house
 
     async with open_house(settings_on(str(request.param), request, tmp_path_factory.mktemp("house"))) as opened:
         yield opened

@@ -8,18 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from config.settings import Settings
 from lms_rt.contracts.actor import Actor
 from lms_rt.errors import Code, Refused
-from lms_rt.storage.mongo import OpenDatabase
 from tests.rest.people import BASE, MONA, bearer, problem, registered, serving
-from tests.services.people import PASSWORD, People, open_people
-
-
-@pytest.fixture
-async def people(settings: Settings, database: OpenDatabase) -> AsyncIterator[People]:
-    async with open_people(settings) as opened:
-        yield opened
+from tests.services.people import PASSWORD, People
 
 
 @pytest.fixture

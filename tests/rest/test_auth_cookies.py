@@ -15,12 +15,6 @@ from tests.services.people import People, open_people
 
 
 @pytest.fixture
-async def people(settings: Settings, database: OpenDatabase) -> AsyncIterator[People]:
-    async with open_people(settings) as opened:
-        yield opened
-
-
-@pytest.fixture
 async def http(people: People) -> AsyncIterator[httpx.AsyncClient]:
     async with serving(people) as client:
         yield client

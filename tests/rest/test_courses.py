@@ -8,9 +8,8 @@ import httpx
 import pytest
 
 from config.settings import Settings
-from lms_rt.storage.mongo import OpenDatabase
 from tests.rest.school import as_, faults, items, problem, serving
-from tests.services.school import OTHER_TEACHER, STUDENT, TEACHER, School, open_school
+from tests.services.school import OTHER_TEACHER, STUDENT, TEACHER, School
 
 DRAFT = {"title": "Algebra", "description": "All of it.", "category": "Maths", "price": 0}
 COURSE_FIELDS = {
@@ -23,12 +22,6 @@ LESSON_FIELDS = {
     "id", "course_id", "title", "slug", "content_type", "content", "content_html", "video_url", "duration_seconds",
     "order", "is_free", "is_published", "quiz_id", "metadata", "version", "created_at", "updated_at",
 }  # fmt: skip
-
-
-@pytest.fixture
-async def school(database: OpenDatabase) -> AsyncIterator[School]:
-    async with open_school() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ import httpx
 import pytest
 
 from config.settings import Settings
-from lms_rt.storage.mongo import OpenDatabase
 from tests.rest.school import as_, faults, items, problem, serving
-from tests.services.school import ADMIN, OTHER_STUDENT, STUDENT, TEACHER, School, open_school
+from tests.services.school import ADMIN, OTHER_STUDENT, STUDENT, TEACHER, School
 
 FIELDS = {
     "id", "student_id", "course_id", "status", "progress_percentage", "completed_lessons_count", "total_lessons_count",
@@ -21,12 +20,6 @@ ROW = {
     "lesson_id", "status", "started_at", "completed_at", "time_spent_seconds", "last_position_seconds",
     "completion_percentage", "attempts_count",
 }  # fmt: skip
-
-
-@pytest.fixture
-async def school(database: OpenDatabase) -> AsyncIterator[School]:
-    async with open_school() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -7,19 +7,11 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from config.settings import Settings
 from lms_rt.contracts.base import encode
-from lms_rt.storage.mongo import OpenDatabase
 from tests.rest.people import bearer, problem, registered, serving
-from tests.services.people import People, open_people
+from tests.services.people import People
 
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture
-async def people(settings: Settings, database: OpenDatabase) -> AsyncIterator[People]:
-    async with open_people(settings) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from documents.user import User
 from lms_rt.bus.base import Bus, Control, Receiver, Word
 from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import FakeClock
-from lms_rt.contracts.accounts import RegistrationDraft, TokensView
+from lms_rt.contracts.accounts import RegistrationDraft, SignInDraft, TokensView
 from lms_rt.errors import Code, Refused
 from lms_rt.security.passwords import HashingPool, PasswordHasher
 from lms_rt.services.accounts import Accounts
@@ -52,6 +52,18 @@ class People:
     async def join(self, email: str = "mona@example.org", full_name: str = "Mona Farouk") -> TokensView:
         """Somebody new, signed in."""
         return await self.accounts.register(RegistrationDraft(email=email, password=PASSWORD, full_name=full_name))
+
+    async def sign_in(self, email: str = "mona@example.org", password: str = PASSWORD) -> TokensView:
+        """Somebody who has joined before."""
+        return await self.accounts.login(SignInDraft(email=email, password=password))
+
+    async def refresh_refusal(self, refresh_token: str) -> Code | None:
+        """Why the refresh token is refused, if it is; else it was used."""
+        try:
+            await self.sessions.refresh(refresh_token)
+        except Refused as refused:
+            return refused.code
+        return None
 
     async def refusal(self, access_token: str) -> Code | None:
         """Why the token is refused, if it is."""

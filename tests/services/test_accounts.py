@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import bcrypt
@@ -17,7 +16,6 @@ from documents.user import User
 from lms_rt.contracts.accounts import (
     ProfileChange,
     RegistrationDraft,
-    SignInDraft,
     TokensView,
     UserView,
     find_email_key,
@@ -32,19 +30,9 @@ from lms_rt.storage.mongo import OpenDatabase
 from tests.services.people import PASSWORD, People, open_people
 
 
-@pytest.fixture
-async def people(settings: Settings, database: OpenDatabase) -> AsyncIterator[People]:
-    async with open_people(settings) as opened:
-        yield opened
-
-
 def draft(**changes: Any) -> RegistrationDraft:
     given_fields = {"email": "mona@example.org", "password": PASSWORD, "full_name": "Mona Farouk"} | changes
     return read_model(RegistrationDraft, given_fields)
-
-
-async def sign_in(people: People, email: str = "mona@example.org", password: str = PASSWORD) -> TokensView:
-    return await people.accounts.login(SignInDraft(email=email, password=password))
 
 
 async def me(people: People, tokens: TokensView) -> Actor:
@@ -143,7 +131,7 @@ def test_a_key_is_its_own_key(text: str) -> None:
 async def test_signing_in_by_address_and_password(people: People) -> None:
     await people.join()
     people.clock.advance(5)
-    tokens = await sign_in(people, " MONA@example.org ")
+    tokens = await people.sign_in(" MONA@example.org ")
     assert tokens.user.last_login_at == people.clock.now()
     assert tokens.user.version == 1  # signing in is no edit
     assert (await me(people, tokens)).full_name == "Mona Farouk"
@@ -172,7 +160,7 @@ async def test_whatever_is_wrong_the_answer_and_the_work_are_the_same(
         ("mona@example.org", "x" * 1000),
     ]:
         with pytest.raises(Refused) as refused:
-            await sign_in(people, email, password)
+            await people.sign_in(email, password)
         answers.add((refused.value.code, refused.value.detail))
     assert len(answers) == 1
     assert answers.pop()[0] is Code.INVALID_CREDENTIALS
@@ -183,12 +171,12 @@ async def test_a_hash_of_another_cost_is_renewed_at_sign_in(people: People) -> N
     await people.join()
     stricter = people.settings.model_copy(update={"password_hash_cost": 5})
     async with open_people(stricter, clock=people.clock) as later:
-        await sign_in(later)
+        await later.sign_in()
         user = await User.find_by_email_key("mona@example.org")
         assert user is not None
         assert "$2b$05$" in user.password_hash
         assert user.version == 1
-        await sign_in(later)
+        await later.sign_in()
 
 
 # --- profiles ---
@@ -297,7 +285,7 @@ async def test_bad_profiles_are_refused(people: People, fields: dict[str, Any], 
 async def test_the_console_makes_an_administrator(people: People) -> None:
     view = await people.accounts.create_admin("root@example.org", "long enough for staff", "Rita Root")
     assert view.role == Role.ADMIN
-    actor = await me(people, await sign_in(people, "root@example.org", "long enough for staff"))
+    actor = await me(people, await people.sign_in("root@example.org", "long enough for staff"))
     assert actor.is_admin
     assert actor.has_permission("impersonate")
 
@@ -329,12 +317,12 @@ async def test_the_demo_school_has_its_people_with_one_hash(people: People) -> N
         (TEACHER_EMAIL, Role.INSTRUCTOR),
         (STUDENT_EMAILS[-1], Role.STUDENT),
     ]:
-        assert (await sign_in(people, email, DEMO_PASSWORD)).user.role == role
+        assert (await people.sign_in(email, DEMO_PASSWORD)).user.role == role
 
 
 async def test_the_demo_school_is_made_once(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     await people.demo.ensure()
-    student = await me(people, await sign_in(people, STUDENT_EMAILS[0], DEMO_PASSWORD))
+    student = await me(people, await people.sign_in(STUDENT_EMAILS[0], DEMO_PASSWORD))
     await change(people, student, full_name="Somebody Else")
     monkeypatch.setattr(bcrypt, "hashpw", lambda *_: pytest.fail("hashed again"))
     assert await people.demo.ensure() == {}
@@ -345,4 +333,4 @@ async def test_open_to_others_the_demo_passwords_are_random(people: People) -> N
     made = await people.demo.ensure(are_passwords_random=True)
     assert DEMO_PASSWORD not in made.values()
     assert len(set(made.values())) == 3  # the admin's, the teacher's, the class's
-    await sign_in(people, TEACHER_EMAIL, made[TEACHER_EMAIL])
+    await people.sign_in(TEACHER_EMAIL, made[TEACHER_EMAIL])

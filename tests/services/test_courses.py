@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from lms_rt.contracts.base import PageQuery, encode, read_model
 from lms_rt.contracts.courses import CourseChange, CourseDraft, OwnCourseQuery
 from lms_rt.contracts.json_reader import parse_json
 from lms_rt.errors import Code, Refused
-from lms_rt.storage.mongo import OpenDatabase
 from tests.services.school import (
     ADMIN,
     OTHER_TEACHER,
@@ -22,15 +20,8 @@ from tests.services.school import (
     TEACHER,
     School,
     fault_codes,
-    open_school,
     refusal,
 )
-
-
-@pytest.fixture
-async def school(database: OpenDatabase) -> AsyncIterator[School]:
-    async with open_school() as opened:
-        yield opened
 
 
 async def test_a_new_course_is_a_draft_that_only_its_owner_knows(school: School) -> None:

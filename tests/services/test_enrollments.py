@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-
-import pytest
 
 from documents.course import Course
 from documents.enrollment import Enrollment
@@ -14,7 +11,6 @@ from lms_rt.contracts.base import encode, read_model
 from lms_rt.contracts.enrollments import EnrollmentChange, EnrollmentDraft, EnrollmentQuery, RosterQuery
 from lms_rt.contracts.json_reader import parse_json
 from lms_rt.errors import Code
-from lms_rt.storage.mongo import OpenDatabase
 from tests.services.school import (
     ADMIN,
     OTHER_STUDENT,
@@ -23,17 +19,10 @@ from tests.services.school import (
     TEACHER,
     School,
     fault_codes,
-    open_school,
     refusal,
 )
 
 DAY = 86_400
-
-
-@pytest.fixture
-async def school(database: OpenDatabase) -> AsyncIterator[School]:
-    async with open_school() as opened:
-        yield opened
 
 
 async def counted(course_id: str) -> int:

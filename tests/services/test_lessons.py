@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from lms_rt.contracts.json_reader import parse_json
 from lms_rt.contracts.lessons import LessonChange, LessonDraft, LessonQuery
 from lms_rt.errors import Code, Refused
 from lms_rt.services.course_edits import MAX_CONTENT_BYTES
-from lms_rt.storage.mongo import OpenDatabase
 from tests.services.school import (
     ADMIN,
     OTHER_TEACHER,
@@ -23,15 +21,8 @@ from tests.services.school import (
     TEACHER,
     School,
     fault_codes,
-    open_school,
     refusal,
 )
-
-
-@pytest.fixture
-async def school(database: OpenDatabase) -> AsyncIterator[School]:
-    async with open_school() as opened:
-        yield opened
 
 
 async def titles(school: School, course_id: str, by: Actor = TEACHER, **query: Any) -> list[str]:

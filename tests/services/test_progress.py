@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,14 +12,7 @@ from documents.quiz import Quiz
 from lms_rt.contracts.base import read_model
 from lms_rt.contracts.enrollments import EnrollmentView, LessonProgressCommand, LessonProgressView
 from lms_rt.errors import Code, Refused
-from lms_rt.storage.mongo import OpenDatabase
-from tests.services.school import ADMIN, OTHER_STUDENT, STUDENT, TEACHER, School, open_school, refusal
-
-
-@pytest.fixture
-async def school(database: OpenDatabase) -> AsyncIterator[School]:
-    async with open_school() as opened:
-        yield opened
+from tests.services.school import ADMIN, OTHER_STUDENT, STUDENT, TEACHER, School, refusal
 
 
 async def start(school: School, lessons: int = 2, **fields: Any) -> EnrollmentView:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -17,15 +16,8 @@ from lms_rt.contracts.channels import course_channel, user_channel
 from lms_rt.errors import Code, Refused
 from lms_rt.services.reviews import review_by
 from lms_rt.services.subscriptions import Subscriptions
-from lms_rt.storage.mongo import OpenDatabase
 from tests.services.exam import Exam
-from tests.services.people import People, open_people
-
-
-@pytest.fixture
-async def people(settings: Settings, database: OpenDatabase) -> AsyncIterator[People]:
-    async with open_people(settings) as opened:
-        yield opened
+from tests.services.people import People
 
 
 async def signed_in(people: People, number: int) -> Actor:

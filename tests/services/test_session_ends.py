@@ -3,69 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from pymongo.errors import ServerSelectionTimeoutError
 
-from config.settings import Settings
 from documents.session import Session
 from documents.user import User
 from lms_rt.bus.base import Control, FanOut, Listening, Receiver, Revocations, Word
-from lms_rt.contracts.accounts import SignInDraft, TokensView
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.channels import user_channel
 from lms_rt.contracts.controls import ACCESS_CHANGED, SESSION_REVOKED, access_changed
 from lms_rt.contracts.events import SessionRevoked
 from lms_rt.errors import Code, Refused
 from lms_rt.security.sessions import UNKNOWN_DEVICE
-from lms_rt.storage.mongo import OpenDatabase
-from tests.services.people import PASSWORD, People, open_people
+from tests.services.people import People, open_people
 
 DAY = 86_400.0
-
-
-@pytest.fixture
-async def people(settings: Settings, database: OpenDatabase) -> AsyncIterator[People]:
-    async with open_people(settings) as opened:
-        yield opened
-
-
-async def refresh_refusal(people: People, refresh_token: str) -> Code | None:
-    try:
-        await people.sessions.refresh(refresh_token)
-    except Refused as refused:
-        return refused.code
-    return None
-
-
-async def sign_in(people: People, email: str = "mona@example.org") -> TokensView:
-    return await people.accounts.login(SignInDraft(email=email, password=PASSWORD))
 
 
 # --- ends ---
 
 
 async def test_signing_out_ends_this_session_only(people: People) -> None:
-    one, other = await people.join(), await sign_in(people)
+    one, other = await people.join(), await people.sign_in()
     actor = await people.sessions.authenticate(one.access_token)
     await people.sessions.sign_out(actor)
     assert await people.refusal(one.access_token) is Code.TOKEN_REVOKED
-    assert await refresh_refusal(people, one.refresh_token) is Code.TOKEN_REVOKED
+    assert await people.refresh_refusal(one.refresh_token) is Code.TOKEN_REVOKED
     assert await people.refusal(other.access_token) is None
 
 
 async def test_signing_out_everywhere_ends_all(people: People) -> None:
-    one, other = await people.join(), await sign_in(people)
+    one, other = await people.join(), await people.sign_in()
     stranger = await people.join("omar@example.org", "Omar Said")
     await people.sessions.sign_out(await people.sessions.authenticate(one.access_token), everywhere=True)
     for tokens in (one, other):
         assert await people.refusal(tokens.access_token) is Code.TOKEN_REVOKED
-        assert await refresh_refusal(people, tokens.refresh_token) is Code.TOKEN_REVOKED
+        assert await people.refresh_refusal(tokens.refresh_token) is Code.TOKEN_REVOKED
     assert await people.refusal(stranger.access_token) is None
-    assert await people.refusal((await sign_in(people)).access_token) is None  # in the same millisecond
+    assert await people.refusal((await people.sign_in()).access_token) is None  # in the same millisecond
 
 
 async def test_a_sign_in_that_read_the_password_before_the_end_of_all_is_over(people: People) -> None:
@@ -77,16 +55,16 @@ async def test_a_sign_in_that_read_the_password_before_the_end_of_all_is_over(pe
     await people.sessions.end_all(user.id, reason="password_changed")
     late = await people.sessions.begin(user, UNKNOWN_DEVICE, proved_ms=read_at_ms)
     assert await people.refusal(late.access_token) is Code.TOKEN_REVOKED
-    assert await refresh_refusal(people, late.refresh_token) is Code.TOKEN_REVOKED
+    assert await people.refresh_refusal(late.refresh_token) is Code.TOKEN_REVOKED
 
 
 async def test_a_browser_signs_out_with_its_refresh_token(people: People) -> None:
-    tokens, other = await people.join(), await sign_in(people)
+    tokens, other = await people.join(), await people.sign_in()
     people.clock.advance(3600)
     await people.sessions.sign_out_by_refresh_token(tokens.refresh_token)
     await people.sessions.sign_out_by_refresh_token(tokens.refresh_token, everywhere=True)  # dead: may end no other
-    assert await refresh_refusal(people, tokens.refresh_token) is Code.TOKEN_REVOKED
-    assert await refresh_refusal(people, other.refresh_token) is None
+    assert await people.refresh_refusal(tokens.refresh_token) is Code.TOKEN_REVOKED
+    assert await people.refresh_refusal(other.refresh_token) is None
 
 
 async def test_an_end_is_told_to_the_person_as_the_catalogue_says(people: People) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,31 +10,12 @@ import pytest
 from config.settings import Settings
 from documents.session import Session
 from documents.user import User
-from lms_rt.contracts.accounts import SignInDraft, TokensView
 from lms_rt.contracts.controls import SESSION_REVOKED
 from lms_rt.errors import Code, Refused
 from lms_rt.storage.mongo import OpenDatabase
-from tests.services.people import PASSWORD, People, open_people
+from tests.services.people import People, open_people
 
 DAY = 86_400.0
-
-
-@pytest.fixture
-async def people(settings: Settings, database: OpenDatabase) -> AsyncIterator[People]:
-    async with open_people(settings) as opened:
-        yield opened
-
-
-async def refresh_refusal(people: People, refresh_token: str) -> Code | None:
-    try:
-        await people.sessions.refresh(refresh_token)
-    except Refused as refused:
-        return refused.code
-    return None
-
-
-async def sign_in(people: People, email: str = "mona@example.org") -> TokensView:
-    return await people.accounts.login(SignInDraft(email=email, password=PASSWORD))
 
 
 # --- rotation ---
@@ -58,15 +38,15 @@ async def test_two_tabs_get_the_same_token(people: People) -> None:
     people.clock.advance(10)
     other = await people.sessions.refresh(first.refresh_token)
     assert other.refresh_token == one.refresh_token
-    assert await refresh_refusal(people, one.refresh_token) is None
+    assert await people.refresh_refusal(one.refresh_token) is None
 
 
 async def test_an_old_token_ends_the_session(people: People) -> None:
     first = await people.join()
     second = await people.sessions.refresh(first.refresh_token)
     people.clock.advance(10.001)
-    assert await refresh_refusal(people, first.refresh_token) is Code.TOKEN_REVOKED
-    assert await refresh_refusal(people, second.refresh_token) is Code.TOKEN_REVOKED
+    assert await people.refresh_refusal(first.refresh_token) is Code.TOKEN_REVOKED
+    assert await people.refresh_refusal(second.refresh_token) is Code.TOKEN_REVOKED
     assert await people.refusal(second.access_token) is Code.TOKEN_REVOKED
     session_id = people.sessions.session_of(first.refresh_token)
     assert people.heard.named(SESSION_REVOKED) == [
@@ -78,8 +58,8 @@ async def test_a_token_from_before_the_last_one_ends_the_session_at_once(people:
     first = await people.join()
     second = await people.sessions.refresh(first.refresh_token)
     third = await people.sessions.refresh(second.refresh_token)
-    assert await refresh_refusal(people, first.refresh_token) is Code.TOKEN_REVOKED
-    assert await refresh_refusal(people, third.refresh_token) is Code.TOKEN_REVOKED
+    assert await people.refresh_refusal(first.refresh_token) is Code.TOKEN_REVOKED
+    assert await people.refresh_refusal(third.refresh_token) is Code.TOKEN_REVOKED
 
 
 async def test_many_refreshes_at_once_give_one_successor(people: People) -> None:
@@ -89,7 +69,7 @@ async def test_many_refreshes_at_once_give_one_successor(people: People) -> None
     row = await Session.find_row(people.sessions.session_of(first.refresh_token))
     assert row is not None
     assert row["generation"] == 2
-    assert await refresh_refusal(people, tokens[0].refresh_token) is None
+    assert await people.refresh_refusal(tokens[0].refresh_token) is None
 
 
 async def test_a_rotation_that_comes_late_does_not_turn_the_session_back(
@@ -107,22 +87,22 @@ async def test_a_rotation_that_comes_late_does_not_turn_the_session_back(
         return row
 
     monkeypatch.setattr(Session, "find_row", read_slowly)
-    late = asyncio.create_task(refresh_refusal(people, first.refresh_token))
+    late = asyncio.create_task(people.refresh_refusal(first.refresh_token))
     await asked.wait()
     second = await people.sessions.refresh(first.refresh_token)
     third = await people.sessions.refresh(second.refresh_token)
     go_on.set()
     assert await late is Code.TOKEN_REVOKED  # by now it is the token before the last one
-    assert await refresh_refusal(people, third.refresh_token) is Code.TOKEN_REVOKED
+    assert await people.refresh_refusal(third.refresh_token) is Code.TOKEN_REVOKED
 
 
 async def test_an_unused_session_expires_and_a_used_one_goes_on(people: People) -> None:
-    idle, used = await people.join(), await sign_in(people)
+    idle, used = await people.join(), await people.sign_in()
     people.clock.advance(29 * DAY)
     used = await people.sessions.refresh(used.refresh_token)
     people.clock.advance(1 * DAY)
-    assert await refresh_refusal(people, idle.refresh_token) is Code.TOKEN_EXPIRED
-    assert await refresh_refusal(people, used.refresh_token) is None
+    assert await people.refresh_refusal(idle.refresh_token) is Code.TOKEN_EXPIRED
+    assert await people.refresh_refusal(used.refresh_token) is None
 
 
 async def test_no_session_outlives_its_absolute_end(people: People) -> None:
@@ -131,13 +111,13 @@ async def test_no_session_outlives_its_absolute_end(people: People) -> None:
         people.clock.advance(11 * DAY)
         tokens = await people.sessions.refresh(tokens.refresh_token)
     people.clock.advance(2 * DAY)
-    assert await refresh_refusal(people, tokens.refresh_token) is Code.TOKEN_EXPIRED
+    assert await people.refresh_refusal(tokens.refresh_token) is Code.TOKEN_EXPIRED
 
 
 async def test_what_is_not_ours_is_refused(people: People) -> None:
     tokens = await people.join()
-    assert await refresh_refusal(people, "fam_1.1.abc") is Code.INVALID_TOKEN
-    assert await refresh_refusal(people, tokens.access_token) is Code.INVALID_TOKEN
+    assert await people.refresh_refusal("fam_1.1.abc") is Code.INVALID_TOKEN
+    assert await people.refresh_refusal(tokens.access_token) is Code.INVALID_TOKEN
     assert await people.refusal(tokens.refresh_token) is Code.INVALID_TOKEN
 
 
@@ -145,15 +125,15 @@ async def test_a_generation_that_the_database_lost_is_invalid_and_ends_nothing(p
     first = await people.join()
     second = await people.sessions.refresh(first.refresh_token)
     await Session.rows().update_one({}, {"$set": {"generation": 1}})  # as after restoring a backup
-    assert await refresh_refusal(people, second.refresh_token) is Code.INVALID_TOKEN
-    assert await refresh_refusal(people, first.refresh_token) is None
+    assert await people.refresh_refusal(second.refresh_token) is Code.INVALID_TOKEN
+    assert await people.refresh_refusal(first.refresh_token) is None
 
 
 async def test_a_deactivated_person_gets_no_tokens(people: People) -> None:
     tokens = await people.join()
     await User.change(tokens.user.id, {"is_active": False}, people.clock.now())
     assert await people.refusal(tokens.access_token) is Code.TOKEN_REVOKED
-    assert await refresh_refusal(people, tokens.refresh_token) is Code.TOKEN_REVOKED
+    assert await people.refresh_refusal(tokens.refresh_token) is Code.TOKEN_REVOKED
 
 
 # --- how many ---
@@ -165,11 +145,11 @@ async def test_the_least_recently_used_session_makes_room(settings: Settings, da
         others = []
         for _ in range(2):
             people.clock.advance(60)
-            others.append(await sign_in(people))
+            others.append(await people.sign_in())
         people.clock.advance(60)
         first = await people.sessions.refresh(first.refresh_token)  # used just now
         people.clock.advance(60)
-        newest = await sign_in(people)
+        newest = await people.sign_in()
         assert await people.refusal(others[0].access_token) is Code.TOKEN_REVOKED
         for alive in (first, others[1], newest):
             assert await people.refusal(alive.access_token) is None
@@ -178,10 +158,10 @@ async def test_the_least_recently_used_session_makes_room(settings: Settings, da
 async def test_sessions_that_ended_long_ago_are_forgotten(people: People) -> None:
     await people.join()
     people.clock.advance(59 * DAY)
-    await sign_in(people)
+    await people.sign_in()
     assert await Session.rows().count_documents({}) == 2
     people.clock.advance(2 * DAY)
-    await sign_in(people)
+    await people.sign_in()
     assert await Session.rows().count_documents({}) == 2
 
 
