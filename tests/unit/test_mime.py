@@ -106,5 +106,11 @@ def test_an_address_is_written_as_the_network_has_it(given: str, written: str) -
     assert f"Ali <{written}>".encode() in mime_bytes(letter, SENDER)
 
 
+def test_no_line_is_as_long_as_servers_cut() -> None:
+    raw = mime_bytes(replace(LETTER, text="a" * 5_000, html="<p>" + "b" * 5_000, subject="c" * 5_000), SENDER)
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
+    assert read(raw).get_body(("plain",)).get_content().strip() == "a" * 5_000  # type: ignore[union-attr]
+
+
 def test_a_repeat_is_the_same_mail() -> None:
     assert mime_bytes(LETTER, SENDER) == mime_bytes(LETTER, SENDER)
