@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
-import logging
-import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import cast
 
-from config.logging import set_up_logging
-from config.settings import Settings, SettingsError, load_settings
+from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
+
+from config.settings import Settings
 from lms_rt.bootstrap import StoreError, open_services
 from lms_rt.contracts.jobs import QUEUES, Queue
 from lms_rt.services.background import running
 from workers.app import Bell, TaskiqWakeUps, brokers_on_redis, listening
+from workers.command import UntilTold, run_until_told, say
 from workers.worker import Worker
-
-_log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which queues."""
+    """Which queues, and where its figures are."""
     parser.add_argument("--queues", default=",".join(QUEUES), help=f"of {', '.join(QUEUES)}; default: all")
+    parser.add_argument("--metrics", metavar="HOST:PORT", help="serve Prometheus' figures of this process there")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -32,27 +32,10 @@ def main(args: argparse.Namespace) -> int:
     if unknown := sorted(set(queues) - set(QUEUES)) or ([] if queues else ["without a name"]):
         print(f"worker: there is no queue {', '.join(unknown)}; there are {', '.join(QUEUES)}", file=sys.stderr)  # noqa: T201
         return 2
-    try:
-        settings = load_settings()
-        set_up_logging(settings)
-        if settings.is_embedded:
-            raise StoreError("the embedded store belongs to one process, which runs its jobs itself; set MONGODB_URL")
-        asyncio.run(_work(settings, cast("list[Queue]", queues)))
-    except SettingsError as error:
-        print(*(f"settings: {fault}" for fault in error.faults), sep="\n", file=sys.stderr)  # noqa: T201
-    except (StoreError, OSError) as error:
-        print(f"the worker cannot start: {error}", file=sys.stderr)  # noqa: T201
-    except KeyboardInterrupt:
-        return 0
-    else:
-        return 0
-    return 1
+    return run_until_told("worker", partial(_work, cast("list[Queue]", queues), args.metrics))
 
 
-async def _work(settings: Settings, queues: list[Queue]) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+async def _work(queues: list[Queue], metrics: str | None, settings: Settings, until_told: UntilTold) -> None:
     bell = Bell()
     async with brokers_on_redis(settings, bell.ring) as brokers:
         wake_ups = TaskiqWakeUps(brokers)
@@ -63,14 +46,30 @@ async def _work(settings: Settings, queues: list[Queue]) -> None:
             worker = Worker(services, queues)
             bell.listener = worker.wake
             hearing = {f"hearing {queue}": listening(brokers[queue]) for queue in queues}
-            async with running(worker.tasks | hearing):
-                say(f"lms_rt worker ready: {', '.join(queues)}")
-                await stop.wait()
-                say("stopping: what runs may end, nothing new is taken …")
-                await worker.close()
+            with _figures(metrics, services.registry):
+                async with running(worker.tasks | hearing):
+                    say(f"lms_rt worker ready: {', '.join(queues)}")
+                    await until_told()
+                    say("stopping: what runs may end, nothing new is taken …")
+                    await worker.close()
 
 
-def say(words: str) -> None:
-    """The command's own output; it does not end because nobody reads it any more."""
-    with contextlib.suppress(BrokenPipeError):
-        print(words, flush=True)  # noqa: T201
+@contextmanager
+def _figures(address: str | None, registry: CollectorRegistry) -> Iterator[None]:
+    """The figures of this process at an address of its own, in a thread; without one: nowhere."""
+    if not address:
+        yield
+        return
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        raise StoreError(f"--metrics is HOST:PORT, not {address}")
+    all_figures = CollectorRegistry()
+    for one in (registry, REGISTRY):
+        all_figures.register(one)  # a registry collects as a collector does
+    server, thread = start_http_server(int(port), host or "127.0.0.1", all_figures)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(timeout=1)

@@ -45,7 +45,7 @@ class Notes:
 def main() -> int:
     """Work until SIGTERM."""
     cast("dict[str, Perform]", TASKS)[TASK] = Notes(Path(sys.argv[1])).perform
-    return work(argparse.Namespace(queues=sys.argv[2]))
+    return work(argparse.Namespace(queues=sys.argv[2], metrics=None))
 
 
 if __name__ == "__main__":

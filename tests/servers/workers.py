@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,8 +19,11 @@ class LmsWorker(LmsServer):
 
     ready = "lms_rt worker ready"
 
-    def __init__(self, settings: Settings, *queues: str, log: Path, given: Mapping[str, Any] | None = None) -> None:
-        super().__init__(settings, *(("--queues", ",".join(queues)) if queues else ()), log=log)
+    def __init__(
+        self, settings: Settings, *queues: str, log: Path, given: Mapping[str, Any] | None = None, metrics: str = ""
+    ) -> None:
+        words = ("--queues", ",".join(queues)) if queues else ()
+        super().__init__(settings, *words, *(("--metrics", metrics) if metrics else ()), log=log)
         self.given = given
 
     def command(self) -> list[str]:
@@ -26,3 +31,9 @@ class LmsWorker(LmsServer):
         if self.given is None:
             return [sys.executable, self.run_py, "worker", *self.options]
         return [sys.executable, "-m", "tests.workers.worker_main", json.dumps(self.given), *self.options]
+
+    def interrupted(self) -> int:
+        """Its exit status after Ctrl-C."""
+        assert self._process is not None
+        os.kill(self.pid, signal.SIGINT)
+        return self._process.wait()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from redis import Redis
 
@@ -22,6 +21,7 @@ from documents.worker import WorkerRecord
 from lms_rt.bootstrap import Services, open_services
 from lms_rt.ids import new_id
 from tests.conftest import settings_on
+from tests.servers.lms_server import free_port
 from tests.servers.redis_server import RedisServer
 from tests.servers.workers import LmsWorker
 from tests.workers.worker_main import STEP_KINDS, StepNotes
@@ -104,9 +104,17 @@ async def ended(worker: LmsWorker) -> int:
     return await asyncio.to_thread(worker.stop)
 
 
-async def test_an_idle_worker_ends_when_it_is_told_to_and_is_not_listed_any_more(place: Place) -> None:
-    worker = await place.worker()
+async def test_an_idle_worker_shows_its_figures_ends_when_it_is_told_to_and_is_listed_no_more(place: Place) -> None:
+    port = free_port()
+    worker = LmsWorker(place.settings, metrics=f"127.0.0.1:{port}", log=place.folder / "log")
+    place.stack.callback(worker.kill)
+    await asyncio.to_thread(worker.start)
     await until(lambda: _is(place.reported(), 1))
+    async with httpx.AsyncClient(trust_env=False) as http:
+        figures = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
+    assert "tasks_total" in figures
+    assert "bus_reachable 1.0" in figures
+    assert 'queue_length{queue="emails"} 0.0' in figures
     assert await ended(worker) == 0
     assert await place.reported() == 0
 
@@ -222,11 +230,10 @@ async def test_a_worker_takes_only_from_the_queues_that_it_was_given(place: Plac
     other = await place.worker("emails", "webhooks")
     await idle(place.services)
     assert place.notes.lines("ended") == [step, mail]
-    os.kill(other.pid, signal.SIGINT)  # as a terminal does
-    assert await ended(other) == 0
+    assert await asyncio.to_thread(other.interrupted) == 0
 
 
 @pytest.mark.parametrize(("words", "told"), [("emails,letters", "letters"), (" , ", "without a name")])
 def test_a_queue_that_is_not_there_is_named(words: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run.main(argparse.Namespace(queues=words)) == 2
+    assert run.main(argparse.Namespace(queues=words, metrics=None)) == 2
     assert f"there is no queue {told}" in capsys.readouterr().err
