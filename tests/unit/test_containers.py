@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from fnmatch import fnmatch
@@ -17,6 +18,8 @@ import run
 from config.settings import Settings, load_settings
 from handlers import serve
 from handlers.routes import ROUTES
+from workers.lane import HAND_BACK_SECONDS
+from workers.worker import PATIENCE_SECONDS
 
 ROOT = Path(run.__file__).parent
 _STEP = re.compile(r"^([A-Z]+)\s+((?:.*\\\n)*.*)$", re.MULTILINE)
@@ -50,9 +53,14 @@ def _compose() -> dict[str, Any]:
     return services
 
 
-def _nodes() -> dict[str, Any]:
+def _ours() -> dict[str, Any]:
     """The services that are made from our image."""
     return {name: service for name, service in _compose().items() if service.get("build") == "."}
+
+
+def _nodes() -> dict[str, Any]:
+    """Those of them that serve."""
+    return {name: service for name, service in _ours().items() if "serve" in service["command"]}
 
 
 def _directives(name: str) -> list[str]:
@@ -91,8 +99,10 @@ def test_the_port_is_the_one_that_is_listened_on() -> None:
     assert [server.split()[0] for server in _directives("server")] == [f"{name}:{port}" for name in _nodes()]
 
 
-def test_only_nginx_is_reached_from_outside_and_only_from_this_machine() -> None:
+def test_only_nginx_and_the_mails_are_reached_from_outside_and_only_from_this_machine() -> None:
     published = {name: service["ports"] for name, service in _compose().items() if "ports" in service}
+    (page_of_mails,) = published.pop("mail")
+    assert page_of_mails.startswith("127.0.0.1:")
     (mapping,) = published.pop("nginx")
     assert published == {}
     address, outside, inside = mapping.split(":")
@@ -127,12 +137,12 @@ def test_networks_are_declared_and_the_databases_are_shut_in() -> None:
     networks = _file()["networks"]
     for name, service in _compose().items():
         assert set(service["networks"]) <= set(networks)
-        if name not in {"nginx", *_nodes()}:
+        if name not in {"nginx", "mail", *_ours()}:
             assert service["networks"] == ["back"]
     assert networks["back"] == {"internal": True}
 
 
-@pytest.mark.parametrize("name", ["nginx", "node1", "node2"])
+@pytest.mark.parametrize("name", ["nginx", "node1", "node2", "worker", "scheduler", "mail"])
 def test_what_faces_the_world_may_little(name: str) -> None:
     service = _compose()[name]
     assert service["read_only"] is True
@@ -153,6 +163,8 @@ def test_everybody_is_given_the_time_to_end_gently() -> None:
     assert _seconds(_compose()["nginx"]["stop_grace_period"]) > _seconds(for_sockets)
     needed = serve.NODE_PATIENCE_SECONDS + serve.PATIENCE_SECONDS + serve.HANG_UP_SECONDS
     assert all(_seconds(node["stop_grace_period"]) > needed for node in _nodes().values())
+    for_jobs = PATIENCE_SECONDS + HAND_BACK_SECONDS
+    assert all(_seconds(service["stop_grace_period"]) > for_jobs for service in _ours().values())
 
 
 def _seconds(words: str) -> int:
@@ -193,22 +205,22 @@ def _parsed(words: list[str]) -> None:
     """The command, as run.py would read it."""
     assert words[:2] == ["python", "run.py"]
     main_parser, by_name = run.parsers()
-    assert words[2] == "serve"
-    serve.add_arguments(by_name["serve"])
+    importlib.import_module(run.COMMANDS[words[2]][0]).add_arguments(by_name[words[2]])
     main_parser.parse_args(words[2:])
 
 
 def test_the_commands_are_those_of_run_py() -> None:
     _parsed(json.loads(_step("CMD")))
-    commands = [node["command"] for node in _nodes().values()]
+    commands = [service["command"] for service in _ours().values()]
+    assert sorted(command[2] for command in commands) == ["scheduler", "serve", "serve", "worker"]
     for command in commands:
         _parsed(command)
     assert sum("--demo" in command for command in commands) == 1  # one shows the passwords, once
 
 
 def test_the_settings_of_compose_start_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = (node["environment"] for node in _nodes().values())
-    assert first == second
+    first, *others = (service["environment"] for service in _ours().values())
+    assert all(other == first for other in others)
     environment = {name: _default(value) for name, value in first.items()}
     assert {name.lower() for name in environment} <= Settings.model_fields.keys()
     for name, value in (_environment() | environment).items():
@@ -217,11 +229,12 @@ def test_the_settings_of_compose_start_a_server(monkeypatch: pytest.MonkeyPatch)
     assert not settings.is_embedded
     assert "localhost" in settings.own_hosts
     assert {"127.0.0.1"} <= settings.own_hosts  # nginx's own health check asks for it
+    assert settings.smtp_host in _compose()
 
 
 def test_compose_knows_the_servers_that_it_names() -> None:
     services = _compose()
-    for node in _nodes().values():
+    for node in _ours().values():
         for name in ("MONGODB_URL", "REDIS_URL"):
             hosts = [host.split(":")[0] for host in urlsplit(node["environment"][name]).netloc.split(",")]
             assert set(hosts) <= services.keys()
