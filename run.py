@@ -9,7 +9,7 @@ import os
 import sys
 
 if not (3, 11) <= sys.version_info[:2] <= (3, 13):
-    sys.exit("lms_rt needs Python 3.11, 3.12 or 3.13; this is %d.%d. Try: python3.11 run.py" % sys.version_info[:2])
+    sys.exit("lms_rt needs Python 3.11, 3.12 or 3.13; this is Python %d.%d. Try python3.11." % sys.version_info[:2])
 
 import argparse
 import importlib
