@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from config.settings import Settings
 from documents.event_record import EventRecord
 from documents.job import Job
 from documents.user import User
@@ -21,7 +19,7 @@ from lms_rt.services.event_log import EventLog
 from lms_rt.services.following import Following
 from lms_rt.services.jobs import Jobs
 from lms_rt.storage.mongo import OpenDatabase
-from tests.services.people import People, open_people
+from tests.services.people import People
 from tests.services.relaying import relay_over
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -94,12 +92,6 @@ async def test_of_an_event_that_is_no_longer_kept_nobody_is_told(caplog: pytest.
 
 
 # --- accounts ---
-
-
-@pytest.fixture
-async def people(settings: Settings, database: OpenDatabase) -> AsyncIterator[People]:
-    async with open_people(settings) as opened:
-        yield opened
 
 
 class Recorder:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -23,16 +22,9 @@ from lms_rt.services.questions import Questions
 from lms_rt.services.quizzes import Quizzes
 from lms_rt.services.recalculation import Recalculation
 from lms_rt.services.reconciling import Reconciling
-from lms_rt.storage.mongo import OpenDatabase
-from tests.services.school import OTHER_STUDENT, STUDENT, TEACHER, School, open_school
+from tests.services.school import OTHER_STUDENT, STUDENT, TEACHER, School
 
 COUNT = "course.enrollment_counted"
-
-
-@pytest.fixture
-async def school(database: OpenDatabase) -> AsyncIterator[School]:
-    async with open_school() as opened:
-        yield opened
 
 
 @pytest.fixture
