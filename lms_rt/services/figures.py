@@ -18,4 +18,4 @@ MAILS = Counter("mails_total", "Mails by template and what became of them.", ("t
 WEBHOOK_DELIVERIES = Counter("webhook_deliveries_total", "Attempts at webhook deliveries by what came of them.", ("result",))
 TASKS = Counter("tasks_total", "Runs of background tasks by how they ended.", ("queue", "result"))
 TASK_SECONDS = Histogram("task_duration_seconds", "How long runs of background tasks took.", ("queue",))
-QUEUE_LENGTH = Gauge("queue_length", "Jobs that are due and not taken, when a worker last looked.", ("queue",))
+QUEUE_LENGTH = Gauge("queue_length", "Jobs that are due and not taken, when this process last looked.", ("queue",))

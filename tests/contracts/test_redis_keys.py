@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
+from config.settings import Settings
 from lms_rt.bus.base import Bus, Member
 from tests.contracts.buses import of_record, on_redis
+from workers.app import Bell, TaskiqWakeUps, brokers_on_redis
 
 pytestmark = pytest.mark.real
 
@@ -39,9 +43,23 @@ async def do_everything(bus: Bus) -> None:
     await bus.locks.acquire("sweep", ttl_seconds=30)
 
 
+async def wake_workers(redis_url: str, installation: str) -> None:
+    settings = Settings(_env_file=None, redis_url=SecretStr(redis_url), mongodb_database=installation)
+    async with brokers_on_redis(settings, Bell().ring) as brokers:
+        wake_ups = TaskiqWakeUps(brokers)
+        sending = asyncio.create_task(wake_ups.run())
+        await wake_ups.wake("emails", "job_1")
+        async with Redis.from_url(redis_url) as client, asyncio.timeout(10):
+            while not await client.exists(f"lms:{installation}:tasks:emails"):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+
 async def test_every_key_is_on_the_page_and_has_its_type_and_an_age(redis_url: str) -> None:
     async with on_redis(redis_url) as some, Redis.from_url(redis_url) as client:
         await do_everything(some.bus)
+        await wake_workers(redis_url, some.installation)
         prefix, patterns, met = f"lms:{some.installation}:", told(), set()
         async for raw in client.scan_iter(f"{prefix}*"):
             name = bytes(raw).decode().removeprefix(prefix)
