@@ -95,16 +95,18 @@ async def test_of_an_event_that_is_no_longer_kept_nobody_is_told(caplog: pytest.
 
 
 class Recorder:
-    """Keeps the types of events, or is away."""
+    """Keeps the types of events and the versions that they tell of, or is away."""
 
     def __init__(self) -> None:
         self.types: list[str] = []
+        self.versions: list[int] = []
         self.is_away = False
 
     async def __call__(self, intent: dict[str, Any]) -> None:
         if self.is_away:
             raise ConnectionError("the log is away")
         self.types.append(intent["type"])
+        self.versions.append(intent["version"])
 
 
 @pytest.fixture
@@ -144,6 +146,24 @@ async def test_a_change_of_a_profile_is_told_once_and_one_that_changes_nothing_i
         await people.accounts.update_me(me, ProfileChange(full_name=name))
     assert recorder.types == ["user.registered", "user.updated", "user.updated"]
     assert await waiting(me.user_id) == []
+
+
+async def test_a_change_that_another_one_overtook_tells_of_the_version_that_it_made(
+    people: People, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me = await people.sessions.authenticate((await people.join()).access_token)
+    others = [{"locale": "ar"}]
+    change = User.change
+
+    async def overtaken(user_id: str, *args: Any, **kwargs: Any) -> bool:
+        if others:
+            await change(user_id, others.pop(), people.clock.now())
+        return await change(user_id, *args, **kwargs)
+
+    monkeypatch.setattr(User, "change", overtaken)
+    view = await people.accounts.update_me(me, ProfileChange(full_name="Nour"))
+    assert (view.version, view.full_name, view.locale) == (3, "Nour", "ar")
+    assert recorder.versions == [1, 3]
 
 
 async def test_an_account_that_could_not_be_made_tells_nothing(people: People, recorder: Recorder) -> None:
