@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -10,7 +10,7 @@ from pydantic import Field
 from pymongo import IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from documents.base import Aggregate, Row, with_intents
+from documents.base import Aggregate, Row, by_ids, with_intents
 from documents.enums import Role
 
 _SIGNED_IN = {"role": 1, "is_active": 1, "permissions": 1, "full_name": 1, "sessions_valid_after_ms": 1}
@@ -75,9 +75,9 @@ class User(Aggregate):
         return await cls.rows().find_one({"_id": user_id}, _SIGNED_IN)
 
     @classmethod
-    async def find_mail_account(cls, user_id: str) -> Row | None:
-        """What a mail to somebody needs to know, and no more."""
-        return await cls.rows().find_one({"_id": user_id}, _MAIL_ACCOUNT)
+    async def find_mail_accounts(cls, user_ids: Collection[str]) -> dict[str, Row]:
+        """What mails to these accounts need to know, and no more, by their ids; those that are not there are left out."""
+        return {row["_id"]: row async for row in cls.rows().find(by_ids(user_ids), _MAIL_ACCOUNT)}
 
     @classmethod
     async def find_all_signed_in(cls, user_ids: list[str]) -> dict[str, Row]:

@@ -29,6 +29,7 @@ from lms_rt.mails.rendering import Reader, Renderer, zone_of
 from lms_rt.mails.wording import language_of, one_line
 from lms_rt.security.unsubscribing import UnsubscribeTokens
 from lms_rt.services import figures
+from lms_rt.services.gathering import Gathering
 from lms_rt.services.jobs import Failed, Hopeless, NotYet
 
 _ANYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - nothing is bound here
@@ -49,6 +50,7 @@ class Mails:
 
     def __init__(self, *, settings: Settings, clock: Clock, postman: Postman, wishes: MailWishes | None = None) -> None:
         self._clock, self._postman, self._wishes = clock, postman, wishes
+        self._accounts = Gathering(User.find_mail_accounts)
         self._renderer = Renderer(site_name=settings.project_name, site_url=site_url(settings))
         self._domain = sender_of(settings).domain
         self._tokens = UnsubscribeTokens(settings.secret_key.get_secret_value())
@@ -60,7 +62,7 @@ class Mails:
         An account that is gone or closed, or a reader who wants none, gets none, and that is all right.
         """
         data, kind = _checked(order)
-        account = await User.find_mail_account(order.user_id)
+        account = await self._accounts.find(order.user_id)
         if account is None or not account["is_active"]:
             _count(order, "nobody")
             return

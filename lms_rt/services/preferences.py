@@ -22,6 +22,7 @@ from lms_rt.contracts.notifications import (
     QuietHours,
 )
 from lms_rt.errors import Code, Refused
+from lms_rt.services.gathering import Gathering
 from lms_rt.services.wishes import Wishes
 
 
@@ -30,6 +31,7 @@ class Preferences:
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
+        self._asked = Gathering(self.wishes_of)
 
     async def show(self, actor: Actor) -> PreferencesView:
         """The actor's own; before anything was chosen everything is on."""
@@ -59,7 +61,7 @@ class Preferences:
 
     async def find_wishes(self, user_id: str) -> Wishes | None:
         """What somebody wishes; None: there is no such account."""
-        return (await self.wishes_of([user_id])).get(user_id)
+        return await self._asked.find(user_id)
 
     async def wishes_of(self, user_ids: Collection[str]) -> dict[str, Wishes]:
         """What those of them that exist wish, in two reads."""
