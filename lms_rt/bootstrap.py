@@ -1,4 +1,4 @@
-"""The only wiring: settings → clients → services → the tasks that run with them. An async context manager; no rules."""
+"""The only wiring, with `afterwards.py`: settings → clients → services → the tasks that run with them. No rules."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from prometheus_client import CollectorRegistry
 
 from config.settings import Settings
-from documents import DOCUMENTS
-from documents.base import Aggregate
 from documents.enums import Role
+from lms_rt.afterwards import Afterwards, wired_afterwards
 from lms_rt.bus.base import Bus, SharedTime, WakeUps
 from lms_rt.bus.counted import counted
 from lms_rt.bus.memory import memory_bus
@@ -21,7 +20,6 @@ from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.channels import ChannelKind
 from lms_rt.errors import Refused
-from lms_rt.gateways.webhook import WebhookGateway
 from lms_rt.realtime.authority import Authority
 from lms_rt.realtime.hub import Hub
 from lms_rt.realtime.metrics import LiveMetrics
@@ -30,10 +28,7 @@ from lms_rt.realtime.projections import DifferingProjection, Projection
 from lms_rt.realtime.timers import QuizTimer
 from lms_rt.security.passwords import HashingPool, PasswordHasher
 from lms_rt.security.permissions import permissions_of
-from lms_rt.security.sealing import Sealer
-from lms_rt.security.ssrf import SystemResolver, TargetGuard
 from lms_rt.services.accounts import Accounts
-from lms_rt.services.announcements import Announcements
 from lms_rt.services.attempt_clock import AttemptClock
 from lms_rt.services.attempts import Attempts
 from lms_rt.services.background import Background, running
@@ -41,37 +36,21 @@ from lms_rt.services.categories import Categories
 from lms_rt.services.clock_keeper import ClockKeeper
 from lms_rt.services.courses import Courses
 from lms_rt.services.dashboards import Dashboards
-from lms_rt.services.dead_letters import DeadLetters
 from lms_rt.services.enrollments import Enrollments
-from lms_rt.services.event_log import EventLog
-from lms_rt.services.following import Following
 from lms_rt.services.health import Health, health_of
 from lms_rt.services.idempotency import Idempotency
 from lms_rt.services.imports import Imports
-from lms_rt.services.jobs import Jobs
 from lms_rt.services.lessons import Lessons
-from lms_rt.services.mails import Mails, postman_of
-from lms_rt.services.notification_mails import NotificationMails
-from lms_rt.services.notifications import Notifications
-from lms_rt.services.preferences import Preferences
 from lms_rt.services.progress import Progress
 from lms_rt.services.questions import Questions
 from lms_rt.services.quizzes import Quizzes
 from lms_rt.services.recalculation import Recalculation
 from lms_rt.services.reconciling import Reconciling
 from lms_rt.services.relay import Relay
-from lms_rt.services.reminders import Reminders
-from lms_rt.services.reports import Reports
 from lms_rt.services.results import Results
-from lms_rt.services.retention import Retention
 from lms_rt.services.reviews import review_by
-from lms_rt.services.schedules import Schedules
 from lms_rt.services.sessions import Sessions
 from lms_rt.services.subscriptions import Subscriptions
-from lms_rt.services.task_figures import TaskFigures
-from lms_rt.services.webhook_delivery import WebhookDeliveries
-from lms_rt.services.webhook_notices import SWITCHED_OFF, telling_of
-from lms_rt.services.webhooks import Webhooks
 from lms_rt.storage.embedded import StoreError
 from lms_rt.storage.mongo import OpenDatabase, open_database
 from lms_rt.storage.secrets import open_secrets
@@ -84,24 +63,13 @@ SERVER_SWEEP_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+@dataclass(frozen=True)
+class Services(Afterwards):
     """Everything that handlers, workers and the console call."""
 
     settings: Settings
     clock: Clock
     bus: Bus
-    jobs: Jobs
-    task_figures: TaskFigures
-    dead_letters: DeadLetters
-    event_log: EventLog
-    mails: Mails
-    preferences: Preferences
-    notifications: Notifications
-    announcements: Announcements
-    notification_mails: NotificationMails
-    following: Following
-    relay: Relay
     node: Node
     passwords: PasswordHasher
     sessions: Sessions
@@ -113,10 +81,6 @@ class Services:
     progress: Progress
     recalculation: Recalculation
     reconciling: Reconciling
-    reminders: Reminders
-    reports: Reports
-    retention: Retention
-    schedules: Schedules
     quizzes: Quizzes
     questions: Questions
     attempts: Attempts
@@ -124,8 +88,6 @@ class Services:
     imports: Imports
     dashboards: Dashboards
     subscriptions: Subscriptions
-    webhooks: Webhooks
-    webhook_deliveries: WebhookDeliveries
     idempotency: Idempotency
     attempt_clock: AttemptClock
     health: Health
@@ -220,38 +182,20 @@ def _with_secrets(settings: Settings, database: OpenDatabase) -> Settings:
 
 def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStack) -> Services:
     bus = place.bus
-    jobs, task_figures = Jobs(clock=clock, wake_ups=bus.wake_ups), TaskFigures(clock=clock)
-    event_log, following = EventLog(jobs=jobs, clock=clock), Following()
-    relay, passwords = _relay(bus, clock, jobs, event_log), _hasher(settings, stack)
+    after = wired_afterwards(settings, clock, bus=bus, stack=stack)
+    relay, passwords = after.relay, _hasher(settings, stack)
     sessions = Sessions(settings=settings, clock=clock, bus=bus)
     enrollments, progress = _learning(bus, clock, relay)
-    recalculation = Recalculation(progress=progress)
-    questions, preferences = Questions(clock=clock), Preferences(clock=clock)
-    mails = _mails(settings, clock, preferences, stack)
-    notifications = Notifications(settings=settings, clock=clock, relay=relay, preferences=preferences)
-    following.add(notifications.follow)
-    relay.register_effect(SWITCHED_OFF, telling_of(notifications))
+    questions, recalculation = Questions(clock=clock), Recalculation(progress=progress)
     attempt_clock = AttemptClock(settings=settings, clock=clock, relay=relay)
     attempts = Attempts(settings=settings, clock=clock, bus=bus, relay=relay, attempt_clock=attempt_clock)
-    webhooks, webhook_deliveries = _webhooks(settings, clock, relay, jobs, stack)
-    following.add(webhooks.follow)
     dashboards, subscriptions = Dashboards(bus=bus, clock=clock), Subscriptions(clock=clock)
     node = _node(place, clock, sessions=sessions, subscriptions=subscriptions, dashboards=dashboards, attempts=attempts)
     return Services(
+        **vars(after),
         settings=settings,
         clock=clock,
         bus=bus,
-        jobs=jobs,
-        task_figures=task_figures,
-        dead_letters=DeadLetters(clock=clock, jobs=jobs),
-        event_log=event_log,
-        preferences=preferences,
-        mails=mails,
-        notifications=notifications,
-        announcements=Announcements(clock=clock, relay=relay, notifications=notifications),
-        notification_mails=NotificationMails(clock=clock, preferences=preferences, mails=mails),
-        following=following,
-        relay=relay,
         node=node,
         passwords=passwords,
         sessions=sessions,
@@ -262,11 +206,7 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
         enrollments=enrollments,
         progress=progress,
         recalculation=recalculation,
-        reconciling=Reconciling(clock=clock, jobs=jobs, recalculation=recalculation),
-        reminders=Reminders(clock=clock, jobs=jobs),
-        reports=Reports(clock=clock, jobs=jobs),
-        retention=Retention(settings=settings, clock=clock),
-        schedules=Schedules(clock=clock, jobs=jobs),
+        reconciling=Reconciling(clock=clock, jobs=after.jobs, recalculation=recalculation),
         quizzes=Quizzes(clock=clock, relay=relay),
         questions=questions,
         attempts=attempts,
@@ -274,20 +214,12 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
         imports=Imports(questions=questions),
         dashboards=dashboards,
         subscriptions=subscriptions,
-        webhooks=webhooks,
-        webhook_deliveries=webhook_deliveries,
         idempotency=Idempotency(clock=clock),
         attempt_clock=attempt_clock,
-        health=health_of(clock=clock, database=place.database, bus=bus, task_figures=task_figures),
+        health=health_of(clock=clock, database=place.database, bus=bus, task_figures=after.task_figures),
         database=place.database,
         registry=place.registry,
     )
-
-
-def _relay(bus: Bus, clock: Clock, jobs: Jobs, event_log: EventLog) -> Relay:
-    """The relay over every aggregate there is."""
-    aggregates = [document for document in DOCUMENTS if issubclass(document, Aggregate)]
-    return Relay(fan_out=bus.fan_out, clock=clock, aggregates=aggregates, jobs=jobs, record=event_log.record)
 
 
 def _hasher(settings: Settings, stack: AsyncExitStack) -> PasswordHasher:
@@ -296,27 +228,6 @@ def _hasher(settings: Settings, stack: AsyncExitStack) -> PasswordHasher:
     stack.callback(pool.close)
     pepper = settings.password_pepper.get_secret_value()
     return PasswordHasher(pepper=pepper, cost=settings.password_hash_cost, pool=pool)
-
-
-def _mails(settings: Settings, clock: Clock, wishes: Preferences, stack: AsyncExitStack) -> Mails:
-    """Mails by whoever carries them here; open connections end with the services."""
-    mails = Mails(settings=settings, clock=clock, postman=postman_of(settings), wishes=wishes)
-    stack.push_async_callback(mails.close)
-    return mails
-
-
-def _webhooks(
-    settings: Settings, clock: Clock, relay: Relay, jobs: Jobs, stack: AsyncExitStack
-) -> tuple[Webhooks, WebhookDeliveries]:
-    """Webhooks and their deliveries, with a way out of the house that ends with the services."""
-    resolver, gateway = SystemResolver(), WebhookGateway()
-    stack.callback(resolver.close)
-    stack.push_async_callback(gateway.close)
-    guard = TargetGuard(resolver, allowed=settings.webhook_allow_networks, is_http_allowed=settings.webhook_allow_http)
-    sealer = Sealer(settings.secret_key.get_secret_value(), purpose="webhooks")
-    webhooks = Webhooks(clock=clock, relay=relay, jobs=jobs, guard=guard, sealer=sealer)
-    deliveries = WebhookDeliveries(clock=clock, relay=relay, jobs=jobs, guard=guard, sealer=sealer, gateway=gateway)
-    return webhooks, deliveries
 
 
 def _learning(bus: Bus, clock: Clock, relay: Relay) -> tuple[Enrollments, Progress]:
