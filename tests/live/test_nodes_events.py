@@ -9,8 +9,6 @@ from typing import Any
 import httpx
 import pytest
 
-from documents import DOCUMENTS
-from documents.base import Aggregate
 from documents.enrollment import Enrollment
 from documents.user import User
 from lms_rt.storage.mongo import open_database
@@ -18,13 +16,12 @@ from tests import factories
 from tests.clients import Visitor
 from tests.house import PASSWORD
 from tests.live.node_school import NodeSchool, node_school
+from tests.recorded import PATIENCE_SECONDS, all_recorded
 from tests.servers.nodes import LmsNode
 
 pytestmark = pytest.mark.real
 CLASS = 10
 COURSES = 3
-PATIENCE_SECONDS = 60
-AGGREGATES = [document for document in DOCUMENTS if issubclass(document, Aggregate)]
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +62,6 @@ async def kill_in_the_middle(node: LmsNode) -> None:
             await asyncio.sleep(0.01)
     node.kill()
     await asyncio.to_thread(node.start)
-
-
-async def all_recorded() -> None:
-    """Return once no event waits in an outbox, also of what the kill left there."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        for document in AGGREGATES:
-            while await document.rows().find_one({"outbox_at": {"$exists": True}}):  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(0.1)
 
 
 async def stream(admin: Visitor, after: str, *, limit: int) -> tuple[list[dict[str, Any]], str]:

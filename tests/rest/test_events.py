@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from documents import DOCUMENTS
-from documents.base import Aggregate
 from documents.enrollment import Enrollment
 from documents.event_record import EventRecord
 from documents.job import Job
@@ -19,10 +17,9 @@ from lms_rt.contracts.event_records import RECORD_KINDS
 from tests import factories
 from tests.clients import Visitor
 from tests.house import House
+from tests.recorded import PATIENCE_SECONDS, all_recorded
 from tests.working import working
 
-PATIENCE_SECONDS = 60
-AGGREGATES = [document for document in DOCUMENTS if issubclass(document, Aggregate)]
 UNHEARD_OF = {"user.deactivated"}
 """Nothing closes accounts yet."""
 
@@ -53,14 +50,6 @@ class Follower:
 
     def of_type(self, type_: str) -> list[dict[str, Any]]:
         return [item for item in self.items if item["type"] == type_]
-
-
-async def all_recorded() -> None:
-    """Return once no event waits in an outbox: they are recorded behind the requests."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        for document in AGGREGATES:
-            while await document.rows().find_one({"outbox_at": {"$exists": True}}):  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(0.01)
 
 
 @pytest.fixture
