@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -11,7 +12,7 @@ from email.policy import default
 from email.utils import parseaddr
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lms_rt.contracts.letters import Letter, Sender
@@ -51,6 +52,9 @@ def _decoded(words: str) -> str:
 
 @settings(max_examples=50)
 @given(subject=LINES, name=LINES)
+@example(subject="=?utf-8?b?eA==?=", name='Ann "Annie" Lee')
+@example(subject="نتيجتك " * 20, name="back\\slash, and comma (and more) <a@b.org>")
+@example(subject="𐀀" * 40, name="=?utf-8?q?x?=")
 def test_subjects_and_names_come_back_as_they_were(subject: str, name: str) -> None:
     raw = mime_bytes(replace(LETTER, subject=subject, recipient_name=name), SENDER)
     message = message_from_bytes(raw)  # `email.policy.default` of Python 3.11 puts spaces between the words of a name
@@ -59,6 +63,7 @@ def test_subjects_and_names_come_back_as_they_were(subject: str, name: str) -> N
     assert _decoded(message["Subject"]) == subject
     assert not message.defects
     assert max(map(len, raw.split(b"\r\n"))) <= 998
+    assert all(len(word) <= 75 for word in re.findall(rb"=\?utf-8\?b\?[^?]*\?=", raw))
     assert raw.isascii()
 
 
