@@ -119,8 +119,8 @@ class TaskKind:
 TASK_KINDS: tuple[TaskKind, ...] = (
     TaskKind("mail.send", "emails", MailArgs),
     TaskKind("notifications.mail", "emails", NotificationMailArgs),
-    TaskKind("reports.weekly", "emails", LocalDayArgs, time_limit_seconds=600),
-    TaskKind("reminders.daily", "emails", LocalDayArgs, time_limit_seconds=600),
+    TaskKind("reports.weekly", "emails", LocalDayArgs, time_limit_seconds=3_600),
+    TaskKind("reminders.daily", "emails", LocalDayArgs, time_limit_seconds=3_600),
     TaskKind("announcements.tell", "progress", AnnouncementArgs, time_limit_seconds=600),
     TaskKind("events.follow", "progress", EventArgs),
     TaskKind("progress.recalculate", "progress", RecalculationArgs, time_limit_seconds=600),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
@@ -41,9 +42,9 @@ class Reminders:
             found = await Enrollment.rows_rested(student_ids, spans)
             rows = [row for row in found if is_present_row(row, self._clock.now_ms())]
             courses = await shown_courses(rows)
-            for student_id, own in by_student(rows, courses).items():
-                await self._order(student_id, args, own, courses)
-                ordered += 1
+            own = by_student(rows, courses)
+            await asyncio.gather(*(self._order(one, args, own[one], courses) for one in own))
+            ordered += len(own)
         return ordered
 
     async def _order(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
@@ -47,10 +48,11 @@ class Reports:
         async for student_ids in pages_of_zone(args.timezone):
             rows = await Enrollment.rows_of_students(student_ids, PRESENT)
             courses = await shown_courses(rows)
-            for student_id, own in by_student(rows, courses).items():
-                if (report := self._report(own, courses, args.timezone, day)) is not None:
-                    await self._order(student_id, args.date, report)
-                    ordered += 1
+            own = by_student(rows, courses)
+            made = {student_id: self._report(own[student_id], courses, args.timezone, day) for student_id in own}
+            reports = {student_id: report for student_id, report in made.items() if report is not None}
+            await asyncio.gather(*(self._order(one, args.date, report) for one, report in reports.items()))
+            ordered += len(reports)
         return ordered
 
     async def _order(self, student_id: str, day: str, report: WeeklyProgress) -> None:
