@@ -14,10 +14,12 @@ from pydantic import ValidationError
 
 from config.settings import Settings
 from documents.base import Row
+from documents.job import Job
 from documents.sent_mail import SentMail
 from documents.user import User
 from lms_rt.clock import Clock
 from lms_rt.contracts.base import Page, PageQuery, page_of
+from lms_rt.contracts.jobs import MAX_WAIT_SECONDS
 from lms_rt.contracts.letters import Letter, Sender
 from lms_rt.contracts.mails import Digest, KeptMailHead, KeptMailView, MailData, MailOrder, mail_template
 from lms_rt.contracts.notifications import ALL_KINDS
@@ -72,9 +74,7 @@ class Mails:
             await self._postman.deliver(self._letter(order, data, kind, account))
         except MailRefused as refused:
             _count(order, "refused" if refused.is_final else "failed")
-            if refused.is_final:
-                raise Hopeless(str(refused)) from refused
-            raise Failed(str(refused), retry_after_seconds=refused.retry_after_seconds) from refused
+            raise await _failure(order, refused) from refused
         _count(order, "sent")
 
     async def run(self) -> None:
@@ -201,6 +201,17 @@ def _checked(order: MailOrder) -> tuple[MailData, str | None]:
         places = ", ".join(sorted({".".join(map(str, fault["loc"])) for fault in error.errors()}))
         raise Hopeless(f"the data of {order.template} does not fit: {places}") from None
     return data, (data.kind or ALL_KINDS) if isinstance(data, Digest) else template.kind
+
+
+async def _failure(order: MailOrder, refused: MailRefused) -> Failed:
+    """What the job is told. A server that is away, or asks for patience, is asked ever more seldom."""
+    if refused.is_final:
+        return Hopeless(str(refused))
+    wait = refused.retry_after_seconds
+    if wait is not None:
+        row = await Job.find_row(order.seed)
+        wait = min(wait * 2 ** (row["tries"] if row else 0), MAX_WAIT_SECONDS)
+    return Failed(str(refused), retry_after_seconds=wait)
 
 
 def _count(order: MailOrder, result: str) -> None:

@@ -187,6 +187,12 @@ async def test_a_greylisted_mail_comes_when_the_server_takes_it(school: MailScho
     assert (job["state"], job["tries"], reader.mails) == (JobState.WAITING, 1, [])
     assert "Greylisted" in job["error"]
     assert job["due_at"] >= before + timedelta(minutes=5)
+    for minutes in (10, 15, 15):  # ever more seldom, but never less than that
+        school.place.at_recipient.append("451 4.7.1 Greylisted, try again later")
+        await school.wait_out(job_id)
+        await school.work()
+        due_in = (await school.job(job_id))["due_at"] - before
+        assert timedelta(minutes=minutes) <= due_in < timedelta(minutes=minutes + 2)
     await school.wait_out(job_id)
     await school.work()
     assert len(reader.mails) == 1
