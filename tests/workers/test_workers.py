@@ -97,8 +97,9 @@ async def test_what_was_asked_for_while_nobody_worked_is_run_later(
 
 
 async def test_one_wake_up_is_enough_for_as_many_at_once_as_a_queue_may_have(
-    house: House, services: Services, notes: Notes
+    house: House, services: Services, notes: Notes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("workers.worker.LOOK_SECONDS", 3600)
     together = asyncio.Barrier(4)
 
     async def meet(_: Services, __: Taken) -> None:

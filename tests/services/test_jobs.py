@@ -1,0 +1,209 @@
+"""The life of jobs on a clock to move: who may take one and when, what a lost lease is worth, and when it is given up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from documents.job import Job
+from lms_rt.bus.base import WakeUps
+from lms_rt.clock import FakeClock
+from lms_rt.contracts.jobs import FIVE_RETRIES, JobArgs, Retries, TaskKind
+from lms_rt.errors import Code, Refused
+from lms_rt.services.jobs import LEASE_SECONDS, MAX_CRASHES, SUSPECT_SECONDS, Failed, Hopeless, Jobs, Taken
+from tests.working import task
+
+pytestmark = pytest.mark.usefixtures("database", "kind")
+
+
+class EmptyArgs(JobArgs):
+    """Nothing."""
+
+
+class Woken(WakeUps):
+    """Who was woken; away when a test says so."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+        self.is_away = False
+
+    async def wake(self, queue: str, job_id: str) -> None:
+        if self.is_away:
+            raise Refused(Code.UNAVAILABLE)
+        self.calls.append((queue, job_id))
+
+
+class Place:
+    """Jobs, and workers that take them."""
+
+    def __init__(self) -> None:
+        self.clock, self.woken = FakeClock(), Woken()
+        self.jobs = Jobs(clock=self.clock, wake_ups=self.woken)
+
+    async def ask(self, job_id: str = "job_1", **more: Any) -> str:
+        await self.jobs.put(job_id, "test.empty", {}, **more)
+        return job_id
+
+    async def take(self, worker: str = "wrk_1") -> Taken | None:
+        """The first that can be had."""
+        for due in await self.jobs.find_due("payments", limit=10):
+            if (taken := await self.jobs.take(due, worker)) is not None:
+                return taken
+        return None
+
+    async def must_take(self, worker: str = "wrk_1") -> Taken:
+        taken = await self.take(worker)
+        assert taken is not None
+        return taken
+
+
+@pytest.fixture
+def kind() -> Iterator[None]:
+    async def perform(*_: Any) -> None:
+        """Nothing."""
+
+    with task(TaskKind("test.empty", "payments", EmptyArgs, retries=Retries((10.0, 20.0), "tenth")), perform):
+        yield
+
+
+@pytest.fixture
+def place() -> Place:
+    return Place()
+
+
+async def row(job_id: str = "job_1") -> dict[str, Any]:
+    found = await Job.find_row(job_id)
+    assert found is not None
+    return found
+
+
+async def test_asked_for_twice_it_is_there_once(place: Place) -> None:
+    await asyncio.gather(*(place.ask() for _ in range(10)))
+    assert await Job.count_matching({}) == 1
+    await place.jobs.done(await place.must_take())
+    await place.ask()
+    assert (await row())["state"] == "done"
+    assert await place.take() is None
+
+
+async def test_asking_is_not_held_up_by_who_cannot_be_woken(place: Place) -> None:
+    place.woken.is_away = True
+    await place.ask()
+    assert await place.take() is not None
+
+
+async def test_what_is_due_later_wakes_nobody_and_is_taken_by_nobody_until_then(place: Place) -> None:
+    later = place.clock.now().replace(hour=10)
+    await place.ask(due_at=later)
+    assert place.woken.calls == []
+    assert await place.take() is None
+    place.clock.advance(3600)
+    assert await place.take() is not None
+
+
+async def test_of_many_who_take_one_has_it(place: Place) -> None:
+    await place.ask()
+    (due,) = await place.jobs.find_due("payments", limit=10)
+    taken = await asyncio.gather(*(place.jobs.take(due, f"wrk_{n}") for n in range(10)))
+    assert sum(one is not None for one in taken) == 1
+
+
+async def test_what_was_read_before_somebody_ran_it_is_not_taken_as_it_was(place: Place) -> None:
+    await place.ask()
+    (stale,) = await place.jobs.find_due("payments", limit=10)
+    await place.jobs.failed(await place.must_take(), Failed("no"))
+    place.clock.advance(60)
+    assert await place.jobs.take(stale, "wrk_2") is None
+    assert (await place.must_take()).failures == 1
+
+
+@pytest.mark.parametrize("end", ["done", "failed", "postpone", "hand_back"])
+async def test_who_lost_the_lease_says_nothing_any_more(place: Place, end: str) -> None:
+    await place.ask()
+    first = await place.must_take("wrk_1")
+    place.clock.advance(LEASE_SECONDS + 0.001)
+    second = await place.must_take("wrk_2")
+    before = await row()
+    await {
+        "done": lambda: place.jobs.done(first),
+        "failed": lambda: place.jobs.failed(first, Hopeless("no")),
+        "postpone": lambda: place.jobs.postpone(first, place.clock.now()),
+        "hand_back": lambda: place.jobs.hand_back(first),
+    }[end]()
+    assert await row() == before
+    assert await place.jobs.renew([first, second]) == {first.token}
+    await place.jobs.done(second)
+    assert ((await row())["state"], (await row())["crashes"]) == ("done", 1)
+
+
+async def test_a_lease_that_is_renewed_is_kept(place: Place) -> None:
+    await place.ask()
+    taken = await place.must_take()
+    for _ in range(5):
+        place.clock.advance(LEASE_SECONDS - 1)
+        assert await place.jobs.renew([taken]) == set()
+        assert await place.take("wrk_2") is None
+
+
+async def test_failures_wait_as_the_task_says_and_end(place: Place) -> None:
+    await place.ask()
+    for wait, failures in ((10.0, 1), (20.0, 2)):
+        await place.jobs.failed(await place.must_take(), Failed(f"the {failures}."))
+        place.clock.advance(wait * 0.9 - 0.01)
+        assert await place.take() is None
+        place.clock.advance(wait * 0.2 + 0.02)
+    await place.jobs.failed(await place.must_take(), Failed("the last."))
+    assert ((await row())["state"], (await row())["tries"], (await row())["error"]) == ("dead", 3, "the last.")
+
+
+async def test_a_job_that_kills_whoever_has_it_is_given_up_and_one_that_stood_beside_it_is_not(place: Place) -> None:
+    await place.ask("job_bad")
+    for _ in range(MAX_CRASHES + 1):
+        assert (await row("job_bad"))["state"] != "dead"
+        taken = await place.take()
+        while taken is None:
+            place.clock.advance(SUSPECT_SECONDS)
+            taken = await place.take()
+        place.clock.advance(LEASE_SECONDS + 1)
+    assert await place.take() is None
+    assert (await row("job_bad"))["state"] == "dead"
+    assert "6 workers were lost" in (await row("job_bad"))["error"]
+    assert (await row("job_bad"))["tries"] == 0, "nothing failed"
+
+
+async def test_one_lost_worker_costs_no_more_than_the_lease(place: Place) -> None:
+    await place.ask()
+    await place.must_take()
+    place.clock.advance(LEASE_SECONDS)
+    assert await place.take() is None
+    place.clock.advance(0.001)
+    assert await place.take() is not None
+
+
+async def test_the_wait_that_a_server_asks_for_is_no_less_and_no_more_than_a_day(place: Place) -> None:
+    for job_id, asked, least, most in (
+        ("job_1", 3600, 3600, 3600),
+        ("job_2", 10**9, 86400, 86400),
+        ("job_3", 1, 9, 11),
+    ):
+        await place.ask(job_id)
+        await place.jobs.failed(await place.must_take(), Failed("busy", retry_after_seconds=asked))
+        waits = ((await row(job_id))["due_at"] - place.clock.now()).total_seconds()
+        assert least <= waits <= most
+
+
+async def test_the_wait_of_most_tasks_is_drawn_anew_for_each() -> None:
+    assert len({FIVE_RETRIES.wait_seconds(3) for _ in range(50)}) == 50
+
+
+async def test_a_dead_letter_that_is_sent_again_begins_anew(place: Place) -> None:
+    await place.ask()
+    await place.jobs.failed(await place.must_take(), Hopeless("no"))
+    assert await Job.revive("job_1", place.clock.now())
+    taken = await place.must_take()
+    assert taken.failures == 0
+    await place.jobs.done(taken)
+    assert not await Job.revive("job_1", place.clock.now())
