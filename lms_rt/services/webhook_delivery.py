@@ -133,7 +133,8 @@ class WebhookDeliveries:
         await self._log(outcome, webhook, recorded, job_id=job_id, attempt=failures + 1)
         figures.WEBHOOK_DELIVERIES.labels("delivered" if outcome.is_delivered else "failed").inc()
         if outcome.is_delivered:
-            await Webhook.end_failing(webhook.id)
+            if webhook.failing_since is not None:  # who began to fail meanwhile ends it with the next that arrives
+                await Webhook.end_failing(webhook.id)
             return
         await self._after_failure(webhook, outcome)
 
