@@ -231,6 +231,11 @@ def test_everybody_else_is_greeted_by_name(name: str) -> None:
     assert name in mail.text
 
 
+def test_the_words_of_mails_are_escaped_too() -> None:
+    assert 'way of "Forgot your password?"' in rendered("password_changed").text
+    assert "way of &#34;Forgot your password?&#34;" in rendered("password_changed").html
+
+
 def test_the_lines_of_an_announcement_stay_lines() -> None:
     mail = rendered("announcement")
     assert "We meet again\nnext week." in mail.text
