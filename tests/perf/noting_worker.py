@@ -17,7 +17,7 @@ from typing import cast
 from lms_rt.bootstrap import Services
 from lms_rt.contracts.jobs import RecalculationArgs
 from lms_rt.services.jobs import Taken
-from workers.run import main as work
+from workers import run
 from workers.tasks import TASKS
 from workers.tasks.base import Perform
 
@@ -45,7 +45,9 @@ class Notes:
 def main() -> int:
     """Work until SIGTERM."""
     cast("dict[str, Perform]", TASKS)[TASK] = Notes(Path(sys.argv[1])).perform
-    return work(argparse.Namespace(queues=sys.argv[2], metrics=None))
+    parser = argparse.ArgumentParser()
+    run.add_arguments(parser)
+    return run.main(parser.parse_args(["--queues", sys.argv[2]]))
 
 
 if __name__ == "__main__":

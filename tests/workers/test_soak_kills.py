@@ -11,9 +11,9 @@ import pytest
 from tests.perf.job_place import JobPlace, job_place, wait_until
 from tests.perf.killing import Toll, is_over, killed_while_working
 
-TASKS, TASKS_BETWEEN_KILLS = 200, 40
-SOAK_TASKS = 5_000
-WORKERS, ACCOUNTS = 3, 10
+TASKS, TASKS_BETWEEN_KILLS, WORKERS = 200, 60, 2
+SOAK_TASKS, SOAK_WORKERS = 5_000, 3
+ACCOUNTS = 10
 AT_ONCE = 4
 """So many tasks of the queue run at once in a worker: so many can one crash let run again."""
 
@@ -51,7 +51,7 @@ def test_workers_that_die_lose_no_task_and_count_none_twice(tmp_path: Path) -> N
 def test_a_worker_dies_every_second_while_thousands_of_tasks_run(tmp_path: Path) -> None:
     with job_place(tmp_path) as place:
         toll = killed_while_working(
-            place, tasks=SOAK_TASKS, workers=WORKERS, accounts=ACCOUNTS, wait=lambda: time.sleep(1.0)
+            place, tasks=SOAK_TASKS, workers=SOAK_WORKERS, accounts=ACCOUNTS, wait=lambda: time.sleep(1.0)
         )
     check(toll)
     assert toll.kills >= 10, toll
