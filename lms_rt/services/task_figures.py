@@ -42,10 +42,6 @@ class TaskFigures:
         """A worker ended as it should."""
         await WorkerRecord.leave(worker_id)
 
-    async def forget_silent(self) -> None:
-        """Remove the reports of workers that are long gone."""
-        await WorkerRecord.forget_before(self._clock.now() - timedelta(days=1))
-
     # --- nodes ask ---
 
     async def find_queues_without_worker(self) -> list[Queue]:
