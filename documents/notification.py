@@ -82,7 +82,7 @@ class Notification(Aggregate):
         if place is not None:
             at, notification_id = place
             older = [{"created_at": {"$lt": at}}, {"created_at": at, "_id": {"$lt": notification_id}}]
-            filter_ = {"$and": [filter_, {"$or": older}]}
+            filter_ = {**filter_, "$and": [{"$or": older}]}
         return await cls.rows().find(filter_, dict(_SHOWN)).sort(_NEWEST_FIRST).limit(limit).to_list(length=limit)
 
     @classmethod

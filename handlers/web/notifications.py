@@ -33,7 +33,8 @@ class NotificationsPage(PageHandler):
         """The list, newest first; the filter and the page stand in the address."""
         chosen = self.get_query_argument("show", "")
         chosen = chosen if chosen in _FILTERS else "all"
-        page = await self.services.notifications.list(self.actor, self._query(chosen))
+        notifications = self.services.notifications
+        page = await notifications.list(self.actor, self._query(chosen), language=self.language)
         self.unread = page.unread
         screen = Screen(
             "notifications.html",

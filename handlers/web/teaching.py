@@ -12,6 +12,7 @@ from lms_rt.contracts.courses import CourseDetailView, OwnCourseQuery
 from lms_rt.contracts.enrollments import RosterQuery
 from lms_rt.contracts.quizzes import QuizQuery
 from lms_rt.errors import Code, Refused
+from lms_rt.ids import new_id
 
 STAFF: Access = role("instructor", "admin")
 TABS = ("details", "lessons", "quizzes", "students")
@@ -91,7 +92,7 @@ class CourseEditor(PageHandler):
         number = int(page) if page.isdecimal() and 0 < len(page) < 7 else 1
         query = RosterQuery(page=max(1, number), page_size=50)
         listed = await self.services.enrollments.list_students(self.actor, course.id, query)
-        return {"listed": shape(listed)}
+        return {"listed": shape(listed), "once": new_id("req")}
 
 
 PAGES = [

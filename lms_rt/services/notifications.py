@@ -99,9 +99,12 @@ class Notifications:
 
     # --- reading ---
 
-    async def list(self, actor: Actor, query: NotificationQuery) -> NotificationPage | NotificationStretch:
-        """The actor's own, newest first, in pages or by cursor."""
+    async def list(
+        self, actor: Actor, query: NotificationQuery, *, language: str | None = None
+    ) -> NotificationPage | NotificationStretch:
+        """The actor's own, newest first, in pages or by cursor; in this language, else in that of their profile."""
         locale, until = await self._reading(actor)
+        locale = language or locale
         unread = await Notification.count_unread(actor.user_id, until)
         wanted: Row = {"user_id": actor.user_id}
         if query.is_read is not None:

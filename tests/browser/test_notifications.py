@@ -79,7 +79,7 @@ def test_who_opens_what_it_is_about_has_read_it(open_window: Opener, newcomer: t
     enroll(http, course["id"])
     page = open_window(who=email).page
     page.goto("/notifications?lang=ar")
-    expect(page.locator(".notice")).to_have_count(1)
+    expect(page.locator(".notice-title")).to_have_text(f"تم تسجيلك في \u2068{course['title']}\u2069")
     page.locator(".notice a").click()
     page.wait_for_url(f"**/learn/{course['slug']}**")
     expect(page.locator("#bell")).to_have_attribute("data-unread", "0")
@@ -129,3 +129,22 @@ def test_only_administrators_are_asked_about_webhooks(open_window: Opener) -> No
     page = open_window(who=TEACHER_EMAIL).page
     page.goto("/notifications/preferences?lang=en")
     expect(page.get_by_role("checkbox", name="webhook")).to_have_count(0)
+
+
+def test_what_a_teacher_tells_the_course_rings_the_students_bell(
+    open_window: Opener, newcomer: tuple[str, httpx.Client], demo_school: DemoSchool
+) -> None:
+    email, http = newcomer
+    enroll(http, demo_school.course["id"])
+    student, teacher = open_window(who=email).page, open_window(who=TEACHER_EMAIL).page
+    student.goto("/?lang=en")
+    expect(student.locator("#connection")).to_have_attribute("data-line", "live")
+    expect(student.locator("#bell")).to_have_attribute("data-unread", "1")
+    teacher.goto(f"/teach/courses/{demo_school.course['id']}/students?lang=en")
+    teacher.get_by_text("Tell everybody in the course").click()
+    teacher.get_by_label("What you want to say").fill("No lesson on Monday.")
+    teacher.get_by_role("button", name="Send to everybody").click()
+    expect(teacher.locator("#toasts")).to_contain_text("On its way")
+    expect(student.locator("#bell")).to_have_attribute("data-unread", "2")
+    student.goto("/notifications")
+    expect(student.locator(".notice-body").first).to_have_text("No lesson on Monday.")
