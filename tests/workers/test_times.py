@@ -18,8 +18,6 @@ from tests import factories
 from tests.clients import Visitor
 from tests.house import House
 from tests.working import idle, working
-from workers import schedule
-from workers.tasks import TASKS
 
 
 async def run(house: House, task: str, **args: Any) -> None:
@@ -44,11 +42,6 @@ async def mails_to(user_id: str, template: str) -> list[dict[str, Any]]:
 def day_due(house: House, zone: str, hours: int) -> str:
     """The local day on which this hour came last there, in a zone without summer time."""
     return local_date(zone, house.services.clock.now() - timedelta(hours=hours)).isoformat()
-
-
-async def test_what_is_scheduled_is_in_the_table_of_tasks() -> None:
-    assert {one.task for one in schedule.SCHEDULES} <= set(TASKS)
-    assert len({one.name for one in schedule.SCHEDULES}) == len(schedule.SCHEDULES)
 
 
 async def test_a_reminder_reaches_the_student(house: House) -> None:
