@@ -6,7 +6,8 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 from config.settings import VERSION
 from lms_rt.bootstrap import Services
@@ -61,28 +62,36 @@ class Worker:
     async def hold(self) -> None:
         """Prolong the leases of what runs, until cancelled."""
         while True:
-            lost = await self._services.jobs.renew([taken for lane in self._lanes.values() for taken in lane.held])
-            for lane in self._lanes.values():
-                lane.drop(lost)
+            await self._try("the leases could not be renewed", self._renew)
             await asyncio.sleep(RENEW_SECONDS)
 
     async def report(self) -> None:
         """Say every few seconds how it stands, until cancelled."""
         while True:
-            await self._services.task_figures.report(self.worker_id, self._report())
+            await self._try("this worker could not be reported", self._tell)
             await asyncio.sleep(REPORT_SECONDS)
 
     async def close(self, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         """Take nothing more, let what runs end, hand back what does not."""
         await asyncio.gather(*(lane.close(patience_seconds=patience_seconds) for lane in self._lanes.values()))
-        try:
-            await self._services.task_figures.leave(self.worker_id)
-        except Exception as error:  # noqa: BLE001 - its report grows old by itself
-            _log.info("this worker's report stays: %s", type(error).__name__)
+        await self._try("this worker's report stays", partial(self._services.task_figures.leave, self.worker_id))
 
-    def _report(self) -> dict[str, object]:
+    @staticmethod
+    async def _try(words: str, step: Callable[[], Awaitable[None]]) -> None:
+        """Do it, and say in one line when the database is away: the next time comes soon."""
+        try:
+            await step()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the work goes on
+            _log.warning("%s: %s", words, type(error).__name__)
+
+    async def _renew(self) -> None:
+        lost = await self._services.jobs.renew([taken for lane in self._lanes.values() for taken in lane.held])
+        for lane in self._lanes.values():
+            lane.drop(lost)
+
+    async def _tell(self) -> None:
         lanes = self._lanes.values()
-        return {
+        fields = {
             "queues": list(self._lanes),
             "host": socket.gethostname(),
             "pid": os.getpid(),
@@ -92,3 +101,4 @@ class Worker:
             "done": sum(lane.done for lane in lanes),
             "failed": sum(lane.failed for lane in lanes),
         }
+        await self._services.task_figures.report(self.worker_id, fields)

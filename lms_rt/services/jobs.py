@@ -42,6 +42,9 @@ MAX_UNREAD_DAYS = 1
 """A task that this version does not know was asked for by a newer one: for so long it is left for a newer worker."""
 MAX_RETRY_AFTER_SECONDS = 24 * 3600.0
 """No other server can put a job off for longer."""
+SKEW = timedelta(milliseconds=250)
+"""A worker whose clock is so far behind must not take what is due at once for what is due in a moment: it would look again in
+a second."""
 MAX_ERROR = 500
 WATCH_SECONDS = 10.0
 
@@ -106,19 +109,19 @@ class Jobs:
     async def put(self, job_id: str, task: str, args: dict[str, Any], *, due_at: datetime | None = None) -> None:
         """Ask for a job; again with the same id changes nothing, even when it is done."""
         kind, now = task_kind(task), self._clock.now()
-        due_at = due_at or now
+        is_due = due_at is None or due_at <= now
         fields = {
             "queue": kind.queue,
             "task": task,
             "args": args,
             "state": JobState.WAITING.value,
-            "due_at": due_at,
+            "due_at": now - SKEW if is_due else due_at,
             "created_at": now,
             "tries": 0,
             "crashes": 0,
         }
         await Job.put(job_id, fields)
-        if due_at <= now:
+        if is_due:
             await self.wake(kind.queue, job_id)
 
     async def wake(self, queue: str, job_id: str) -> None:
@@ -216,7 +219,7 @@ class Jobs:
 
     async def hand_back(self, taken: Taken) -> None:
         """Its worker ends: another may take it at once, and this run does not count."""
-        fields: Row = {"state": JobState.WAITING.value, "due_at": self._clock.now()}
+        fields: Row = {"state": JobState.WAITING.value, "due_at": self._clock.now() - SKEW}
         if await Job.leave(taken.job_id, taken.token, fields):
             await self.wake(taken.kind.queue, taken.job_id)
 
@@ -225,8 +228,11 @@ class Jobs:
     async def watch(self) -> None:
         """Count every few seconds what is due and not taken, until cancelled."""
         while True:
-            for queue in QUEUES:
-                figures.QUEUE_LENGTH.labels(queue).set(await Job.count_due(queue, self._clock.now()))
+            try:
+                for queue in QUEUES:
+                    figures.QUEUE_LENGTH.labels(queue).set(await Job.count_due(queue, self._clock.now()))
+            except Exception as error:  # noqa: BLE001 - the database is away, and others say so
+                _log.info("the queues could not be counted: %s", type(error).__name__)
             await asyncio.sleep(WATCH_SECONDS)
 
     async def _bury(self, queue: str, job_id: str, token: str, reason: str, *, failures: int = 0) -> None:

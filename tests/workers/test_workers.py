@@ -13,11 +13,22 @@ import pytest
 from documents.enums import JobState
 from documents.job import Job
 from lms_rt.bootstrap import Services
-from lms_rt.contracts.jobs import JobArgs, Retries, TaskKind
+from lms_rt.contracts.jobs import (
+    FIVE_RETRIES,
+    MAX_WAIT_SECONDS,
+    OVER_DAYS,
+    QUEUES,
+    TASK_KINDS,
+    JobArgs,
+    Retries,
+    TaskKind,
+)
 from lms_rt.ids import new_id
 from lms_rt.services.jobs import Failed, Hopeless, NotYet, Taken
 from tests.house import House
 from tests.working import idle, task, working
+from workers.lane import CONCURRENCY
+from workers.tasks import TASKS
 
 AT_ONCE = Retries((0.0,) * 5)
 
@@ -73,6 +84,11 @@ async def stored(job_id: str) -> dict[str, Any]:
     row = await Job.find_row(job_id)
     assert row is not None
     return row
+
+
+def test_every_task_that_can_be_asked_for_has_somebody_who_does_it() -> None:
+    assert set(TASKS) - {"test.note"} == {kind.name for kind in TASK_KINDS}
+    assert {kind.queue for kind in TASK_KINDS} <= set(QUEUES) == set(CONCURRENCY)
 
 
 async def test_what_is_asked_for_is_run_once(house: House, services: Services, notes: Notes) -> None:
@@ -210,9 +226,7 @@ async def test_a_time_out_of_the_tasks_own_is_no_time_limit(house: House, servic
     assert (await stored(job_id))["error"] == "TimeoutError: the other server"
 
 
-async def test_waits_grow_are_drawn_and_end(kind: TaskKind) -> None:
-    from lms_rt.contracts.jobs import FIVE_RETRIES, MAX_WAIT_SECONDS, OVER_DAYS
-
+async def test_waits_grow_are_drawn_and_end() -> None:
     waits = [[FIVE_RETRIES.wait_seconds(failures) for _ in range(200)] for failures in range(1, 6)]
     for failures, drawn in enumerate(waits, 1):
         most = min(10 * 2 ** (failures - 1), MAX_WAIT_SECONDS)
