@@ -7,33 +7,24 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx
-from tornado.httpserver import HTTPServer
-from tornado.testing import bind_unused_port
 
-from handlers.app import make_app, server_options
+from handlers.app import make_app
 from handlers.rest import auth, users
+from tests.rest.serving import client_of
 from tests.services.people import PASSWORD, People
 
 if TYPE_CHECKING:
     from lms_rt.bootstrap import Services
 
 MONA = {"email": "mona@example.org", "password": PASSWORD}
-BASE = "/api/v1"
 
 
 @asynccontextmanager
 async def serving(people: People) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a server for accounts; the other services are not needed, and not there."""
     app = make_app(cast("Services", people), operations=(*auth.ROUTES, *users.ROUTES), pages=(), live=())
-    server = HTTPServer(app, **server_options())
-    socket, port = bind_unused_port()
-    server.add_socket(socket)
-    try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}{BASE}", trust_env=False) as client:
-            yield client
-    finally:
-        server.stop()
-        await server.close_all_connections()
+    async with client_of(app) as client:
+        yield client
 
 
 async def registered(http: httpx.AsyncClient) -> dict[str, Any]:

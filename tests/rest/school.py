@@ -8,22 +8,20 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx
-from tornado.httpserver import HTTPServer
-from tornado.testing import bind_unused_port
 
 from config.settings import Settings
-from handlers.app import make_app, server_options
+from handlers.app import make_app
 from handlers.rest import categories, courses, enrollments, lessons
 from lms_rt.contracts.actor import Actor
 from lms_rt.errors import Code, Refused
 from lms_rt.security.csrf import CsrfTokens
 from lms_rt.services.idempotency import Idempotency
+from tests.rest.serving import client_of
 from tests.services.school import PEOPLE, School
 
 if TYPE_CHECKING:
     from lms_rt.bootstrap import Services
 
-BASE = "/api/v1"
 OPERATIONS = (*courses.ROUTES, *lessons.ROUTES, *categories.ROUTES, *enrollments.ROUTES)
 
 
@@ -73,12 +71,5 @@ async def serving(school: School, settings: Settings) -> AsyncIterator[httpx.Asy
         progress=school.progress,
     )
     app = make_app(cast("Services", services), operations=OPERATIONS, pages=(), live=())
-    server = HTTPServer(app, **server_options())
-    socket, port = bind_unused_port()
-    server.add_socket(socket)
-    try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}{BASE}", trust_env=False) as client:
-            yield client
-    finally:
-        server.stop()
-        await server.close_all_connections()
+    async with client_of(app) as client:
+        yield client

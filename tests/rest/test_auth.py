@@ -10,7 +10,8 @@ import pytest
 
 from lms_rt.contracts.actor import Actor
 from lms_rt.errors import Code, Refused
-from tests.rest.people import BASE, MONA, bearer, problem, registered, serving
+from tests.rest.people import MONA, bearer, problem, registered, serving
+from tests.rest.serving import BASE
 from tests.services.people import PASSWORD, People
 
 
