@@ -46,6 +46,10 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
+_ATOM = r"[^\s@<>()\[\],;:\\\".]+"
+"""A piece of a mail address between dots."""
+
+
 class Settings(BaseSettings):
     """Names, defaults and limits; `docs/configuration.md` is made from here."""
 
@@ -186,7 +190,7 @@ class Settings(BaseSettings):
     @field_validator("email_from")
     @classmethod
     def _mailbox(cls, value: str) -> str:
-        if value and not re.fullmatch(r"[^\s@<>]+@[\w.-]+", value):
+        if value and not re.fullmatch(rf"{_ATOM}(\.{_ATOM})*@[\w-]+(\.[\w-]+)*", value):
             raise ValueError("use an address such as school@lms.example.org; the name is EMAIL_FROM_NAME")
         return value
 

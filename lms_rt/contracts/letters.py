@@ -34,5 +34,5 @@ class Sender:
 
     @property
     def domain(self) -> str:
-        """The part behind the @: Message-IDs end with it, and servers are greeted by it."""
-        return self.address.rpartition("@")[2]
+        """The part behind the @ as the network writes it: Message-IDs end with it, and servers are greeted by it."""
+        return self.address.rpartition("@")[2].encode("idna").decode()

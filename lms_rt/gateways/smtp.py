@@ -17,7 +17,7 @@ from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPRespons
 
 from lms_rt.contracts.letters import Letter, Sender
 from lms_rt.gateways.mail import MailRefused, Postman
-from lms_rt.gateways.mime import envelope_address, envelope_domain, mime_bytes, needs_utf8
+from lms_rt.gateways.mime import envelope_address, mime_bytes, needs_utf8
 
 MAX_CONNECTIONS = 5
 MAX_LETTERS = 100
@@ -68,6 +68,7 @@ class SmtpPostman(Postman):
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self._server, self._sender = server, sender
+        self._address = envelope_address(sender.address)
         self._tls_context = tls_context
         self._idle_seconds = idle_seconds
         self._places = asyncio.Semaphore(max_connections)
@@ -114,13 +115,13 @@ class SmtpPostman(Postman):
         is_sound = False
         try:
             try:
-                await _open_envelope(line.client, self._sender.address, recipient, is_utf8=is_utf8)
+                await _open_envelope(line.client, self._address, recipient, is_utf8=is_utf8)
             except ConnectionError:
                 if not is_used:
                     raise
                 line.client.close()  # it had died of age: the server knows nothing of this letter
                 line = await self._new_line()
-                await _open_envelope(line.client, self._sender.address, recipient, is_utf8=is_utf8)
+                await _open_envelope(line.client, self._address, recipient, is_utf8=is_utf8)
             await line.client.data(content)
             is_sound = True
         except SMTPResponseException as error:
@@ -153,7 +154,7 @@ class SmtpPostman(Postman):
             start_tls=server.tls == "starttls",  # True: an error where the server offers none
             tls_context=self._tls_context,
             timeout=server.timeout_seconds,
-            local_hostname=envelope_domain(self._sender.domain),
+            local_hostname=self._sender.domain,
         )
         try:
             await client.connect()

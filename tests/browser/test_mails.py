@@ -22,7 +22,7 @@ from tests.unit.mail_samples import SAMPLES
 pytestmark = pytest.mark.browser
 
 Opener = Callable[..., Window]
-LOOKED_AT = {"digest", "mfa_code", "announcement", "payment_failed"}
+LOOKED_AT = {"en": {"digest", "mfa_code", "announcement", "payment_failed"}, "ar": {"digest"}}
 """Axe is slow; these have every part that mails are made of."""
 NAMES = {"en": "Ali Hassan", "ar": "علي حسن"}
 
@@ -112,5 +112,5 @@ def test_every_mail_fits_a_phone_and_can_be_read_by_all(
         html = renderer.render(template.name, data, reader, unsubscribe_url=unsubscribe_url).html
         show(window.page, html)
         expect(window.page.locator("html")).to_have_attribute("dir", "rtl" if language == "ar" else "ltr")
-        wrong += [f"{template.name}: {what}" for what in window.look_over(has_axe=template.name in LOOKED_AT)]
+        wrong += [f"{template.name}: {what}" for what in window.look_over(has_axe=template.name in LOOKED_AT[language])]
     assert not wrong

@@ -101,6 +101,18 @@ async def test_addresses_of_the_whole_world_are_reached() -> None:
     assert [mail.recipient for mail in place.received] == ["علي@example.org", "ali@xn--bcher-kva.example"]
 
 
+async def test_a_school_of_any_domain_can_write() -> None:
+    sender = Sender("schule@schüle.example", "Schüle")
+    async with mail_server() as place:
+        carrier = SmtpPostman(MailServer(host="127.0.0.1", port=place.port, tls="none"), sender)
+        await carrier.deliver(replace(LETTER, message_id=f"msg_1@{sender.domain}"))
+        await carrier.close()
+    (mail,) = place.received
+    assert mail.sender == "schule@xn--schle-mva.example"
+    assert mail.message["From"].addresses[0].addr_spec == mail.sender
+    assert mail.message["Message-ID"] == "<msg_1@xn--schle-mva.example>"
+
+
 @pytest.mark.parametrize(
     "changes",
     [
