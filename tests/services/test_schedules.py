@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
-from documents.enums import Role
 from documents.job import Job
 from documents.schedule import ScheduleMark
-from documents.user import User
 from lms_rt.bus.memory import SilentWakeUps
 from lms_rt.clock import FakeClock
 from lms_rt.services.jobs import Jobs
 from lms_rt.services.schedules import Schedule, Schedules
+from tests.zones import live_in
 
 NIGHTLY = Schedule("tidy", "retention.clean_up", time(3))
 DAILY = Schedule("daily", "reminders.daily", time(10), is_local=True)
@@ -35,14 +34,9 @@ def scheduler(clock: FakeClock) -> Schedules:
     return Schedules(clock=clock, jobs=Jobs(clock=clock, wake_ups=SilentWakeUps()))
 
 
-async def live_in(*zones: str) -> None:
+async def people_in(*zones: str) -> None:
     """Somebody in each of these timezones."""
-    for zone in zones:
-        user = User(
-            id=f"usr_{zone}", email=zone, email_key=zone, password_hash="none", full_name="X", role=Role.STUDENT,
-            timezone=zone, created_at=MONDAY, updated_at=MONDAY,
-        )  # fmt: skip
-        assert await User.add(user)
+    await live_in(zones, MONDAY)
 
 
 async def jobs() -> dict[str, dict[str, Any]]:
@@ -66,7 +60,7 @@ async def test_a_nightly_task_is_asked_for_once_a_night() -> None:
 
 
 async def test_everybodys_morning_comes_when_it_is_morning_there(caplog: pytest.LogCaptureFixture) -> None:
-    await live_in("Africa/Cairo", "America/New_York", "UTC")
+    await people_in("Africa/Cairo", "America/New_York", "UTC")
     clock = clock_at("2026-03-24 00:00")
     one = scheduler(clock)
     await one.look((DAILY,))  # yesterday's mornings are less than a day old, all three
@@ -81,7 +75,7 @@ async def test_everybodys_morning_comes_when_it_is_morning_there(caplog: pytest.
 
 
 async def test_the_week_begins_on_monday_by_the_clock_of_the_place() -> None:
-    await live_in("Pacific/Kiritimati", "Pacific/Niue")
+    await people_in("Pacific/Kiritimati", "Pacific/Niue")
     clock = clock_at("2026-03-21 12:00")
     await let_pass(clock, scheduler(clock), (WEEKLY,), hours=24 * 9)
     mondays = ["2026-03-23", "2026-03-30"]
@@ -103,7 +97,7 @@ async def test_the_week_begins_on_monday_by_the_clock_of_the_place() -> None:
     ],
 )
 async def test_a_day_on_which_the_clock_is_changed_is_one_day(zone: str, hour: time, begins: str) -> None:
-    await live_in(zone)
+    await people_in(zone)
     clock = clock_at(begins)
     plan = (Schedule("daily", "reminders.daily", hour, is_local=True),)
     one = scheduler(clock)
@@ -120,7 +114,7 @@ async def test_a_day_on_which_the_clock_is_changed_is_one_day(zone: str, hour: t
 
 async def test_two_schedulers_ask_for_the_same() -> None:
     zones = ["Africa/Cairo", "Asia/Riyadh", "UTC"]
-    await live_in(*zones)
+    await people_in(*zones)
     clock = clock_at("2026-03-23 12:00")
     both = [scheduler(clock), scheduler(clock)]
     for _ in range(26):
@@ -144,7 +138,7 @@ async def test_one_that_died_before_it_made_its_mark_is_followed_without_doublin
 async def test_what_is_late_by_less_than_a_day_is_done_and_what_is_later_is_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    await live_in("Africa/Cairo")
+    await people_in("Africa/Cairo")
     clock = clock_at("2026-03-23 12:00")
     await scheduler(clock).look((DAILY, WEEKLY))
     clock.advance(timedelta(days=8, hours=19, minutes=59).total_seconds())  # the last morning was 24 h ago but a minute
@@ -177,7 +171,7 @@ async def test_who_moves_to_a_new_place_is_seen_within_a_minute() -> None:
     one = scheduler(clock)
     await one.look((DAILY,))
     assert await jobs() == {}
-    await live_in("Asia/Tokyo")
+    await people_in("Asia/Tokyo")
     clock.advance(60)
     await one.look((DAILY,))
     assert sorted(await jobs()) == ["daily:Asia/Tokyo:2026-03-23"]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from config.settings import Settings
-from documents.enums import JobState, Role
+from documents.enums import JobState
 from documents.job import Job
 from documents.schedule import ScheduleMark
 from documents.user import User
@@ -27,6 +27,7 @@ from tests.conftest import settings_on
 from tests.house import House
 from tests.servers.schedulers import LmsScheduler
 from tests.servers.workers import LmsWorker
+from tests.zones import live_in
 from workers import schedule, scheduler
 from workers.scheduler import keeping_time
 
@@ -59,15 +60,6 @@ class Place:
         self.stack.callback(worker.kill)
         await asyncio.to_thread(worker.start)
 
-    async def live_in(self, zones: Iterable[str]) -> None:
-        now = self.clock.now()
-        for zone in zones:
-            user = User(
-                id=f"usr_{zone}", email=zone, email_key=zone, password_hash="none", full_name="X", role=Role.STUDENT,
-                timezone=zone, created_at=now, updated_at=now,
-            )  # fmt: skip
-            assert await User.add(user)
-
     def due_between(self, after: datetime, until: datetime, zones: Iterable[str] = ZONES) -> set[str]:
         """The ids of all firings in this time."""
         return {
@@ -90,7 +82,7 @@ async def opened(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[
 @pytest.fixture
 async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
     async with opened(request, tmp_path) as made:
-        await made.live_in(ZONES)
+        await live_in(ZONES, made.clock.now())
         yield made
 
 
@@ -133,7 +125,7 @@ async def test_two_schedulers_ask_for_everything_once_and_end_when_told_to(place
 @pytest.mark.real
 async def test_a_scheduler_killed_again_and_again_leaves_nothing_out_and_doubles_nothing(place: Place) -> None:
     zones = [f"Etc/GMT{hours:+}" for hours in range(-14, 13)]
-    await place.live_in(zones)
+    await live_in(zones, place.clock.now())
     begun, one, done = place.clock.now(), place.one_more(), set[str]()
     for _ in range(2):
         await asyncio.to_thread(one.start)
