@@ -46,7 +46,7 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
-_ATOM = r"[^\s@<>()\[\],;:\\\".]+"
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 """A piece of a mail address between dots."""
 
 
