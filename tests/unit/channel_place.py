@@ -8,7 +8,7 @@ from dataclasses import replace
 import orjson
 
 from documents.enums import Role
-from lms_rt.bus.base import Bus, History, HistoryPage, Position, Stretch
+from lms_rt.bus.base import Bus, History, HistoryPage, Message, Position, Receiver, Stretch
 from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.actor import Actor
@@ -95,6 +95,14 @@ class Place:
     async def publish(self, count: int = 1) -> None:
         for _ in range(count):
             await self.bus.fan_out.publish_direct("course:1", "announcement", {})
+
+    async def publish_unheard(self) -> list[Receiver[Message]]:
+        """Publish what this node does not hear; who would have heard it."""
+        receivers = self.bus.fan_out._channels._receivers  # type: ignore[attr-defined]
+        unhearing: list[Receiver[Message]] = receivers.pop("course:1")
+        await self.publish()
+        receivers["course:1"] = unhearing
+        return unhearing
 
     def subscribing(self, connection: Connection, since: Position | None = None) -> asyncio.Task[Subscription]:
         return asyncio.create_task(self.hub.subscribe(connection, "course:1", since))

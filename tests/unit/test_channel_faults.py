@@ -85,12 +85,9 @@ async def test_nobody_joins_a_hub_that_is_closed(place: Place) -> None:
 async def test_tops_that_could_not_be_asked_for_are_compared_when_the_bus_is_back(place: Place) -> None:
     connection, ears = place.connection("con_1")
     await place.subscribed(connection)
-    receivers = place.bus.fan_out._channels._receivers  # type: ignore[attr-defined]
-    lost = receivers.pop("course:1")
-    await place.publish()
-    receivers["course:1"] = lost
+    (listening,) = await place.publish_unheard()
     place.history.is_away = True
-    lost[0].receive(Interrupted("course:1"))
+    listening.receive(Interrupted("course:1"))
     await settle()
     place.history.is_away = False
     place.hub.compare_again()
@@ -105,11 +102,8 @@ async def test_tops_that_could_not_be_asked_for_are_compared_when_the_bus_is_bac
 async def test_a_gap_is_counted_when_it_was_healed(place: Place) -> None:
     connection, ears = place.connection("con_1")
     await place.subscribed(connection)
-    receivers = place.bus.fan_out._channels._receivers  # type: ignore[attr-defined]
     for is_away in (False, True):
-        lost = receivers.pop("course:1")
-        await place.publish()
-        receivers["course:1"] = lost
+        await place.publish_unheard()
         place.history.is_away = is_away
         await place.publish()
         await settle()
