@@ -242,6 +242,18 @@ async def test_gone_is_gone(post: Post) -> None:
     assert len(post.receiver.received) == 1
 
 
+async def test_of_many_that_learn_at_once_that_it_is_gone_one_tells(post: Post) -> None:
+    post.receiver.standing = Reply(410)
+    await asyncio.gather(*(post.attempt(job_id=f"job_{n}") for n in range(5)))
+    assert (len(post.receiver.received), len(post.told), (await post.stored()).version) == (5, 1, 2)
+
+
+async def test_what_happens_while_it_is_off_is_not_kept_for_it(post: Post) -> None:
+    await post.webhooks.change(ADMIN, post.webhook.id, WebhookChange(is_active=False))
+    await post.webhooks.follow(RecordedEvent(EVENT_ID, "course.published", post.clock.now(), {"id": "crs_1"}))
+    assert await Job.rows().count_documents({"task": "webhooks.deliver"}) == 0
+
+
 async def test_switched_on_again_it_has_no_past(post: Post) -> None:
     post.receiver.standing = Reply(500)
     await post.fails()
