@@ -11,7 +11,7 @@ import pytest
 from documents.enums import JobState, Role
 from documents.job import Job
 from documents.user import User
-from lms_rt.bootstrap import open_services
+from lms_rt.bootstrap import Services, open_services
 from lms_rt.gateways.smtp import MAX_CONNECTIONS
 from lms_rt.ids import derived_id, new_id
 from tests.conftest import settings_on
@@ -27,6 +27,22 @@ KILLS = (30, 70)
 """A worker is killed when so many mails have come."""
 
 
+async def _reader(services: Services) -> User:
+    now = services.clock.now()
+    reader = User(
+        id=new_id("usr"),
+        email="ali@example.org",
+        email_key="ali@example.org",
+        full_name="Ali",
+        role=Role.STUDENT,
+        password_hash="-",
+        created_at=now,
+        updated_at=now,
+    )
+    assert await User.add(reader)
+    return reader
+
+
 async def test_no_mail_is_missing_and_each_repeat_is_known(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     async with mail_server() as place:
         settings = settings_on(
@@ -39,18 +55,7 @@ async def test_no_mail_is_missing_and_each_repeat_is_known(request: pytest.Fixtu
             email_from="school@lms.example",
         )
         async with open_services(settings) as services:
-            now = services.clock.now()
-            reader = User(
-                id=new_id("usr"),
-                email="ali@example.org",
-                email_key="ali@example.org",
-                full_name="Ali",
-                role=Role.STUDENT,
-                password_hash="-",
-                created_at=now,
-                updated_at=now,
-            )
-            assert await User.add(reader)
+            reader = await _reader(services)
             args = {"template": "course_completion", "user_id": reader.id, "data": SAMPLES["course_completion"]}
             job_ids = [f"mail:{n}" for n in range(MAILS)]
             for job_id in job_ids:
