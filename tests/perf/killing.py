@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.perf.job_place import JobPlace, killed
-from tests.perf.programs import Program, ProgramError
+from tests.perf.programs import ProgramError
 
 _PATIENCE_SECONDS = 600.0
 
@@ -32,27 +32,20 @@ class Toll:
 def killed_while_working(
     place: JobPlace, *, tasks: int, workers: int, accounts: int, wait: Callable[[], object]
 ) -> Toll:
-    """Let workers do so many tasks; after every `wait` the oldest dies by `kill -9`, and a new one is started."""
+    """Let workers do so many tasks. The oldest dies by `kill -9` a `wait` after it was ready, and a new one is started."""
     place.put(tasks, "kill", accounts=accounts)
     crew = deque(place.start_worker() for _ in range(workers))
-    for worker in crew:
-        worker.line()
     began, kills = time.monotonic(), 0
-    while not is_over(place):
+    while True:
+        crew[0].line()
+        wait()
+        if is_over(place):
+            return _toll(place, tasks=tasks, accounts=accounts, kills=kills, seconds=time.monotonic() - began)
         if time.monotonic() - began > _PATIENCE_SECONDS:
             raise ProgramError(f"after {kills} kills there were {place.states()}")
-        wait()
-        kills += _replace_oldest(place, crew)
-    seconds = time.monotonic() - began
-    return _toll(place, tasks=tasks, accounts=accounts, kills=kills, seconds=seconds)
-
-
-def _replace_oldest(place: JobPlace, crew: deque[Program]) -> int:
-    if is_over(place):
-        return 0
-    killed(crew.popleft())
-    crew.append(place.start_worker())
-    return 1
+        killed(crew.popleft())
+        crew.append(place.start_worker())
+        kills += 1
 
 
 def is_over(place: JobPlace) -> bool:

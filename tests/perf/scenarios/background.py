@@ -92,8 +92,10 @@ def _work_on(place: JobPlace, count: int, tables: tuple[Table, Table], label: st
 
 def kills(arena: Arena) -> list[Table]:
     """One of the workers dies every second."""
-    table = Table("kills", f"A worker killed every {_LIFE_SECONDS:g} s", f"of {arena.scaled(_TASKS):,} tasks, as named")
-    table.note = f"{_WORKERS} workers; the oldest dies by `kill -9`, and a new one is started."
+    table = Table("kills", "A worker killed every second", f"of {arena.scaled(_TASKS):,} tasks, as named")
+    table.note = (
+        f"{_WORKERS} workers; the oldest dies by `kill -9` a second after it was ready, and a new one is started."
+    )
     for turn in range(min(arena.repeat, 3)):
         arena.say(table.title)
         with opened_for([table], job_place(arena.scratch / f"kills{turn}")) as place:
