@@ -104,6 +104,28 @@ async def test_the_same_event_twice_is_one_notification_one_word_and_one_job(not
     assert len(await noticing.due_jobs()) == 1
 
 
+@pytest.mark.parametrize("who_comes_after", ["the sweeper", "the job of the event"])
+async def test_who_dies_after_the_write_leaves_the_word_and_the_mail_to_others(
+    noticing: Noticing, who_comes_after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def killed(*_: object) -> None:
+        raise OSError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(noticing.relay, "hand_over", killed)
+        with pytest.raises(OSError, match="killed"):
+            await noticing.graded()
+    assert await noticing.live() == []
+    for _ in range(2):
+        if who_comes_after == "the sweeper":
+            await noticing.relay.sweep(minimum_age_ms=0)
+        else:
+            await noticing.graded()
+    assert [name for name, _ in await noticing.live()] == ["notification"]
+    noticing.clock.advance(61)
+    assert len(await noticing.due_jobs()) == 1
+
+
 async def test_words_are_of_the_language_that_the_reader_has_when_they_read(noticing: Noticing) -> None:
     await noticing.graded()
     await User.rows().update_one({"_id": STUDENT.user_id}, {"$set": {"locale": "ar-EG"}})
