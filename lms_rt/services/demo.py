@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 from documents.enums import Role
 from documents.user import User
-from lms_rt.contracts.accounts import find_email_key
+from lms_rt.contracts.accounts import DEMO_DOMAIN, find_email_key
 from lms_rt.ids import derived_id, random_token
 from lms_rt.security.passwords import PasswordHasher
 from lms_rt.services.accounts import Accounts, NewAccount
 
 DEMO_PASSWORD = "demo-school-1"  # noqa: S105 - printed at every start, for loopback only
-ADMIN_EMAIL = "admin@demo.school"
-TEACHER_EMAIL = "teacher@demo.school"
-STUDENT_EMAILS = tuple(f"student{number}@demo.school" for number in range(1, 31))
+ADMIN_EMAIL = f"admin@{DEMO_DOMAIN}"
+TEACHER_EMAIL = f"teacher@{DEMO_DOMAIN}"
+STUDENT_EMAILS = tuple(f"student{number}@{DEMO_DOMAIN}" for number in range(1, 31))
 
 _STUDENT_NAMES = (
     "Amal Haddad",

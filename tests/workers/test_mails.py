@@ -124,6 +124,14 @@ async def test_a_closed_account_gets_no_mail(school: MailSchool, reader: Reader,
     assert school.place.received == []
 
 
+async def test_nothing_is_sent_to_the_made_up_people_of_the_demo_school(school: MailSchool, reader: Reader) -> None:
+    await User.change(reader.user_id, {"email": "student1@demo.school"}, school.house.services.clock.now())
+    job_id = await reader.ask("welcome")
+    await school.work()
+    assert (await school.job(job_id))["state"] == JobState.DONE
+    assert school.place.received == []
+
+
 # --- one click ---
 
 
