@@ -113,7 +113,7 @@ class PageHandler(RequestHandler):
         self.access.check(self.actor)
         if self.request.method == "POST":
             self.check_form()
-        elif self.has_bell:
+        if self.has_bell:
             self.unread = (await self.services.notifications.unread(self.actor)).unread
 
     @property
