@@ -119,6 +119,7 @@ def test_from_the_first_secret_to_the_end(open_here: Opener, inbox: Inbox) -> No
     headers, again = inbox.received.get(timeout=PATIENCE_SECONDS)
     assert again == body
     assert Webhook(new_secret).verify(again, headers) == Webhook(secret).verify(again, headers)
+    expect(page.locator(".toast")).to_contain_text("on its way again")
 
     page.get_by_role("button", name="Switch off").click()
     expect(page.get_by_text("This webhook is switched off.")).to_be_visible()
@@ -156,6 +157,7 @@ def test_the_pages_as_everybody_may_see_them(open_here: Opener, inbox: Inbox) ->
     page.get_by_role("link", name="Open the webhook").click()
     page.get_by_role("button", name="Send a test").click()
     inbox.received.get(timeout=PATIENCE_SECONDS)
+    expect(page.locator(".toast")).to_be_visible()  # the page that follows is there
     path = urlsplit(page.url).path
     looks = ((path, "en", "light", 1280), (path, "ar", "dark", 320), ("/admin/webhooks", "ar", "light", 320))
     for where, language, theme, width in looks:

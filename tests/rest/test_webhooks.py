@@ -10,12 +10,16 @@ import pytest
 from standardwebhooks import WebhookVerificationError
 
 from documents.job import Job
+from documents.webhook import Webhook
 from tests import factories
 from tests.clients import Visitor
 from tests.conftest import _ENGINES, settings_on
 from tests.house import House, open_house
 from tests.servers.receiver import Receiver, Reply, receiving
 from tests.working import idle, working
+
+LATER = {"Retry-After": "3600"}
+"""Longer than any test takes, however busy the machine is."""
 
 
 @pytest.fixture(scope="module", params=_ENGINES)
@@ -58,6 +62,7 @@ async def deliveries(house: House, made: dict[str, Any], **query: Any) -> list[d
 async def run_waiting_deliveries(house: House) -> None:
     """Let the time until the next attempts pass."""
     now = house.services.clock.now()
+    await Webhook.rows().update_many({}, {"$unset": {"paused_until": ""}})
     await Job.rows().update_many({"task": "webhooks.deliver", "state": "waiting"}, {"$set": {"due_at": now}})
 
 
@@ -142,7 +147,7 @@ async def test_a_test_event_goes_to_that_webhook_alone_even_while_it_is_off(hous
     async with receiving() as other, webhook(house, receiver, "course.published") as made, webhook(house, other):
         await admin.ok("PATCH", f"/webhooks/{made['id']}", json={"is_active": False})
         begun = await admin.ok("POST", f"/webhooks/{made['id']}/test")
-        assert (begun["type"], begun["is_delivered"]) == ("webhook.test", False)
+        assert begun["type"] == "webhook.test"
         (received,) = await receiver.hear()
         await idle(house.services)
         assert received.verified(made["secret"])["id"] == begun["event_id"]
@@ -174,13 +179,13 @@ async def test_what_was_delivered_can_be_sent_again(house: House, receiver: Rece
 
 
 async def test_a_failure_is_tried_again_later_under_the_same_id(house: House, receiver: Receiver) -> None:
-    receiver.replies.extend([Reply(500, body=b"broken"), Reply(302, {"Location": receiver.url("/elsewhere")})])
+    receiver.replies.extend([Reply(503, LATER), Reply(302, {"Location": receiver.url("/elsewhere")})])
     async with webhook(house, receiver, "enrollment.created") as made:
         await enroll_somebody(house)
         await receiver.hear(1)
         await idle(house.services)
         (logged,) = await deliveries(house, made, is_delivered="false")
-        assert (logged["attempt"], logged["status_code"], logged["error"]) == (1, 500, "it answered 500")
+        assert (logged["attempt"], logged["status_code"], logged["error"]) == (1, 503, "it answered 503")
         assert logged["next_attempt_at"] > logged["created_at"]
         for count in (2, 3):
             await run_waiting_deliveries(house)
@@ -189,7 +194,7 @@ async def test_a_failure_is_tried_again_later_under_the_same_id(house: House, re
         assert len({one.headers["webhook-id"] for one in receiver.received}) == 1
         assert {one.path for one in receiver.received} == {"/hook"}  # nobody follows a redirect
         (logged,) = await deliveries(house, made)
-        assert [one["status_code"] for one in logged["attempts"]] == [500, 302, 200]
+        assert [one["status_code"] for one in logged["attempts"]] == [503, 302, 200]
         assert (logged["is_delivered"], logged["next_attempt_at"]) == (True, None)
         assert (await (await house.admin()).ok("GET", f"/webhooks/{made['id']}"))["failing_since"] is None
 
@@ -222,7 +227,7 @@ async def test_who_says_gone_is_switched_off_at_once_until_switched_on(house: Ho
 
 
 async def test_a_removed_webhook_is_told_nothing_more(house: House, receiver: Receiver) -> None:
-    receiver.standing = Reply(500)
+    receiver.standing = Reply(503, LATER)
     admin = await house.admin()
     async with webhook(house, receiver, "enrollment.created") as made:
         await enroll_somebody(house)
