@@ -189,6 +189,18 @@ async def test_whatever_becomes_of_redis_jobs_are_run_and_workers_are_woken_agai
     assert await ended(worker) == 0
 
 
+async def test_a_redis_that_forgets_again_and_again_costs_no_job(place: Place) -> None:
+    worker = await place.worker()
+    asked = []
+    for n in range(200):
+        asked.append(await place.ask("test.mail" if n % 2 else "test.step"))
+        if n % 10 == 0:
+            place.redis.do("FLUSHALL")
+    await idle(place.services)
+    assert sorted(place.notes.lines("ended")) == sorted(asked)
+    assert await ended(worker) == 0
+
+
 async def _is_heard(place: Place) -> bool:
     """Was a wake-up sent, and read?"""
     stream = f"lms:{place.settings.mongodb_database}:tasks:progress"
