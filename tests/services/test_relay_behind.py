@@ -15,6 +15,7 @@ from documents.job import Job
 from lms_rt.bus.base import FanOut
 from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import FakeClock
+from lms_rt.contracts.events import LiveEvent
 from lms_rt.contracts.outbox import Write, effect, event, job
 from lms_rt.services import relay as relay_module
 from lms_rt.services.relay import Relay
@@ -99,6 +100,22 @@ async def test_who_writes_waits_for_what_is_told_and_done_at_once_alone(place: P
     assert place.recorded == [event_id]
     assert await Job.find_row(job_id) is not None
     assert (await place.told(), place.effects) == ([event_id], [effect_id])
+
+
+async def test_the_bus_is_asked_once_for_each_event(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    publish = place.bus.fan_out.publish
+
+    async def counted(channel: str, told: LiveEvent) -> Any:
+        asked.append(told.event_id)
+        return await publish(channel, told)
+
+    monkeypatch.setattr(place.bus.fan_out, "publish", counted)
+    place.door.set()
+    async with finishing(place.relay):
+        written = [(await place.write(f"crs_{n}"))[0] for n in range(3)]
+        await place.emptied()
+    assert asked == written
 
 
 async def test_events_of_one_aggregate_are_recorded_in_their_order_however_they_come(place: Place) -> None:
