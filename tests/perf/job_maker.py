@@ -56,11 +56,12 @@ class Maker:
 
     async def mails(self, count: int, prefix: str, template: str, data: dict[str, Any]) -> dict[str, Any]:
         """Ask for mails."""
-        for n in range(_READERS):
+        readers = min(count, _READERS)
+        for n in range(readers):
             await User.rows().update_one({"_id": f"usr_{n}"}, {"$setOnInsert": self._reader(n)}, upsert=True)
 
         def args_of(n: int) -> dict[str, Any]:
-            return {"template": template, "user_id": f"usr_{n % _READERS}", "data": data}
+            return {"template": template, "user_id": f"usr_{n % readers}", "data": data}
 
         return await self._ask(count, prefix, "mail.send", args_of)
 

@@ -138,10 +138,11 @@ def test_the_bridge_is_measured(arena: Arena) -> None:
 
 
 @pytest.mark.real
-def test_what_follows_a_request_is_measured(arena: Arena) -> None:
+def test_what_follows_a_request_is_measured(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
     (waits,) = background.relay(arena)
     assert waits.rows.keys() == {"half", "99 of 100", "the latest"}
-    assert [list(table.rows) for table in background.backlog(arena)] == [["1,000", "10,000", "100,000"]] * 3
+    monkeypatch.setattr(background, "LEVELS", (1_000,))
+    assert [list(table.rows) for table in background.backlog(arena)] == [["1,000"]] * 3
 
 
 @pytest.mark.real

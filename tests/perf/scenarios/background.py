@@ -12,7 +12,7 @@ from tests.perf.programs import cpu_seconds, forget_peak, resident_kib
 from tests.perf.tables import Goal, Sample, Table
 
 _RATE, _RELAY_SECONDS = 50, 10
-_LEVELS = (1_000, 10_000, 100_000)
+LEVELS = (1_000, 10_000, 100_000)
 _DONE_AT_EACH = 1_000
 _TASKS, _ACCOUNTS, _WORKERS, _LIFE_SECONDS = 5_000, 50, 3, 1.0
 _FLAT = 1.2
@@ -68,7 +68,7 @@ def backlog(arena: Arena) -> list[Table]:
     with opened_for(tables, job_place(arena.scratch / "backlog")) as place:
         if place is None:
             return tables
-        for level in _LEVELS:
+        for level in LEVELS:
             arena.say(f"{redis.title}: {level:,}")
             size, label = arena.scaled(level, least=level // 500), f"{level:,}"
             place.put(size - place.states().get("waiting", 0), f"level{level}_")
