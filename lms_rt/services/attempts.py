@@ -5,10 +5,6 @@ What decides lies beside it: `attempt_start.py`, `leases.py`, `ledger.py`, `subm
 
 from __future__ import annotations
 
-import base64
-import binascii
-from datetime import datetime
-
 from config.settings import Settings
 from documents.attempt import Attempt
 from documents.base import Row
@@ -16,7 +12,7 @@ from documents.course import Course
 from documents.enums import AttemptStatus
 from lms_rt import ids
 from lms_rt.bus.base import Bus
-from lms_rt.clock import Clock, from_ms, to_ms
+from lms_rt.clock import Clock, to_ms
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.attempts import (
     AnswerRow,
@@ -49,6 +45,7 @@ from lms_rt.services.answers import Answers
 from lms_rt.services.attempt_clock import AttemptClock
 from lms_rt.services.attempt_start import AttemptStart
 from lms_rt.services.attempt_views import answer_views, attempt_view, handed_out_view, summary_view, times_of
+from lms_rt.services.cursors import cursor_of, place_of
 from lms_rt.services.leases import Device, Leases
 from lms_rt.services.ledger import MAX_OPERATIONS, Ledger, LedgerRules, Operation, is_writer
 from lms_rt.services.relay import Relay
@@ -249,9 +246,9 @@ class Attempts:
         return wanted if query.student_id is None else wanted | {"student_id": query.student_id}
 
     async def _stretch(self, wanted: Row, query: AttemptQuery) -> CursorPage[AttemptRowView]:
-        rows = await Attempt.find_before(wanted, _place(query.after), limit=query.limit + 1)
+        rows = await Attempt.find_before(wanted, place_of(query.after), limit=query.limit + 1)
         shown = rows[: query.limit]
-        following = _cursor(shown[-1]) if len(rows) > query.limit else None
+        following = cursor_of(shown[-1]["started_at"], shown[-1]["_id"]) if len(rows) > query.limit else None
         items = [summary_view(row, self._clock.now_ms()) for row in shown]
         return CursorPage(items=items, next=following, limit=query.limit)
 
@@ -271,20 +268,3 @@ def _facts_of(signal: Signal) -> dict[str, str]:
     if value is None:
         raise invalid(f"signals.{name}", f"A signal of the kind {signal.kind} needs this.", "required")
     return {name if signal.kind != "seen" else "seen_event_id": value}
-
-
-def _cursor(row: Row) -> str:
-    place = f"{to_ms(row['started_at'])} {row['_id']}"
-    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
-
-
-def _place(cursor: str | None) -> tuple[datetime, str] | None:
-    """The place in the list that a cursor names."""
-    if cursor is None:
-        return None
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        started_ms, attempt_id = text.split(" ")
-        return from_ms(int(started_ms)), attempt_id
-    except (ValueError, binascii.Error, OverflowError):
-        raise invalid("after", "This is no cursor of this list.", "invalid_cursor") from None

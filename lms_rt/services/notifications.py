@@ -6,18 +6,16 @@ same cause told twice is one notification.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from config.settings import Settings
 from documents.base import Row
-from documents.notification import WAITING, Notification, Place, read_of, unread_of
+from documents.notification import WAITING, Notification, read_of, unread_of
 from documents.notification_preferences import NotificationPreferences
 from documents.readers import find_reader
-from lms_rt.clock import Clock, from_ms, rfc3339, to_ms
+from lms_rt.clock import Clock, rfc3339
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import page_of
 from lms_rt.contracts.channels import user_channel
@@ -30,9 +28,10 @@ from lms_rt.contracts.notifications import (
     UnreadView,
 )
 from lms_rt.contracts.outbox import Intent, Write, event, job
-from lms_rt.errors import Code, Refused, invalid
+from lms_rt.errors import Code, Refused
 from lms_rt.ids import derived_id
 from lms_rt.services.contended import until_written
+from lms_rt.services.cursors import cursor_of, place_of
 from lms_rt.services.notification_rules import Notice, notices_of
 from lms_rt.services.notification_texts import words_of
 from lms_rt.services.preferences import Preferences
@@ -111,9 +110,10 @@ class Notifications:
             wanted = (read_of if query.is_read else unread_of)(actor.user_id, until)
         if query.is_by_cursor:
             limit = query.limit
-            rows = await Notification.find_before(wanted, _place(query.after), limit=limit + 1)
+            rows = await Notification.find_before(wanted, place_of(query.after), limit=limit + 1)
             shown = [_view(row, locale, until) for row in rows[:limit]]
-            following = _cursor(rows[limit - 1]) if len(rows) > limit else None
+            last = rows[limit - 1] if len(rows) > limit else None
+            following = None if last is None else cursor_of(last["created_at"], last["_id"])
             return NotificationStretch(items=shown, next=following, limit=limit, unread=unread)
         rows, total = await Notification.page(wanted, skip=query.skip, limit=query.page_size)
         page = page_of([_view(row, locale, until) for row in rows], query, total)
@@ -203,20 +203,3 @@ def _view(row: Row, locale: str, until: datetime | None) -> NotificationView:
         created_at=row["created_at"],
         version=row["version"],
     )
-
-
-def _cursor(row: Row) -> str:
-    place = f"{to_ms(row['created_at'])} {row['_id']}"
-    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
-
-
-def _place(cursor: str | None) -> Place | None:
-    """The place in the list that a cursor names."""
-    if cursor is None:
-        return None
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        created_ms, notification_id = text.split(" ")
-        return from_ms(int(created_ms)), notification_id
-    except (ValueError, binascii.Error, OverflowError):
-        raise invalid("after", "This is no cursor of this list.", "invalid_cursor") from None
