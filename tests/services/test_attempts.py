@@ -8,10 +8,11 @@ from datetime import timedelta
 from documents.attempt import Attempt
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.attempts import (
+    AttemptQuery,
     HandedOutView,
     SubmitDraft,
 )
-from lms_rt.contracts.base import read_model
+from lms_rt.contracts.base import CursorPage, read_model
 from lms_rt.contracts.quizzes import QuizChange
 from lms_rt.errors import Code
 from lms_rt.services.leases import Device
@@ -202,3 +203,17 @@ async def test_an_essay_waits_for_a_person(exam: Exam, student: Actor) -> None:
     results = await exam.results.show(student, attempt.id)
     assert results.score is None
     assert [question.points_awarded for question in results.questions] == [200, 0, 0, None]
+
+
+async def test_attempts_by_cursor_are_newest_first_and_each_is_there_once(exam: Exam, student: Actor) -> None:
+    begun = []
+    for _ in range(3):
+        begun.append((await exam.begun(student, await exam.quiz())).id)
+        exam.clock.advance(1)
+    found, after = list[str](), None
+    for _ in range(3):
+        stretch = await exam.attempts.list(student, AttemptQuery(limit=1, after=after))
+        assert isinstance(stretch, CursorPage)
+        found += [row.id for row in stretch.items]
+        after = stretch.next
+    assert (found, after) == (begun[::-1], None)
