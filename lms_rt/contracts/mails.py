@@ -29,6 +29,7 @@ Decimal = Annotated[str, StringConstraints(pattern=r"^-?\d{1,12}(\.\d{1,2})?$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Count = Annotated[int, Field(ge=0)]
 
+
 class MailData(BaseModel):
     """What a template shows besides the account."""
 

@@ -15,7 +15,9 @@ ANSWERS_SAVED = Counter("answers_saved_total", "Operations on answers that were 
 OUTBOX_PENDING = Gauge("outbox_pending", "Aggregates that had waited for the relay when it last looked.")
 OUTBOX_OLDEST_SECONDS = Gauge("outbox_oldest_seconds", "How long the oldest of them had waited.")
 MAILS = Counter("mails_total", "Mails by template and what became of them.", ("template", "result"))
-WEBHOOK_DELIVERIES = Counter("webhook_deliveries_total", "Attempts at webhook deliveries by what came of them.", ("result",))
+WEBHOOK_DELIVERIES = Counter(
+    "webhook_deliveries_total", "Attempts at webhook deliveries by what came of them.", ("result",)
+)
 TASKS = Counter("tasks_total", "Runs of background tasks by how they ended.", ("queue", "result"))
 TASK_SECONDS = Histogram("task_duration_seconds", "How long runs of background tasks took.", ("queue",))
 QUEUE_LENGTH = Gauge("queue_length", "Jobs that are due and not taken, when this process last looked.", ("queue",))

@@ -30,7 +30,10 @@ LABELS: Mapping[tuple[str, str], str] = {
     ("attempts_finished", "by"): "`student`, `deadline`, `instructor`",
     ("webhook_deliveries", "result"): "`delivered`, `failed` (this attempt)",
     ("mails", "template"): "a name of the catalogue of mails",
-    ("mails", "result"): "`sent`, `unwanted`, `nobody` (no account, or one of the demo school), `failed` (again later), `refused` (for good)",
+    (
+        "mails",
+        "result",
+    ): "`sent`, `unwanted`, `nobody` (no account, or one of the demo school), `failed` (again later), `refused` (for good)",
     ("tasks", "queue"): "`emails`, `certificates`, `webhooks`, `progress`, `payments`",
     ("tasks", "result"): "`done`, `retried`, `dead`",
     ("task_duration_seconds", "queue"): "as of `tasks_total`",

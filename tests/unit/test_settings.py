@@ -95,7 +95,9 @@ def test_a_retired_setting_names_its_successor() -> None:
     ]
 
 
-@pytest.mark.parametrize("bad", ["school", "School <school@lms.example>", "a b@lms.example", "a@b@c", "school@", "a..b@c"])
+@pytest.mark.parametrize(
+    "bad", ["school", "School <school@lms.example>", "a b@lms.example", "a@b@c", "school@", "a..b@c"]
+)
 def test_the_sender_of_mails_is_an_address(environment: pytest.MonkeyPatch, bad: str) -> None:
     faults = _faults(environment, EMAIL_FROM=bad)
     assert [fault for fault in faults if fault.startswith("EMAIL_FROM: ") and "EMAIL_FROM_NAME" in fault]

@@ -53,7 +53,7 @@ def forged(clock: FakeClock, *, key: str = KEY, algorithm: str = "HS256", withou
         "aud": "lms_rt:api",
     } | changes
     claims.pop(without, None)
-    return jwt.encode(claims, key or None, algorithm)
+    return jwt.encode(claims, key, algorithm)
 
 
 def test_a_token_says_whose_it_is(tokens: AccessTokens, clock: FakeClock) -> None:

@@ -14,7 +14,9 @@ _MADE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def wishes(timezone: str = "Africa/Cairo", **chosen: Any) -> Wishes:
-    reader = Reader("usr_1", "Sara", "sara@example.org", "ar", timezone, "student", chosen.pop("is_active", True), _MADE)
+    reader = Reader(
+        "usr_1", "Sara", "sara@example.org", "ar", timezone, "student", chosen.pop("is_active", True), _MADE
+    )
     return Wishes(reader, chosen)
 
 
