@@ -22,6 +22,7 @@ from tests.servers.redis_server import RedisServer
 _ROOT = Path(__file__).resolve().parents[2]
 _KEY = "0123456789abcdefghijklmnopqrstuv"  # of no use outside the benchmarks
 _LOOK_SECONDS = 0.1
+_PUT_AT_ONCE = 10_000
 _PATIENCE_SECONDS = 240.0
 
 
@@ -55,9 +56,10 @@ class JobPlace:
         """One more worker of a queue, that of the noting task or another; it says a line when it is ready."""
         return self.program("tests.perf.noting_worker", str(self.notes), queue, core=SERVER_CORE, **settings)
 
-    def put(self, count: int, prefix: str, *, accounts: int = 0) -> float:
-        """Ask for so many jobs; in how many seconds."""
-        return float(self.maker.answer(f"put {count} {prefix} {accounts}")["seconds"])
+    def put(self, count: int, prefix: str, *, accounts: int = 0) -> None:
+        """Ask for so many jobs, some thousands with each order; accounts are for one order alone."""
+        for first in range(0, count, _PUT_AT_ONCE):
+            self.maker.answer(f"put {min(_PUT_AT_ONCE, count - first)} {prefix}{first}_ {accounts}")
 
     def states(self) -> dict[str, int]:
         """How many jobs there are by state."""
