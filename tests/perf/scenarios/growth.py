@@ -39,9 +39,10 @@ def growth(arena: Arena) -> list[Table]:
         "request": Table("growth-request", "Growth: an authenticated GET of a course", _UNIT),
         "idle": Table("growth-idle", "Growth: connections at rest", "server CPU, % of a core, by connections"),
     }
-    tables[
-        "all"
-    ].note = "With few listeners, an event's own cost (its place, its history, its encoding) is shared by few."
+    tables["all"].note = (
+        "With few listeners, an event's own cost (its place, its history, its encoding) is shared by few. What the floor, "
+        "which only calls `send()`, costs more with more connections is the kernel's."
+    )
     tables["idle"].note = "Pings, pongs and the look at each connection once a second; taken off the figures above."
     for _ in range(min(arena.repeat, _MOST_TURNS)):
         for contestant, sizes in (
