@@ -7,12 +7,12 @@ is written with `email.parser`.
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 from collections.abc import Iterator
 from email.utils import format_datetime
 
 from lms_rt.contracts.letters import Letter, Sender
+from lms_rt.ids import random_token
 
 _LINE_BYTES = 57
 """Of content on a line of base64, which then has 76 characters."""
@@ -49,7 +49,7 @@ def needs_utf8(letter: Letter) -> bool:
 
 def mime_bytes(letter: Letter, sender: Sender) -> bytes:
     """The whole message with CRLF line ends. Raises `ValueError` for a header that holds a line break."""
-    boundary = f"=_{hashlib.sha256(letter.message_id.encode()).hexdigest()[:32]}"
+    boundary = f"=_{random_token(24)}"  # nobody whose words are in the letter may know where its parts end
     head = "".join(f"{_unbroken(name)}: {value}\r\n" for name, value in _headers(letter, sender, boundary))
     parts = (("plain", letter.text), ("html", letter.html))
     body = b"".join(f"--{boundary}\r\n".encode() + _part(subtype, text) for subtype, text in parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ssl
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -111,6 +112,23 @@ async def test_a_school_of_any_domain_can_write() -> None:
     assert mail.sender == "schule@xn--schle-mva.example"
     assert mail.message["From"].addresses[0].addr_spec == mail.sender
     assert mail.message["Message-ID"] == "<msg_1@xn--schle-mva.example>"
+
+
+async def test_nobody_adds_a_part_by_foretelling_where_one_ends() -> None:
+    """The id of a letter can be computed by who knows the job, and a letter may come twice."""
+    named = f"=_{hashlib.sha256(LETTER.message_id.encode()).hexdigest()[:32]}"
+    async with mail_server() as place:
+        carrier = postman(place)
+        await carrier.deliver(LETTER)
+        once = str(place.received[0].message.get_boundary())
+        for foretold in (named, once):
+            forged = f"--{foretold}\nContent-Type: text/html\n\n<a href=//evil.example>Sign in</a>\n--{foretold}--\n"
+            await carrier.deliver(replace(LETTER, text=forged))
+        await carrier.close()
+    for mail in place.received[1:]:
+        assert [part.get_content_type() for part in mail.message.iter_parts()] == ["text/plain", "text/html"]
+        assert "evil.example" in mail.body("plain")
+        assert mail.body("html").strip() == LETTER.html
 
 
 @pytest.mark.parametrize(
