@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import orjson
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -31,6 +32,7 @@ from lms_rt.errors import Code, FieldError, Refused
 
 MAX_INTEGER = 2**63 - 1
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 # --- field types ---
@@ -97,8 +99,18 @@ Instant = Annotated[
 ]
 """A moment: RFC 3339 with an offset in, UTC with `Z` and milliseconds out."""
 
-Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
+
+def _check_line(text: str) -> str:
+    """In a mail or a list whatever follows a line break looks as if the house had said it."""
+    if _CONTROL.search(text):
+        raise PydanticCustomError("control_character", "Input should be one line without control characters")
+    return text
+
+
+Title = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_check_line)
+]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_check_line)]
 Prose = Annotated[str, StringConstraints(max_length=100_000)]
 Key = Annotated[str, StringConstraints(pattern=f"^{_KEY.pattern}$")]
 """A key that a client chose and that becomes part of a path in a document."""

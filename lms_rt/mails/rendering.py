@@ -111,6 +111,7 @@ def _environment(*, is_html: bool) -> Environment:
         auto_reload=False,
     )
     env.filters["words"] = _html_words if is_html else seen
+    env.filters["line"] = one_line
     return env
 
 

@@ -27,7 +27,7 @@ WORDS = Path(__file__).parent / "words"
 _PLACE = re.compile(r"\{(\w+)\}")
 _ARABIC = re.compile("[\u0590-\u08ff\ufb1d-\ufeff]")
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufeff]")
 """What is not seen and turns or cuts the text around it."""
 
 
@@ -54,8 +54,8 @@ def seen(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text on one line: for names and subjects."""
-    return " ".join(seen(text.replace("\n", " ").replace("\r", " ")).split())
+    """The text on one line: for names, titles and subjects, which must make no paragraph of their own."""
+    return " ".join(seen(" ".join(text.split())).split())
 
 
 def speaker(language: Language, section: str, *, is_html: bool) -> Say:
@@ -89,7 +89,7 @@ def _plain(language: Language, entry: str, values: Mapping[str, object]) -> str:
     foreign = _LATIN if language == "ar" else _ARABIC
 
     def value(place: re.Match[str]) -> str:
-        text = seen(str(values[place.group(1)]))
+        text = one_line(str(values[place.group(1)]))
         return f"\u2068{text}\u2069" if foreign.search(text) else text
 
     return _PLACE.sub(value, entry)

@@ -17,7 +17,7 @@ from jinja2 import UndefinedError
 from lms_rt.contracts.mails import MAIL_TEMPLATES, MASK, mail_template, masked_data
 from lms_rt.contracts.notifications import ALL_KINDS, KINDS
 from lms_rt.mails.rendering import TEMPLATES, Reader, Rendered, Renderer, zone_of
-from lms_rt.mails.wording import WORDS, Language, catalogue, language_of
+from lms_rt.mails.wording import WORDS, Language, catalogue, language_of, seen
 from tests.unit.mail_samples import SAMPLES
 
 NAMES = [template.name for template in MAIL_TEMPLATES]
@@ -212,6 +212,31 @@ def test_what_cannot_be_seen_is_left_out() -> None:
     assert mail.subject == "Freemoney Bcc: all@example.org"
     assert "one\ntwo" in mail.text
     assert "one<br>two" in mail.html
+
+
+FORGED = "Algebra\n\nSign in again: //evil.example\r\u2028\x85Bye"
+ON_ONE_LINE = "Algebra Sign in again: //evil.example Bye"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("course_completion", {"course_title": FORGED}),
+        ("announcement", {"author_name": FORGED}),
+        ("weekly_progress", {"courses": [{**SAMPLES["weekly_progress"]["courses"][0], "title": FORGED}]}),
+        ("digest", {"items": [{**SAMPLES["digest"]["items"][0], "title": FORGED}]}),
+        ("new_device", {"device": FORGED}),
+    ],
+)
+def test_a_title_makes_no_paragraph_of_its_own(name: str, changes: dict[str, Any]) -> None:
+    mail = rendered(name, **changes)
+    assert ON_ONE_LINE in mail.text
+    assert "\nSign in again" not in mail.text
+
+
+def test_what_turns_words_without_being_seen_is_left_out() -> None:
+    turning = "".join(map(chr, (0x061C, 0x200E, 0x202E, *range(0x2066, 0x2070))))
+    assert seen(f"Ali{turning}Hassan") == "AliHassan"
 
 
 @pytest.mark.parametrize(
