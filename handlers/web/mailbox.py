@@ -8,6 +8,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from pydantic import ValidationError
+from tornado.httputil import HTTPServerRequest
 
 from handlers.rest.access import Access
 from handlers.web.base import PageHandler, Screen, shape
@@ -17,6 +18,7 @@ from lms_rt.errors import Code, Refused
 MAIL_CONTENT_SECURITY_POLICY = "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Mails style their elements; nothing of a mail runs, asks or is asked for."""
 _SHEETS = ("pages.css",)
+_PASSED_ON = ("forwarded", "x-forwarded-", "x-real-ip", "via")
 
 
 class MailboxHandler(PageHandler):
@@ -27,7 +29,7 @@ class MailboxHandler(PageHandler):
     async def prepare(self) -> None:
         """To anybody else there is no such page."""
         await super().prepare()
-        if not self._finished and not self.actor.is_admin and not _is_loopback(str(self.request.remote_ip)):
+        if not self._finished and not self.actor.is_admin and not _is_from_here(self.request):
             raise Refused(Code.NOT_FOUND)
 
 
@@ -63,6 +65,18 @@ class MailHtml(MailboxHandler):
         self.set_header("Content-Security-Policy", MAIL_CONTENT_SECURITY_POLICY)
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(mail.html)
+
+
+def _is_from_here(request: HTTPServerRequest) -> bool:
+    """Does a browser on this machine ask, under a name of this machine?
+
+    Behind a proxy on this machine that nobody told us of (`TRUSTED_PROXIES`) all the world comes from here: such a request
+    is known by what the proxy writes into it, or by the name that the world has for us.
+    """
+    is_passed_on = any(name.lower().startswith(_PASSED_ON) for name in request.headers)
+    name = request.host_name.strip("[]").rstrip(".").lower()
+    is_local_name = name == "localhost" or name.endswith(".localhost") or _is_loopback(name)
+    return not is_passed_on and is_local_name and _is_loopback(str(request.remote_ip))
 
 
 def _is_loopback(address: str) -> bool:

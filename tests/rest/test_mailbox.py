@@ -25,9 +25,10 @@ FAR_AWAY = {"X-Forwarded-For": "203.0.113.7"}
 
 @pytest.fixture(scope="module", params=["embedded"])
 async def school(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    """A school without a mail server that believes its proxy."""
-    path = tmp_path_factory.mktemp("mailbox")
-    async with open_house(settings_on(str(request.param), request, path, trusted_proxies=("127.0.0.0/8",))) as opened:
+    """A school without a mail server that believes its proxy, or knows of none."""
+    lane, _, is_alone = str(request.param).partition(" ")
+    changes = {"trusted_proxies": () if is_alone else ("127.0.0.0/8",), "allowed_hosts": ("*",)}
+    async with open_house(settings_on(lane, request, tmp_path_factory.mktemp("mailbox"), **changes)) as opened:
         yield opened
 
 
@@ -90,6 +91,21 @@ async def test_the_mailbox_is_for_this_machine_and_for_administrators(school: Ho
     sign_in = {"email": admin.user["email"], "password": PASSWORD}
     signed_in = await browser.http.post("/auth/login-cookie", json=sign_in)
     assert signed_in.status_code == 200
+    assert (await browser.http.get(f"{school.address}/dev/mailbox", headers=FAR_AWAY)).status_code == 200
+
+
+@pytest.mark.parametrize("school", ["embedded without a proxy"], indirect=True)
+async def test_whoever_comes_through_a_proxy_that_nobody_told_us_of_sees_nothing(school: House) -> None:
+    port = school.address.rpartition(":")[2]
+    for host in (f"127.0.0.1:{port}", "localhost", f"LOCALHOST.:{port}", f"mails.localhost:{port}"):
+        assert (await page(school, "/dev/mailbox", Host=host)).status_code == 200, host
+    passed_on = ("X-Forwarded-For", "X-Forwarded-Proto", "x-forwarded-host", "Forwarded", "X-Real-IP", "Via")
+    for header in passed_on:
+        assert (await page(school, "/dev/mailbox", **{header: "127.0.0.1"})).status_code == 404, header
+    for host in ("lms.example", "localhost.lms.example", f"notlocalhost.example:{port}"):
+        assert (await page(school, "/dev/mailbox", Host=host)).status_code == 404, host
+    admin, browser = await school.admin(), await school.visitor()
+    await browser.http.post("/auth/login-cookie", json={"email": admin.user["email"], "password": PASSWORD})
     assert (await browser.http.get(f"{school.address}/dev/mailbox", headers=FAR_AWAY)).status_code == 200
 
 
