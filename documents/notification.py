@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -104,10 +104,17 @@ class Notification(Aggregate):
         return await cls.rows().find_one({"_id": notification_id}, {"outbox": 0})
 
     @classmethod
-    async def claim(cls, user_id: str, job_id: str, *, kind: str | None) -> None:
-        """Let a job write the mail about all of a person's that wait (of one kind, or of every)."""
-        waiting: Row = {"user_id": user_id, "mail_claim": WAITING} | ({} if kind is None else {"kind": kind})
-        await cls.rows().update_many(waiting, {"$set": {"mail_claim": job_id}})
+    async def find_claims(cls, user_id: str) -> list[str]:
+        """Who is to write the mails about a person's that are not written yet: jobs, or `WAITING`."""
+        return list(await cls.rows().distinct("mail_claim", {"user_id": user_id, "mail_claim": {"$exists": True}}))
+
+    @classmethod
+    async def claim(cls, user_id: str, job_id: str, *, claims: Collection[str], kind: str | None) -> None:
+        """Let a job write the mail about all of a person's with one of these claims (of one kind, or of every)."""
+        taken: Row = {"user_id": user_id, "mail_claim": {"$in": sorted(claims)}}
+        if kind is not None:
+            taken["kind"] = kind
+        await cls.rows().update_many(taken, {"$set": {"mail_claim": job_id}})
 
     @classmethod
     async def find_claimed(cls, user_id: str, job_id: str, *, limit: int) -> list[Row]:
@@ -121,9 +128,11 @@ class Notification(Aggregate):
         return await cls.rows().count_documents({"user_id": user_id, "mail_claim": job_id})
 
     @classmethod
-    async def unclaim(cls, user_id: str, claim: str, *, kind: str | None = None) -> None:
-        """The mail is written, or unwanted: nobody needs to write it any more."""
-        claimed: Row = {"user_id": user_id, "mail_claim": claim} | ({} if kind is None else {"kind": kind})
+    async def unclaim(cls, user_id: str, claim: str, *, kinds: Collection[str] | None = None) -> None:
+        """The mail is written, or unwanted: nobody needs to write it any more. Of these kinds, or of every."""
+        claimed: Row = {"user_id": user_id, "mail_claim": claim}
+        if kinds is not None:
+            claimed["kind"] = {"$in": sorted(kinds)}
         await cls.rows().update_many(claimed, {"$unset": {"mail_claim": "", "mail": ""}})
 
     # --- retention ---

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from config.settings import Settings
 from documents.job import Job
 from documents.notification import Notification
+from documents.user import User
+from lms_rt.contracts.jobs import task_kind
 from lms_rt.services.jobs import Failed
 from lms_rt.storage.mongo import OpenDatabase
 from tests.services.noticing import GATHER_SECONDS, Noticing
@@ -81,6 +84,17 @@ async def test_more_than_a_digest_lists_are_counted(noticing: Noticing) -> None:
     assert (len(order.data["items"]), order.data["more"]) == (50, 3)
 
 
+async def test_what_is_unwanted_neither_hides_what_is_wanted_nor_counts(noticing: Noticing) -> None:
+    await noticing.wish(digest="daily")
+    await noticing.enrolled()
+    for number in range(52):
+        await noticing.graded(number)
+    await noticing.wish(kinds={"attempt.graded": {"email": False}})
+    noticing.clock.advance(22 * 3600)
+    (order,) = await noticing.work()
+    assert (order.template, order.data["course_title"]) == ("enrollment_confirmation", "Algebra")
+
+
 async def test_people_and_kinds_do_not_share_a_mail(noticing: Noticing) -> None:
     await noticing.graded(1)
     await noticing.graded(2, student_id=OTHER_STUDENT.user_id)
@@ -135,6 +149,83 @@ async def test_a_crash_after_the_mail_left_repeats_it_under_the_same_name(
     await noticing.run_job(row)
     first, second = noticing.mails.orders
     assert first == second
+
+
+async def test_a_kind_switched_off_after_a_failure_takes_no_other_along(noticing: Noticing) -> None:
+    await noticing.wish(digest="daily")
+    await noticing.graded(1)
+    await noticing.enrolled()
+    noticing.clock.advance(22 * 3600)
+    graded = next(
+        row for row in await noticing.due_jobs() if row["due_at"] > noticing.clock.now() - timedelta(hours=22)
+    )
+    noticing.mails.failures.append(Failed("the mail server is away"))
+    with pytest.raises(Failed):
+        await noticing.run_job(graded)
+    await noticing.wish(kinds={"attempt.graded": {"email": False}})
+    (order,) = await noticing.work()
+    assert (order.template, order.seed) == ("enrollment_confirmation", graded["_id"])
+
+
+async def test_who_is_gone_after_a_failure_gets_nothing(noticing: Noticing) -> None:
+    await noticing.graded()
+    noticing.clock.advance(GATHER_SECONDS)
+    (row,) = await noticing.due_jobs()
+    noticing.mails.failures.append(Failed("the mail server is away"))
+    with pytest.raises(Failed):
+        await noticing.run_job(row)
+    await User.rows().delete_one({"_id": STUDENT.user_id})
+    assert await noticing.work() == []
+    assert await Notification.rows().count_documents({"mail_claim": {"$exists": True}}) == 0
+
+
+# --- jobs that failed for good ---
+
+
+async def _fail_for_good(noticing: Noticing, row: dict[str, Any], *, tries: int) -> None:
+    noticing.mails.failures.append(Failed("the mail server is away"))
+    with pytest.raises(Failed):
+        await noticing.run_job(row)
+    await Job.rows().update_one({"_id": row["_id"]}, {"$set": {"state": "dead", "tries": tries}})
+
+
+async def test_what_a_job_could_not_write_in_all_its_tries_the_next_one_writes(noticing: Noticing) -> None:
+    await noticing.graded(1)
+    await noticing.graded(2)
+    noticing.clock.advance(GATHER_SECONDS)
+    first, second = await noticing.due_jobs()
+    await _fail_for_good(noticing, first, tries=len(task_kind("notifications.mail").retries.waits_seconds) + 1)
+    await noticing.run_job(second)  # its own was claimed by the one that is dead
+    (order,) = noticing.mails.orders
+    assert sorted(_titles(order)) == ["Quiz 1", "Quiz 2"]
+
+
+async def test_what_a_dead_job_left_is_written_with_what_happens_next(noticing: Noticing) -> None:
+    await noticing.graded(1)
+    noticing.clock.advance(GATHER_SECONDS)
+    (first,) = await noticing.due_jobs()
+    await _fail_for_good(noticing, first, tries=len(task_kind("notifications.mail").retries.waits_seconds) + 1)
+    await noticing.graded(2, student_id=OTHER_STUDENT.user_id)
+    await noticing.graded(3)
+    noticing.clock.advance(GATHER_SECONDS)
+    orders = {order.user_id: _titles(order) for order in await noticing.work()}
+    assert orders == {OTHER_STUDENT.user_id: ["Quiz 2"], STUDENT.user_id: ["Quiz 1", "Quiz 3"]}
+    await noticing.run_job(first)  # sent again by an administrator: there is nothing left to write
+    assert len(noticing.mails.orders) == 2
+
+
+async def test_what_no_try_can_deliver_takes_no_later_mail_along(noticing: Noticing) -> None:
+    """A mail that was refused for what is in it died before its tries were used up, and stays a dead letter."""
+    await noticing.graded(1)
+    noticing.clock.advance(GATHER_SECONDS)
+    (first,) = await noticing.due_jobs()
+    await _fail_for_good(noticing, first, tries=1)
+    await noticing.graded(2)
+    noticing.clock.advance(GATHER_SECONDS)
+    (order,) = await noticing.work()
+    assert _titles(order) == ["Quiz 2"]
+    await noticing.run_job(first)  # sent again by an administrator
+    assert _titles(noticing.mails.orders[-1]) == ["Quiz 1"]
 
 
 # --- wishes ---
