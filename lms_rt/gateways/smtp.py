@@ -1,8 +1,8 @@
 """Letters by SMTP: a few connections that are kept and used again. A letter is never sent in the clear against the settings.
 
 A connection is closed after `MAX_LETTERS` or when nobody used it for `IDLE_SECONDS`. One that turns out to be dead when
-it is used again is replaced, once; one that dies after DATA is not, since the server may have the letter: the job comes
-back with the same Message-ID.
+it is used again, or that the server takes leave of then, is replaced, once; one that dies after DATA is not, since the
+server may have the letter: the job comes back with the same Message-ID.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ LETTER_SECONDS = 50.0
 """For one letter in all, below the time limit of its job: a server may be slow at every step."""
 FAREWELL_SECONDS = 2.0
 MAX_WORDS = 300
+GOODBYE = 421
+"""The server closes the connection: it had enough of it, or it stops."""
 LATER_SECONDS = 300.0
 """A server that says "not now" (greylisting, a full queue) seldom means sooner."""
 SETTINGS_SECONDS = 120.0
@@ -116,8 +118,8 @@ class SmtpPostman(Postman):
         try:
             try:
                 await _open_envelope(line.client, self._address, recipient, is_utf8=is_utf8)
-            except ConnectionError:
-                if not is_used:
+            except (ConnectionError, SMTPResponseException) as error:
+                if not is_used or not _is_goodbye(error):
                     raise
                 line.client.close()  # it had died of age: the server knows nothing of this letter
                 line = await self._new_line()
@@ -196,13 +198,18 @@ async def _open_envelope(client: SMTP, sender: str, recipient: str, *, is_utf8: 
 
 async def _is_reset(client: SMTP, code: int) -> bool:
     """Can the connection be used again after such an answer?"""
-    if not 400 <= code < 600 or code == 421:  # no answer of this protocol, or a farewell
+    if not 400 <= code < 600 or code == GOODBYE:  # no answer of this protocol, or a farewell
         return False
     try:
         await client.rset()
     except _TROUBLE:
         return False
     return True
+
+
+def _is_goodbye(error: ConnectionError | SMTPResponseException) -> bool:
+    """Is the connection over, rather than the letter refused?"""
+    return not isinstance(error, SMTPResponseException) or error.code == GOODBYE
 
 
 async def _leave(line: _Line) -> None:

@@ -257,6 +257,22 @@ async def test_a_used_connection_that_breaks_at_its_first_word_is_replaced_once(
     assert place.connections == 3
 
 
+@pytest.mark.parametrize("where", ["at_sender", "at_recipient"])
+async def test_a_used_connection_that_says_goodbye_is_replaced_once(where: str) -> None:
+    goodbye = "421 4.4.2 Closing the connection, too long idle"
+    async with mail_server() as place:
+        carrier = postman(place)
+        await carrier.deliver(LETTER)
+        getattr(place, where).append(goodbye)
+        await carrier.deliver(LETTER)
+        getattr(place, where).extend([goodbye, goodbye])
+        fault = await refused(carrier)
+    assert not fault.is_final
+    assert "421" in str(fault)
+    assert [mail.connection for mail in place.received] == [1, 2]
+    assert place.connections == 3
+
+
 async def test_after_a_break_behind_data_the_repeat_bears_the_same_message_id() -> None:
     async with mail_server() as place:
         place.at_end.append(BREAK)

@@ -59,6 +59,7 @@ class MailPlace:
 
     port: int = 0
     received: list[Received] = field(default_factory=list)
+    at_sender: deque[str] = field(default_factory=deque)
     at_recipient: deque[str] = field(default_factory=deque)
     at_end: deque[str] = field(default_factory=deque)
     """After the mail was taken: what is answered instead of 250."""
@@ -118,6 +119,20 @@ class _Handler:
 
     def __init__(self, place: MailPlace) -> None:
         self._place = place
+
+    async def handle_MAIL(  # noqa: N802, PLR0917 - as aiosmtpd calls it
+        self,
+        server: _Line,
+        session: Session,  # noqa: ARG002
+        envelope: Envelope,
+        address: str,
+        options: list[str],
+    ) -> str:
+        if self._place.at_sender:
+            return await _said(server, self._place.at_sender.popleft())
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
 
     async def handle_RCPT(  # noqa: N802, PLR0917 - as aiosmtpd calls it
         self,
