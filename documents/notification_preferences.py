@@ -1,7 +1,7 @@
 """What a person wishes to hear of, and up to when they have read everything: one document per account. No rules.
 
 Kinds are event types, whose dot cannot stand in a path: `key_of` makes it a dash. `edits` is the version that people see;
-`version` moves with what others hear of, and `read_until` is such a thing.
+`version` moves with what others hear of, and `read_until` is such a thing; `read_all_at` is when they said so.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class NotificationPreferences(Aggregate):
     digest: str | None = None
     edits: int = 0
     read_until: datetime | None = None
+    read_all_at: datetime | None = None
 
     class Settings(Aggregate.Settings):
         """Collection and index."""
@@ -76,10 +77,12 @@ class NotificationPreferences(Aggregate):
         return bool((await cls.rows().update_one(which, update)).matched_count)
 
     @classmethod
-    async def read_all(cls, user_id: str, until: datetime, *, version: int, intents: Sequence[Row]) -> bool:
-        """Everything up to then is read; False when somebody else wrote since `version` was read."""
-        update: Row = {"$set": {"read_until": until, "updated_at": until}, "$inc": {"version": 1}}
-        result = await cls.rows().update_one({"_id": user_id, "version": version}, with_intents(update, intents, until))
+    async def read_all(
+        cls, user_id: str, until: datetime, *, at: datetime, version: int, intents: Sequence[Row]
+    ) -> bool:
+        """Everything up to then is read, as was said `at`; False when somebody else wrote since `version` was read."""
+        update: Row = {"$set": {"read_until": until, "read_all_at": at, "updated_at": at}, "$inc": {"version": 1}}
+        result = await cls.rows().update_one({"_id": user_id, "version": version}, with_intents(update, intents, at))
         return bool(result.matched_count)
 
 

@@ -39,6 +39,7 @@ from lms_rt.services.relay import Relay
 from lms_rt.services.wishes import Wishes
 
 MAIL_TASK = "notifications.mail"
+_TICK = timedelta(milliseconds=1)
 Intents = list[Intent]
 
 
@@ -71,21 +72,22 @@ class Notifications:
     async def _keep(self, notice: Notice, wishes: Wishes, cause: str) -> None:
         notification_id = derived_id("ntf", cause, notice.user_id)
         now = self._clock.now()
+        made_at = _after(wishes.chosen.get("read_until"), now)
         fields: Row = {
             "user_id": notice.user_id,
             "kind": notice.kind,
             "text": notice.text,
             "data": dict(notice.data),
             "version": 1,
-            "created_at": now,
-            "updated_at": now,
+            "created_at": made_at,
+            "updated_at": made_at,
         }
         if notice.link is not None:
             fields["link"] = notice.link
-        write = Write(1, now)
+        write = Write(1, made_at)
         intents: Intents = []
         if wishes.wants("live", notice.kind):
-            view = _view({"_id": notification_id, **fields}, wishes.reader.locale, None)
+            view = _view({"_id": notification_id, **fields}, wishes.reader.locale, {})
             intents.append(_told(write, notice.user_id, view))
         if notice.mail is not None and wishes.wants("email", notice.kind):
             data = notice.mail.data.model_dump(mode="json")
@@ -102,8 +104,8 @@ class Notifications:
         self, actor: Actor, query: NotificationQuery, *, language: str | None = None
     ) -> NotificationPage | NotificationStretch:
         """The actor's own, newest first, in pages or by cursor; in this language, else in that of their profile."""
-        locale, until = await self._reading(actor)
-        locale = language or locale
+        locale, chosen = await self._reading(actor)
+        locale, until = language or locale, chosen.get("read_until")
         unread = await Notification.count_unread(actor.user_id, until)
         wanted: Row = {"user_id": actor.user_id}
         if query.is_read is not None:
@@ -111,12 +113,12 @@ class Notifications:
         if query.is_by_cursor:
             limit = query.limit
             rows = await Notification.find_before(wanted, place_of(query.after), limit=limit + 1)
-            shown = [_view(row, locale, until) for row in rows[:limit]]
+            shown = [_view(row, locale, chosen) for row in rows[:limit]]
             last = rows[limit - 1] if len(rows) > limit else None
             following = None if last is None else cursor_of(last["created_at"], last["_id"])
             return NotificationStretch(items=shown, next=following, limit=limit, unread=unread)
         rows, total = await Notification.page(wanted, skip=query.skip, limit=query.page_size)
-        page = page_of([_view(row, locale, until) for row in rows], query, total)
+        page = page_of([_view(row, locale, chosen) for row in rows], query, total)
         return NotificationPage(**dict(page), unread=unread)
 
     async def unread(self, actor: Actor) -> UnreadView:
@@ -126,13 +128,13 @@ class Notifications:
 
     async def read(self, actor: Actor, notification_id: str) -> NotificationView:
         """The actor has read one, and all their devices hear of it; again changes nothing."""
-        locale, until = await self._reading(actor)
+        locale, chosen = await self._reading(actor)
 
         async def step() -> Row | None:
             row = await Notification.find_own(actor.user_id, notification_id)
             if row is None:
                 raise Refused(Code.NOT_FOUND)
-            if _read_at(row, until) is not None:
+            if _read_at(row, chosen) is not None:
                 return row
             now = self._clock.now()
             told = {"notification_id": notification_id, "read_at": rfc3339(now)}
@@ -143,35 +145,38 @@ class Notifications:
 
         row = await until_written(step)
         await self._relay.hand_over(Notification, notification_id)
-        return _view(row, locale, until)
+        return _view(row, locale, chosen)
 
     async def read_all(self, actor: Actor) -> UnreadView:
-        """The actor has read all that there is, and all their devices hear of it."""
-        user_id = actor.user_id
-        await NotificationPreferences.ensure(user_id, self._clock.now())
+        """The actor has read all that there is, and all their devices hear of it.
+
+        As far as what is stored, whatever the clock says here: another node's may be behind, and what it makes next is new.
+        """
+        user_id, now = actor.user_id, self._clock.now()
+        await NotificationPreferences.ensure(user_id, now)
 
         async def step() -> bool | None:
             chosen = await NotificationPreferences.find_row(user_id) or {}
             if not await Notification.count_unread(user_id, chosen.get("read_until")):
                 return True
-            # the clocks of two nodes may differ by some milliseconds: what is there counts, not only what is past
-            until = max(self._clock.now(), await Notification.find_newest_at(user_id) or self._clock.now())
-            version = chosen["version"]
+            until = await Notification.find_newest_at(user_id)
+            if until is None:  # they have been forgotten meanwhile
+                return True
+            version, read_all = chosen["version"], NotificationPreferences.read_all
             told = {"user_id": user_id, "read_until": rfc3339(until)}
-            intents = [_event("notifications_read", Write(version + 1, until), user_id, told)]
-            return await NotificationPreferences.read_all(user_id, until, version=version, intents=intents) or None
+            intents = [_event("notifications_read", Write(version + 1, now), user_id, told)]
+            return await read_all(user_id, until, at=now, version=version, intents=intents) or None
 
         await until_written(step)
         await self._relay.hand_over(NotificationPreferences, user_id)
         return await self.unread(actor)
 
-    async def _reading(self, actor: Actor) -> tuple[str, datetime | None]:
-        """The actor's language, and up to when they have read everything."""
+    async def _reading(self, actor: Actor) -> tuple[str, Row]:
+        """The actor's language and preferences, among which is up to when they have read everything."""
         reader = await find_reader(actor.user_id)
         if reader is None:
             raise Refused(Code.NOT_FOUND)
-        chosen = await NotificationPreferences.find_row(actor.user_id) or {}
-        return reader.locale, chosen.get("read_until")
+        return reader.locale, await NotificationPreferences.find_row(actor.user_id) or {}
 
 
 def _told(write: Write, user_id: str, view: NotificationView) -> Intent:
@@ -183,14 +188,20 @@ def _event(name: str, write: Write, user_id: str, data: dict[str, Any]) -> Inten
     return event(write, name, n=0, channels=[user_channel(user_id)], data=data)
 
 
-def _read_at(row: Row, until: datetime | None) -> datetime | None:
+def _after(read_until: datetime | None, now: datetime) -> datetime:
+    """Now, but after what the reader has read already, though another node with a faster clock has made that."""
+    return now if read_until is None else max(now, read_until + _TICK)
+
+
+def _read_at(row: Row, chosen: Row) -> datetime | None:
     read_at: datetime | None = row.get("read_at")
+    until: datetime | None = chosen.get("read_until")
     if read_at is None and until is not None and row["created_at"] <= until:
-        return until
+        read_at = chosen.get("read_all_at", until)
     return read_at
 
 
-def _view(row: Row, locale: str, until: datetime | None) -> NotificationView:
+def _view(row: Row, locale: str, chosen: Row) -> NotificationView:
     title, body = words_of(row["text"], row["data"], locale)
     return NotificationView(
         id=row["_id"],
@@ -199,7 +210,7 @@ def _view(row: Row, locale: str, until: datetime | None) -> NotificationView:
         body=body,
         link=row.get("link"),
         data=row["data"],
-        read_at=_read_at(row, until),
+        read_at=_read_at(row, chosen),
         created_at=row["created_at"],
         version=row["version"],
     )

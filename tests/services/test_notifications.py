@@ -229,6 +229,31 @@ async def test_what_another_node_with_a_fast_clock_made_is_among_all(noticing: N
     assert (await noticing.notifications.read_all(STUDENT)).unread == 0
 
 
+async def test_what_a_node_with_a_slow_clock_makes_afterwards_is_not_among_all(noticing: Noticing) -> None:
+    await noticing.graded(1)
+    await noticing.notifications.read_all(STUDENT)
+    for number, behind_seconds in ((2, 0.3), (3, 0)):
+        noticing.clock.advance(-behind_seconds)
+        await noticing.graded(number)
+    assert await noticing.unread() == 2
+    assert {one.data["attempt_id"] for one in await noticing.seen(is_read=False)} == {"att_2", "att_3"}
+    read_until = next(data["read_until"] for name, data in await noticing.live() if name == "notifications_read")
+    told = [data["created_at"] for name, data in await noticing.live() if name == "notification"]
+    assert [at > read_until for at in told] == [False, True, True]
+
+
+async def test_what_comes_after_the_newest_that_was_there_is_not_among_all(noticing: Noticing) -> None:
+    """Reading all goes as far as what is stored, not as far as the clock of the node that is asked."""
+    await noticing.graded(1)
+    noticing.clock.advance(5)
+    await noticing.notifications.read_all(STUDENT)
+    (told,) = await noticing.seen()
+    assert told.read_at == noticing.clock.now()
+    row = await NotificationPreferences.find_row(STUDENT.user_id)
+    assert row is not None
+    assert (row["read_until"], row["updated_at"]) == (told.created_at, noticing.clock.now())
+
+
 async def test_choosing_preferences_and_reading_do_not_move_each_others_versions(noticing: Noticing) -> None:
     await noticing.graded()
     await noticing.notifications.read_all(STUDENT)
