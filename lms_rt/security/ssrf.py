@@ -12,6 +12,7 @@ import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from urllib.parse import SplitResult, urlsplit
 
 from lms_rt.contracts.webhooks import MAX_URL, PinnedTarget
@@ -19,11 +20,13 @@ from lms_rt.contracts.webhooks import MAX_URL, PinnedTarget
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""The addresses of a host name, as texts. Raises `OSError` or `TimeoutError`."""
+"""The addresses of a host name, as texts, within its own time. Raises `OSError`, `TimeoutError` or `ResolverBusy`."""
 
 RESOLVE_SECONDS = 5.0
+LOOK_UPS_AT_ONCE = 8
 MAX_ADDRESSES = 3
 """So many of a name's addresses are tried; all of them are judged."""
+_Found = list[tuple[int, int, int, str, tuple[object, ...]]]
 _PORTS = {"https": 443, "http": 80}
 
 _REFUSED: tuple[Network, ...] = tuple(
@@ -31,13 +34,19 @@ _REFUSED: tuple[Network, ...] = tuple(
     for text in (
         "0.0.0.0/8",
         "100.64.0.0/10",
+        "168.63.129.16/32",
         "192.0.0.0/24",
+        "192.31.196.0/24",
+        "192.52.193.0/24",
         "192.88.99.0/24",
+        "192.175.48.0/24",
         "198.18.0.0/15",
         "64:ff9b::/96",
         "64:ff9b:1::/48",
         "2002::/16",
         "2001::/32",
+        "2620:4f:8000::/48",
+        "3fff::/20",
         "::/96",
         "fec0::/10",
         "fc00::/7",
@@ -45,7 +54,8 @@ _REFUSED: tuple[Network, ...] = tuple(
         "ff00::/8",
     )
 )
-"""What Python 3.11 calls global in part and what leads inside all the same: translations, relays, old site addresses."""
+"""What Python 3.11 calls global in part and what leads inside all the same: translations, relays, old site addresses,
+anycast of name servers, documentation, and the address at which a cloud answers its own machines."""
 
 
 class UnsafeTarget(Exception):
@@ -54,6 +64,10 @@ class UnsafeTarget(Exception):
 
 class Unresolvable(UnsafeTarget):
     """The name has no address at present; later it may have one."""
+
+
+class ResolverBusy(Unresolvable):
+    """Too many other names are being looked up; this says nothing of the name."""
 
 
 def is_public(address: Address) -> bool:
@@ -82,8 +96,7 @@ class TargetGuard:
         """The address to ask, judged. Raises `UnsafeTarget`, or `Unresolvable` when the name leads nowhere now."""
         parts, host, port = self._form(url)
         try:
-            async with asyncio.timeout(RESOLVE_SECONDS):
-                found = await self._resolve(host, port)
+            found = await self._resolve(host, port)
         except (OSError, UnicodeError, TimeoutError) as error:
             raise Unresolvable(f"{host} cannot be resolved") from error
         addresses = [_unwrapped(ipaddress.ip_address(text.partition("%")[0])) for text in found]
@@ -122,23 +135,50 @@ class TargetGuard:
 
 
 class SystemResolver:
-    """Asks the machine's resolver, in threads of its own: one that hangs holds up no other work."""
+    """Asks the machine's resolver, in threads of its own: one that hangs holds up no other work.
+
+    All who ask for a name at the same time share one thread, so that a name whose server is dead holds no more than that.
+    """
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="resolver")
+        self._threads = ThreadPoolExecutor(max_workers=LOOK_UPS_AT_ONCE, thread_name_prefix="resolver")
+        self._free = asyncio.Semaphore(LOOK_UPS_AT_ONCE)
+        self._asked: dict[str, asyncio.Future[_Found]] = {}
 
     async def __call__(self, host: str, port: int) -> list[str]:
         """Every address that a connection could go to."""
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, _look_up, host, port)
+        asked = self._asked.get(host) or await self._ask(host, port)
+        async with asyncio.timeout(RESOLVE_SECONDS):
+            found = await asyncio.shield(asked)
         return [str(row[4][0]) for row in found]
 
     def close(self) -> None:
         """Let the threads go, without waiting for one that hangs."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
+    async def _ask(self, host: str, port: int) -> asyncio.Future[_Found]:
+        """Begin to look it up, in a thread that is free; or join who began while we waited for one."""
+        try:
+            async with asyncio.timeout(RESOLVE_SECONDS):
+                await self._free.acquire()
+        except TimeoutError:
+            raise ResolverBusy("too many other names are being looked up") from None
+        if (asked := self._asked.get(host)) is not None:
+            self._free.release()
+            return asked
+        asked = asyncio.get_running_loop().run_in_executor(self._threads, _look_up, host, port)
+        self._asked[host] = asked
+        asked.add_done_callback(partial(self._end, host))
+        return asked
 
-def _look_up(host: str, port: int) -> list[tuple[int, int, int, str, tuple[object, ...]]]:
+    def _end(self, host: str, asked: asyncio.Future[_Found]) -> None:
+        del self._asked[host]
+        self._free.release()
+        if not asked.cancelled():
+            asked.exception()  # whoever asked may have gone
+
+
+def _look_up(host: str, port: int) -> _Found:
     return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
 
 

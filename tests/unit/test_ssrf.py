@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import threading
+from collections.abc import Iterator, Sequence
 
 import pytest
 
+from lms_rt.security import ssrf
 from lms_rt.security.ssrf import SystemResolver, TargetGuard, Unresolvable, UnsafeTarget
 
 BAD = (
@@ -39,6 +42,15 @@ BAD = (
     "fec0::1",
     "ff02::1",
 )
+ALSO_BAD = (
+    "168.63.129.16",
+    "192.31.196.1",
+    "192.52.193.1",
+    "192.175.48.1",
+    "3fff::1",
+    "2620:4f:8000::1",
+)
+"""Those that look public: what a cloud answers its own machines at, anycast of name servers, documentation."""
 GOOD = ("8.8.8.8", "93.184.215.14", "2606:4700:4700::1111", "2a00:1450:4001:81b::200e", "::ffff:8.8.8.8")
 URL = "https://hooks.example.org/in?a=b"
 
@@ -54,7 +66,7 @@ def answering(*answers: Sequence[str]) -> tuple[TargetGuard, list[str]]:
     return TargetGuard(resolve), asked
 
 
-@pytest.mark.parametrize("address", BAD)
+@pytest.mark.parametrize("address", BAD + ALSO_BAD)
 async def test_an_inner_address_is_refused(address: str) -> None:
     guard, _ = answering([address])
     with pytest.raises(UnsafeTarget, match="not public"):
@@ -162,3 +174,49 @@ async def test_what_the_school_allows_may_be_on_any_port_and_without_tls() -> No
 async def test_only_so_many_addresses_are_tried() -> None:
     guard, _ = answering(["8.8.8.8", "8.8.8.8", "1.1.1.1", "9.9.9.9", "8.8.4.4"])
     assert (await guard.pin(URL)).addresses == ("8.8.8.8", "1.1.1.1", "9.9.9.9")
+
+
+# --- looking names up ---
+
+
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Names that begin with "dead" are answered when the test is over."""
+    is_over = threading.Event()
+
+    def look_up(host: str, port: int) -> list[tuple[int, int, int, str, tuple[object, ...]]]:
+        if host.startswith("dead"):
+            is_over.wait()
+        return [(2, 1, 6, "", ("8.8.8.8", port))]
+
+    monkeypatch.setattr(ssrf, "_look_up", look_up)
+    yield
+    is_over.set()
+
+
+@pytest.mark.usefixtures("hanging")
+async def test_a_name_server_that_is_dead_holds_up_no_other_name() -> None:
+    resolver = SystemResolver()
+    guard = TargetGuard(resolver)
+    held = [asyncio.create_task(guard.pin("https://dead.example.org/")) for _ in range(20)]
+    await asyncio.sleep(0)
+    try:
+        assert (await guard.pin(URL)).addresses == ("8.8.8.8",)
+    finally:
+        for task in held:
+            task.cancel()
+        await asyncio.gather(*held, return_exceptions=True)
+        resolver.close()
+
+
+@pytest.mark.usefixtures("hanging")
+async def test_a_resolver_that_is_full_says_so_and_blames_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ssrf, "RESOLVE_SECONDS", 0.05)
+    resolver = SystemResolver()
+    guard = TargetGuard(resolver)
+    for number in range(ssrf.LOOK_UPS_AT_ONCE):
+        with pytest.raises(Unresolvable, match="cannot be resolved"):
+            await guard.pin(f"https://dead{number}.example.org/")
+    with pytest.raises(ssrf.ResolverBusy):
+        await guard.pin(URL)
+    resolver.close()
