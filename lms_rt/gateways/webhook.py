@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 
 import httpx
@@ -43,21 +44,26 @@ class WebhookGateway:
         )
 
     async def post(self, target: PinnedTarget, *, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Send it and read the answer. Raises `Unanswered` when there is none within the time."""
+        """Send it and read the answer. Raises `Unanswered` when its head has not come within the time."""
+        until = asyncio.get_running_loop().time() + self._timeout_seconds
         try:
-            async with asyncio.timeout(self._timeout_seconds):  # httpx's own begins again with every byte
-                return await self._post(target, headers, body)
+            async with asyncio.timeout_at(until):  # httpx's own begins again with every byte
+                response = await self._post(target, headers, body)
         except TimeoutError as error:
             raise Unanswered(f"no answer within {self._timeout_seconds:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
             raise Unanswered(_words(error)) from error
+        try:
+            return Answer(response.status_code, _heads(response), await _beginning(response, until))
+        finally:
+            await response.aclose()
 
     async def close(self) -> None:
         """Close what is open."""
         if "_client" in self.__dict__:
             await self._client.aclose()
 
-    async def _post(self, target: PinnedTarget, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def _post(self, target: PinnedTarget, headers: Mapping[str, str], body: bytes) -> httpx.Response:
         """The first of the addresses that can be reached gets it."""
         *others, last = target.addresses
         for address in others:
@@ -67,7 +73,9 @@ class WebhookGateway:
                 continue
         return await self._post_to(last, target, headers, body)
 
-    async def _post_to(self, address: str, target: PinnedTarget, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def _post_to(
+        self, address: str, target: PinnedTarget, headers: Mapping[str, str], body: bytes
+    ) -> httpx.Response:
         is_usual = target.port == (443 if target.scheme == "https" else 80)
         host = f"[{target.host}]" if ":" in target.host else target.host
         sent = {
@@ -84,21 +92,22 @@ class WebhookGateway:
             content=body,
             extensions={"sni_hostname": target.host} if target.scheme == "https" and _is_name(target.host) else {},
         )
-        response = await self._client.send(request, stream=True)
-        try:
-            return Answer(response.status_code, _heads(response), await _beginning(response))
-        finally:
-            await response.aclose()
+        return await self._client.send(request, stream=True)
 
 
-async def _beginning(response: httpx.Response) -> str:
-    """The first bytes of the body as text. More is read, up to a limit, so that a receiver is not cut off in its reply."""
+async def _beginning(response: httpx.Response, until: float) -> str:
+    """The first bytes of the body as text. More is read, up to a limit, so that a receiver is not cut off in its reply.
+
+    The head was the answer: a body that stops or breaks off ends there and unsays nothing.
+    """
     read, kept = 0, b""
-    async for chunk in response.aiter_raw():
-        read += len(chunk)
-        kept = (kept + chunk)[:MAX_BODY_KEPT]
-        if read >= MAX_READ_BYTES:
-            break
+    with suppress(TimeoutError, httpx.HTTPError, OSError):
+        async with asyncio.timeout_at(until):
+            async for chunk in response.aiter_raw():
+                read += len(chunk)
+                kept = (kept + chunk)[:MAX_BODY_KEPT]
+                if read >= MAX_READ_BYTES:
+                    break
     return _printable(kept.decode(errors="replace"))
 
 

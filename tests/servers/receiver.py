@@ -36,13 +36,14 @@ class Received:
 
 @dataclass
 class Reply:
-    """How to answer once. `is_silent`: not at all; `is_endless`: a body that never ends."""
+    """How to answer once. `is_silent`: not at all; `is_endless`: a body that never ends; `is_stuck`: one that stops."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b"ok"
     is_silent: bool = False
     is_endless: bool = False
+    is_stuck: bool = False
 
 
 class Receiver:
@@ -94,10 +95,12 @@ class Receiver:
         if reply.is_silent:
             await reader.read()  # until the other side goes
             return
-        length = "" if reply.is_endless else f"Content-Length: {len(reply.body)}\r\n"
+        length = "" if reply.is_endless else f"Content-Length: {len(reply.body) + reply.is_stuck}\r\n"
         heads = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
         writer.write(f"HTTP/1.1 {reply.status} X\r\n{length}{heads}\r\n".encode() + reply.body)
         await writer.drain()
+        if reply.is_stuck:
+            await reader.read()
         while reply.is_endless:
             writer.write(b"x" * 4096)
             await writer.drain()

@@ -133,6 +133,15 @@ async def test_who_says_nothing_is_not_waited_for(receiver: Receiver) -> None:
     await gateway.close()
 
 
+@pytest.mark.parametrize("status", [200, 410, 500])
+async def test_a_body_that_stops_does_not_unsay_the_answer(receiver: Receiver, status: int) -> None:
+    receiver.standing = Reply(status, body=b"well", is_stuck=True)
+    gateway = WebhookGateway(timeout_seconds=0.5)
+    answer = await sent(gateway, target(receiver.port))
+    assert (answer.status_code, answer.body) == (status, "well")
+    await gateway.close()
+
+
 async def test_little_is_read_of_a_body_that_never_ends(gateway: WebhookGateway, receiver: Receiver) -> None:
     receiver.standing = Reply(is_endless=True, body=b"")
     answer = await sent(gateway, target(receiver.port))
