@@ -1,7 +1,7 @@
 """The words of notifications, in the reader's language at the moment of reading. Which text is told is decided by the rules.
 
 A text has a title and a body; `{name}` stands for a fact of the notification's data. A fact in another script than the
-sentence is isolated, so that it does not turn the sentence around it.
+sentence is isolated, so that it does not turn the sentence around it, and what is not seen in it is left out, as in mails.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
+
+from lms_rt.mails.wording import seen
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _ARABIC = re.compile("[\u0590-\u08ff\ufb1d-\ufeff]")
@@ -78,6 +80,6 @@ def _fact(name: str, data: Mapping[str, Any], language: str, *, is_whole: bool) 
         return "…"
     if name in _PERCENTAGES:
         return f"{float(value):g}%"
-    text = str(value)
+    text = seen(str(value))
     foreign = _LATIN if language == "ar" else _ARABIC
     return text if is_whole or not foreign.search(text) else f"\u2068{text}\u2069"

@@ -51,5 +51,14 @@ def test_a_fact_in_the_other_script_does_not_turn_the_sentence() -> None:
     assert title == "You’re enrolled in \u2068الجبر\u2069"
 
 
+@pytest.mark.parametrize("code", [0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x2070)], ids=hex)
+@pytest.mark.parametrize("written", ["Algebra", "الجبر"])
+def test_nothing_unseen_in_a_fact_turns_the_words_after_it(code: int, written: str) -> None:
+    plain = words_of("enrollment.created.staff", {"student_name": written, "course_title": "X"}, "en")
+    given = f"{written[:2]}{chr(code)}{written[2:]}{chr(code)}"
+    assert words_of("enrollment.created.staff", {"student_name": given, "course_title": "X"}, "en") == plain
+    assert words_of("announcement", {"course_title": "X", "title": "T", "text": given}, "en")[1] == written
+
+
 def test_a_text_of_a_newer_version_is_told_by_its_name() -> None:
     assert words_of("badge.earned", {}, "en") == ("badge.earned", "")
