@@ -79,8 +79,8 @@ class Preferences:
 
     async def switch_off_mail(self, user_id: str, kind: str) -> None:
         """No more mails of this kind (`all`: of any that can be switched off); again changes nothing."""
-        if kind != ALL_KINDS and kind not in KINDS:
-            return
+        if (kind != ALL_KINDS and kind not in KINDS) or await find_reader(user_id) is None:
+            return  # a link outlives its kind and its account
         now, path = self._clock.now(), "channels.email" if kind == ALL_KINDS else f"email.{key_of(kind)}"
         await NotificationPreferences.ensure(user_id, now)
         await NotificationPreferences.change(user_id, {path: False}, now)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from documents.enums import Role
+from documents.notification_preferences import NotificationPreferences
 from documents.user import User
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.actor import Actor
@@ -141,6 +142,12 @@ async def test_the_link_in_a_digest_ends_all_mails_that_can_be_ended(
 async def test_a_kind_that_is_none_switches_nothing_off(preferences: Preferences) -> None:
     await preferences.switch_off_mail(STUDENT.user_id, "channels.$where")
     assert (await preferences.show(STUDENT)).version == 1
+
+
+async def test_an_old_link_of_an_account_that_is_gone_leaves_nothing_behind(preferences: Preferences) -> None:
+    for kind in ("weekly_progress", ALL_KINDS):
+        await preferences.switch_off_mail("usr_gone", kind)
+    assert await NotificationPreferences.find_row("usr_gone") is None
 
 
 async def test_mail_waits_for_the_end_of_the_quiet_hours(preferences: Preferences, clock: FakeClock) -> None:
