@@ -176,8 +176,8 @@ class Lane:
                 self.done += 1
                 await _surely(lambda: jobs.done(taken))
             case NotYet():
-                due_at = error.due_at
-                await _surely(lambda: jobs.postpone(taken, due_at))
+                due_at, reason = error.due_at, error.reason
+                await _surely(lambda: jobs.postpone(taken, due_at, reason))
             case _:
                 self.failed += 1
                 _log.warning("job %s (%s) failed: %s", taken.job_id, taken.kind.name, _without_words(error))

@@ -13,12 +13,21 @@ MAX_KEPT = 500
 class MailRefused(Exception):
     """A mail did not leave, in words for people. `is_final`: the server said that it never will.
 
-    `retry_after_seconds`: trying again before that is of no use.
+    `is_outage`: no mail could have left; whoever runs the school has to mend something. `retry_after_seconds`: trying
+    again before that is of no use.
     """
 
-    def __init__(self, words: str, *, is_final: bool = False, retry_after_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        words: str,
+        *,
+        is_final: bool = False,
+        is_outage: bool = False,
+        retry_after_seconds: float | None = None,
+    ) -> None:
         super().__init__(words)
-        self.is_final, self.retry_after_seconds = is_final, retry_after_seconds
+        self.is_final, self.is_outage = is_final, is_outage
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Postman(ABC):
@@ -40,7 +49,7 @@ class NoPostman(Postman):
 
     async def deliver(self, letter: Letter) -> None:  # noqa: ARG002 - the role's signature
         """Refuse, in words that name the setting."""
-        raise MailRefused("no mail server is set (SMTP_HOST)", retry_after_seconds=300)
+        raise MailRefused("no mail server is set (SMTP_HOST)", is_outage=True, retry_after_seconds=300)
 
 
 class KeepingPostman(Postman):

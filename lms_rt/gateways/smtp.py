@@ -84,11 +84,14 @@ class SmtpPostman(Postman):
             recipient = envelope_address(letter.recipient)
         except ValueError as error:  # a line break in a header, an address that is none
             raise MailRefused(f"cannot be written as a mail: {error}", is_final=True) from error
+        line = None
         try:
             async with asyncio.timeout(LETTER_SECONDS), self._places:
-                await self._hand_in(recipient, content, is_utf8=needs_utf8(letter))
+                line = self._used_line() or await self._new_line()
+                await self._hand_in(line, recipient, content, is_utf8=needs_utf8(letter))
         except TimeoutError as error:
-            raise MailRefused("the mail server is too slow", retry_after_seconds=SETTINGS_SECONDS) from error
+            words, is_outage = "the mail server is too slow", line is None
+            raise MailRefused(words, is_outage=is_outage, retry_after_seconds=SETTINGS_SECONDS) from error
 
     async def run(self) -> None:
         """Close what nobody uses, until cancelled."""
@@ -110,16 +113,13 @@ class SmtpPostman(Postman):
 
     # --- one letter ---
 
-    async def _hand_in(self, recipient: str, content: bytes, *, is_utf8: bool) -> None:
-        line, is_used = self._used_line(), True
-        if line is None:
-            line, is_used = await self._new_line(), False
+    async def _hand_in(self, line: _Line, recipient: str, content: bytes, *, is_utf8: bool) -> None:
         is_sound = False
         try:
             try:
                 await _open_envelope(line.client, self._address, recipient, is_utf8=is_utf8)
             except (ConnectionError, SMTPResponseException) as error:
-                if not is_used or not _is_goodbye(error):
+                if not line.count or not _is_goodbye(error):
                     raise
                 line.client.close()  # it had died of age: the server knows nothing of this letter
                 line = await self._new_line()
@@ -165,11 +165,11 @@ class SmtpPostman(Postman):
         except SMTPAuthenticationError as error:
             client.close()
             words = f"the mail server refused the account: {_words(error)}"
-            raise MailRefused(words, retry_after_seconds=SETTINGS_SECONDS) from error
+            raise MailRefused(words, is_outage=True, retry_after_seconds=SETTINGS_SECONDS) from error
         except (*_TROUBLE, ValueError) as error:
             client.close()
             words = f"the mail server cannot be reached: {_words(error)}"
-            raise MailRefused(words, retry_after_seconds=SETTINGS_SECONDS) from error
+            raise MailRefused(words, is_outage=True, retry_after_seconds=SETTINGS_SECONDS) from error
         except BaseException:
             client.close()
             raise

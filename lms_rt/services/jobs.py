@@ -64,11 +64,11 @@ class Hopeless(Failed):
 
 
 class NotYet(Exception):
-    """The job is to run later; this was no failure."""
+    """The job is to run later; this was no failure. `reason`: what it waits for, where people should know."""
 
-    def __init__(self, due_at: datetime) -> None:
+    def __init__(self, due_at: datetime, reason: str = "") -> None:
         super().__init__(f"not before {due_at.isoformat()}")
-        self.due_at = due_at
+        self.due_at, self.reason = due_at, reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +213,12 @@ class Jobs:
         await Job.leave(taken.job_id, taken.token, fields, failures=1)
         figures.TASKS.labels(taken.kind.queue, "retried").inc()
 
-    async def postpone(self, taken: Taken, due_at: datetime) -> None:
+    async def postpone(self, taken: Taken, due_at: datetime, reason: str = "") -> None:
         """It runs later, and this run does not count."""
-        await Job.leave(taken.job_id, taken.token, {"state": JobState.WAITING.value, "due_at": due_at})
+        fields: Row = {"state": JobState.WAITING.value, "due_at": due_at}
+        if reason:
+            fields["error"] = reason[:MAX_ERROR]
+        await Job.leave(taken.job_id, taken.token, fields)
 
     async def hand_back(self, taken: Taken) -> None:
         """Its worker ends: another may take it at once, and this run does not count."""

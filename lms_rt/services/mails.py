@@ -5,8 +5,9 @@ When and how often it is tried is the job's (`jobs.py`); what people want is `pr
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -35,6 +36,8 @@ from lms_rt.services import figures
 from lms_rt.services.gathering import Gathering
 from lms_rt.services.jobs import Failed, Hopeless, NotYet
 
+MAX_OUTAGE = timedelta(days=3)
+"""So long mails wait for a mail server that no mail can reach; then each is tried as often as any job, and given up."""
 _ANYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - nothing is bound here
 
 
@@ -78,7 +81,7 @@ class Mails:
             await self._postman.deliver(self._letter(order, data, kind, account))
         except MailRefused as refused:
             _count(order, "refused" if refused.is_final else "failed")
-            raise await _failure(order, refused) from refused
+            raise await self._failure(order, refused) from refused
         _count(order, "sent")
 
     async def run(self) -> None:
@@ -147,6 +150,21 @@ class Mails:
             raise NotYet(moment)
         return True
 
+    async def _failure(self, order: MailOrder, refused: MailRefused) -> Failed | NotYet:
+        """What the job is told. A server that is away, or asks for patience, is asked ever more seldom."""
+        if refused.is_final:
+            return Hopeless(str(refused))
+        wait = refused.retry_after_seconds
+        row = None if wait is None else await Job.find_row(order.seed)
+        if wait is None or row is None:
+            return Failed(str(refused), retry_after_seconds=wait)
+        now = self._clock.now()
+        age = now - row["created_at"]
+        if refused.is_outage and age < MAX_OUTAGE:
+            wait = min(max(wait, age.total_seconds()), MAX_WAIT_SECONDS) * random.uniform(0.9, 1)  # noqa: S311 - only apart
+            return NotYet(now + timedelta(seconds=wait), str(refused))
+        return Failed(str(refused), retry_after_seconds=min(wait * 2 ** row["tries"], MAX_WAIT_SECONDS))
+
     def _letter(self, order: MailOrder, data: MailData, kind: str | None, account: Row) -> Letter:
         language = language_of(account["locale"])
         full_name = one_line(account["full_name"])
@@ -205,17 +223,6 @@ def _checked(order: MailOrder) -> tuple[MailData, str | None]:
         places = ", ".join(sorted({".".join(map(str, fault["loc"])) for fault in error.errors()}))
         raise Hopeless(f"the data of {order.template} does not fit: {places}") from None
     return data, (data.kind or ALL_KINDS) if isinstance(data, Digest) else template.kind
-
-
-async def _failure(order: MailOrder, refused: MailRefused) -> Failed:
-    """What the job is told. A server that is away, or asks for patience, is asked ever more seldom."""
-    if refused.is_final:
-        return Hopeless(str(refused))
-    wait = refused.retry_after_seconds
-    if wait is not None:
-        row = await Job.find_row(order.seed)
-        wait = min(wait * 2 ** (row["tries"] if row else 0), MAX_WAIT_SECONDS)
-    return Failed(str(refused), retry_after_seconds=wait)
 
 
 def _count(order: MailOrder, result: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from lms_rt.contracts.letters import Letter, Sender
+from lms_rt.gateways import smtp
 from lms_rt.gateways.mail import MailRefused, NoPostman
 from lms_rt.gateways.smtp import MAX_CONNECTIONS, MAX_LETTERS, MailServer, SmtpPostman
 from tests.servers.redis_server import free_port
@@ -302,8 +303,21 @@ async def test_a_server_that_does_not_answer_is_given_up(where: str) -> None:
 
 async def test_no_server_at_all_is_said_in_words() -> None:
     fault = await refused(postman(MailPlace(port=free_port())))
-    assert not fault.is_final
+    assert (fault.is_final, fault.is_outage) == (False, True)
     assert str(fault).startswith("the mail server cannot be reached: ")
+
+
+async def test_a_letter_that_never_had_its_turn_is_not_to_blame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp, "LETTER_SECONDS", 0.5)
+    async with mail_server() as place:
+        place.at_recipient.append(SILENCE)
+        carrier = postman(place, max_connections=1)
+        carried = await asyncio.gather(*(carrier.deliver(LETTER) for _ in range(2)), return_exceptions=True)
+        await carrier.close()
+    first, second = carried
+    assert isinstance(first, MailRefused)
+    assert isinstance(second, MailRefused)
+    assert (first.is_outage, second.is_outage) == (False, True)
 
 
 async def test_a_letter_that_is_given_up_midway_leaves_no_connection_behind() -> None:
@@ -372,6 +386,6 @@ async def test_a_wrong_password_is_said_without_it(tmp_path: Path) -> None:
     async with mail_server(tls="starttls", context=shown, asks_account=True) as place:
         changes = {"username": ACCOUNT[0], "password": "wrong-and-secret"}
         fault = await refused(postman(place, tls="starttls", context=trusted, **changes))
-    assert not fault.is_final  # the settings are wrong, not the mail
+    assert (fault.is_final, fault.is_outage) == (False, True)  # the settings are wrong, not the mail
     assert "535" in str(fault)
     assert "wrong-and-secret" not in str(fault)

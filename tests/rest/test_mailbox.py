@@ -131,4 +131,5 @@ async def test_a_server_without_a_mail_server_says_so_and_keeps_the_job(school: 
     job = await Job.find_row(f"job_{reader.user_id}")
     assert job is not None
     assert (job["state"], job["error"]) == (JobState.WAITING, "no mail server is set (SMTP_HOST)")
+    assert job["tries"] == 0
     assert (await page(school, "/dev/mailbox")).status_code == 404

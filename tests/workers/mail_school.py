@@ -6,6 +6,7 @@ import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from config.settings import Settings
@@ -54,9 +55,12 @@ class MailSchool:
         assert row is not None
         return row
 
-    async def wait_out(self, job_id: str) -> None:
-        """Let the time until a job is due be over."""
-        await Job.rows().update_one({"_id": job_id}, {"$set": {"due_at": from_ms(0)}})
+    async def wait_out(self, job_id: str, *, age: timedelta | None = None) -> None:
+        """Let the time until a job is due be over, and the job be so old."""
+        fields = {"due_at": from_ms(0)}
+        if age is not None:
+            fields["created_at"] = self.house.services.clock.now() - age
+        await Job.rows().update_one({"_id": job_id}, {"$set": fields})
 
     async def figure(self, template: str, result: str) -> float:
         """How many mails ended so, as the figures of the server say."""

@@ -11,7 +11,10 @@ import pytest
 
 from documents.enums import JobState
 from documents.user import User
+from lms_rt.contracts.letters import Sender
+from lms_rt.gateways.smtp import MailServer, SmtpPostman
 from tests.conftest import _ENGINES, settings_on
+from tests.servers.redis_server import free_port
 from tests.servers.smtp_server import BREAK
 from tests.unit.mail_samples import SAMPLES
 from tests.workers.mail_school import MailSchool, Reader, open_mail_school
@@ -244,6 +247,40 @@ async def test_a_server_that_starts_again_costs_no_mail(school: MailSchool, read
     await school.work()
     assert len(reader.mails) == 2
     assert (await school.job(job_id))["tries"] == 0
+
+
+@pytest.fixture
+def cut_off(school: MailSchool, monkeypatch: pytest.MonkeyPatch) -> MailSchool:
+    """The school, and nothing listens where its mail server should be."""
+    server = MailServer(host="127.0.0.1", port=free_port(), tls="none")
+    monkeypatch.setattr(school.house.services.mails, "_postman", SmtpPostman(server, Sender("school@lms.example", "")))
+    return school
+
+
+async def test_an_outage_of_the_mail_server_is_no_failure_of_a_mail(cut_off: MailSchool, reader: Reader) -> None:
+    before = cut_off.house.services.clock.now()
+    job_id = await reader.ask("course_completion", **COURSE)
+    await cut_off.work()
+    job = await cut_off.job(job_id)
+    assert (job["state"], job["tries"]) == (JobState.WAITING, 0)
+    assert job["error"].startswith("the mail server cannot be reached: ")
+    assert timedelta(minutes=1) < job["due_at"] - before < timedelta(minutes=3)
+    for _ in range(8):
+        await cut_off.wait_out(job_id, age=timedelta(days=2, hours=23))
+        await cut_off.work()
+    job = await cut_off.job(job_id)
+    assert (job["state"], job["tries"]) == (JobState.WAITING, 0)
+    assert timedelta(minutes=10) < job["due_at"] - before < timedelta(minutes=17)
+
+
+async def test_an_outage_that_lasts_for_days_is_told_to_an_administrator(cut_off: MailSchool, reader: Reader) -> None:
+    job_id = await reader.ask("course_completion", **COURSE)
+    for _ in range(6):
+        await cut_off.wait_out(job_id, age=timedelta(days=3, minutes=1))
+        await cut_off.work()
+    job = await cut_off.job(job_id)
+    assert job["state"] == JobState.DEAD
+    assert "cannot be reached" in job["error"]
 
 
 @pytest.mark.parametrize(
