@@ -111,7 +111,8 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """The services on an open database, with their background tasks running. Raises `StoreError` in one line.
 
-    `wake_ups` tells workers of new jobs. A process that `is_worker` has no live connections to care for. At the end the background tasks are cancelled first, then what they used is closed.
+    `wake_ups` tells workers of new jobs. A process that `is_worker` has no live connections to care for. At the end the
+    background tasks are cancelled first, then what they used is closed.
     """
     clock, limits = clock or Clock(), limits or NodeLimits()
     async with AsyncExitStack() as stack:
