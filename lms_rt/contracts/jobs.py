@@ -107,17 +107,18 @@ class CourseArgs(JobArgs):
 
 @dataclass(frozen=True, slots=True)
 class TaskKind:
-    """One row of the catalogue."""
+    """One row of the catalogue. `forgets` are arguments (objects) that are emptied once it is done: they are private."""
 
     name: str
     queue: Queue
     args: type[JobArgs]
     time_limit_seconds: float = 60.0
     retries: Retries = FIVE_RETRIES
+    forgets: tuple[str, ...] = ()
 
 
 TASK_KINDS: tuple[TaskKind, ...] = (
-    TaskKind("mail.send", "emails", MailArgs),
+    TaskKind("mail.send", "emails", MailArgs, forgets=("data",)),
     TaskKind("notifications.mail", "emails", NotificationMailArgs),
     TaskKind("reports.weekly", "emails", LocalDayArgs, time_limit_seconds=3_600),
     TaskKind("reminders.daily", "emails", LocalDayArgs, time_limit_seconds=3_600),

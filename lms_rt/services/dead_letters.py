@@ -10,6 +10,7 @@ from documents.job import Job
 from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import Page, page_of
+from lms_rt.contracts.mails import masked_data
 from lms_rt.contracts.tasks import DeadLetterQuery, DeadLetterView
 from lms_rt.errors import Code, Refused
 from lms_rt.security.access.operating import require_operator
@@ -64,13 +65,21 @@ async def _require_dead(job_id: str) -> Row:
     return row
 
 
+def _without_private(task: str, args: Row) -> Row:
+    """The arguments without what the catalogue of mails says is for the reader alone."""
+    data = args.get("data")
+    if task != "mail.send" or not isinstance(data, dict):
+        return args
+    return {**args, "data": masked_data(str(args.get("template")), data)}
+
+
 def _view(row: Row) -> DeadLetterView:
     error = row.get("error")
     return DeadLetterView(
         id=row["_id"],
         queue=row["queue"],
         task=row["task"],
-        args=masked(row["args"]),
+        args=masked(_without_private(row["task"], row["args"])),
         state=row["state"],
         error=None if error is None else masked_text(error),
         tries=row.get("tries", 0),

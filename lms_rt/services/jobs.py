@@ -191,8 +191,9 @@ class Jobs:
         return {one.token for one, is_kept in zip(taken, kept, strict=True) if not is_kept}
 
     async def done(self, taken: Taken) -> None:
-        """It is done; kept for a while, so that a late repeat meets it."""
+        """It is done; kept for a while, so that a late repeat meets it, without what only the doing was for."""
         fields: Row = {"state": JobState.DONE.value, "finished_at": self._clock.now()}
+        fields |= {f"args.{name}": {} for name in taken.kind.forgets}
         await Job.leave(taken.job_id, taken.token, fields)
         figures.TASKS.labels(taken.kind.queue, "done").inc()
 

@@ -73,9 +73,13 @@ async def test_the_html_of_a_mail_is_shut_in(school: House) -> None:
 
 async def test_the_same_mail_again_is_kept_once(school: House) -> None:
     reader = await asked(school)
-    await Job.rows().update_one({"_id": f"job_{reader.user_id}"}, {"$set": {"state": JobState.WAITING.value}})
+    again = {"state": JobState.WAITING.value, "args.data": SAMPLES["quiz_results"]}
+    await Job.rows().update_one({"_id": f"job_{reader.user_id}"}, {"$set": again})
     async with working(school):
         await idle(school.services)
+    job = await Job.find_row(f"job_{reader.user_id}")
+    assert job is not None
+    assert job["state"] == JobState.DONE
     kept = await SentMail.rows().count_documents({"recipient": reader.user["email"], "template": "quiz_results"})
     assert kept == 1
 

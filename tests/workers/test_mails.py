@@ -12,6 +12,7 @@ import pytest
 from documents.enums import JobState
 from documents.user import User
 from lms_rt.contracts.letters import Sender
+from lms_rt.contracts.mails import MASK
 from lms_rt.gateways.smtp import MailServer, SmtpPostman
 from tests.conftest import _ENGINES, settings_on
 from tests.servers.redis_server import free_port
@@ -299,6 +300,36 @@ async def test_an_order_that_makes_no_sense_is_a_dead_letter_without_its_data(
     await school.work()
     job = await school.job(job_id)
     assert (job["state"], job["error"]) == (JobState.DEAD, words)
+
+
+async def test_what_a_mail_said_is_kept_until_it_is_sent_and_no_longer(school: MailSchool, reader: Reader) -> None:
+    school.place.at_recipient.append("550 no such mailbox")
+    refused = await reader.ask("mfa_code", **SAMPLES["mfa_code"])
+    await school.work()
+    assert (await school.job(refused))["args"]["data"] == SAMPLES["mfa_code"]  # it may be sent again
+    sent = await reader.ask("mfa_code", **SAMPLES["mfa_code"])
+    await school.work()
+    job = await school.job(sent)
+    assert job["state"] == JobState.DONE
+    assert job["args"] == {"template": "mfa_code", "user_id": reader.user_id, "data": {}}
+
+
+async def test_an_administrator_sees_nothing_of_a_mail_that_this_version_does_not_know(
+    school: MailSchool, reader: Reader
+) -> None:
+    job_id = await reader.ask("of_a_newer_version", greeting="open sesame", course_title="Algebra")
+    known = await reader.ask("course_completion", **{**COURSE, "more": "words"})
+    await school.work()
+    admin = await school.house.admin()
+    args = (await admin.ok("GET", f"/admin/dead-letters/{job_id}"))["args"]
+    assert args == {
+        "template": "of_a_newer_version",
+        "user_id": reader.user_id,
+        "data": dict.fromkeys(args["data"], MASK),
+    }
+    assert set(args["data"]) == {"greeting", "course_title"}
+    shown = await admin.ok("GET", f"/admin/dead-letters/{known}")
+    assert shown["args"]["data"]["course_title"] == COURSE["course_title"]
 
 
 async def test_no_secret_of_a_mail_is_logged(

@@ -57,10 +57,12 @@ async def test_a_reminder_reaches_the_student(house: House) -> None:
     await run(house, "reminders.daily", **args)
     job = await Job.find_row(f"reminder:{user_id}:{day}")
     assert job is not None
-    assert job["args"]["data"]["courses"][0]["days_away"] == 7
-    if house.services.settings.is_embedded:
+    if not house.services.settings.is_embedded:  # it waits there for a mail server
+        assert job["args"]["data"]["courses"][0]["days_away"] == 7
+    else:
         (mail,) = await mails_to(user_id, "course_reminder")
         assert "Slow Algebra" in mail["text"]
+        assert "7 days ago" in mail["text"]
         assert f"/learn/{course['slug']}" in mail["text"]
 
 
