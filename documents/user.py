@@ -126,6 +126,13 @@ class User(Aggregate):
         return {row["email_key"] async for row in found}
 
     @classmethod
+    async def ids_holding(cls, permission: str, *, roles: Sequence[Role], limit: int) -> list[str]:
+        """Accounts in use that have one of these roles, or this permission of their own; by id."""
+        holds = [{"role": {"$in": list(roles)}}, {"permissions": permission}]
+        found = cls.rows().find({"is_active": True, "$or": holds}, {"_id": 1}).sort("_id", 1).limit(limit)
+        return [row["_id"] for row in await found.to_list(length=limit)]
+
+    @classmethod
     async def timezones(cls) -> list[str]:
         """Every timezone that somebody lives in."""
         return list(await cls.rows().distinct("timezone"))

@@ -213,7 +213,8 @@ async def test_who_says_gone_is_switched_off_at_once_until_switched_on(house: Ho
             "webhook.disabled",
             f"/admin/webhooks/{made['id']}",
         )
-        assert receiver.url() in told["items"][0]["body"]
+        assert f"127.0.0.1:{receiver.port}" in told["items"][0]["body"]
+        assert "/hook" not in told["items"][0]["body"]
         (logged,) = await deliveries(house, made)
         refused = await admin.refused(409, "POST", f"/webhooks/deliveries/{logged['id']}/redeliver")
         assert refused["code"] == "conflict"
