@@ -91,33 +91,37 @@ class Webhook(Aggregate):
         unused = {"_id": webhook_id, "version": version, "outbox_at": {"$exists": False}}
         return bool((await cls.rows().delete_one(unused)).deleted_count)
 
-    # --- how its deliveries go ---
+    # --- how its deliveries go; `asked` is the webhook as it was when it was asked: another address has another record ---
 
     @classmethod
-    async def begin_failing(cls, webhook_id: str, at: datetime) -> None:
+    async def begin_failing(cls, asked: Webhook, at: datetime) -> None:
         """A delivery failed; only the first of a row of failures is noted."""
-        first = {"_id": webhook_id, "failing_since": {"$exists": False}}
+        first = {**_still(asked), "failing_since": {"$exists": False}}
         await cls.rows().update_one(first, {"$set": {"failing_since": at}})
 
     @classmethod
-    async def pause(cls, webhook_id: str, until: datetime) -> None:
+    async def pause(cls, asked: Webhook, until: datetime) -> None:
         """Leave it alone until then."""
-        await cls.rows().update_one({"_id": webhook_id}, {"$max": {"paused_until": until}})
+        await cls.rows().update_one(_still(asked), {"$max": {"paused_until": until}})
 
     @classmethod
-    async def end_failing(cls, webhook_id: str) -> None:
+    async def end_failing(cls, asked: Webhook) -> None:
         """A delivery arrived."""
-        failing = {"_id": webhook_id, "failing_since": {"$exists": True}}
+        failing = {**_still(asked), "failing_since": {"$exists": True}}
         await cls.rows().update_one(failing, {"$unset": {"failing_since": "", "paused_until": ""}})
 
     @classmethod
     async def disable(
-        cls, webhook_id: str, reason: str, *, failing_since: datetime | None, intents: Sequence[Row], at: datetime
+        cls, asked: Webhook, reason: str, *, failing_since: datetime | None, intents: Sequence[Row], at: datetime
     ) -> bool:
         """Switch it off, once, and tell of it; when `failing_since` is given, only while that very row of failures lasts."""
-        filter_: Row = {"_id": webhook_id, "is_active": True}
+        filter_: Row = {**_still(asked), "is_active": True}
         if failing_since is not None:
             filter_["failing_since"] = failing_since
         off = {"is_active": False, "disabled_reason": reason, "updated_at": at}
         update = with_intents({"$set": off, "$inc": {"version": 1}}, intents, at)
         return bool((await cls.rows().update_one(filter_, update)).matched_count)
+
+
+def _still(asked: Webhook) -> Row:
+    return {"_id": asked.id, "url": asked.url}

@@ -86,6 +86,12 @@ class WebhookDelivery(Record):
         return {row["_id"]: row["due_at"] async for row in Job.rows().find(open_jobs, {"due_at": 1})}
 
     @classmethod
+    async def bring_forward(cls, webhook_id: str, at: datetime, *, until: datetime) -> None:
+        """Let the jobs for an endpoint that waited for a moment until then run at `at`."""
+        waiting = {"queue": "webhooks", "state": JobState.WAITING.value, "due_at": {"$gt": at, "$lte": until}}
+        await Job.rows().update_many({**waiting, "args.webhook_id": webhook_id}, {"$set": {"due_at": at}})
+
+    @classmethod
     async def forget(cls, before: datetime, *, limit: int) -> int:
         """Remove some that began before then; how many."""
         ids = [row["_id"] async for row in cls.rows().find({"created_at": {"$lt": before}}, {"_id": 1}).limit(limit)]

@@ -42,7 +42,17 @@ class WebhookChange(Change):
     """A partial update. `rotate_secret` makes a new secret; the old one signs too for a day more."""
 
     read_only: ClassVar[frozenset[str]] = frozenset(
-        {"id", "secret", "disabled_reason", "failing_since", "created_by", "version", "created_at", "updated_at"}
+        {
+            "id",
+            "secret",
+            "disabled_reason",
+            "failing_since",
+            "paused_until",
+            "created_by",
+            "version",
+            "created_at",
+            "updated_at",
+        }
     )
     url: Url = ""
     event_types: EventTypes = Field(default_factory=list)
@@ -52,7 +62,7 @@ class WebhookChange(Change):
 
 
 class WebhookView(View):
-    """An endpoint. `secret` is there in the reply that made it and never again."""
+    """An endpoint. `secret` is there in the reply that made it and never again; `paused_until` may be past."""
 
     id: str
     url: str
@@ -62,6 +72,7 @@ class WebhookView(View):
     secret: str | None = None
     disabled_reason: str | None
     failing_since: Instant | None
+    paused_until: Instant | None
     created_by: str
     version: int
     created_at: Instant

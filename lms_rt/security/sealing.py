@@ -36,6 +36,14 @@ class Sealer:
         sealed = self._cipher.encrypt(nonce, text.encode(), owner.encode())
         return f"{_VERSION}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
 
+    def can_unseal(self, sealed: str, *, owner: str) -> bool:
+        """Is it one of this key and this owner?"""
+        try:
+            self.unseal(sealed, owner=owner)
+        except Unsealable:
+            return False
+        return True
+
     def unseal(self, sealed: str, *, owner: str) -> str:
         """The text again. Raises `Unsealable`."""
         version, _, body = sealed.partition(".")

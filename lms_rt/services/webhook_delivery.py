@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -31,7 +32,7 @@ from lms_rt.errors import Code, Refused
 from lms_rt.gateways.webhook import WebhookGateway
 from lms_rt.ids import new_id
 from lms_rt.security.sealing import Sealer, Unsealable
-from lms_rt.security.ssrf import TargetGuard, UnsafeTarget
+from lms_rt.security.ssrf import ResolverBusy, TargetGuard, UnsafeTarget
 from lms_rt.security.webhook_signatures import webhook_signature
 from lms_rt.services import figures
 from lms_rt.services.jobs import Failed, Hopeless, Jobs, NotYet
@@ -47,6 +48,7 @@ SHORT_PAUSE_SECONDS, LONG_PAUSE_SECONDS = 5.0, 15 * 60.0
 AT_ONCE = 8
 """Requests to one endpoint at the same time, of the 20 that a worker has under way: a slow one leaves room for others."""
 PLACE_SECONDS = 0.5
+_UNREADABLE = "its secret cannot be read: SECRET_KEY is another one; rotate the secret"
 _GONE = 410
 _ASKS_FOR_PATIENCE = frozenset({429, 502, 503, 504})
 
@@ -59,6 +61,8 @@ class _Outcome:
     answer: Answer | None
     error: str | None
     duration_ms: int
+    is_own_fault: bool = False
+    """Nothing was sent, and not because of the endpoint."""
 
     @property
     def is_delivered(self) -> bool:
@@ -134,7 +138,7 @@ class WebhookDeliveries:
         figures.WEBHOOK_DELIVERIES.labels("delivered" if outcome.is_delivered else "failed").inc()
         if outcome.is_delivered:
             if webhook.failing_since is not None:  # who began to fail meanwhile ends it with the next that arrives
-                await Webhook.end_failing(webhook.id)
+                await Webhook.end_failing(webhook)
             return
         await self._after_failure(webhook, outcome)
 
@@ -152,7 +156,7 @@ class WebhookDeliveries:
                 await places.acquire()
         except TimeoutError:
             until = self._clock.now() + timedelta(seconds=SHORT_PAUSE_SECONDS)
-            await Webhook.pause(webhook.id, until)
+            await Webhook.pause(webhook, until)
             raise NotYet(until) from None
         try:
             yield
@@ -164,24 +168,26 @@ class WebhookDeliveries:
     async def _attempt(self, webhook: Webhook, recorded: Row) -> _Outcome:
         at = rfc3339(recorded["at"])
         body = encode(payload(recorded["event_id"], recorded["type"], at, recorded["data"]))
-        headers = self._headers(webhook, recorded["event_id"], body)
+        try:
+            headers = self._headers(webhook, recorded["event_id"], body)
+        except Unsealable:
+            return _Outcome({}, None, _UNREADABLE, 0, is_own_fault=True)
         begun = time.perf_counter()
-        answer, error = None, None
+        answer, error, is_own_fault = None, None, False
         try:
             answer = await self._gateway.post(await self._guard.pin(webhook.url), headers=headers, body=body)
         except (UnsafeTarget, Unanswered) as fault:
-            error = str(fault)
+            error, is_own_fault = str(fault), isinstance(fault, ResolverBusy)
         else:
             error = None if 200 <= answer.status_code < 300 else f"it answered {answer.status_code}"
-        return _Outcome(headers, answer, error, round((time.perf_counter() - begun) * 1000))
+        return _Outcome(headers, answer, error, round((time.perf_counter() - begun) * 1000), is_own_fault)
 
     def _headers(self, webhook: Webhook, event_id: str, body: bytes) -> dict[str, str]:
-        now = self._clock.now()
-        sealed = [webhook.secret, *(old["secret"] for old in webhook.old_secrets if old["until"] > now)]
-        try:
-            secrets = [self._sealer.unseal(one, owner=webhook.id) for one in sealed]
-        except Unsealable:
-            raise Failed("its secret cannot be read: SECRET_KEY is another one; rotate the secret") from None
+        """Signed with every secret that holds. Raises `Unsealable` when the newest cannot be read."""
+        now, unseal = self._clock.now(), partial(self._sealer.unseal, owner=webhook.id)
+        valid = [old["secret"] for old in webhook.old_secrets if old["until"] > now]
+        readable = [old for old in valid if self._sealer.can_unseal(old, owner=webhook.id)]
+        secrets = [unseal(one) for one in (webhook.secret, *readable)]
         timestamp = int(now.timestamp())
         return {
             "Content-Type": "application/json",
@@ -224,6 +230,8 @@ class WebhookDeliveries:
     async def _after_failure(self, webhook: Webhook, outcome: _Outcome) -> None:
         """Note it, leave the endpoint alone for a while or for good. Raises the failure, unless it is for good."""
         now, error = self._clock.now(), outcome.error or ""
+        if outcome.is_own_fault:
+            raise Failed(error)
         if outcome.status_code == _GONE:
             await self._switch_off(webhook, "gone", error, failing_since=None)
             return
@@ -231,17 +239,17 @@ class WebhookDeliveries:
         if now - since >= timedelta(days=GIVE_UP_DAYS):
             await self._switch_off(webhook, "failing", error, failing_since=since)
             return
-        await Webhook.begin_failing(webhook.id, now)
+        await Webhook.begin_failing(webhook, now)
         wait = _pause_seconds(outcome, failing_for=now - since, now=now)
         if wait is not None:
-            await Webhook.pause(webhook.id, now + timedelta(seconds=wait))
+            await Webhook.pause(webhook, now + timedelta(seconds=wait))
         raise Failed(error, retry_after_seconds=wait)
 
     async def _switch_off(self, webhook: Webhook, reason: str, error: str, *, failing_since: datetime | None) -> None:
         """Once; of many deliveries that fail at the same time one tells its creator."""
         now = self._clock.now()
         told = switched_off(Write(webhook.version + 1, now), webhook, error)
-        if await Webhook.disable(webhook.id, reason, failing_since=failing_since, intents=[told], at=now):
+        if await Webhook.disable(webhook, reason, failing_since=failing_since, intents=[told], at=now):
             await self._relay.hand_over(Webhook, webhook.id)
 
 
@@ -264,6 +272,6 @@ def _retry_after_seconds(text: str, now: datetime) -> float | None:
         return float(text.strip()[:9])
     try:
         at = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+        return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
+    except (ValueError, TypeError, OverflowError):
         return None
-    return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()

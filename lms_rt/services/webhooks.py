@@ -88,21 +88,21 @@ class Webhooks:
     async def change(
         self, actor: Actor, webhook_id: str, change: WebhookChange, *, expected_version: int | None = None
     ) -> WebhookView:
-        """A partial update. Switched on again, it begins without a past; with `rotate_secret` the reply has the new one."""
+        """A partial update. Switched on again, it begins without a past; with `rotate_secret` the reply has the new one.
+
+        `is_active` given to one that is on ends a pause that it asked for.
+        """
         given = change.given()
-        is_rotating = given.pop("rotate_secret", False)
-        if "url" in given:
-            await self._refuse_unsafe(given["url"])
-        new_secret = new_webhook_secret() if is_rotating else None
+        new_secret = new_webhook_secret() if given.pop("rotate_secret", False) else None
 
         async def step() -> Webhook | None:
             webhook = await require_webhook(actor, webhook_id)
             if expected_version not in (None, webhook.version):
                 raise Refused(Code.VERSION_MISMATCH, current_version=webhook.version)
             refuse_changed_read_only(change, webhook_view(webhook))
-            fields = {name: value for name, value in given.items() if getattr(webhook, name) != value}
-            if fields.get("is_active") or "url" in fields:
-                fields |= dict.fromkeys(("disabled_reason", "failing_since", "paused_until"))
+            fields = _differing(webhook, given)
+            if "url" in fields:
+                await self._refuse_unsafe(fields["url"])
             if new_secret is not None:
                 fields |= self._rotated(webhook, new_secret)
             if not fields:
@@ -151,15 +151,21 @@ class Webhooks:
 
     def _rotated(self, webhook: Webhook, new_secret: str) -> Row:
         now = self._clock.now()
-        valid = [old for old in webhook.old_secrets if old["until"] > now]
-        old = {"secret": webhook.secret, "until": now + timedelta(hours=OVERLAP_HOURS)}
+        latest = {"secret": webhook.secret, "until": now + timedelta(hours=OVERLAP_HOURS)}
+        valid = [
+            old
+            for old in (latest, *webhook.old_secrets)
+            if old["until"] > now and self._sealer.can_unseal(old["secret"], owner=webhook.id)
+        ]
         sealed = self._sealer.seal(new_secret, owner=webhook.id)
-        return {"secret": sealed, "old_secrets": [old, *valid][:MAX_OLD_SECRETS]}
+        return {"secret": sealed, "old_secrets": valid[:MAX_OLD_SECRETS]}
 
     async def _write(self, webhook: Webhook, fields: dict[str, Any]) -> Webhook | None:
         now = self._clock.now()
         if not await Webhook.change_at(webhook.id, webhook.version, fields, at=now):
             return None
+        if "paused_until" in fields and webhook.paused_until is not None:
+            await WebhookDelivery.bring_forward(webhook.id, now, until=webhook.paused_until)
         written: Webhook = webhook.model_copy(update={**fields, "version": webhook.version + 1, "updated_at": now})
         return written
 
@@ -168,6 +174,16 @@ class Webhooks:
             await self._guard.pin(url)
         except UnsafeTarget as error:
             raise invalid("url", f"This address cannot be used: {error}.", "unsafe_url") from None
+
+
+def _differing(webhook: Webhook, given: Row) -> dict[str, Any]:
+    """What a change would write; None takes a field away."""
+    fields = {name: value for name, value in given.items() if getattr(webhook, name) != value}
+    if fields.get("is_active") or "url" in fields:
+        fields |= dict.fromkeys(("disabled_reason", "failing_since", "paused_until"))
+    elif given.get("is_active") and webhook.paused_until is not None:
+        fields["paused_until"] = None
+    return fields
 
 
 async def require_webhook(actor: Actor, webhook_id: str) -> Webhook:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import format_datetime
@@ -19,10 +20,13 @@ from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.event_records import RecordedEvent
 from lms_rt.contracts.jobs import OVER_DAYS, DeliveryArgs
-from lms_rt.contracts.webhooks import WebhookChange, WebhookDraft, WebhookView
+from lms_rt.contracts.webhooks import Answer, DeliveryQuery, WebhookChange, WebhookDraft, WebhookView
+from lms_rt.errors import Refused
 from lms_rt.gateways.webhook import WebhookGateway
+from lms_rt.security import ssrf
 from lms_rt.security.sealing import Sealer
 from lms_rt.security.ssrf import TargetGuard
+from lms_rt.security.webhook_signatures import webhook_signature
 from lms_rt.services.jobs import Failed, Hopeless, Jobs, NotYet
 from lms_rt.services.relay import EffectHandler, Relay
 from lms_rt.services.webhook_delivery import AT_ONCE, WebhookDeliveries
@@ -48,6 +52,7 @@ class Post:
     webhook: WebhookView
     addresses: list[str]
     told: list[dict[str, Any]]
+    faults: list[Exception]
 
     async def attempt(self, *, failures: int = 0, job_id: str = "job_1", **order: Any) -> None:
         """One run of the job."""
@@ -68,7 +73,7 @@ class Post:
 
 @pytest.fixture
 async def post(database: OpenDatabase) -> AsyncIterator[Post]:
-    clock, told, addresses = FakeClock(), list[dict[str, Any]](), ["127.0.0.1"]
+    clock, told, addresses, faults = FakeClock(), list[dict[str, Any]](), ["127.0.0.1"], list[Exception]()
     bus = memory_bus(clock)
     jobs = Jobs(clock=clock, wake_ups=bus.wake_ups)
 
@@ -76,6 +81,8 @@ async def post(database: OpenDatabase) -> AsyncIterator[Post]:
         raise AssertionError("nothing is recorded here")
 
     async def resolve(host: str, port: int) -> Sequence[str]:
+        if faults:
+            raise faults.pop()
         return addresses
 
     async def tell(cause: str, facts: dict[str, Any]) -> None:
@@ -93,7 +100,7 @@ async def post(database: OpenDatabase) -> AsyncIterator[Post]:
     )
     async with receiving() as receiver:
         webhook = await webhooks.create(ADMIN, WebhookDraft(url=receiver.url(host="hooks.example.org")))
-        yield Post(clock, webhooks, deliveries, gateway, receiver, webhook, addresses, told)
+        yield Post(clock, webhooks, deliveries, gateway, receiver, webhook, addresses, told, faults)
     await gateway.close()
 
 
@@ -136,7 +143,10 @@ async def test_who_asks_for_patience_gets_it_for_all_that_waits(post: Post, stat
     assert len(post.receiver.received) == 3
 
 
-@pytest.mark.parametrize("asked", ["", "soon", "-5", "Fri, 99 Nov 2026", "1e9"])
+NO_YEAR = "Wed, 21 Oct 99999999999999999999999 07:28:00 GMT"
+
+
+@pytest.mark.parametrize("asked", ["", "soon", "-5", "Fri, 99 Nov 2026", "1e9", NO_YEAR])
 async def test_a_wish_that_says_nothing_is_no_wish(post: Post, asked: str) -> None:
     post.receiver.replies.append(Reply(503, {"Retry-After": asked}))
     assert (await post.fails()).retry_after_seconds is None
@@ -180,6 +190,21 @@ async def test_one_that_is_slow_has_few_places_and_gives_none_of_the_others(post
     await post.attempt(job_id="job_too_many")
 
 
+async def test_who_switches_it_on_again_ends_its_patience(post: Post) -> None:
+    post.receiver.replies.append(Reply(429, {"Retry-After": "3600"}))
+    await post.fails()
+    shown = await post.webhooks.show(ADMIN, post.webhook.id)
+    assert shown.paused_until == post.clock.now() + timedelta(hours=1)
+    await post.webhooks.follow(RecordedEvent(EVENT_ID, "course.published", post.clock.now(), {"id": "crs_1"}))
+    await Job.rows().update_one({}, {"$set": {"due_at": shown.paused_until}})  # as the worker leaves it
+    on = await post.webhooks.change(ADMIN, post.webhook.id, WebhookChange(is_active=True))
+    assert (on.paused_until, on.failing_since) == (None, post.clock.now())
+    (waiting,) = [row async for row in Job.rows().find({})]
+    assert waiting["due_at"] == post.clock.now()
+    await post.attempt(failures=1)
+    assert len(post.receiver.received) == 2
+
+
 # --- where it may go ---
 
 
@@ -194,6 +219,39 @@ async def test_a_name_that_leads_inside_at_the_moment_of_sending_is_not_followed
     post.clock.advance(DAY / 2)
     await post.attempt(failures=2)
     assert len(post.receiver.received) == 1
+
+
+async def test_only_another_address_is_judged_when_something_else_changes(post: Post) -> None:
+    """A name server that is away for a moment is no reason to refuse another description."""
+    post.addresses[:] = []
+    echoed = WebhookChange(url=post.webhook.url, description="ours")
+    assert (await post.webhooks.change(ADMIN, post.webhook.id, echoed)).description == "ours"
+    with pytest.raises(Refused):
+        await post.webhooks.change(ADMIN, post.webhook.id, WebhookChange(url="https://other.example.org/"))
+
+
+@pytest.mark.parametrize("reply", [Reply(410), Reply(429, {"Retry-After": "90"}), Reply(500)], ids=lambda r: r.status)
+async def test_what_the_old_address_answers_is_not_held_against_the_new_one(post: Post, reply: Reply) -> None:
+    post.receiver.standing, sent = reply, post.gateway.post
+
+    async def moved(*given: Any, **named: Any) -> Answer:
+        answer = await sent(*given, **named)
+        change = WebhookChange(url=post.receiver.url("/new", host="hooks.example.org"))
+        await post.webhooks.change(ADMIN, post.webhook.id, change)
+        return answer
+
+    post.gateway.post = moved  # type: ignore[method-assign]
+    with suppress(Failed):
+        await post.attempt()
+    new = await post.stored()
+    assert (new.is_active, new.failing_since, new.paused_until, post.told) == (True, None, None, [])
+
+
+async def test_that_nobody_looks_up_names_is_no_fault_of_the_endpoint(post: Post) -> None:
+    post.faults.append(ssrf.ResolverBusy("too many names are being looked up"))
+    assert "names" in str(await post.fails())
+    assert (await post.stored()).failing_since is None
+    assert (await post.stored()).paused_until is None
 
 
 # --- giving up ---
@@ -212,7 +270,8 @@ async def test_after_days_of_failure_it_is_switched_off_and_its_maker_told_once(
     assert (off.is_active, off.disabled_reason, off.failing_since) == (False, "failing", since)
     await post.attempt(failures=8)
     (told,) = post.told
-    assert (told["user_id"], told["reason"], told["url"]) == (ADMIN.user_id, "it answered 500", post.webhook.url)
+    assert (told["user_id"], told["reason"]) == (ADMIN.user_id, "it answered 500")
+    assert told["url"] == f"hooks.example.org:{post.receiver.port}"  # paths of receivers are secrets
     assert len(post.receiver.received) == 3
 
 
@@ -277,6 +336,28 @@ async def test_a_secret_of_another_key_is_said_to_be_one(post: Post) -> None:
     await Webhook.rows().update_one({"_id": post.webhook.id}, {"$set": {"secret": "v1.AAAA"}})
     assert "SECRET_KEY" in str(await post.fails())
     assert post.receiver.received == []
+    (logged,) = (await post.deliveries.list(ADMIN, post.webhook.id, DeliveryQuery())).items
+    assert (logged.attempt, logged.is_delivered, "SECRET_KEY" in (logged.error or "")) == (1, False, True)
+    assert (await post.stored()).failing_since is None  # no fault of the endpoint
+
+
+@pytest.mark.parametrize("is_found_before", [True, False], ids=["rotated with the old key", "rotated with the new key"])
+async def test_after_a_change_of_the_key_rotating_helps_at_once(post: Post, is_found_before: bool) -> None:
+    if is_found_before:
+        await post.webhooks.change(ADMIN, post.webhook.id, WebhookChange(rotate_secret=True))
+    post.webhooks._sealer = post.deliveries._sealer = Sealer("n" * 32, purpose="webhooks")
+    rotated = await post.webhooks.change(ADMIN, post.webhook.id, WebhookChange(rotate_secret=True))
+    assert (await post.stored()).old_secrets == []
+    await Webhook.rows().update_one(  # one that the old version kept
+        {"_id": post.webhook.id},
+        {"$push": {"old_secrets": {"secret": "v1.AAAA", "until": post.clock.now() + timedelta(1)}}},
+    )
+    await post.attempt()
+    (received,) = post.receiver.received
+    assert len(received.headers["webhook-signature"].split()) == 1
+    headers, at = received.headers, int(received.headers["webhook-timestamp"])
+    signed = webhook_signature([rotated.secret or ""], message_id=EVENT_ID, timestamp=at, body=received.body)
+    assert headers["webhook-signature"] == signed
 
 
 async def test_old_secrets_end_after_a_day_and_are_not_many(post: Post) -> None:
