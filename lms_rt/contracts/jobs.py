@@ -118,8 +118,8 @@ class TaskKind:
 
 
 TASK_KINDS: tuple[TaskKind, ...] = (
-    TaskKind("mail.send", "emails", MailArgs, forgets=("data",)),
-    TaskKind("notifications.mail", "emails", NotificationMailArgs),
+    TaskKind("mail.send", "emails", MailArgs, time_limit_seconds=180, forgets=("data",)),
+    TaskKind("notifications.mail", "emails", NotificationMailArgs, time_limit_seconds=180),
     TaskKind("reports.weekly", "emails", LocalDayArgs, time_limit_seconds=3_600),
     TaskKind("reminders.daily", "emails", LocalDayArgs, time_limit_seconds=3_600),
     TaskKind("announcements.tell", "progress", AnnouncementArgs, time_limit_seconds=600),
