@@ -213,7 +213,9 @@ class Window:
 
     def close(self) -> None:
         """Close everything of this person."""
-        self.page.unroute_all(behavior="wait")  # what stands in a line still reads: cut off, it would fail the next test
+        self.page.unroute_all(
+            behavior="wait"
+        )  # what stands in a line still reads: cut off, it would fail the next test
         self._context.close()
 
     def _heard(self, message: ConsoleMessage) -> None:
