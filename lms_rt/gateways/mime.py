@@ -7,12 +7,12 @@ is written with `email.parser`.
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from collections.abc import Iterator
 from email.utils import format_datetime
 
 from lms_rt.contracts.letters import Letter, Sender
-from lms_rt.ids import random_token
 
 _LINE_BYTES = 57
 """Of content on a line of base64, which then has 76 characters."""
@@ -49,11 +49,17 @@ def needs_utf8(letter: Letter) -> bool:
 
 def mime_bytes(letter: Letter, sender: Sender) -> bytes:
     """The whole message with CRLF line ends. Raises `ValueError` for a header that holds a line break."""
-    boundary = f"=_{random_token(24)}"  # nobody whose words are in the letter may know where its parts end
+    boundary = _boundary(letter)
     head = "".join(f"{_unbroken(name)}: {value}\r\n" for name, value in _headers(letter, sender, boundary))
     parts = (("plain", letter.text), ("html", letter.html))
     body = b"".join(f"--{boundary}\r\n".encode() + _part(subtype, text) for subtype, text in parts)
     return head.encode() + b"\r\n" + body + f"--{boundary}--\r\n".encode()
+
+
+def _boundary(letter: Letter) -> str:
+    """The same for a repeat, and in no letter itself: its words would have to hold the hash of themselves."""
+    hashed = hashlib.sha256(f"{letter.message_id}\x00{letter.text}\x00{letter.html}".encode(errors="replace"))
+    return f"=_{hashed.hexdigest()[:40]}"
 
 
 def _headers(letter: Letter, sender: Sender, boundary: str) -> Iterator[tuple[str, str]]:
