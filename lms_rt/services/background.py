@@ -11,6 +11,9 @@ from typing import Any
 AGAIN_SECONDS = 1.0
 """After a fault: not at once, or a fault that stays would be all that the process does."""
 
+INSIST_SECONDS = 3.0
+"""What has not ended by then is told once more."""
+
 Background = Callable[[], Coroutine[Any, Any, None]]
 """What runs until it is cancelled."""
 
@@ -24,9 +27,11 @@ async def running(tasks: Mapping[str, Background]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in started:
-            task.cancel()
-        await asyncio.gather(*started, return_exceptions=True)
+        left = set(started)
+        while left:  # a library may swallow a cancellation that meets it in the wrong moment
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=INSIST_SECONDS)
 
 
 async def _run_for_ever(name: str, run: Background) -> None:
