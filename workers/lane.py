@@ -20,9 +20,7 @@ from workers.tasks import TASKS
 
 PAGE = 100
 """So many due jobs are looked up at once."""
-CONCURRENCY: dict[Queue, int] = {"emails": 30, "certificates": 2, "webhooks": 20, "progress": 4, "payments": 4}
-"""Of mails several for each connection to the mail server: those who wait for one share the reads of those before them,
-which takes a sixth off a mail's CPU time."""
+CONCURRENCY: dict[Queue, int] = {"emails": 10, "certificates": 2, "webhooks": 20, "progress": 4, "payments": 4}
 INLINE_SECONDS = 2.0
 """Where whoever asks runs the job, it is looked for only when that did not happen."""
 HAND_BACK_SECONDS = 5.0
