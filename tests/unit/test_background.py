@@ -44,3 +44,21 @@ async def test_all_are_ended_and_waited_for_with_the_body() -> None:
     async with running({"work": work}):
         await has_begun.wait()
     assert ended == ["work"]
+
+
+async def test_a_task_that_swallows_its_cancellation_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "INSIST_SECONDS", 0.01)
+    swallowed = 0
+
+    async def deaf() -> None:
+        nonlocal swallowed
+        while swallowed < 2:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                swallowed += 1
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(5), running({"deaf": deaf}):
+        await asyncio.sleep(0)
+    assert swallowed == 2
