@@ -55,8 +55,14 @@ async def live() -> AsyncIterator[LiveNode]:
         yield made
 
 
-def client(live: LiveNode, user: str = "ada", by: str = "ticket", **options: Any) -> LiveClient:
+def client(
+    live: LiveNode, user: str = "ada", by: str = "ticket", *, may_come: asyncio.Event | None = None, **options: Any
+) -> LiveClient:
+    """A client of this node; each time that it comes, it waits until it may."""
+
     async def credential() -> str:
+        if may_come is not None:
+            await may_come.wait()
         return user
 
     ticket, token = (credential, None) if by == "ticket" else (None, credential)
@@ -173,17 +179,20 @@ class TestChannels:
         assert reader.snapshots == [0]
 
     async def test_what_cannot_be_recovered_is_handed_to_the_caller(self) -> None:
-        clock = FakeClock()
+        clock, may_come = FakeClock(), asyncio.Event()
+        may_come.set()
         async with live_node(bus_clock=clock) as live:
             reader = Reader(live)
-            async with client(live) as ada:
+            async with client(live, may_come=may_come) as ada:
                 await ada.subscribe(reader.ear)
                 await publish(live, 2)
                 await until(lambda: reader.heard == [1, 2])
+                may_come.clear()
                 ada.drop()
                 await until(lambda: not live.node.connections)
                 await publish(live, 3)
                 clock.advance(24 * 3600 + 1)  # the history has aged away
+                may_come.set()
                 await until(lambda: reader.snapshots == [0, 5])
                 await publish(live)
                 await until(lambda: reader.heard == [1, 2, 6])
