@@ -1,4 +1,8 @@
-"""Mails: what a worker makes of a long queue, beside a loop around aiosmtplib that has the finished mail in its hand."""
+"""Mails: what a worker makes of a long queue, beside a loop around aiosmtplib that has the words of each mail in its hand.
+
+On two cores, MongoDB's stand-in and the mail server share the one that the worker has not, so that the time on the clock is
+theirs as much as the worker's: its CPU time is compared as well.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +17,11 @@ from tests.perf.tables import Goal, Sample, Table
 _MAILS, _CONNECTIONS = 10_000, 5
 _DELAY_MS = 10
 _TEMPLATE, _DATA = "enrollment_confirmation", '{"course_title":"Algebra","link":"/courses/crs_1"}'
-_BARE = "bare aiosmtplib"
+_BARE, _MADE = "bare aiosmtplib", "the same, every mail made before"
+_WAYS = {_BARE: "written", _MADE: "made"}
 _AT_LEAST = 0.7
 
-GOALS = (Goal("mails", "must", 1 / _AT_LEAST, _BARE),)
+GOALS = (Goal("mails", "must", 1 / _AT_LEAST, _BARE), Goal("mails-cpu", "must", 1 / _AT_LEAST, _BARE))
 DISTANT_GOALS = (Goal("mails-distant", "must", 1 / _AT_LEAST, _BARE),)
 
 
@@ -27,7 +32,9 @@ def mails(arena: Arena) -> list[Table]:
     wall.note = (
         "Of ours, each is a job in MongoDB, an account that is read, wishes that are asked, and a text that is written."
     )
-    wall.note += " MongoDB and Redis are on the core of the mail server."
+    wall.note += (
+        " MongoDB and Redis are on the core of the mail server. The bare loop writes each mail with `EmailMessage`."
+    )
     return _compared(arena, 0, wall, cpu)
 
 
@@ -56,8 +63,8 @@ def _compare(arena: Arena, place: JobPlace, tables: Sequence[Table], *, delay_ms
         arena.say(f"{tables[0].title}: {turn}")
         count = arena.scaled(_MAILS) if turn else arena.scaled(_MAILS // 10)
         ours = _ours(place, sink, port, count=count, prefix=f"{delay_ms}_{turn}_")
-        bare = _bare(place, sink, port, count=count)
-        for name, values in {_BARE: bare, OURS: ours}.items() if turn else ():
+        bare = {name: _bare(place, sink, port, count=count, way=way) for name, way in _WAYS.items()}
+        for name, values in {**bare, OURS: ours}.items() if turn else ():
             for table, value in zip(tables, values, strict=False):
                 table.add(name, Sample(value))
 
@@ -75,12 +82,12 @@ def _ours(place: JobPlace, sink: Program, port: str, *, count: int, prefix: str)
     return took["seconds"] / count * 1e3, spent / count * 1e6
 
 
-def _bare(place: JobPlace, sink: Program, port: str, *, count: int) -> tuple[float, float]:
+def _bare(place: JobPlace, sink: Program, port: str, *, count: int, way: str) -> tuple[float, float]:
     sink.answer("again")
     loop = place.program("tests.perf.peers.bare_smtp", port, core=SERVER_CORE)
     loop.line()
     before = cpu_seconds(loop.pid)
-    loop.answer(f"send {count} {_CONNECTIONS} {place.folder / 'mail'}")
+    loop.answer(f"send {count} {_CONNECTIONS} {place.folder / 'mail'} {way}")
     spent = cpu_seconds(loop.pid) - before
     took = sink.answer("count")
     loop.stop()
