@@ -6,7 +6,8 @@ import argparse
 import json
 import sys
 
-from config.settings import SettingsError, load_settings, retired_settings
+from config.settings import SettingsError, load_settings
+from config.settings_checks import retired_settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,29 +5,22 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from config.settings_accounts import LimitSettings, RetentionSettings, SignInSettings, Words
+from config.settings_checks import faults_of
 
 VERSION = "0.1.0"
 HOME = Path(__file__).resolve().parent.parent
 """Where run.py is: what is kept beside it is found from any working directory."""
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-_WEAK = ("change", "secret", "default", "example", "password", "insecure", "test")
-_SUCCESSORS = {
-    "DATABASE_URL": "MONGODB_URL",
-    "DB_POOL_SIZE": "MONGODB_MAX_POOL_SIZE",
-    "DB_MAX_OVERFLOW": "MONGODB_MAX_POOL_SIZE",
-    "CELERY_BROKER_URL": "TASKS_REDIS_URL",
-    "CELERY_RESULT_BACKEND": "TASKS_REDIS_URL",
-}
-Words = Annotated[tuple[str, ...], NoDecode]
-"""A comma-separated list in the environment."""
+_LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
 
 
 class SettingsError(Exception):
@@ -50,7 +43,7 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 """A piece of a mail address between dots."""
 
 
-class Settings(BaseSettings):
+class Settings(RetentionSettings, LimitSettings, SignInSettings):
     """Names, defaults and limits; `docs/configuration.md` is made from here."""
 
     model_config = SettingsConfigDict(
@@ -109,27 +102,7 @@ class Settings(BaseSettings):
         "process", description="power: every write is synced to the disk."
     )
 
-    # accounts
-    secret_key: SecretStr = Field(
-        SecretStr(""), description="Signs tokens, at least 32 bytes; embedded default: made at first start."
-    )
-    algorithm: Literal["HS256"] = Field("HS256", description="Signature of access tokens.")
-    password_pepper: SecretStr = Field(
-        SecretStr(""), description="Keys the password hashes; embedded default: made at first start."
-    )
-    access_token_expire_minutes: int = Field(15, ge=1, le=1440, description="Life of an access token.")
-    refresh_token_expire_days: int = Field(30, ge=1, le=365, description="A session ends when unused for so long.")
-    refresh_token_absolute_days: int = Field(90, ge=1, le=730, description="A session ends after so long in any case.")
-    password_hash_cost: int = Field(12, ge=4, le=16, description="bcrypt's cost; production refuses less than 12.")
-    password_min_length: int = Field(8, ge=8, le=64, description="Least length of a student's password.")
-    password_min_length_staff: int = Field(12, ge=8, le=64, description="Least length of a staff password.")
-    max_sessions_per_user: int = Field(20, ge=1, le=1000, description="The least recently used session ends beyond it.")
-    cookie_secure: bool = Field(False, description="Cookies only over HTTPS, with the __Host- prefix.")
-    auth_modes: Words = Field(("bearer", "cookie"), description="How a request may sign in: bearer, cookie.")
-    allow_public_role_registration: bool = Field(False, description="Anybody may register as an instructor.")
-    access_token_blacklist_fail_closed: bool = Field(
-        True, description="Refuse tokens while neither Redis nor the database can say whether they are revoked."
-    )
+    # background work
     tasks_force_inline: bool = Field(False, description="Run tasks inside the request; refused in production.")
 
     # mail
@@ -156,13 +129,27 @@ class Settings(BaseSettings):
         (), description="Networks that webhooks may reach although they are not public."
     )
 
-    # how long things are kept, in days
-    retention_notifications_days: int = Field(180, ge=1, description="Notifications.")
-    retention_webhook_deliveries_days: int = Field(30, ge=1, description="The log of webhook deliveries.")
-    retention_events_days: int = Field(30, ge=1, description="Events of record, for GET /events.")
-    retention_done_jobs_days: int = Field(7, ge=1, description="Finished jobs: a late repeat meets them.")
-    retention_dead_letters_days: int = Field(30, ge=1, description="Jobs that failed for good.")
-    retention_ended_sessions_days: int = Field(30, ge=1, description="Sessions that ended.")
+    # files
+    file_storage_provider: Literal["auto", "gridfs", "local"] = Field(
+        "auto", description="Where files are kept: gridfs (auto, with MongoDB) or local (auto, on the embedded store)."
+    )
+    upload_dir: Path | None = Field(None, description="Directory of local files; default: uploads in LMS_DATA_DIR.")
+
+    # errors and secrets elsewhere
+    security_contact: str = Field(
+        "", description="Where faults of security are reported, for security.txt: mailto:… or https://…"
+    )
+    sentry_dsn: SecretStr = Field(SecretStr(""), description="Errors are told to this Sentry; empty: to nobody.")
+    sentry_environment: str = Field("", description="Its name for this installation; default: ENVIRONMENT.")
+    sentry_release: str = Field("", description="Its name for this version; default: the version.")
+    sentry_traces_sample_rate: float = Field(0.0, ge=0, le=1, description="This part of all requests is traced there.")
+    vault_addr: str = Field("", description="HashiCorp Vault that holds secrets; empty: none.")
+    vault_token: SecretStr = Field(SecretStr(""), description="Token for it.")
+    vault_role_id: str = Field("", description="AppRole instead of a token: its id.")
+    vault_secret_id: SecretStr = Field(SecretStr(""), description="AppRole instead of a token: its secret.")
+    vault_path: str = Field("secret/lms", description="Where they lie there: mount and path of a KV v2 secret.")
+    vault_namespace: str = Field("", description="Namespace there; empty: none.")
+    vault_timeout_seconds: float = Field(5.0, gt=0, le=60, description="Every wait for it ends then.")
 
     # attempts and the live socket
     attempt_grace_seconds: int = Field(
@@ -174,16 +161,27 @@ class Settings(BaseSettings):
     ws_allow_query_token: bool | None = Field(None, description="Take ?token= on /ws; default: not in production.")
 
     @field_validator(
-        "allowed_hosts", "trusted_proxies", "cors_origins", "auth_modes", "webhook_allow_networks", mode="before"
+        "allowed_hosts",
+        "trusted_proxies",
+        "cors_origins",
+        "auth_modes",
+        "webhook_allow_networks",
+        "rate_limit_exempt_networks",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
-    @field_validator("trusted_proxies", "webhook_allow_networks")
+    @field_validator("rate_limit_exempt_networks")
     @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for word in value:
+    def _no_network(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return () if value == ("none",) else value
+
+    @field_validator("trusted_proxies", "webhook_allow_networks", "rate_limit_exempt_networks")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for word in value or ():
             ipaddress.ip_network(word, strict=False)
         return value
 
@@ -222,6 +220,18 @@ class Settings(BaseSettings):
     def is_embedded(self) -> bool:
         """One process on the embedded store."""
         return not self.mongodb_url.get_secret_value()
+
+    @property
+    def former_keys(self) -> tuple[str, ...]:
+        """Keys that were SECRET_KEY before, the latest first."""
+        return tuple(key.strip() for key in self.secret_key_previous.get_secret_value().split(",") if key.strip())
+
+    @property
+    def exempt_networks(self) -> tuple[str, ...]:
+        """Networks without limits of asking."""
+        if self.rate_limit_exempt_networks is not None:
+            return self.rate_limit_exempt_networks
+        return () if self.is_production else _LOOPBACK_NETWORKS
 
     @property
     def are_docs_open(self) -> bool:
@@ -279,9 +289,7 @@ def load_settings(**overrides: Any) -> Settings:
         wrong = {str(fault["loc"][0]) for fault in error.errors()} & set(Settings.model_fields)
         # The defaults stand in for them, so that what else is wrong is told in the same breath.
         settings = Settings(**overrides | {name: Settings.model_fields[name].default for name in wrong})
-    faults += _store_faults(settings)
-    if settings.is_production:
-        faults += _production_faults(settings)
+    faults += faults_of(settings)
     if faults:
         raise SettingsError(faults)
     return settings
@@ -299,48 +307,3 @@ def _file_faults() -> list[str]:
             except UnicodeDecodeError:
                 faults.append(f"{name.upper()}_FILE is not UTF-8: {path}")
     return faults
-
-
-def _store_faults(settings: Settings) -> list[str]:
-    has = {name: bool(getattr(settings, name.lower()).get_secret_value()) for name in ("MONGODB_URL", "REDIS_URL")}
-    faults = [
-        f"{name} is set without {other}"
-        for name, other in zip(has, reversed(has), strict=True)
-        if has[name] and not has[other]
-    ]
-    if settings.redis_replicas and not has["REDIS_URL"]:
-        faults.append("REDIS_REPLICAS is set without REDIS_URL")
-    if has["MONGODB_URL"]:
-        faults += [
-            f"{name} must be set: nodes share keys, never a directory"
-            for name in ("SECRET_KEY", "PASSWORD_PEPPER")
-            if not getattr(settings, name.lower()).get_secret_value()
-        ]
-    key = settings.secret_key.get_secret_value()
-    return faults + (["SECRET_KEY is shorter than 32 bytes"] if key and len(key.encode()) < 32 else [])
-
-
-def _production_faults(settings: Settings) -> list[str]:
-    secrets = {name: getattr(settings, name.lower()).get_secret_value() for name in ("SECRET_KEY", "PASSWORD_PEPPER")}
-    checks = {
-        "DEBUG is on": settings.debug,
-        "ENABLE_API_DOCS is on": settings.are_docs_open,
-        "MONGODB_URL and REDIS_URL are not set: the embedded stores are not for production": settings.is_embedded,
-        "TASKS_FORCE_INLINE is on": settings.tasks_force_inline,
-        "ACCESS_TOKEN_BLACKLIST_FAIL_CLOSED is off": not settings.access_token_blacklist_fail_closed,
-        "WEBHOOK_ALLOW_HTTP is on": settings.webhook_allow_http,
-        "CORS_ORIGINS has a wildcard": any("*" in origin for origin in settings.cors_origins),
-        "COOKIE_SECURE is off": not settings.cookie_secure,
-        "PASSWORD_HASH_COST is less than 12": settings.password_hash_cost < 12,
-    } | {f"{name} is weak or a default": _is_weak(value) for name, value in secrets.items()}
-    return [fault for fault, is_true in checks.items() if is_true]
-
-
-def _is_weak(secret: str) -> bool:
-    """Too short, too few different characters, or one of the words that examples use."""
-    return len(secret.encode()) < 32 or len(set(secret)) < 10 or any(word in secret.lower() for word in _WEAK)
-
-
-def retired_settings(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """A warning for each setting of older designs that is set and read by nobody any more."""
-    return [f"{old} is not read any more: use {new}" for old, new in _SUCCESSORS.items() if environ.get(old)]

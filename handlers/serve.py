@@ -20,7 +20,8 @@ from typing import Any
 from tornado.netutil import bind_sockets
 
 from config.logging import set_up_logging
-from config.settings import Settings, SettingsError, load_settings, retired_settings
+from config.settings import Settings, SettingsError, load_settings
+from config.settings_checks import retired_settings
 from handlers.app import make_app, server_options
 from handlers.door import BACKLOG, Door, raise_descriptor_limit
 from lms_rt.bootstrap import Services, StoreError, open_services

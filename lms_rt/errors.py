@@ -35,11 +35,13 @@ class Code(Enum):
     MALFORMED_REQUEST = ("malformed_request", Situation.MALFORMED, "The request is malformed.")
     # OAuth2's form wants 400 and `error: invalid_grant` beside it; the code is that of every other sign-in.
     INVALID_GRANT = ("invalid_credentials", Situation.MALFORMED, "The user name or the password is wrong.")
+    MFA_REQUIRED = ("mfa_required", Situation.MALFORMED, "A code is needed as a second step.")
 
     UNAUTHENTICATED = ("unauthenticated", Situation.UNAUTHENTICATED, "Sign in first.")
     TOKEN_EXPIRED = ("token_expired", Situation.UNAUTHENTICATED, "The access token has expired.")
     TOKEN_REVOKED = ("token_revoked", Situation.UNAUTHENTICATED, "The session has ended.")
     INVALID_CREDENTIALS = ("invalid_credentials", Situation.UNAUTHENTICATED, "The address or the password is wrong.")
+    INVALID_CODE = ("invalid_code", Situation.UNAUTHENTICATED, "The code is not valid, or no longer.")
     INVALID_TOKEN = ("invalid_token", Situation.UNAUTHENTICATED, "The token is not valid.")
 
     PAYMENT_REQUIRED = ("payment_required", Situation.UNPAID, "This course has to be paid for.")
@@ -47,6 +49,7 @@ class Code(Enum):
     FORBIDDEN = ("forbidden", Situation.FORBIDDEN, "Your role does not allow this.")
     CSRF_FAILED = ("csrf_failed", Situation.FORBIDDEN, "The CSRF token is missing or wrong.")
     ORIGIN_REFUSED = ("origin_refused", Situation.FORBIDDEN, "This origin is not on the allow-list.")
+    EMAIL_NOT_VERIFIED = ("email_not_verified", Situation.FORBIDDEN, "Verify your address first.")
     NOT_ENROLLED = ("not_enrolled", Situation.FORBIDDEN, "Enrol in the course first.")
 
     NOT_FOUND = ("not_found", Situation.NOT_FOUND, "There is nothing here under this id.")
@@ -94,6 +97,7 @@ class Code(Enum):
     UNSUPPORTED_MEDIA_TYPE = ("unsupported_media_type", Situation.UNSUPPORTED, "This media type is not taken here.")
     VALIDATION_FAILED = ("validation_failed", Situation.INVALID, "Some fields are not valid.")
 
+    ACCOUNT_LOCKED = ("account_locked", Situation.LIMITED, "Too many failed sign-ins; wait, or set a new password.")
     RATE_LIMITED = ("rate_limited", Situation.LIMITED, "Too many requests.")
     UNAVAILABLE = ("unavailable", Situation.UNAVAILABLE, "The service cannot do this at the moment.")
     BUSY = ("busy", Situation.UNAVAILABLE, "Too much is going on at once; try again.")

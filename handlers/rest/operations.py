@@ -78,6 +78,9 @@ class _Described:
     gives: tuple[str, ...] = JSON
     is_idempotent: bool = False
     is_secret: bool = False
+    limit: str = ""
+    audit: str = ""
+    is_own_alone: bool = False
     place: Place = Place.API
     is_documented: bool = True
 
@@ -92,7 +95,10 @@ class Operation(_Described):
     - `reply`: a view class, `Page[View]`, or None for no body; `gives` names another media type of the reply;
     - `more_statuses`: further successful statuses that `Reply.status` may set;
     - `is_idempotent`: honours `Idempotency-Key`;
-    - `is_secret`: the reply carries a token: it is never compressed nor stored by anybody on the way.
+    - `is_secret`: the reply carries a token: it is never compressed nor stored by anybody on the way;
+    - `limit`: the class of requests that it counts among, where its place does not say it (`handlers/rest/limits.py`);
+    - `audit`: the action under which a change by it stands in the audit log;
+    - `is_own_alone`: nobody may do it in another's place: refused to who acts as somebody else.
     """
 
     method: str | tuple[str, ...]

@@ -11,7 +11,8 @@ from documents.enums import Role
 class Actor:
     """A signed-in person with what their role and their own permissions allow, or a stranger.
 
-    `session_id` is the refresh family; `expires_at_ms` the end of the access token in epoch milliseconds.
+    `session_id` is the refresh family; `expires_at_ms` the end of the access token in epoch milliseconds. An administrator
+    who acts as this person is `impersonator_id`.
     """
 
     user_id: str
@@ -20,6 +21,7 @@ class Actor:
     session_id: str = ""
     full_name: str = ""
     expires_at_ms: int = 0
+    impersonator_id: str = ""
 
     @property
     def is_stranger(self) -> bool:
@@ -35,6 +37,11 @@ class Actor:
     def is_staff(self) -> bool:
         """An instructor or an admin."""
         return self.role in (Role.ADMIN, Role.INSTRUCTOR)
+
+    @property
+    def is_impersonated(self) -> bool:
+        """Somebody else acts as this person."""
+        return bool(self.impersonator_id)
 
     def has_permission(self, permission: str) -> bool:
         """Is it among those of the role or their own?"""

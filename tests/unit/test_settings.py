@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from config.settings import SettingsError, load_settings, retired_settings
+from config.settings import SettingsError, load_settings
+from config.settings_checks import retired_settings
 
 SECRET = "k9UJgXWtf5QXWKwFQ7wRVNKA44QnMpDgeJgTUz"
 SOUND: dict[str, Any] = {
