@@ -84,6 +84,11 @@ class Load:
         command = [*load_command(), "127.0.0.1", str(port), str(trigger.orders), *words]
         self._program = Program(command, core=LOAD_CORE, log=log, cwd=ROOT, pass_fds=[trigger.orders])
 
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._program.pid
+
     def open(self, paths: Sequence[str], file: Path) -> Report:
         """One client for each path; returns when all are open."""
         file.write_text("".join(f"{path}\n" for path in paths))

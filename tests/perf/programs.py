@@ -8,7 +8,7 @@ import os
 import selectors
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -124,6 +124,16 @@ class Program:
 def cpu_seconds(pid: int) -> float:
     """User and system time of all threads since the process began, to the nanosecond (`clock_getcpuclockid`)."""
     return time.clock_gettime_ns((~pid << 3) | 2) / 1e9
+
+
+def strangers_seconds(mine: Collection[int]) -> dict[int, float]:
+    """The same of each process of this machine but these."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and (pid := int(entry.name)) not in mine:
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                found[pid] = cpu_seconds(pid)
+    return found
 
 
 def resident_kib(pid: int, *, peak: bool = False) -> int:
