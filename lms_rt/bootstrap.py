@@ -1,4 +1,4 @@
-"""The only wiring, with `afterwards.py`: settings → clients → services → the tasks that run with them. No rules."""
+"""The only wiring, with `afterwards.py` and `wiring_accounts.py`: settings → clients → services → the tasks that run with them. No rules."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ from lms_rt.realtime.metrics import LiveMetrics
 from lms_rt.realtime.node import Node, NodeLimits
 from lms_rt.realtime.projections import DifferingProjection, Projection
 from lms_rt.realtime.timers import QuizTimer
-from lms_rt.security.passwords import HashingPool, PasswordHasher
 from lms_rt.security.permissions import permissions_of
-from lms_rt.services.accounts import Accounts
 from lms_rt.services.attempt_clock import AttemptClock
 from lms_rt.services.attempts import Attempts
 from lms_rt.services.background import Background, running
@@ -54,6 +52,7 @@ from lms_rt.services.subscriptions import Subscriptions
 from lms_rt.storage.embedded import StoreError
 from lms_rt.storage.mongo import OpenDatabase, open_database
 from lms_rt.storage.secrets import open_secrets
+from lms_rt.wiring_accounts import AccountServices, wired_accounts
 
 __all__ = ["Services", "StoreError", "open_services"]
 
@@ -64,16 +63,13 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Services(Afterwards):
+class Services(Afterwards, AccountServices):
     """Everything that handlers, workers and the console call."""
 
     settings: Settings
     clock: Clock
     bus: Bus
     node: Node
-    passwords: PasswordHasher
-    sessions: Sessions
-    accounts: Accounts
     courses: Courses
     lessons: Lessons
     categories: Categories
@@ -184,8 +180,8 @@ def _with_secrets(settings: Settings, database: OpenDatabase) -> Settings:
 def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStack) -> Services:
     bus = place.bus
     after = wired_afterwards(settings, clock, bus=bus, stack=stack)
-    relay, passwords = after.relay, _hasher(settings, stack)
-    sessions = Sessions(settings=settings, clock=clock, bus=bus)
+    accounts = wired_accounts(settings, clock, bus=bus, after=after, stack=stack)
+    relay, sessions = after.relay, accounts.sessions
     enrollments, progress = _learning(bus, clock, relay)
     questions, recalculation = Questions(clock=clock), Recalculation(progress=progress)
     attempt_clock = AttemptClock(settings=settings, clock=clock, relay=relay)
@@ -194,13 +190,11 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
     node = _node(place, clock, sessions=sessions, subscriptions=subscriptions, dashboards=dashboards, attempts=attempts)
     return Services(
         **vars(after),
+        **vars(accounts),
         settings=settings,
         clock=clock,
         bus=bus,
         node=node,
-        passwords=passwords,
-        sessions=sessions,
-        accounts=Accounts(settings=settings, clock=clock, passwords=passwords, sessions=sessions, relay=relay),
         courses=Courses(clock=clock, relay=relay),
         lessons=Lessons(clock=clock, relay=relay),
         categories=Categories(),
@@ -221,14 +215,6 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
         database=place.database,
         registry=place.registry,
     )
-
-
-def _hasher(settings: Settings, stack: AsyncExitStack) -> PasswordHasher:
-    """The hasher, with a pool of its own that ends with the services."""
-    pool = HashingPool()
-    stack.callback(pool.close)
-    pepper = settings.password_pepper.get_secret_value()
-    return PasswordHasher(pepper=pepper, cost=settings.password_hash_cost, pool=pool)
 
 
 def _learning(bus: Bus, clock: Clock, relay: Relay) -> tuple[Enrollments, Progress]:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from config.settings import Settings
+
 _KEY_BYTES = 32
 _ID_LABEL = b"lms_rt key id"
 
@@ -54,6 +56,11 @@ class Keyring:
         """Did any of our keys sign it? Takes as long for a wrong signature as for a right one."""
         found = [hmac.compare_digest(hmac.digest(key.derived(purpose), message, "sha256"), signature) for key in self]
         return any(found)
+
+
+def keyring_of(settings: Settings) -> Keyring:
+    """The keys that the settings name."""
+    return Keyring(settings.secret_key.get_secret_value(), settings.former_keys)
 
 
 def _named(secret: str) -> Key:
