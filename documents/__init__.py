@@ -13,6 +13,7 @@ from documents.idempotency import IdempotencyRecord
 from documents.job import Job
 from documents.notification import Notification
 from documents.notification_preferences import NotificationPreferences
+from documents.one_time import OneTime
 from documents.paper import AttemptPaper
 from documents.quiz import Quiz
 from documents.schedule import ScheduleMark
@@ -35,6 +36,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     Job,
     Notification,
     NotificationPreferences,
+    OneTime,
     Quiz,
     SentMail,
     ScheduleMark,
