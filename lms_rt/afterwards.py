@@ -14,6 +14,7 @@ from documents.base import Aggregate
 from lms_rt.bus.base import Bus
 from lms_rt.clock import Clock
 from lms_rt.gateways.webhook import WebhookGateway
+from lms_rt.security.keyring import keyring_of
 from lms_rt.security.sealing import Sealer
 from lms_rt.security.ssrf import SystemResolver, TargetGuard
 from lms_rt.services.announcements import Announcements
@@ -113,7 +114,7 @@ def _webhooks(
     stack.callback(resolver.close)
     stack.push_async_callback(gateway.close)
     guard = TargetGuard(resolver, allowed=settings.webhook_allow_networks, is_http_allowed=settings.webhook_allow_http)
-    sealer = Sealer(settings.secret_key.get_secret_value(), purpose="webhooks")
+    sealer = Sealer(keyring_of(settings), purpose="webhooks")
     webhooks = Webhooks(clock=clock, relay=relay, jobs=jobs, guard=guard, sealer=sealer)
     deliveries = WebhookDeliveries(clock=clock, relay=relay, jobs=jobs, guard=guard, sealer=sealer, gateway=gateway)
     return webhooks, deliveries

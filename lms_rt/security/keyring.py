@@ -32,6 +32,10 @@ class Key:
         info = f"lms_rt {purpose}".encode()
         return HKDF(SHA256(), length=_KEY_BYTES, salt=None, info=info).derive(self.secret.encode())
 
+    def derived_by_hmac(self, purpose: str) -> bytes:
+        """The same as releases before 0.2 did it, so that the tokens and links that they made go on holding."""
+        return hmac.digest(self.secret.encode(), f"lms_rt {purpose}".encode(), "sha256")
+
 
 class Keyring:
     """The key of today, and former ones."""

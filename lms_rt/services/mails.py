@@ -31,6 +31,7 @@ from lms_rt.gateways.smtp import MailServer, SmtpPostman
 from lms_rt.ids import derived_id
 from lms_rt.mails.rendering import Reader, Renderer, zone_of
 from lms_rt.mails.wording import language_of, one_line
+from lms_rt.security.keyring import keyring_of
 from lms_rt.security.unsubscribing import UnsubscribeTokens
 from lms_rt.services import figures
 from lms_rt.services.gathering import Gathering
@@ -59,7 +60,7 @@ class Mails:
         self._accounts = Gathering(User.find_mail_accounts)
         self._renderer = Renderer(site_name=settings.project_name, site_url=site_url(settings))
         self._domain = sender_of(settings).domain
-        self._tokens = UnsubscribeTokens(settings.secret_key.get_secret_value())
+        self._tokens = UnsubscribeTokens(keyring_of(settings))
         self.has_mailbox = isinstance(postman, KeepingPostman)
 
     async def send(self, order: MailOrder) -> None:

@@ -25,6 +25,7 @@ from lms_rt.contracts.controls import (
 )
 from lms_rt.errors import Code, Refused
 from lms_rt.security.csrf import CsrfTokens
+from lms_rt.security.keyring import keyring_of
 from lms_rt.security.permissions import permissions_of
 from lms_rt.security.sessions import Device, Families, Family, ReusedTokenError
 from lms_rt.security.signed_in import Person, SignedIn
@@ -41,11 +42,11 @@ class Sessions(Receiver[Word]):
     """Who is signed in."""
 
     def __init__(self, *, settings: Settings, clock: Clock, bus: Bus) -> None:
-        secret = settings.secret_key.get_secret_value()
+        keys = keyring_of(settings)
         self._clock, self._bus = clock, bus
         self._must_know = settings.access_token_blacklist_fail_closed
         self._access = AccessTokens(
-            key=secret,
+            keys=keys,
             clock=clock,
             issuer=settings.project_name,
             lifetime_seconds=settings.access_token_expire_minutes * 60,
@@ -53,7 +54,7 @@ class Sessions(Receiver[Word]):
         )
         self._families = Families(
             clock=clock,
-            tokens=RefreshTokens(secret),
+            tokens=RefreshTokens(keys),
             idle_days=settings.refresh_token_expire_days,
             absolute_days=settings.refresh_token_absolute_days,
             max_per_user=settings.max_sessions_per_user,
@@ -62,7 +63,7 @@ class Sessions(Receiver[Word]):
         self._tickets = TicketOffice(clock=clock, tickets=bus.tickets)
         self._announcer = Announcer(bus.fan_out)
         self._listening: Listening | None = None
-        self.csrf = CsrfTokens(secret)
+        self.csrf = CsrfTokens(keys)
 
     # --- the life of the service ---
 

@@ -28,6 +28,7 @@ from lms_rt.contracts.base import Change, Draft, Page, PageQuery, View, page_of,
 from lms_rt.errors import Code, Refused
 from lms_rt.ids import derived_id
 from lms_rt.security.csrf import CsrfTokens
+from lms_rt.security.keyring import Keyring
 from lms_rt.services.health import Health
 from lms_rt.services.idempotency import Idempotency
 
@@ -184,7 +185,7 @@ TABLE: tuple[Operation, ...] = (
 class StubSessions:
     """Tokens are names."""
 
-    csrf = CsrfTokens(KEY)
+    csrf = CsrfTokens(Keyring(KEY))
 
     async def authenticate(self, token: str) -> Actor:
         if token == "expired":

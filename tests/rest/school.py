@@ -15,6 +15,7 @@ from handlers.rest import categories, courses, enrollments, lessons
 from lms_rt.contracts.actor import Actor
 from lms_rt.errors import Code, Refused
 from lms_rt.security.csrf import CsrfTokens
+from lms_rt.security.keyring import Keyring
 from lms_rt.services.idempotency import Idempotency
 from tests.rest.serving import client_of
 from tests.services.school import PEOPLE, School
@@ -28,7 +29,7 @@ OPERATIONS = (*courses.ROUTES, *lessons.ROUTES, *categories.ROUTES, *enrollments
 class StubSessions:
     """Tokens are user ids."""
 
-    csrf = CsrfTokens("0123456789abcdefghijklmnopqrstuv")
+    csrf = CsrfTokens(Keyring("0123456789abcdefghijklmnopqrstuv"))
 
     async def authenticate(self, token: str) -> Actor:
         for one in PEOPLE:

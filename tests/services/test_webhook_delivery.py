@@ -24,6 +24,7 @@ from lms_rt.contracts.webhooks import Answer, DeliveryQuery, WebhookChange, Webh
 from lms_rt.errors import Refused
 from lms_rt.gateways.webhook import WebhookGateway
 from lms_rt.security import ssrf
+from lms_rt.security.keyring import Keyring
 from lms_rt.security.sealing import Sealer
 from lms_rt.security.ssrf import TargetGuard
 from lms_rt.security.webhook_signatures import webhook_signature
@@ -92,7 +93,7 @@ async def post(database: OpenDatabase) -> AsyncIterator[Post]:
     handler: EffectHandler = tell
     relay.register_effect(SWITCHED_OFF, handler)
     guard = TargetGuard(resolve, allowed=["127.0.0.1/32"], is_http_allowed=True)
-    sealer, gateway = Sealer("k" * 32, purpose="webhooks"), WebhookGateway()
+    sealer, gateway = Sealer(Keyring("k" * 32), purpose="webhooks"), WebhookGateway()
     webhooks = Webhooks(clock=clock, relay=relay, jobs=jobs, guard=guard, sealer=sealer)
     deliveries = WebhookDeliveries(clock=clock, relay=relay, jobs=jobs, guard=guard, sealer=sealer, gateway=gateway)
     await EventRecord.append(
@@ -345,7 +346,7 @@ async def test_a_secret_of_another_key_is_said_to_be_one(post: Post) -> None:
 async def test_after_a_change_of_the_key_rotating_helps_at_once(post: Post, is_found_before: bool) -> None:
     if is_found_before:
         await post.webhooks.change(ADMIN, post.webhook.id, WebhookChange(rotate_secret=True))
-    post.webhooks._sealer = post.deliveries._sealer = Sealer("n" * 32, purpose="webhooks")
+    post.webhooks._sealer = post.deliveries._sealer = Sealer(Keyring("n" * 32), purpose="webhooks")
     rotated = await post.webhooks.change(ADMIN, post.webhook.id, WebhookChange(rotate_secret=True))
     assert (await post.stored()).old_secrets == []
     await Webhook.rows().update_one(  # one that the old version kept

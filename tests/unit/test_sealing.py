@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks import Webhook
 
+from lms_rt.security.keyring import Keyring
 from lms_rt.security.sealing import Sealer, Unsealable
 from lms_rt.security.webhook_signatures import new_webhook_secret, webhook_signature
 
@@ -14,11 +15,11 @@ KEY = "0123456789abcdefghijklmnopqrstuv"
 
 
 def test_what_was_sealed_opens_again() -> None:
-    sealer = Sealer(KEY, purpose="webhooks")
+    sealer = Sealer(Keyring(KEY), purpose="webhooks")
     sealed = sealer.seal("whsec_سرّ", owner="whk_1")
     assert "whsec" not in sealed
     assert sealed != sealer.seal("whsec_سرّ", owner="whk_1")
-    assert Sealer(KEY, purpose="webhooks").unseal(sealed, owner="whk_1") == "whsec_سرّ"
+    assert Sealer(Keyring(KEY), purpose="webhooks").unseal(sealed, owner="whk_1") == "whsec_سرّ"
 
 
 @pytest.mark.parametrize(
@@ -26,14 +27,14 @@ def test_what_was_sealed_opens_again() -> None:
     [(KEY[::-1], "webhooks", "whk_1"), (KEY, "mfa", "whk_1"), (KEY, "webhooks", "whk_2")],
 )
 def test_another_key_purpose_or_owner_does_not_open_it(key: str, purpose: str, owner: str) -> None:
-    sealed = Sealer(KEY, purpose="webhooks").seal("secret", owner="whk_1")
+    sealed = Sealer(Keyring(KEY), purpose="webhooks").seal("secret", owner="whk_1")
     with pytest.raises(Unsealable):
-        Sealer(key, purpose=purpose).unseal(sealed, owner=owner)
+        Sealer(Keyring(key), purpose=purpose).unseal(sealed, owner=owner)
 
 
 @pytest.mark.parametrize(("start", "end", "tail"), [("", -4, "AAAA"), ("v2.", -1, ""), ("", 9, ""), ("", 0, "v1.@@@")])
 def test_a_damaged_one_does_not_open(start: str, end: int, tail: str) -> None:
-    sealer = Sealer(KEY, purpose="webhooks")
+    sealer = Sealer(Keyring(KEY), purpose="webhooks")
     with pytest.raises(Unsealable):
         sealer.unseal(start + sealer.seal("secret", owner="whk_1")[:end] + tail, owner="whk_1")
 

@@ -16,6 +16,7 @@ from lms_rt.clock import FakeClock
 from lms_rt.errors import Code, Refused
 from lms_rt.ids import new_id
 from lms_rt.security.csrf import STRANGERS, CsrfTokens
+from lms_rt.security.keyring import Keyring
 from lms_rt.security.tokens import AccessTokens, RefreshTokens
 
 KEY = "a-key-of-the-tests-with-enough-bytes-in-it"
@@ -28,7 +29,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def tokens(clock: FakeClock) -> AccessTokens:
-    return AccessTokens(key=KEY, clock=clock, issuer="lms_rt", lifetime_seconds=900)
+    return AccessTokens(keys=Keyring(KEY), clock=clock, issuer="lms_rt", lifetime_seconds=900)
 
 
 def refusal(tokens: AccessTokens, token: str) -> Code | None:
@@ -123,7 +124,7 @@ def test_a_token_without_signature_is_refused(tokens: AccessTokens, clock: FakeC
 
 @given(st.text(max_size=200))
 def test_any_text_is_refused(text: str) -> None:
-    tokens = AccessTokens(key=KEY, clock=FakeClock(), issuer="lms_rt", lifetime_seconds=900)
+    tokens = AccessTokens(keys=Keyring(KEY), clock=FakeClock(), issuer="lms_rt", lifetime_seconds=900)
     assert refusal(tokens, text) is Code.INVALID_TOKEN
 
 
@@ -133,7 +134,7 @@ def test_a_huge_token_is_refused_unread(tokens: AccessTokens) -> None:
 
 def test_a_short_key_is_refused(clock: FakeClock) -> None:
     with pytest.raises(ValueError, match="32 bytes"):
-        AccessTokens(key="short", clock=clock, issuer="lms_rt", lifetime_seconds=900)
+        AccessTokens(keys=Keyring("short"), clock=clock, issuer="lms_rt", lifetime_seconds=900)
 
 
 def test_a_known_token_is_not_decoded_again(tokens: AccessTokens, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +155,7 @@ def test_what_is_known_has_a_bound(tokens: AccessTokens, monkeypatch: pytest.Mon
 
 
 def test_a_refresh_token_names_family_and_generation() -> None:
-    refresh, family = RefreshTokens(KEY), new_id("fam")
+    refresh, family = RefreshTokens(Keyring(KEY)), new_id("fam")
     token = refresh.write(family, 12)
     assert token == refresh.write(family, 12)  # it can be made again
     assert refresh.read(token) == (family, 12)
@@ -162,7 +163,7 @@ def test_a_refresh_token_names_family_and_generation() -> None:
 
 @pytest.mark.parametrize("change", ["generation", "family", "signature", "empty", "more"])
 def test_a_changed_refresh_token_is_refused(change: str) -> None:
-    refresh, family = RefreshTokens(KEY), new_id("fam")
+    refresh, family = RefreshTokens(Keyring(KEY)), new_id("fam")
     _, _, signature = refresh.write(family, 12).split(".")
     changed = {
         "generation": f"{family}.13.{signature}",
@@ -177,16 +178,16 @@ def test_a_changed_refresh_token_is_refused(change: str) -> None:
 
 
 def test_a_refresh_token_under_another_key_is_refused() -> None:
-    token = RefreshTokens("another" * 8).write(new_id("fam"), 1)
+    token = RefreshTokens(Keyring("another" * 8)).write(new_id("fam"), 1)
     with pytest.raises(Refused):
-        RefreshTokens(KEY).read(token)
+        RefreshTokens(Keyring(KEY)).read(token)
 
 
 # --- CSRF tokens ---
 
 
 def test_a_csrf_token_holds_for_its_session_when_sent_back() -> None:
-    csrf = CsrfTokens(KEY)
+    csrf = CsrfTokens(Keyring(KEY))
     token = csrf.issue("fam_1")
     assert csrf.is_valid("fam_1", cookie=token, sent=token)
     assert not csrf.is_valid("fam_2", cookie=token, sent=token)
@@ -196,6 +197,6 @@ def test_a_csrf_token_holds_for_its_session_when_sent_back() -> None:
 
 
 def test_a_cookie_that_was_tossed_in_is_refused() -> None:
-    csrf = CsrfTokens(KEY)
-    for tossed in ("a", "a.b", ".", "é.ü", csrf.issue(STRANGERS), CsrfTokens("another" * 8).issue("fam_1")):
+    csrf = CsrfTokens(Keyring(KEY))
+    for tossed in ("a", "a.b", ".", "é.ü", csrf.issue(STRANGERS), CsrfTokens(Keyring("another" * 8)).issue("fam_1")):
         assert not csrf.is_valid("fam_1", cookie=tossed, sent=tossed)
