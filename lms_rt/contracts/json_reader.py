@@ -26,6 +26,7 @@ _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _MARKS = re.compile(rb'"[ \t\r\n]*:|\\u|[0-9]{19}|[0-9][eE]')
 """The ends of names, and what stands in every text whose value cannot be stored."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_INFINITE, _HARMLESS = float("inf"), frozenset({bool, type(None)})
 
 
 _PARTS = re.compile(rb'("(?:[^"\\]|\\.)*+")(\s*:)?|([\[{])|([\]}])|(NaN|-?Infinity)', re.DOTALL)
@@ -174,6 +175,11 @@ def decode_json(raw: bytes) -> Any:
 
 def refuse_unstorable(value: Any, path: str = "") -> None:
     """422 for what no engine keeps: NUL and lone surrogates in texts and names, integers beyond 64 bits."""
+    if not _is_storable(value):
+        _refuse_where(value, path)
+
+
+def _refuse_where(value: Any, path: str) -> None:
     pending = [(value, path)]
     while pending:
         node, at = pending.pop()
@@ -189,6 +195,27 @@ def refuse_unstorable(value: Any, path: str = "") -> None:
             raise _unstorable(at, "The integer does not fit into 64 bits.", "integer_range")
         elif isinstance(node, float) and node in (float("inf"), float("-inf")):
             raise _unstorable(at, "The number is too large.", "number_range")
+
+
+def _is_storable(value: Any) -> bool:
+    """Is there nothing to refuse? Said in a third of the time that it takes to say where; False when not sure."""
+    pending, texts = [value], []
+    for node in pending:  # which grows meanwhile
+        kind = type(node)
+        if kind is float or kind is int:
+            if not (-(2**63) <= node < 2**63 if kind is int else abs(node) < _INFINITE):
+                return False
+        elif kind is str:
+            texts.append(node)
+        elif kind is dict:
+            texts.extend(node)
+            pending.extend(node.values())
+        elif kind is list:
+            pending.extend(node)
+        elif kind not in _HARMLESS:
+            return False
+    text = "".join(texts)
+    return "\x00" not in text and (text.isascii() or not _SURROGATE.search(text))
 
 
 def _refuse_text(text: str, path: str) -> None:

@@ -104,6 +104,49 @@ def test_the_fast_reader_never_differs_from_the_strict_one(text: str) -> None:
         assert json.dumps(quick) == json.dumps(strict)
 
 
+LEAVES = [
+    None,
+    True,
+    "",
+    "é",
+    "\x00",
+    "\ud800",
+    0,
+    2**63 - 1,
+    2**63,
+    -(2**63),
+    -(2**63) - 1,
+    1.5,
+    float("inf"),
+    -float("inf"),
+]
+UNSTORABLE = {"\x00", "\ud800", 2**63, -(2**63) - 1, float("inf"), -float("inf")}
+
+
+def _holds_unstorable(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_holds_unstorable(part) for pair in value.items() for part in pair)
+    return any(map(_holds_unstorable, value)) if isinstance(value, list) else value in UNSTORABLE
+
+
+@given(
+    st.recursive(
+        st.sampled_from(LEAVES),
+        lambda inner: (
+            st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["a", "é", "\x00", "\ud800"]), inner)
+        ),
+        max_leaves=8,
+    )
+)
+@settings(max_examples=500, deadline=None)
+def test_what_cannot_be_stored_is_refused_wherever_it_stands(value: Any) -> None:
+    if _holds_unstorable(value):
+        with pytest.raises(Refused):
+            refuse_unstorable(value)
+    else:
+        refuse_unstorable(value)
+
+
 @pytest.mark.parametrize("raw", [b"{}", b'{"id":1,"type":"ping"}', b' { "id" : 1 , "watched" : [[0, 1.5]] } '])
 def test_plain_objects_are_read_fast(raw: bytes) -> None:
     assert decode_plain(raw) == json.loads(raw)
