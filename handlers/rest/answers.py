@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 from handlers.rest.calls import Cookie, Reply
@@ -20,7 +21,7 @@ _COMPRESSIBLE = ("application/json", "application/problem+json", "text/")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer ready to be written."""
+    """An answer ready to be written; of a `stream` the body is only the beginning."""
 
     status: int
     content_type: str = ""
@@ -28,6 +29,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     cookies: tuple[Cookie, ...] = ()
     is_secret: bool = False
+    stream: AsyncGenerator[bytes, None] | None = None
 
 
 def answer_of(reply: Reply, operation: Operation, *, has_envelope: bool) -> Answer:
@@ -45,10 +47,13 @@ def answer_of(reply: Reply, operation: Operation, *, has_envelope: bool) -> Answ
         headers,
         reply.cookies,
         is_secret=operation.is_secret or bool(reply.cookies),
+        stream=reply.stream,
     )
 
 
 def _written(reply: Reply, operation: Operation, *, has_envelope: bool) -> tuple[str, bytes]:
+    if reply.stream is not None:
+        return reply.content_type or operation.gives[-1], b""
     if reply.body is None:
         return "", b""
     if isinstance(reply.body, bytes):
@@ -78,6 +83,7 @@ async def compressed(answer: Answer, accept_encoding: str) -> Answer:
     """The answer gzipped, when that is accepted, worth it, and no secret is in it (BREACH)."""
     if (
         answer.is_secret
+        or answer.stream is not None
         or len(answer.body) <= MIN_GZIP_BYTES
         or not answer.content_type.startswith(_COMPRESSIBLE)
         or not accepts_gzip(accept_encoding)

@@ -5,10 +5,14 @@ What an operation does is in its domain's file; what may go wrong becomes a resp
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
 from config.settings import Settings
@@ -29,6 +33,8 @@ from lms_rt.storage.faults import faults_translated
 if TYPE_CHECKING:
     from lms_rt.bootstrap import Services
 
+STALL_SECONDS = 30.0
+"""Who takes nothing of a long answer for so long has gone."""
 VARY = "Accept, Accept-Encoding, Authorization, Cookie, Origin"
 
 
@@ -56,12 +62,15 @@ class RestHandler(RequestHandler):
         """Work, and write what came of it: the border where every exception becomes a response."""
         try:
             with faults_translated():
-                answer = await self._work()
+                answer = await _begun(await self._work())
         except Refused as refused:
             answer = self._refusal(refused)
         except Exception as error:  # noqa: BLE001 - logged with its traceback, answered as 500
             answer = self._fault(error)
-        self._write(await compressed(answer, self.request.headers.get("Accept-Encoding", "")))
+        if answer.stream is not None:
+            await self._write_stream(answer, answer.stream)
+        else:
+            self._write(await compressed(answer, self.request.headers.get("Accept-Encoding", "")))
 
     get = post = put = patch = delete = head = options = _answer
 
@@ -138,6 +147,39 @@ class RestHandler(RequestHandler):
         """No hash of the body: the version is the tag."""
 
     def _write(self, answer: Answer) -> None:
+        self._write_head(answer)
+        if answer.body:
+            self.finish(answer.body)
+        else:
+            self.finish()
+
+    async def _write_stream(self, answer: Answer, chunks: AsyncGenerator[bytes, None]) -> None:
+        """A long body as it comes. Where it breaks midway the line is cut, lest what came be taken for the whole."""
+        self._write_head(answer)
+        try:
+            async with aclosing(chunks):
+                await self._put(answer.body)
+                if self.request.method != "HEAD":
+                    async for chunk in chunks:
+                        await self._put(chunk)
+            self.finish()
+        except (StreamClosedError, TimeoutError):
+            self._cut()
+        except Exception as error:  # noqa: BLE001 - logged with its traceback; the status has long been sent
+            self._fault(error)
+            self._cut()
+
+    async def _put(self, chunk: bytes) -> None:
+        self.write(chunk)
+        async with asyncio.timeout(STALL_SECONDS):
+            await self.flush()
+
+    def _cut(self) -> None:
+        connection: Any = self.request.connection
+        connection.close()
+        self.finish()  # says nothing more; counts and logs it
+
+    def _write_head(self, answer: Answer) -> None:
         self.set_status(answer.status, HTTPStatus(answer.status).phrase)
         self.clear_header("Content-Type")
         self.set_header("Vary", VARY)
@@ -148,15 +190,17 @@ class RestHandler(RequestHandler):
             self.set_header(name, value)
         for cookie in answer.cookies:
             self.set_cookie(**cookie.arguments())
-        if answer.body:
+        if answer.content_type:
             self.set_header("Content-Type", answer.content_type)
-            self.finish(answer.body)
-        else:
-            self.finish()
 
     def data_received(self, chunk: bytes) -> NoReturn:
         """Never called: bodies arrive whole, within the bounds of `handlers/edge.py`."""
         raise AssertionError(f"{len(chunk)} bytes came as a stream")
+
+
+async def _begun(answer: Answer) -> Answer:
+    """What goes wrong before the first piece of a long answer is a refusal like any other."""
+    return answer if answer.stream is None else replace(answer, body=await anext(answer.stream, b""))
 
 
 def _not_allowed(match: Match) -> Refused:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -114,7 +114,8 @@ class Reply:
     """What to answer. The body is a view (its `version` becomes the ETag), plain JSON data, or bytes of another type.
 
     `status` defaults to the operation's; `location` is a path below /api/v1 ("/quizzes/quz_1"). `envelope_message`
-    and `meta` only show with the optional envelope.
+    and `meta` only show with the optional envelope. `stream` stands instead of `body` for what is too long to hold: it is
+    written as it comes, uncompressed and of the type `content_type`.
     """
 
     body: Any = None
@@ -123,3 +124,4 @@ class Reply:
     content_type: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     cookies: tuple[Cookie, ...] = ()
+    stream: AsyncGenerator[bytes, None] | None = None
