@@ -6,6 +6,8 @@ from beanie import Document
 
 from documents.announcement import Announcement
 from documents.attempt import Attempt
+from documents.audit_beside import AuditMark, AuditReason, AuditSalt
+from documents.audit_record import AuditRecord
 from documents.course import Course
 from documents.enrollment import Enrollment
 from documents.event_record import EventRecord
@@ -29,6 +31,10 @@ DOCUMENTS: tuple[type[Document], ...] = (
     Announcement,
     Attempt,
     AttemptPaper,
+    AuditMark,
+    AuditReason,
+    AuditRecord,
+    AuditSalt,
     Course,
     Enrollment,
     EventRecord,

@@ -14,10 +14,12 @@ from documents.base import Aggregate
 from lms_rt.bus.base import Bus
 from lms_rt.clock import Clock
 from lms_rt.gateways.webhook import WebhookGateway
+from lms_rt.security.audit_chain import AuditChain
 from lms_rt.security.keyring import keyring_of
 from lms_rt.security.sealing import Sealer
 from lms_rt.security.ssrf import SystemResolver, TargetGuard
 from lms_rt.services.announcements import Announcements
+from lms_rt.services.audit import Audit
 from lms_rt.services.dead_letters import DeadLetters
 from lms_rt.services.event_log import EventLog
 from lms_rt.services.following import Following
@@ -41,6 +43,7 @@ from lms_rt.services.webhooks import Webhooks
 class Afterwards:
     """The services that carry out what others asked for."""
 
+    audit: Audit
     jobs: Jobs
     task_figures: TaskFigures
     dead_letters: DeadLetters
@@ -64,7 +67,8 @@ def wired_afterwards(settings: Settings, clock: Clock, *, bus: Bus, stack: Async
     """All of them; what they hold open ends with the stack."""
     jobs, following = Jobs(clock=clock, wake_ups=bus.wake_ups), Following()
     event_log = EventLog(jobs=jobs, clock=clock)
-    relay = _relay(bus, clock, jobs, event_log)
+    relay, audit = _relay(bus, clock, jobs, event_log), Audit(clock=clock, chain=AuditChain(keyring_of(settings)))
+    relay.register_audit(audit.append)
     preferences = Preferences(clock=clock)
     mails = _mails(settings, clock, preferences, stack)
     notifications = Notifications(settings=settings, clock=clock, relay=relay, preferences=preferences)
@@ -73,6 +77,7 @@ def wired_afterwards(settings: Settings, clock: Clock, *, bus: Bus, stack: Async
     webhooks, webhook_deliveries = _webhooks(settings, clock, relay=relay, jobs=jobs, stack=stack)
     following.add(webhooks.follow)
     return Afterwards(
+        audit=audit,
         jobs=jobs,
         task_figures=TaskFigures(clock=clock),
         dead_letters=DeadLetters(clock=clock, jobs=jobs),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.audit import Act, facts_of
 from lms_rt.contracts.jobs import task_kind
 from lms_rt.ids import new_id
 
@@ -62,3 +64,17 @@ def job(
         "due_at": due_at or write.at,
         "at": write.at,
     }
+
+
+def audit(write: Write, actor: Actor, action: str, **act: Unpack[Act]) -> Intent:
+    """A record of the audit log, of what this write does.
+
+    `audit(write, actor, "user.change", kind="user", target_id=…, before={"role": "student"}, after={"role": "admin"})`. Never
+    give a password, a code or a token; what is kept of other values is a keyed hash.
+    """
+    return {"id": new_id("aud"), "kind": "audit", "data": facts_of(actor, action, act), "at": write.at}
+
+
+def audited(write: Write, actor: Actor, action: str, **act: Unpack[Act]) -> list[Intent]:
+    """The record of what an administrator does, or anybody in another's place; none of what owners do with their own."""
+    return [audit(write, actor, action, **act)] if actor.is_admin or actor.is_impersonated else []

@@ -4,8 +4,8 @@
 same task, may run at the same time on any nodes, and need no lease: the bus drops repeated events, effects are idempotent,
 events are recorded and jobs asked for by their ids.
 
-While `finish` runs, a write waits only until its events are told live and its effects are done. That they are recorded, and
-what workers are asked for, follows behind it: four trips to the database that nobody has to wait for.
+While `finish` runs, a write waits only until its events are told live, its effects are done and the audit log has it. That
+events are recorded, and what workers are asked for, follows behind it: four trips to the database that nobody has to wait for.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lms_rt.services.jobs import Jobs
 EffectHandler = Callable[[str, dict[str, Any]], Awaitable[None]]
 """Given the intent's id and data; idempotent by that id."""
 Recorder = Callable[[Row], Awaitable[None]]
-"""Keeps an event of record, given its intent; again changes nothing."""
+"""Keeps an event of record, or a record of the audit log, given its intent; again changes nothing."""
 _Key = tuple[type[Aggregate], str]
 
 SWEEP_PAGE = 100
@@ -44,6 +44,8 @@ REMEMBERED = 10_000
 """So many events that were told and not yet pulled are known; one that is forgotten is told again, and dropped."""
 
 _RECORDING = "recording"
+_AT_ONCE = frozenset({"effect", "audit"})
+"""What is done while its writer waits: own data that must be right, and what an administrator did, when the reply is there."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +59,7 @@ class Relay(Receiver[bool]):
         self._fan_out, self._clock, self._aggregates = fan_out, clock, tuple(aggregates)
         self._jobs, self._record = jobs, record
         self._effects: dict[str, EffectHandler] = {}
+        self._audit: Recorder | None = None
         self._is_bus_away = False
         self._is_back = asyncio.Event()
         self._behind: dict[_Key, list[Row] | None] = {}
@@ -67,6 +70,10 @@ class Relay(Receiver[bool]):
     def register_effect(self, name: str, handler: EffectHandler) -> None:
         """Who carries out the effects of this name."""
         self._effects[name] = handler
+
+    def register_audit(self, append: Recorder) -> None:
+        """Who writes the audit log."""
+        self._audit = append
 
     def receive(self, message: bool) -> None:
         """The bus went away (False), or is back (True): then all that waited leaves at once."""
@@ -156,11 +163,11 @@ class Relay(Receiver[bool]):
         intents, stopped = await self._outbox(key), set[str]()
         for intent in intents:
             line = _line_of(intent)
-            if intent["kind"] == "effect":
+            if intent["kind"] in _AT_ONCE:
                 await self._carry_out_one(document, document_id, intent, stopped=stopped)
             elif intent["kind"] == "event" and line not in stopped and not await self._is_told(document_id, intent):
                 stopped.add(line)
-        return [intent for intent in intents if intent["kind"] != "effect"]
+        return [intent for intent in intents if intent["kind"] not in _AT_ONCE]
 
     async def _is_told(self, document_id: str, intent: Row) -> bool:
         try:
@@ -193,12 +200,19 @@ class Relay(Receiver[bool]):
                         await self._keep(intent, stopped)
                 case "job":
                     await self._jobs.put(intent["id"], intent["task"], intent["data"], due_at=intent["due_at"])
-                case _ if may_tell:
+                case "audit" if may_tell:
+                    await self._append_to_audit(intent)
+                case "effect" if may_tell:
                     await self._effects[intent["effect"]](intent["id"], intent["data"])
         except Exception as error:  # noqa: BLE001 - one intent must not hold up the others; it stays and is tried again
             _say_why(intent, document_id, error)
             return False
         return may_tell or intent["kind"] == "job"
+
+    async def _append_to_audit(self, intent: Row) -> None:
+        if self._audit is None:
+            raise LookupError("nobody writes the audit log here")
+        await self._audit(intent)
 
     async def _keep(self, intent: Row, stopped: set[str]) -> None:
         """Record an event of record, unless an earlier one of its aggregate could not be."""

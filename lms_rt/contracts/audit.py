@@ -1,0 +1,158 @@
+"""The audit log as others meet it: what a record says, who may look for which, and what checking its chain came to. No rules.
+
+A record names people and things by their ids. Of values it tells which fields changed and a keyed hash of each, never the
+value; the only words in it are those of the house. What somebody wrote as a reason lies beside it and can be taken away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import Annotated, Any, Literal, Required, TypedDict
+
+from pydantic import Field, StringConstraints
+
+from config.logging import current_request_id
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.base import CursorPage, CursorQuery, Instant, View, encode
+
+SYSTEM_ID = "system"
+"""Who acts when nobody does: a schedule, a clean-up."""
+
+
+class Act(TypedDict, total=False):
+    """What somebody did: to a thing of this kind with this id; the fields that changed, by name, before and after.
+
+    `person_id` is whom the values are about where that is neither the account nor the enrolment that was acted on: erasing
+    that person takes the salt of the hashes, and the reason, away.
+    """
+
+    kind: Required[str]
+    target_id: Required[str]
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+    reason: str
+    person_id: str
+
+
+def facts_of(actor: Actor, action: str, act: Act) -> dict[str, Any]:
+    """What becomes a record, as it lies in an outbox meanwhile: values as texts, those alone that differ."""
+    before, after = _texts(act.get("before")), _texts(act.get("after"))
+    same = {name for name, text in after.items() if before.get(name) == text}
+    return {
+        "actor_id": actor.user_id or SYSTEM_ID,
+        "impersonator_id": actor.impersonator_id,
+        "action": action,
+        "kind": act["kind"],
+        "target_id": act["target_id"],
+        "person_id": act.get("person_id") or _person_of(act["kind"], act["target_id"]),
+        "before": [[name, text] for name, text in sorted(before.items()) if name not in same],
+        "after": [[name, text] for name, text in sorted(after.items()) if name not in same],
+        "reason": act.get("reason", ""),
+        "request_id": current_request_id.get(),
+    }
+
+
+def _texts(values: Mapping[str, Any] | None) -> dict[str, str]:
+    """Each value as JSON."""
+    return {name: encode(_plain(value)).decode() for name, value in (values or {}).items()}
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, AbstractSet) else value
+
+
+def _person_of(kind: str, target_id: str) -> str:
+    """Whom an account or an enrolment (`usr_…:crs_…`) is about."""
+    return target_id.partition(":")[0] if kind in {"user", "enrollment"} else ""
+
+
+# --- what is shown ---
+
+
+class AuditView(View):
+    """One record. `before` and `after` hold keyed hashes by field: equal ones stood for equal values of that person.
+
+    `hash` is SHA-256 over the record and `previous_hash`, the hash of the one before it. An `impersonator_id` acted as
+    `actor_id`. `reason` is null where none was given or the person that it was about is erased.
+    """
+
+    id: str
+    seq: int
+    at: Instant
+    actor_id: str
+    impersonator_id: str | None
+    action: str
+    kind: str
+    target_id: str
+    fields: list[str]
+    before: dict[str, str]
+    after: dict[str, str]
+    reason: str | None
+    request_id: str | None
+    previous_hash: str
+    hash: str
+
+
+class AuditPage(CursorPage[AuditView]):
+    """A stretch of the log, newest first."""
+
+
+_Word = Annotated[str, StringConstraints(max_length=128)]
+
+
+class AuditQuery(CursorQuery):
+    """Which records: by who acted, in whose place, what, on what, in which request, and when."""
+
+    actor_id: _Word | None = None
+    impersonator_id: _Word | None = None
+    action: _Word | None = None
+    kind: _Word | None = None
+    target_id: _Word | None = None
+    request_id: _Word | None = None
+    since: Annotated[Instant | None, Field(alias="from")] = None
+    until: Annotated[Instant | None, Field(alias="to")] = None
+
+
+# --- whether it holds ---
+
+FindingKind = Literal[
+    "changed",
+    "forged",
+    "unlinked",
+    "missing",
+    "front_missing",
+    "tail_missing",
+    "tail_differs",
+    "head_missing",
+    "head_forged",
+    "cut_forged",
+]
+"""What can be wrong with the chain; the words for it stand in `docs/audit.md`."""
+
+
+class Finding(View):
+    """One thing that does not hold, at these places."""
+
+    kind: FindingKind
+    first_seq: int
+    last_seq: int
+
+
+class AuditVerdict(View):
+    """What checking the chain came to: from where to where it was followed, and what does not hold.
+
+    `cut_seq` is the last record that was removed for its age, 0 while none was.
+    """
+
+    checked_at: Instant
+    first_seq: int
+    last_seq: int
+    last_hash: str
+    cut_seq: int
+    findings: list[Finding]
+
+    @property
+    def is_whole(self) -> bool:
+        """Does everything hold?"""
+        return not self.findings

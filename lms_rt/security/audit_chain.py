@@ -1,0 +1,133 @@
+"""The chain of the audit log: what is hashed and signed of a record, and whether a stretch of records still holds. Pure.
+
+Each record's hash is SHA-256 over its members and its predecessor's hash, so anybody can follow the chain; a signature by
+the installation's key says that we wrote it. Marks are signed places: whoever cuts the log off cannot make an older one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from lms_rt.clock import to_ms
+from lms_rt.contracts.audit import Finding, FindingKind
+from lms_rt.contracts.base import encode
+from lms_rt.security.keyring import Keyring
+
+GENESIS = "0" * 64
+"""What the first record has as its predecessor's hash."""
+MAX_FINDINGS = 100
+PURPOSE = "audit"
+
+_HASHED = (
+    "_id", "event_id", "at", "actor_id", "impersonator_id", "action", "kind", "target_id", "before", "after",
+    "reason_hash", "request_id", "key_id", "previous_hash",
+)  # fmt: skip
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A place of the log: the next record stands behind it and names its hash."""
+
+    seq: int = 0
+    hash: str = GENESIS
+
+
+class AuditChain:
+    """Makes and tries links."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+        self._keys = {key.key_id: key.derived(PURPOSE) for key in keyring}
+        self.key_id = keyring.current.key_id
+
+    def value_hash(self, salt: str, name: str, text: str) -> str:
+        """What is kept of a value: equal for equal values of one person's field, and nothing without salt and key."""
+        return self._signed(self.key_id, f"value\x1f{salt}\x1f{name}\x1f{text}")[:32]
+
+    def chained(self, facts: Iterable[Row], after: Link) -> list[dict[str, Any]]:
+        """The facts as records, one behind the other."""
+        records = []
+        for fact in facts:
+            record = {"_id": after.seq + 1, **fact, "key_id": self.key_id, "previous_hash": after.hash}
+            record["hash"] = record_hash(record)
+            record["signature"] = self._signed(self.key_id, f"record\x1f{record['_id']}\x1f{record['hash']}")
+            after = Link(record["_id"], record["hash"])
+            records.append(record)
+        return records
+
+    def mark(self, name: str, place: Link, at: datetime) -> dict[str, Any]:
+        """The members of a signed mark at this place."""
+        signature = self._signed(self.key_id, f"{name}\x1f{place.seq}\x1f{place.hash}")
+        return {"seq": place.seq, "hash": place.hash, "at": at, "key_id": self.key_id, "signature": signature}
+
+    def is_mark(self, name: str, mark: Row) -> bool:
+        """Did we sign this mark, with a key that we still know?"""
+        return self._is_signed(mark, f"{name}\x1f{mark['seq']}\x1f{mark['hash']}") is True
+
+    def is_record(self, record: Row) -> bool | None:
+        """Did we sign this record? None: its key is none that we know any more, the chain alone speaks for it."""
+        return self._is_signed(record, f"record\x1f{record['_id']}\x1f{record['hash']}")
+
+    def _is_signed(self, row: Row, message: str) -> bool | None:
+        if row["key_id"] not in self._keys:
+            return None
+        return hmac.compare_digest(self._signed(row["key_id"], message), row["signature"])
+
+    def _signed(self, key_id: str, message: str) -> str:
+        return hmac.digest(self._keys[key_id], message.encode(), "sha256").hex()
+
+
+def record_hash(record: Row) -> str:
+    """SHA-256 over the members of a record in their order, as JSON; the time is in milliseconds."""
+    members = [to_ms(record[name]) if name == "at" else record[name] for name in _HASHED]
+    return hashlib.sha256(encode(members)).hexdigest()
+
+
+# --- trying a stretch ---
+
+
+@dataclass(slots=True)
+class Walk:
+    """The log followed from `place` on, a stretch at a time. What does not hold is in `findings`."""
+
+    chain: AuditChain
+    place: Link
+    seen: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    hashes: dict[int, str] = field(default_factory=dict)
+    """Of the places in `watched`: what stands there."""
+    watched: frozenset[int] = frozenset()
+
+    def follow(self, records: Sequence[Row]) -> None:
+        """Try these records, the next ones in their order."""
+        for record in records:
+            self._follow_one(record)
+
+    def find(self, kind: FindingKind, first: int, last: int | None = None) -> None:
+        """Write down what does not hold."""
+        if len(self.findings) < MAX_FINDINGS:
+            self.findings.append(Finding(kind=kind, first_seq=first, last_seq=first if last is None else last))
+
+    def _follow_one(self, record: Row) -> None:
+        seq: int = record["_id"]
+        if seq > self.place.seq + 1:
+            self.find(
+                "front_missing" if not self.seen and self.place.seq == 0 else "missing", self.place.seq + 1, seq - 1
+            )
+        elif record["previous_hash"] != self.place.hash:
+            self.find("unlinked", seq)
+        if record_hash(record) != record["hash"]:
+            self.find("changed", seq)
+        elif self.chain.is_record(record) is False:
+            self.find("forged", seq)
+        if seq in self.watched:
+            self.hashes[seq] = record["hash"]
+        self.seen += 1
+        self.place = Link(seq, record["hash"])

@@ -1,0 +1,143 @@
+"""The audit log's one writer: facts become records of one chain, each behind the one before, and the head is moved along.
+
+Whoever changes an aggregate puts an intent beside it (`contracts/outbox.py: audit`), and the relay brings it here; what has
+no aggregate is recorded before it is done (`Audit.record`). Reading and checking are `audit_views.py` and `audit_check.py`.
+
+A node writes one batch at a time; of two nodes that want the same place one wins, and the other looks again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Sequence
+from typing import Any, Unpack
+
+from documents.audit_beside import HEAD, AuditMark, AuditReason, AuditSalt
+from documents.audit_record import AuditRecord
+from documents.base import Row
+from lms_rt.clock import Clock
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.audit import Act, facts_of
+from lms_rt.ids import new_id, random_token
+from lms_rt.security.audit_chain import AuditChain, Link
+from lms_rt.services.contended import until_written
+
+MAX_BATCH = 100
+
+_log = logging.getLogger(__name__)
+
+
+class Audit:
+    """Writes the audit log."""
+
+    def __init__(self, *, clock: Clock, chain: AuditChain) -> None:
+        self._clock, self._chain = clock, chain
+        self._turn = asyncio.Lock()
+        self._waiting: dict[_Entry, None] = {}
+
+    async def record(self, actor: Actor, action: str, **act: Unpack[Act]) -> None:
+        """Record what is about to be done and has no aggregate to lie beside. Raises when it cannot be: then do nothing."""
+        await self.append({"id": new_id("aud"), "at": self._clock.now(), "data": facts_of(actor, action, act)})
+
+    async def append(self, intent: Row) -> None:
+        """Keep the facts of an intent, once."""
+        entry = _Entry(await self._facts(intent))
+        self._waiting[entry] = None
+        try:
+            async with self._turn:
+                while not entry.is_kept:
+                    await self._write(list(itertools.islice(self._waiting, MAX_BATCH)))
+        finally:
+            self._waiting.pop(entry, None)
+
+    async def forget_person(self, person_id: str) -> None:
+        """Take away what leads from the log to a person's values: their salt, and the reasons that were about them."""
+        await AuditReason.forget_of(person_id)
+        await AuditSalt.forget(person_id)
+
+    async def _facts(self, intent: Row) -> Row:
+        """What the record will hold: hashes in the place of values. The reason is kept beside it."""
+        data, event_id = intent["data"], intent["id"]
+        salt = await self._salt(data)
+        if reason := data["reason"]:
+            about = {"person_id": data["person_id"], "text": reason, "at": intent["at"]}
+            await AuditReason.keep(event_id, about)
+        return {
+            "event_id": event_id,
+            "at": intent["at"],
+            **{name: data[name] for name in ("actor_id", "impersonator_id", "action", "kind", "target_id")},
+            "before": self._hashes(salt, data["before"]),
+            "after": self._hashes(salt, data["after"]),
+            "reason_hash": self._chain.value_hash(salt, "reason", reason) if reason else "",
+            "request_id": data["request_id"],
+        }
+
+    async def _salt(self, data: Row) -> str:
+        is_needed = data["person_id"] and (data["before"] or data["after"] or data["reason"])
+        return await AuditSalt.of(data["person_id"], random_token()) if is_needed else ""
+
+    def _hashes(self, salt: str, values: Sequence[Sequence[str]]) -> list[list[str]]:
+        return [[name, self._chain.value_hash(salt, name, text)] for name, text in values]
+
+    # --- the chain ---
+
+    async def _write(self, batch: Sequence[_Entry]) -> None:
+        left = {entry.facts["event_id"]: entry.facts for entry in batch}
+
+        async def step() -> bool | None:
+            head, end = await self._end()
+            records = self._chain.chained(left.values(), after=end)
+            if await AuditRecord.append(records):
+                await self._move_head(head, Link(records[-1]["_id"], records[-1]["hash"]))
+                return True
+            for event_id in await AuditRecord.kept_among(list(left)):
+                del left[event_id]
+            return None if left else True
+
+        await until_written(step)
+        for entry in batch:
+            entry.is_kept = True
+            self._waiting.pop(entry, None)
+
+    async def _end(self) -> tuple[Row | None, Link]:
+        """The head, and behind what the next record stands.
+
+        A head that is ahead of the last record says that records were taken away: their places are not given again.
+        """
+        head, last = await AuditMark.find_mark(HEAD), await AuditRecord.find_last()
+        if head is None and last is None:
+            await AuditMark.begin(HEAD, self._chain.mark(HEAD, Link(), self._clock.now()))
+            head = await AuditMark.find_mark(HEAD)
+        end = Link() if last is None else Link(last["_id"], last["hash"])
+        if head is not None and head["seq"] >= end.seq and self._chain.is_mark(HEAD, head):
+            return head, Link(head["seq"], head["hash"])
+        return head, end
+
+    async def _move_head(self, head: Row | None, place: Link) -> None:
+        """Let the head follow. One that is gone or that we have not signed is left: what it tells must not be lost."""
+
+        async def step() -> bool | None:
+            nonlocal head
+            if head is None or not self._chain.is_mark(HEAD, head):
+                _log.error("the head of the audit log is not what was written: python3 run.py verify-audit")
+                return True
+            if head["seq"] >= place.seq or await AuditMark.move(HEAD, head, self._mark(place)):
+                return True
+            head = await AuditMark.find_mark(HEAD)
+            return None
+
+        await until_written(step)
+
+    def _mark(self, place: Link) -> dict[str, Any]:
+        return self._chain.mark(HEAD, place, self._clock.now())
+
+
+class _Entry:
+    """Facts that wait to be kept."""
+
+    __slots__ = ("facts", "is_kept")
+
+    def __init__(self, facts: Row) -> None:
+        self.facts, self.is_kept = facts, False
