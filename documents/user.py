@@ -21,7 +21,7 @@ class User(Aggregate):
     """One account. `email` is shown as it was given; `email_key` is its normalised form, and unique.
 
     Sessions whose credentials were read at or before `sessions_valid_after_ms` are over, whatever their own document
-    says. `permissions` add to those of the role.
+    says. `permissions` add to those of the role. What the fields of `mfa` hold stands in `mfa.py`.
     """
 
     email: str
@@ -36,9 +36,17 @@ class User(Aggregate):
     timezone: str = "UTC"
     avatar_file_id: str | None = None
     mfa_enabled: bool = False
+    mfa: Row | None = None
+    mfa_pending: Row | None = None
+    mfa_tries: list[int] | None = None
     email_verified_at: datetime | None = None
     last_login_at: datetime | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
+    erase_at: datetime | None = None
+    """Its owner, or an administrator, has asked for its end: from then on there is no way back."""
+    erasing_at: datetime | None = None
+    erased_at: datetime | None = None
+    """Nothing of the person is left: what refers to the account still leads somewhere."""
 
     class Settings(Aggregate.Settings):
         """Collection and indexes."""

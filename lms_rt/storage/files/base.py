@@ -1,0 +1,75 @@
+"""What every file store does, wherever its files lie. Ids are ours; what a person called the file is no part of them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+
+CHUNK_BYTES = 256 * 1024
+"""Files are read in pieces of this size at most; nobody ever holds a whole one."""
+_FILE_ID = re.compile(r"[a-z]{3}_[0-9a-z]{1,64}(\.[a-z0-9]{1,8})?")
+
+
+class FileMissing(Exception):
+    """There is no such file, or not any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFile:
+    """What was saved."""
+
+    size_bytes: int
+    sha256: str
+
+
+class FileStore(ABC):
+    """Files by id. A file is there as a whole or not at all."""
+
+    @abstractmethod
+    async def save(self, file_id: str, chunks: AsyncIterator[bytes]) -> SavedFile:
+        """Keep what comes, in place of what there was under this id. Nothing of it stays when `chunks` raises."""
+
+    @abstractmethod
+    def read(self, file_id: str) -> AsyncIterator[bytes]:
+        """The file in pieces. Raises `FileMissing` before the first of them."""
+
+    @abstractmethod
+    async def remove(self, file_id: str) -> None:
+        """Let it be gone; again does nothing."""
+
+    @abstractmethod
+    async def find_ids(self, *, before: datetime, limit: int) -> list[str]:
+        """Some of the files that were saved before then."""
+
+    @abstractmethod
+    async def ping(self) -> None:
+        """Return when files can be saved as far as can be told; else raise."""
+
+
+class Counting:
+    """Counts and hashes what passes."""
+
+    def __init__(self) -> None:
+        self._size_bytes, self._hash = 0, hashlib.sha256()
+
+    def take(self, chunk: bytes) -> bytes:
+        """One more piece."""
+        self._size_bytes += len(chunk)
+        self._hash.update(chunk)
+        return chunk
+
+    @property
+    def saved(self) -> SavedFile:
+        """All that passed."""
+        return SavedFile(self._size_bytes, self._hash.hexdigest())
+
+
+def checked_id(file_id: str) -> str:
+    """The id, which becomes a name on a disk: of ours or refused."""
+    if not _FILE_ID.fullmatch(file_id):
+        raise ValueError("this is no id of a file")
+    return file_id

@@ -1,0 +1,86 @@
+"""Files in a directory of this machine: for the embedded installation, whose one process is the only reader."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from lms_rt.clock import to_ms
+from lms_rt.ids import random_token
+from lms_rt.storage.files.base import CHUNK_BYTES, Counting, FileMissing, FileStore, SavedFile, checked_id
+
+_BEGUN = ".begun-"
+
+
+class LocalFiles(FileStore):
+    """One file each, mode 0600: written under another name, synced, then renamed."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    async def save(self, file_id: str, chunks: AsyncIterator[bytes]) -> SavedFile:
+        """Write it beside its place, then put it there."""
+        path = self._directory / checked_id(file_id)
+        await asyncio.to_thread(self._directory.mkdir, mode=0o700, parents=True, exist_ok=True)
+        begun = path.with_name(f"{_BEGUN}{path.name}-{random_token(6)}")
+        descriptor = await asyncio.to_thread(os.open, begun, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        passing = Counting()
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                async for chunk in chunks:
+                    await asyncio.to_thread(file.write, passing.take(chunk))
+                await asyncio.to_thread(_sync, file)
+            await asyncio.to_thread(begun.replace, path)
+        except BaseException:
+            begun.unlink(missing_ok=True)
+            raise
+        return passing.saved
+
+    async def read(self, file_id: str) -> AsyncIterator[bytes]:
+        """Piece by piece, each read in a thread."""
+        try:
+            file = await asyncio.to_thread((self._directory / checked_id(file_id)).open, "rb")
+        except FileNotFoundError:
+            raise FileMissing(file_id) from None
+        with file:
+            while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+                yield chunk
+
+    async def remove(self, file_id: str) -> None:
+        """Unlink it."""
+        await asyncio.to_thread((self._directory / checked_id(file_id)).unlink, missing_ok=True)
+
+    async def find_ids(self, *, before: datetime, limit: int) -> list[str]:
+        """By the time of their last writing. What a crash left half written is removed on the way."""
+        return await asyncio.to_thread(self._find, to_ms(before) / 1000, limit)
+
+    async def ping(self) -> None:
+        """Can the directory be written to?"""
+        await asyncio.to_thread(self._probe)
+
+    def _find(self, before_seconds: float, limit: int) -> list[str]:
+        found: list[str] = []
+        for path in sorted(self._directory.glob("*")) if self._directory.exists() else ():
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime >= before_seconds:
+                    continue
+                if path.name.startswith(_BEGUN):
+                    path.unlink(missing_ok=True)
+                elif path.is_file() and len(found) < limit:
+                    found.append(path.name)
+        return found
+
+    def _probe(self) -> None:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(self._directory, os.W_OK | os.X_OK):
+            raise OSError("the directory of files cannot be written to")
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
