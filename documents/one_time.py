@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from pymongo import IndexModel
+from pymongo.errors import DuplicateKeyError
 
 from documents.base import Record, Row
 
@@ -27,13 +28,11 @@ class Purpose(StrEnum):
 class OneTime(Record):
     """One right of one account until `expires_at`. `used_at` is there once it was used, or made void.
 
-    From `nonce` and a key of ours the token is made again (for a mail); `facts` are what it was issued upon, `tries` how
-    often it was tried in vain.
+    `facts` are what it was issued upon, `tries` how often it was tried in vain.
     """
 
     purpose: Purpose
     user_id: str
-    nonce: str
     facts: dict[str, Any]
     tries: int = 0
     created_at: datetime
@@ -47,9 +46,13 @@ class OneTime(Record):
         indexes: ClassVar = [IndexModel("user_id"), IndexModel("expires_at")]
 
     @classmethod
-    async def add(cls, right: OneTime) -> None:
-        """Insert a new one."""
-        await cls.rows().insert_one({"_id": right.id, **right.model_dump(exclude={"id"}, exclude_none=True)})
+    async def add(cls, right: OneTime) -> bool:
+        """Insert a new one; False when it is there already."""
+        try:
+            await cls.rows().insert_one({"_id": right.id, **right.model_dump(exclude={"id"}, exclude_none=True)})
+        except DuplicateKeyError:
+            return False
+        return True
 
     @classmethod
     async def find_row(cls, record_id: str) -> Row | None:
@@ -61,6 +64,12 @@ class OneTime(Record):
         """How many somebody was given for a purpose after that moment."""
         which = {"user_id": user_id, "purpose": purpose.value, "created_at": {"$gt": moment}}
         return int(await cls.rows().count_documents(which))
+
+    @classmethod
+    async def count_held(cls, user_id: str, purpose: Purpose, at: datetime) -> int:
+        """How many of somebody for a purpose hold at that moment."""
+        unused = {"used_at": {"$exists": False}, "expires_at": {"$gt": at}}
+        return int(await cls.rows().count_documents({"user_id": user_id, "purpose": purpose.value, **unused}))
 
     @classmethod
     async def use(cls, record_id: str, at: datetime) -> bool:

@@ -1,8 +1,8 @@
 """Tokens for rights that can be used once: issued, read, used up. What a right opens is its service's.
 
-A token is 32 bytes, made by a key of ours from a random nonce: so it can be made again when its mail is written, and
-lies in no job, no dead letter and no backup; the database holds its SHA-256 alone. A right for one purpose is none for
-another, and whatever is wrong with a token, words and time tell little.
+The database holds the SHA-256 of a token alone. The token of a mail is made by a key of ours from the id of the mail's
+job, at the moment when the mail is written: so it lies in no job, no outbox, no dead letter and no backup, and a second
+try of the same mail carries the same one. A right for one purpose is none for another.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from documents.one_time import OneTime, Purpose
 from lms_rt.clock import Clock
 from lms_rt.errors import Code, Refused
 from lms_rt.ids import random_token
-from lms_rt.security.keyring import Key, Keyring
+from lms_rt.security.keyring import Keyring
 
 MAX_TOKEN = 128
 """Longer than any of ours; for the borders that take one."""
-_EXPIRED = "The link or its time is over; ask for a new one."
+MAX_HELD = 5
+"""Of mails with a right in them that are asked for again and again so many hold; no further one is written meanwhile."""
+_OVER = "The time of this link is over; ask for a new one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,47 +61,37 @@ class OneTimeTokens:
         self, purpose: Purpose, user_id: str, *, life: timedelta, facts: Mapping[str, Any] | None = None
     ) -> Issued:
         """A right for somebody, that holds for so long."""
-        now, nonce = self._clock.now(), random_token()
-        token = _made(self._keyring.current, purpose, nonce)
-        right = OneTime(
-            id=record_id_of(token),
-            purpose=purpose,
-            user_id=user_id,
-            nonce=nonce,
-            facts=dict(facts or {}),
-            created_at=now,
-            expires_at=now + life,
-        )
+        token = random_token()
+        right = self._right(token, purpose, user_id, life=life, facts=facts or {})
         await OneTime.add(right)
         return Issued(right.id, token, right.expires_at)
 
-    async def find(self, token: str, purpose: Purpose) -> Right:
+    async def issue_by_mail(
+        self, seed: str, purpose: Purpose, user_id: str, *, life: timedelta, facts: Mapping[str, Any] | None = None
+    ) -> Issued | None:
+        """The right that a mail carries, the same again for the same mail (`seed`).
+
+        None: it was used or is over by now, or so many others hold that one more is only a nuisance.
+        """
+        token = self._token_of_mail(seed, purpose)
+        if await OneTime.find_row(record_id_of(token)) is None:
+            if await OneTime.count_held(user_id, purpose, self._clock.now()) >= MAX_HELD:
+                return None
+            await OneTime.add(self._right(token, purpose, user_id, life=life, facts=facts or {}))
+        try:
+            right = await self.find(token, purpose)
+        except Refused:
+            return None
+        return Issued(right.record_id, token, right.expires_at)
+
+    async def find(self, token: str, *purposes: Purpose) -> Right:
         """The right that a token stands for. Refused: not ours, for something else, used, or over."""
-        if len(token) > MAX_TOKEN:
+        row = await OneTime.find_row(record_id_of(token)) if len(token) <= MAX_TOKEN else None
+        if row is None or row["purpose"] not in purposes or row.get("used_at") is not None:
             raise Refused(Code.INVALID_TOKEN)
-        right = await self.find_by_id(record_id_of(token), purpose)
-        if right is None:
-            raise Refused(Code.INVALID_TOKEN)
-        if right.expires_at <= self._clock.now():
-            raise Refused(Code.TOKEN_EXPIRED, _EXPIRED)
-        return right
-
-    async def find_by_id(self, record_id: str, purpose: Purpose) -> Right | None:
-        """A right by its record; None: there is none of this purpose, or it was used. Its time may be over."""
-        row = await OneTime.find_row(record_id)
-        if row is None or row["purpose"] != purpose or row.get("used_at") is not None:
-            return None
-        return _right(row)
-
-    async def token_again(self, record_id: str, purpose: Purpose) -> str | None:
-        """The token of a right that still holds, for its mail; None: it does not, or the key it was made by is gone."""
-        row = await OneTime.find_row(record_id)
-        if row is None or row["purpose"] != purpose or row.get("used_at") is not None:
-            return None
         if row["expires_at"] <= self._clock.now():
-            return None
-        made = (_made(key, purpose, row["nonce"]) for key in self._keyring)
-        return next((token for token in made if record_id_of(token) == record_id), None)
+            raise Refused(Code.TOKEN_EXPIRED, _OVER)
+        return _right(row)
 
     async def use(self, right: Right) -> None:
         """Use it up. Refused when somebody was first, or its time ran out meanwhile."""
@@ -111,23 +103,36 @@ class OneTimeTokens:
         if not await OneTime.add_try(right.record_id, self._clock.now(), limit=limit):
             raise Refused(Code.INVALID_TOKEN)
 
-    async def void(self, user_id: str, purpose: Purpose) -> None:
-        """Make void what somebody holds for a purpose."""
-        await OneTime.void(user_id, purpose, self._clock.now())
+    async def void(self, user_id: str, *purposes: Purpose) -> None:
+        """Make void what somebody holds for these."""
+        for purpose in purposes:
+            await OneTime.void(user_id, purpose, self._clock.now())
 
     async def count_given(self, user_id: str, purpose: Purpose, *, within: timedelta) -> int:
-        """How many somebody was given for a purpose lately."""
+        """How many somebody was given for a purpose lately, used ones too."""
         return await OneTime.count_since(user_id, purpose, self._clock.now() - within)
+
+    def _token_of_mail(self, seed: str, purpose: Purpose) -> str:
+        key = self._keyring.current.derived(f"one-time {purpose.value}")
+        return urlsafe_b64encode(hmac.digest(key, seed.encode(), "sha256")).decode().rstrip("=")
+
+    def _right(
+        self, token: str, purpose: Purpose, user_id: str, *, life: timedelta, facts: Mapping[str, Any]
+    ) -> OneTime:
+        now = self._clock.now()
+        return OneTime(
+            id=record_id_of(token),
+            purpose=purpose,
+            user_id=user_id,
+            facts=dict(facts),
+            created_at=now,
+            expires_at=now + life,
+        )
 
 
 def record_id_of(token: str) -> str:
     """Under what the right of a token is kept."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _made(key: Key, purpose: Purpose, nonce: str) -> str:
-    raw = hmac.digest(key.derived(f"one-time {purpose.value}"), nonce.encode(), "sha256")
-    return urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def _right(row: Row) -> Right:
