@@ -18,30 +18,37 @@ from lms_rt.contracts.accounts import (
     TokensView,
     UserView,
 )
+from lms_rt.contracts.mfa import MfaRequiredView, required_of
 from lms_rt.errors import Code, Refused
 from lms_rt.security.sessions import Device
 
 
 async def register(call: Call) -> Reply:
     """A new account, signed in."""
-    tokens = await call.services.accounts.register(call.body, _device(call))
+    tokens = await call.services.accounts.register(call.body, device_of(call))
     return Reply(tokens, location="/users/me")
 
 
 async def login(call: Call) -> Reply:
     """Tokens for an address and its password."""
-    _require_mode(call, "bearer")
-    return Reply(await call.services.accounts.login(call.body, _device(call)))
+    require_mode(call, "bearer")
+    try:
+        return Reply(await call.services.accounts.login(call.body, device_of(call)))
+    except Refused as refused:
+        return Reply(required_of(refused))
 
 
 async def token(call: Call) -> Reply:
     """The same for standard OAuth2 clients, refused in their words."""
-    _require_mode(call, "bearer")
+    require_mode(call, "bearer")
     form: PasswordGrantForm = call.body
     draft = SignInDraft(email=form.username, password=form.password)
     try:
-        return Reply(await call.services.accounts.login(draft, _device(call)))
+        return Reply(await call.services.accounts.login(draft, device_of(call)))
     except Refused as refused:
+        if refused.code is Code.MFA_REQUIRED:
+            words = Code.MFA_REQUIRED.words
+            raise Refused(Code.MFA_REQUIRED, error="mfa_required", error_description=words, **refused.data) from None
         if refused.code is not Code.INVALID_CREDENTIALS:
             raise
         raise Refused(Code.INVALID_GRANT, error="invalid_grant", error_description=Code.INVALID_GRANT.words) from None
@@ -49,7 +56,7 @@ async def token(call: Call) -> Reply:
 
 async def refresh(call: Call) -> Reply:
     """The next tokens of a session."""
-    _require_mode(call, "bearer")
+    require_mode(call, "bearer")
     return Reply(await call.services.sessions.refresh(call.body.refresh_token))
 
 
@@ -66,23 +73,26 @@ async def me(call: Call) -> Reply:
 
 async def login_cookie(call: Call) -> Reply:
     """A browser's session."""
-    _require_mode(call, "cookie")
-    return _in_cookies(call, await call.services.accounts.login(call.body, _device(call)))
+    require_mode(call, "cookie")
+    try:
+        return in_cookies(call, await call.services.accounts.login(call.body, device_of(call)))
+    except Refused as refused:
+        return Reply(required_of(refused))
 
 
 async def refresh_cookie(call: Call) -> Reply:
     """The next tokens of a browser's session; its CSRF token proves that our own page asks."""
-    _require_mode(call, "cookie")
+    require_mode(call, "cookie")
     refresh_token = call.find_cookie(cookie_names(call.services.settings).refresh)
     if not refresh_token:
         raise Refused(Code.UNAUTHENTICATED)
     _require_csrf_proof(call, refresh_token)
-    return _in_cookies(call, await call.services.sessions.refresh(refresh_token))
+    return in_cookies(call, await call.services.sessions.refresh(refresh_token))
 
 
 async def logout_cookie(call: Call) -> Reply:
     """End a browser's session, which its refresh cookie names: the access cookie may have run out by now."""
-    _require_mode(call, "cookie")
+    require_mode(call, "cookie")
     if not Origins(call.services.settings).is_allowed(call.request):  # else any site's form could clear the cookies
         raise Refused(Code.ORIGIN_REFUSED)
     refresh_token = call.find_cookie(cookie_names(call.services.settings).refresh)
@@ -97,11 +107,12 @@ async def ws_ticket(call: Call) -> Reply:
     return Reply(await call.services.sessions.issue_ticket(call.actor))
 
 
-def _device(call: Call) -> Device:
+def device_of(call: Call) -> Device:
+    """What the caller signs in from."""
     return Device(program=call.user_agent, address=call.address)
 
 
-def _require_mode(call: Call, mode: str) -> None:
+def require_mode(call: Call, mode: str) -> None:
     """An operation of a way to sign in that is switched off is not there."""
     if mode not in call.services.settings.auth_modes:
         raise Refused(Code.ROUTE_NOT_FOUND)
@@ -120,7 +131,8 @@ def _is_ours(call: Call, refresh_token: str) -> bool:
     return True
 
 
-def _in_cookies(call: Call, tokens: TokensView) -> Reply:
+def in_cookies(call: Call, tokens: TokensView) -> Reply:
+    """The session in a browser's cookies."""
     sessions = call.services.sessions
     csrf_token = sessions.csrf.issue(sessions.session_of(tokens.refresh_token))
     return Reply(
@@ -149,10 +161,11 @@ ROUTES: tuple[Operation, ...] = (
         login,
         ANONYMOUS,
         body=SignInDraft,
-        reply=TokensView,
+        reply=TokensView | MfaRequiredView,
         codes=(Code.INVALID_CREDENTIALS, Code.BUSY),
         is_secret=True,
         summary="Sign in",
+        description="Where the account has a second step, the answer is its challenge, for /auth/login/mfa.",
     ),
     Operation(
         "POST",
@@ -162,7 +175,7 @@ ROUTES: tuple[Operation, ...] = (
         body=PasswordGrantForm,
         takes=FORM,
         reply=TokensView,
-        codes=(Code.INVALID_GRANT, Code.BUSY),
+        codes=(Code.INVALID_GRANT, Code.MFA_REQUIRED, Code.BUSY),
         is_secret=True,
         summary="Sign in as an OAuth2 client",
         description="The password grant of RFC 6749 for standard clients.",
@@ -187,7 +200,7 @@ ROUTES: tuple[Operation, ...] = (
         login_cookie,
         ANONYMOUS,
         body=SignInDraft,
-        reply=BrowserSessionView,
+        reply=BrowserSessionView | MfaRequiredView,
         codes=(Code.INVALID_CREDENTIALS, Code.BUSY),
         is_secret=True,
         summary="Sign in as a browser",
