@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from pydantic import Field
-from pymongo import IndexModel
+from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
 from documents.base import Aggregate, Row, by_ids, with_intents
@@ -40,10 +41,17 @@ class User(Aggregate):
     mfa_pending: Row | None = None
     mfa_tries: list[int] | None = None
     email_verified_at: datetime | None = None
+    is_unconfirmed: bool = False
+    """Who registered where nobody may learn which addresses have accounts, until the address is proved."""
     last_login_at: datetime | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
+    name_key: str = ""
+    search_tokens: list[str] = Field(default_factory=list)
+    unlocked_ms: int = 0
+    """Failed sign-ins before then count no more: an administrator has said so."""
     erase_at: datetime | None = None
     """Its owner, or an administrator, has asked for its end: from then on there is no way back."""
+    erase_by: str | None = None
     erasing_at: datetime | None = None
     erased_at: datetime | None = None
     """Nothing of the person is left: what refers to the account still leads somewhere."""
@@ -55,6 +63,9 @@ class User(Aggregate):
         indexes: ClassVar = [
             IndexModel("email_key", unique=True),
             IndexModel("timezone"),
+            IndexModel("search_tokens"),
+            IndexModel([("role", ASCENDING), ("created_at", ASCENDING)]),
+            IndexModel([("created_at", ASCENDING)]),
             IndexModel("outbox_at", sparse=True),
         ]
 
@@ -116,6 +127,22 @@ class User(Aggregate):
     async def renew_password_hash(cls, user_id: str, old: str, new: str) -> None:
         """The same password under another cost; a password that was changed meanwhile stays."""
         await cls.rows().update_one({"_id": user_id, "password_hash": old}, {"$set": {"password_hash": new}})
+
+    @classmethod
+    async def change_password(
+        cls,
+        known: User,
+        password_hash: str,
+        at: datetime,
+        *,
+        fields: Mapping[str, Any] = MappingProxyType({}),
+        intents: Sequence[Row] = (),
+    ) -> bool:
+        """Another password, and `fields` with it; False when the account is not as it was `known` any more."""
+        which = {"_id": known.id, "version": known.version, "password_hash": known.password_hash}
+        changed = {**fields, "password_hash": password_hash, "updated_at": at}
+        update: Row = {"$set": changed, "$inc": {"version": 1}}
+        return bool((await cls.rows().update_one(which, with_intents(update, intents, at))).matched_count)
 
     @classmethod
     async def note_sign_in(cls, user_id: str, at: datetime) -> None:
