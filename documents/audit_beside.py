@@ -19,14 +19,17 @@ VERDICT = "verdict"
 
 
 class AuditMark(Record):
-    """A place of the log with its hash, signed: the log's own word for how far it goes, or where it begins."""
+    """A place of the log with its hash, signed: the log's own word for how far it goes, or where it begins.
+
+    The verdict is not signed: it holds what the last check of the whole log found.
+    """
 
     seq: int
     hash: str = ""
     key_id: str = ""
     signature: str = ""
     at: datetime
-    findings: list[dict[str, Any]] | None = None
+    verdict: dict[str, Any] | None = None
 
     class Settings(Record.Settings):
         """Collection; everything goes by `_id`."""

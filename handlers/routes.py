@@ -7,6 +7,7 @@ from typing import Any
 from config.settings import Settings
 from handlers.rest import (
     attempts,
+    audit,
     auth,
     categories,
     courses,
@@ -41,6 +42,7 @@ ROUTES: tuple[Operation, ...] = (
     *events.ROUTES,
     *tasks.ROUTES,
     *dead_letters.ROUTES,
+    *audit.ROUTES,
     *webhooks.ROUTES,
     *health.ROUTES,
 )

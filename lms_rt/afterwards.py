@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from config.settings import Settings
 from documents import DOCUMENTS
+from documents.audit_beside import AuditReason
 from documents.base import Aggregate
 from lms_rt.bus.base import Bus
 from lms_rt.clock import Clock
@@ -20,6 +21,8 @@ from lms_rt.security.sealing import Sealer
 from lms_rt.security.ssrf import SystemResolver, TargetGuard
 from lms_rt.services.announcements import Announcements
 from lms_rt.services.audit import Audit
+from lms_rt.services.audit_check import AuditCheck
+from lms_rt.services.audit_views import AuditLog
 from lms_rt.services.dead_letters import DeadLetters
 from lms_rt.services.event_log import EventLog
 from lms_rt.services.following import Following
@@ -44,6 +47,8 @@ class Afterwards:
     """The services that carry out what others asked for."""
 
     audit: Audit
+    audit_check: AuditCheck
+    audit_log: AuditLog
     jobs: Jobs
     task_figures: TaskFigures
     dead_letters: DeadLetters
@@ -67,8 +72,8 @@ def wired_afterwards(settings: Settings, clock: Clock, *, bus: Bus, stack: Async
     """All of them; what they hold open ends with the stack."""
     jobs, following = Jobs(clock=clock, wake_ups=bus.wake_ups), Following()
     event_log = EventLog(jobs=jobs, clock=clock)
-    relay, audit = _relay(bus, clock, jobs, event_log), Audit(clock=clock, chain=AuditChain(keyring_of(settings)))
-    relay.register_audit(audit.append)
+    relay, retention = _relay(bus, clock, jobs, event_log), Retention(settings=settings, clock=clock)
+    audit, audit_check = _audit(settings, clock, relay, retention)
     preferences = Preferences(clock=clock)
     mails = _mails(settings, clock, preferences, stack)
     notifications = Notifications(settings=settings, clock=clock, relay=relay, preferences=preferences)
@@ -78,6 +83,8 @@ def wired_afterwards(settings: Settings, clock: Clock, *, bus: Bus, stack: Async
     following.add(webhooks.follow)
     return Afterwards(
         audit=audit,
+        audit_check=audit_check,
+        audit_log=AuditLog(check=audit_check),
         jobs=jobs,
         task_figures=TaskFigures(clock=clock),
         dead_letters=DeadLetters(clock=clock, jobs=jobs),
@@ -91,7 +98,7 @@ def wired_afterwards(settings: Settings, clock: Clock, *, bus: Bus, stack: Async
         relay=relay,
         reminders=Reminders(clock=clock, jobs=jobs),
         reports=Reports(clock=clock, jobs=jobs),
-        retention=Retention(settings=settings, clock=clock),
+        retention=retention,
         schedules=Schedules(clock=clock, jobs=jobs),
         webhooks=webhooks,
         webhook_deliveries=webhook_deliveries,
@@ -102,6 +109,16 @@ def _relay(bus: Bus, clock: Clock, jobs: Jobs, event_log: EventLog) -> Relay:
     """The relay over every aggregate there is."""
     aggregates = [document for document in DOCUMENTS if issubclass(document, Aggregate)]
     return Relay(fan_out=bus.fan_out, clock=clock, aggregates=aggregates, jobs=jobs, record=event_log.record)
+
+
+def _audit(settings: Settings, clock: Clock, relay: Relay, retention: Retention) -> tuple[Audit, AuditCheck]:
+    """The audit log's writer, and who checks it and takes away what is too old."""
+    chain = AuditChain(keyring_of(settings))
+    audit, check = Audit(clock=clock, chain=chain), AuditCheck(clock=clock, chain=chain)
+    relay.register_audit(audit.append)
+    retention.add_rule("audit records", settings.retention_audit_days, check.cut)
+    retention.add_rule("audit reasons", settings.retention_audit_days, AuditReason.forget_before)
+    return audit, check
 
 
 def _mails(settings: Settings, clock: Clock, wishes: Preferences, stack: AsyncExitStack) -> Mails:

@@ -6,6 +6,7 @@ value; the only words in it are those of the house. What somebody wrote as a rea
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Annotated, Any, Literal, Required, TypedDict
@@ -16,6 +17,7 @@ from config.logging import current_request_id
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import CursorPage, CursorQuery, Instant, View, encode
 
+MAX_TEXT_BYTES = 200
 SYSTEM_ID = "system"
 """Who acts when nobody does: a schedule, a clean-up."""
 
@@ -54,12 +56,13 @@ def facts_of(actor: Actor, action: str, act: Act) -> dict[str, Any]:
 
 
 def _texts(values: Mapping[str, Any] | None) -> dict[str, str]:
-    """Each value as JSON."""
-    return {name: encode(_plain(value)).decode() for name, value in (values or {}).items()}
+    return {name: _text(value) for name, value in (values or {}).items()}
 
 
-def _plain(value: Any) -> Any:
-    return sorted(value) if isinstance(value, AbstractSet) else value
+def _text(value: Any) -> str:
+    """A value as JSON; of a long one its digest, which says the same and takes no room beside the write."""
+    text = encode(sorted(value) if isinstance(value, AbstractSet) else value)
+    return text.decode() if len(text) <= MAX_TEXT_BYTES else f"sha256 {hashlib.sha256(text).hexdigest()}"
 
 
 def _person_of(kind: str, target_id: str) -> str:
@@ -156,3 +159,14 @@ class AuditVerdict(View):
     def is_whole(self) -> bool:
         """Does everything hold?"""
         return not self.findings
+
+
+class AuditState(View):
+    """How the chain stands: `whole` is the last check of all of it, null before the first; `findings` are what does not hold.
+
+    The newest records and the head are looked at each time, so that `findings` may be ahead of `whole`.
+    """
+
+    whole: AuditVerdict | None
+    last_seq: int
+    findings: list[Finding]

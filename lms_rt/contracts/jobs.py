@@ -127,6 +127,7 @@ TASK_KINDS: tuple[TaskKind, ...] = (
     TaskKind("progress.recalculate", "progress", RecalculationArgs, time_limit_seconds=600),
     TaskKind("analytics.refresh_course", "progress", CourseArgs, time_limit_seconds=300),
     TaskKind("counters.reconcile", "progress", NoArgs, time_limit_seconds=900),
+    TaskKind("audit.check", "progress", NoArgs, time_limit_seconds=900),
     TaskKind("retention.clean_up", "progress", NoArgs, time_limit_seconds=900),
     TaskKind("webhooks.deliver", "webhooks", DeliveryArgs, time_limit_seconds=30, retries=OVER_DAYS),
 )

@@ -64,12 +64,12 @@ class AuditChain:
 
     def mark(self, name: str, place: Link, at: datetime) -> dict[str, Any]:
         """The members of a signed mark at this place."""
-        signature = self._signed(self.key_id, f"{name}\x1f{place.seq}\x1f{place.hash}")
-        return {"seq": place.seq, "hash": place.hash, "at": at, "key_id": self.key_id, "signature": signature}
+        mark = {"seq": place.seq, "hash": place.hash, "at": at, "key_id": self.key_id}
+        return {**mark, "signature": self._signed(self.key_id, _words_of(name, mark))}
 
     def is_mark(self, name: str, mark: Row) -> bool:
         """Did we sign this mark, with a key that we still know?"""
-        return self._is_signed(mark, f"{name}\x1f{mark['seq']}\x1f{mark['hash']}") is True
+        return self._is_signed(mark, _words_of(name, mark)) is True
 
     def is_record(self, record: Row) -> bool | None:
         """Did we sign this record? None: its key is none that we know any more, the chain alone speaks for it."""
@@ -84,6 +84,10 @@ class AuditChain:
         return hmac.digest(self._keys[key_id], message.encode(), "sha256").hex()
 
 
+def _words_of(name: str, mark: Row) -> str:
+    return f"{name}\x1f{mark['seq']}\x1f{mark['hash']}\x1f{to_ms(mark['at'])}"
+
+
 def record_hash(record: Row) -> str:
     """SHA-256 over the members of a record in their order, as JSON; the time is in milliseconds."""
     members = [to_ms(record[name]) if name == "at" else record[name] for name in _HASHED]
@@ -95,15 +99,17 @@ def record_hash(record: Row) -> str:
 
 @dataclass(slots=True)
 class Walk:
-    """The log followed from `place` on, a stretch at a time. What does not hold is in `findings`."""
+    """The log followed from `place` on, a stretch at a time. What does not hold is in `findings`.
+
+    `hashes` are those that stand at the places that are `watched`.
+    """
 
     chain: AuditChain
     place: Link
+    watched: frozenset[int] = frozenset()
     seen: int = 0
     findings: list[Finding] = field(default_factory=list)
     hashes: dict[int, str] = field(default_factory=dict)
-    """Of the places in `watched`: what stands there."""
-    watched: frozenset[int] = frozenset()
 
     def follow(self, records: Sequence[Row]) -> None:
         """Try these records, the next ones in their order."""

@@ -34,6 +34,11 @@ class Retention:
 
     def __init__(self, *, settings: Settings, clock: Clock) -> None:
         self._settings, self._clock = settings, clock
+        self._more: dict[str, tuple[int, Forget]] = {}
+
+    def add_rule(self, name: str, days: int, forget: Forget) -> None:
+        """Forget one thing more: what takes more than a document to be forgotten."""
+        self._more[name] = (days, forget)
 
     async def clean_up(self) -> Mapping[str, int]:
         """Remove all that is too old; how much of each. One thing that fails holds up nothing else, and is told at last."""
@@ -61,6 +66,7 @@ class Retention:
             "webhook deliveries": (kept.retention_webhook_deliveries_days, WebhookDelivery.forget),
             "sessions": (kept.retention_ended_sessions_days, Session.forget_ended),
             "idempotency keys": (IDEMPOTENCY_DAYS, _forget_keys),
+            **self._more,
         }
 
     @staticmethod

@@ -46,6 +46,7 @@ GET /attempts/{id}/results | GET /quizzes/{id}/live | GET /events | GET /health 
 GET /notifications | POST /notifications/{id}/read | POST /notifications/read-all | POST /courses/{id}/announcements | GET,PUT /notifications/preferences
 GET /admin/tasks | GET /admin/tasks/workers | GET /admin/dead-letters | GET,DELETE /admin/dead-letters/{id}
 POST /admin/dead-letters/{id}/retry | GET,POST /webhooks | GET,PATCH,DELETE /webhooks/{id}
+GET /admin/audit-logs
 GET /webhooks/{id}/deliveries | POST /webhooks/deliveries/{id}/redeliver | POST /webhooks/{id}/test
 """
 PROMISED = [

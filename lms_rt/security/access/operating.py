@@ -1,4 +1,4 @@
-"""Who may look into the machinery and set it right: those who hold `settings:manage`, as administrators do."""
+"""Who may look into the machinery and set it right (`settings:manage`), and who may read the audit log (`audit:view`)."""
 
 from __future__ import annotations
 
@@ -10,4 +10,10 @@ from lms_rt.security.permissions import Permission
 def require_operator(actor: Actor) -> None:
     """Let an operator pass."""
     if not actor.has_permission(Permission.SETTINGS_MANAGE):
+        raise Refused(Code.FORBIDDEN)
+
+
+def require_auditor(actor: Actor) -> None:
+    """Let somebody pass who may read the audit log: who holds `audit:view`, as administrators do."""
+    if not actor.has_permission(Permission.AUDIT_VIEW):
         raise Refused(Code.FORBIDDEN)

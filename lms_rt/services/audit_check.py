@@ -1,0 +1,152 @@
+"""Whether the audit log still is what was written: followed from its old end to its head, by night or when somebody asks.
+
+It also takes the oldest records away when their time is over, with a signed mark where it cut: what is gone without one
+was taken by somebody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from datetime import datetime
+
+from documents.audit_beside import CUT, HEAD, VERDICT, AuditMark
+from documents.audit_record import AuditRecord
+from documents.base import Row
+from lms_rt.clock import Clock
+from lms_rt.contracts.audit import AuditState, AuditVerdict, Finding
+from lms_rt.security.audit_chain import AuditChain, Link, Walk
+
+PAGE = 500
+GLANCE = 200
+"""So many of the newest records are followed whenever the log is looked at."""
+_TRIES = 3
+
+_log = logging.getLogger(__name__)
+
+
+class AuditCheck:
+    """Checks and cuts the audit log."""
+
+    def __init__(self, *, clock: Clock, chain: AuditChain) -> None:
+        self._clock, self._chain = clock, chain
+
+    async def check(self, noted: Link | None = None) -> AuditVerdict:
+        """Follow all of it, and keep what it came to. `noted` is a place whose hash somebody wrote down elsewhere."""
+        for _ in range(_TRIES):
+            head, cut = await AuditMark.find_mark(HEAD), await AuditMark.find_mark(CUT)
+            watched = {link.seq for link in (None if head is None else _link(head), noted) if link is not None}
+            walk = Walk(self._chain, _link(cut), frozenset(watched))
+            first_seq = await self._follow(walk)
+            if await AuditMark.find_mark(CUT) == cut:  # else the old end was moved on the way
+                break
+        self._try_marks(walk, head, cut)
+        if noted is not None and noted.seq > _link(cut).seq:
+            _try_place(walk, noted)
+        verdict = AuditVerdict(
+            checked_at=self._clock.now(),
+            first_seq=first_seq,
+            last_seq=walk.place.seq,
+            last_hash=walk.place.hash,
+            cut_seq=_link(cut).seq,
+            findings=walk.findings,
+        )
+        await AuditMark.put(VERDICT, {"seq": verdict.last_seq, "verdict": verdict.model_dump()})
+        self._say(verdict)
+        return verdict
+
+    async def glance(self) -> AuditState:
+        """What the last check found, and whether the newest records and the head hold now."""
+        kept, head = await AuditMark.find_mark(VERDICT), await AuditMark.find_mark(HEAD)
+        rows = (await AuditRecord.find_newest({}, before=None, limit=GLANCE))[::-1]
+        begin = Link(rows[0]["_id"] - 1, rows[0]["previous_hash"]) if rows else Link()
+        walk = Walk(self._chain, begin, frozenset() if head is None else frozenset({head["seq"]}))
+        walk.follow(rows)
+        cut = await AuditMark.find_mark(CUT)
+        if not rows:
+            walk.place = _link(cut)
+        self._try_marks(walk, head, cut)
+        whole = None if kept is None else AuditVerdict.model_validate(kept["verdict"])
+        older = [] if whole is None else [one for one in whole.findings if one not in walk.findings]
+        return AuditState(whole=whole, last_seq=walk.place.seq, findings=[*older, *walk.findings])
+
+    async def cut(self, before: datetime, *, limit: int) -> int:
+        """Remove some of the oldest records, from before then, behind a signed mark; how many. The newest one stays."""
+        last = await AuditRecord.find_last()
+        rows = await AuditRecord.find_stretch(after=0, limit=limit)
+        gone = list(itertools.takewhile(lambda row: row["at"] < before and last is not None and row != last, rows))
+        if not gone or not await self._mark_cut(Link(gone[-1]["_id"], gone[-1]["hash"])):
+            return 0
+        return await AuditRecord.forget_until(gone[-1]["_id"])
+
+    async def sign_anew(self) -> None:
+        """Let the head say what stands there now, by the key of today: after a key was lost, or damage was looked into."""
+        last, now = await AuditRecord.find_last(), self._clock.now()
+        place = Link() if last is None else Link(last["_id"], last["hash"])
+        await AuditMark.put(HEAD, self._chain.mark(HEAD, place, now))
+        if (cut := await AuditMark.find_mark(CUT)) is not None:
+            await AuditMark.put(CUT, self._chain.mark(CUT, _link(cut), now))
+
+    async def renew_marks(self) -> None:
+        """Sign marks by the key of today that a former one has signed, before that one is forgotten."""
+        for name in (HEAD, CUT):
+            mark = await AuditMark.find_mark(name)
+            if mark is not None and mark["key_id"] != self._chain.key_id and self._chain.is_mark(name, mark):
+                await AuditMark.move(name, mark, self._chain.mark(name, _link(mark), self._clock.now()))
+
+    # --- how ---
+
+    async def _follow(self, walk: Walk) -> int:
+        """Follow to the end; the first place that is there, 0 if none is."""
+        first_seq = 0
+        while rows := await AuditRecord.find_stretch(after=walk.place.seq, limit=PAGE):
+            first_seq = first_seq or rows[0]["_id"]
+            await asyncio.to_thread(walk.follow, rows)
+        return first_seq
+
+    def _try_marks(self, walk: Walk, head: Row | None, cut: Row | None) -> None:
+        """Do the head and the mark of the cut say what is there?"""
+        if cut is not None and not self._chain.is_mark(CUT, cut):
+            walk.find("cut_forged", cut["seq"])
+        if head is None:
+            if walk.seen or cut is not None:
+                walk.find("head_missing", walk.place.seq)
+        elif not self._chain.is_mark(HEAD, head):
+            walk.find("head_forged", head["seq"])
+        else:
+            _try_place(walk, _link(head))
+
+    async def _mark_cut(self, place: Link) -> bool:
+        """Move the mark of the cut there; False when it is not ours to move."""
+        cut, fields = await AuditMark.find_mark(CUT), self._chain.mark(CUT, place, self._clock.now())
+        if cut is None:
+            return await AuditMark.begin(CUT, fields)
+        if not self._chain.is_mark(CUT, cut):
+            _log.error("the mark of the audit log's old end is not what was written: python3 run.py verify-audit")
+            return False
+        return cut["seq"] >= place.seq or await AuditMark.move(CUT, cut, fields)
+
+    @staticmethod
+    def _say(verdict: AuditVerdict) -> None:
+        """The log line is a copy of the head that whoever can write to the database cannot take back."""
+        if verdict.is_whole:
+            _log.info("the audit log is whole up to %s:%s", verdict.last_seq, verdict.last_hash)
+        else:
+            _log.error("the audit log is not whole: %s", ", ".join(map(_words, verdict.findings)))
+
+
+def _try_place(walk: Walk, place: Link) -> None:
+    """Is this place still there, with this hash?"""
+    if place.seq > walk.place.seq:
+        walk.find("tail_missing", walk.place.seq + 1, place.seq)
+    elif walk.hashes.get(place.seq, place.hash) != place.hash:
+        walk.find("tail_differs", place.seq)
+
+
+def _link(mark: Row | None) -> Link:
+    return Link() if mark is None else Link(mark["seq"], mark["hash"])
+
+
+def _words(finding: Finding) -> str:
+    return f"{finding.kind} {finding.first_seq}-{finding.last_seq}"

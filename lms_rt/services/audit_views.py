@@ -1,0 +1,70 @@
+"""The audit log as it is read: newest first, filtered. What is written in it is `audit.py`'s."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from documents.audit_beside import AuditReason
+from documents.audit_record import AuditRecord
+from documents.base import Row
+from documents.names import names_of
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.audit import AuditPage, AuditQuery, AuditState, AuditView
+from lms_rt.errors import invalid
+from lms_rt.security.access.operating import require_auditor
+from lms_rt.services.audit_check import AuditCheck
+
+_EQUAL = ("actor_id", "impersonator_id", "action", "kind", "target_id", "request_id")
+
+
+class AuditLog:
+    """What can be asked of the audit log."""
+
+    def __init__(self, *, check: AuditCheck) -> None:
+        self._check = check
+
+    async def list(self, actor: Actor, query: AuditQuery) -> AuditPage:
+        """A stretch of the records that fit, newest first; the cursor is a place of the log."""
+        require_auditor(actor)
+        equal = {name: value for name in _EQUAL if (value := getattr(query, name)) is not None}
+        which = AuditRecord.asked_for(equal, since=query.since, until=query.until)
+        rows = await AuditRecord.find_newest(which, before=_place(query.after), limit=query.limit + 1)
+        shown = rows[: query.limit]
+        reasons = await AuditReason.texts_of([row["event_id"] for row in shown if row["reason_hash"]])
+        items = [_view(row, reasons.get(row["event_id"])) for row in shown]
+        return AuditPage(items=items, next=items[-1].id if len(rows) > query.limit else None, limit=query.limit)
+
+    async def state(self, actor: Actor) -> AuditState:
+        """Does the chain hold?"""
+        require_auditor(actor)
+        return await self._check.glance()
+
+    async def names(self, actor: Actor, records: Iterable[AuditView]) -> dict[str, str]:
+        """What the people of these records are called today, by id; whoever is gone has no name."""
+        require_auditor(actor)
+        ids = {one for record in records for one in (record.actor_id, record.impersonator_id, record.target_id) if one}
+        found = await names_of(one for one in ids if one.startswith("usr_"))
+        return {user_id: row["full_name"] for user_id, row in found.items() if row.get("full_name")}
+
+
+def _view(row: Row, reason: str | None) -> AuditView:
+    before, after = dict(row["before"]), dict(row["after"])
+    return AuditView(
+        id=str(row["_id"]),
+        seq=row["_id"],
+        **{name: row[name] for name in ("at", "actor_id", "action", "kind", "target_id", "previous_hash", "hash")},
+        impersonator_id=row["impersonator_id"] or None,
+        fields=sorted({*before, *after}),
+        before=before,
+        after=after,
+        reason=reason,
+        request_id=row["request_id"] or None,
+    )
+
+
+def _place(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
+        raise invalid("after", "This is no cursor of this list.", "invalid_cursor")
+    return int(cursor)
