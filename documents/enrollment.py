@@ -179,6 +179,16 @@ class Enrollment(Aggregate):
         fields = {**_STANDING, "total_time_spent_seconds": 1, "outbox": 1}
         return await cls.rows().find(which, fields).sort("_id", ASCENDING).limit(limit).to_list(length=limit)
 
+    @classmethod
+    async def students_of(cls, course_ids: Collection[str], statuses: Collection[str] = ()) -> list[str]:
+        """Everybody who ever was in one of these courses, once; in these statuses alone, where some are given."""
+        if not course_ids:
+            return []
+        which: Row = {"course_id": {"$in": sorted(course_ids)}}
+        if statuses:
+            which["status"] = {"$in": sorted(statuses)}
+        return list(await cls.rows().distinct("student_id", which))
+
     async def insert_new(self) -> bool:
         """Store a new enrolment; False when there is one already."""
         try:

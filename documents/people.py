@@ -1,0 +1,61 @@
+"""Accounts in lists: found by filters, shown a page at a time, or walked through. What one account holds is `user.py`'s."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from documents.base import Row
+from documents.enums import Role
+from documents.user import User
+
+Sorting = Sequence[tuple[str, int]]
+
+_UNLISTED = {"outbox": 0, "outbox_at": 0, "search_tokens": 0, "mfa": 0, "mfa_pending": 0, "mfa_tries": 0}
+
+
+async def page_of_people(filter_: Row, sorting: Sorting, *, skip: int, limit: int) -> tuple[list[Row], int]:
+    """Accounts for a list, and how many match in all."""
+    total = await User.rows().count_documents(filter_)
+    order = [*sorting, ("_id", sorting[0][1])]
+    found = User.rows().find(filter_, dict(_UNLISTED)).sort(order).skip(skip).limit(limit)
+    return await found.to_list(length=limit), total
+
+
+async def people_after(filter_: Row, after: str, *, limit: int) -> list[Row]:
+    """The next of these accounts, by id."""
+    which = {"$and": [filter_, {"_id": {"$gt": after}}]}
+    return await User.rows().find(which, dict(_UNLISTED)).sort([("_id", 1)]).limit(limit).to_list(length=limit)
+
+
+async def count_people(filter_: Row) -> int:
+    """How many accounts match."""
+    return int(await User.rows().count_documents(filter_))
+
+
+async def is_an_admin_left() -> bool:
+    """Is there an administrator who may sign in?"""
+    return await User.rows().find_one({"role": Role.ADMIN.value, "is_active": True}, {"_id": 1}) is not None
+
+
+async def unfound_people(*, limit: int) -> list[Row]:
+    """Some accounts that no search finds yet: they are older than searching is."""
+    unfound = {"$or": [{"name_key": {"$exists": False}}, {"name_key": ""}], "erasing_at": {"$exists": False}}
+    found = User.rows().find(unfound, {"full_name": 1, "email": 1}).limit(limit)
+    return await found.to_list(length=limit)
+
+
+async def make_found(user_id: str, full_name: str, fields: dict[str, Any]) -> None:
+    """Give an account what it is found by, if it still has this name. That is no edit."""
+    await User.rows().update_one({"_id": user_id, "full_name": full_name}, {"$set": fields})
+
+
+async def count_by_role() -> dict[str, int]:
+    """How many accounts in use there are of each role."""
+    return {role.value: await User.rows().count_documents({"role": role.value, "is_active": True}) for role in Role}
+
+
+async def has_signed_in_since(moment: datetime) -> int:
+    """How many have signed in since then."""
+    return int(await User.rows().count_documents({"last_login_at": {"$gte": moment}}))

@@ -1,0 +1,208 @@
+"""Accounts as administrators make and change them: invited, given a role and permissions, closed, opened, unlocked.
+
+Every change is one write of the account that carries its event, its record in the audit log and what must follow: sessions
+that end, subscriptions that are looked at again. Lists are `users.py`'s, erasing is `erasure.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from documents.enums import Role
+from documents.people import is_an_admin_left
+from documents.user import User
+from lms_rt.bus.base import Bus
+from lms_rt.clock import Clock
+from lms_rt.contracts.accounts import find_email_key
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.base import refuse_changed_read_only
+from lms_rt.contracts.controls import ACCESS_CHANGED, access_changed
+from lms_rt.contracts.outbox import Intent, Write, audit, effect, event
+from lms_rt.contracts.users import AccountChange, AccountView, UserDraft
+from lms_rt.errors import Code, Refused, invalid
+from lms_rt.ids import new_id
+from lms_rt.security.access.users import (
+    refuse_beyond,
+    refuse_for_oneself,
+    require_account_rights,
+    require_governed,
+)
+from lms_rt.services.audit import Audit
+from lms_rt.services.contended import until_written
+from lms_rt.services.course_edits import refuse_other_version
+from lms_rt.services.invitations import Invitations
+from lms_rt.services.relay import EffectHandler, Relay
+from lms_rt.services.sessions import Sessions
+from lms_rt.services.user_search import found_by
+from lms_rt.services.users import account_view_of
+
+CLOSED = "accounts.closed"
+CHANGED = "accounts.changed"
+"""Names of effects: what follows when an account was closed, or may do something else than before."""
+
+Fields = dict[str, Any]
+
+
+class AdminUsers:
+    """What can be done with other people's accounts."""
+
+    def __init__(
+        self, *, clock: Clock, bus: Bus, relay: Relay, audit: Audit, sessions: Sessions, invitations: Invitations
+    ) -> None:
+        self._clock, self._bus, self._relay, self._audit = clock, bus, relay, audit
+        self._sessions, self._invitations = sessions, invitations
+
+    def effects(self) -> Mapping[str, EffectHandler]:
+        """What the relay carries out in the name of this service."""
+        return {CLOSED: self._end_sessions, CHANGED: self._look_again}
+
+    async def create(self, actor: Actor, draft: UserDraft) -> AccountView:
+        """An account without a password; the mail that invites its owner leads to where they choose one."""
+        require_account_rights(actor)
+        role, permissions = Role(draft.role), sorted(set(draft.permissions))
+        refuse_beyond(actor, role, permissions)
+        email_key = find_email_key(draft.email)
+        if email_key is None:
+            raise invalid("email", "This is no e-mail address.", "email")
+        now = self._clock.now()
+        user = User(
+            id=new_id("usr"),
+            email=draft.email,
+            email_key=email_key,
+            password_hash="",
+            full_name=draft.full_name,
+            role=role,
+            permissions=permissions,
+            locale=draft.locale,
+            timezone=draft.timezone,
+            metadata=draft.metadata,
+            created_at=now,
+            updated_at=now,
+            outbox_at=now,
+            **found_by(draft.full_name, draft.email),
+        )
+        user.outbox = self._of_new(actor, user)
+        if not await User.add(user):
+            raise Refused(Code.EMAIL_TAKEN)
+        await self._relay.hand_over(User, user.id)
+        return account_view_of(user)
+
+    async def change(
+        self, actor: Actor, user_id: str, change: AccountChange, *, expected_version: int | None = None
+    ) -> AccountView:
+        """Role, permissions, open or closed; `unlock` lets somebody try again who failed too often."""
+        given = change.given()
+        is_unlocked, is_invited = given.pop("unlock", False), given.pop("invite", False)
+
+        async def step() -> User | None:
+            user = await require_governed(actor, user_id)
+            refuse_other_version(user.version, expected_version)
+            refuse_changed_read_only(change, account_view_of(user))
+            fields = _differing(user, given)
+            if fields:
+                _refuse_change(actor, user, fields)
+            if is_unlocked:
+                fields["unlocked_ms"] = self._clock.now_ms()
+            return user if not fields else await self._write(actor, user, fields)
+
+        user = await until_written(step)
+        if is_invited:
+            await self._audit.record(actor, "user.invite", kind="user", target_id=user.id)
+            await self._invitations.invite_again(user, actor)
+        return account_view_of(user)
+
+    async def close(self, actor: Actor, user_id: str, *, expected_version: int | None = None) -> None:
+        """Let nobody in by this account any more; what was done by it stays. Closed already, it stays so."""
+
+        async def step() -> User | None:
+            user = await require_governed(actor, user_id)
+            refuse_other_version(user.version, expected_version)
+            refuse_for_oneself(actor, user)
+            return user if not user.is_active else await self._write(actor, user, {"is_active": False})
+
+        await until_written(step)
+
+    async def let_erase(self, actor: Actor, user_id: str, *, expected_version: int | None = None) -> None:
+        """May the actor have this account erased? Refused when not; how it is done is `erasure.py`'s."""
+        user = await require_governed(actor, user_id)
+        refuse_other_version(user.version, expected_version)
+        refuse_for_oneself(actor, user)
+
+    # --- writing ---
+
+    async def _write(self, actor: Actor, user: User, fields: Fields) -> User | None:
+        """One write, if nobody was first. Whoever took away the last administrator takes it back."""
+        written = await self._change(actor, user, fields)
+        if written is None:
+            return None
+        if user.role == Role.ADMIN and user.is_active and not await is_an_admin_left():
+            taken_back = {name: getattr(user, name) for name in ("role", "is_active") if name in fields}
+            await self._change(actor, written, taken_back)
+            await self._relay.hand_over(User, user.id)
+            raise Refused(Code.CONFLICT, "The school needs an administrator.")
+        await self._relay.hand_over(User, user.id)
+        return written
+
+    async def _change(self, actor: Actor, user: User, fields: Fields) -> User | None:
+        at = self._clock.now()
+        intents = _of_change(Write(user.version + 1, at), actor, user, fields)
+        if not await User.change(user.id, fields, at, expected_version=user.version, intents=intents):
+            return None
+        written: User = user.model_copy(update={**fields, "version": user.version + 1, "updated_at": at})
+        return written
+
+    def _of_new(self, actor: Actor, user: User) -> list[Intent]:
+        write = Write(1, user.created_at)
+        made = {name: getattr(user, name) for name in ("email", "full_name", "role", "permissions")}
+        return [
+            event(write, "user_registered", n=0, channels=[], data={"user_id": user.id}, record="user.registered"),
+            audit(write, actor, "user.create", kind="user", target_id=user.id, after=made),
+            self._invitations.invite(write, user, actor),
+        ]
+
+    # --- what follows ---
+
+    async def _end_sessions(self, _intent_id: str, data: dict[str, Any]) -> None:
+        await self._sessions.end_all(data["user_id"], reason="account_closed")
+
+    async def _look_again(self, _intent_id: str, data: dict[str, Any]) -> None:
+        await self._sessions.forget(data["user_id"])
+        await self._bus.fan_out.publish_control(ACCESS_CHANGED, access_changed(data["user_id"]))
+
+
+def _differing(user: User, given: Fields) -> Fields:
+    """What a change would write."""
+    wanted = {**given, "permissions": sorted(set(given["permissions"]))} if "permissions" in given else given
+    present = {"role": user.role, "is_active": user.is_active, "permissions": sorted(user.permissions)}
+    return {name: value for name, value in wanted.items() if present[name] != value}
+
+
+def _refuse_change(actor: Actor, user: User, fields: Fields) -> None:
+    """Refuse what is nobody's to do to themself, and what the actor cannot give; an account that is being erased stays so."""
+    refuse_for_oneself(actor, user)
+    if user.erase_at is not None:
+        raise Refused(Code.CONFLICT, "This account is about to be erased.")
+    role = Role(fields.get("role", user.role))
+    refuse_beyond(actor, role, fields.get("permissions", user.permissions))
+
+
+def _of_change(write: Write, actor: Actor, user: User, fields: Fields) -> list[Intent]:
+    is_closed = fields.get("is_active") is False
+    told: dict[str, Any] = {"user_id": user.id}
+    if is_closed:
+        name, record, action = "user_deactivated", "user.deactivated", "user.deactivate"
+        told["reason"] = "closed"
+    else:
+        name, record, action = "user_updated", "user.updated", "user.change"
+        told["changed"] = ["unlocked" if field == "unlocked_ms" else field for field in sorted(fields)]
+    before = {field: getattr(user, field) for field in fields}
+    intents = [
+        event(write, name, n=0, channels=[], data=told, record=record),
+        audit(write, actor, action, kind="user", target_id=user.id, before=before, after=fields),
+    ]
+    if is_closed:
+        intents.append(effect(write, CLOSED, {"user_id": user.id}))
+    if fields.keys() & {"role", "permissions", "is_active"}:
+        intents.append(effect(write, CHANGED, {"user_id": user.id}))
+    return intents
