@@ -6,7 +6,8 @@ When and how often it is tried is the job's (`jobs.py`); what people want is `pr
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -42,6 +43,10 @@ MAX_OUTAGE = timedelta(days=3)
 _ANYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - nothing is bound here
 
 
+Complete = Callable[[MailOrder], Awaitable[Mapping[str, Any] | None]]
+"""Makes what a mail shows besides its order's data: a secret that lies nowhere before. None: there is nothing to send."""
+
+
 class MailWishes(Protocol):
     """What people say of their mails; `Preferences` is one."""
 
@@ -58,16 +63,27 @@ class Mails:
     def __init__(self, *, settings: Settings, clock: Clock, postman: Postman, wishes: MailWishes | None = None) -> None:
         self._clock, self._postman, self._wishes = clock, postman, wishes
         self._accounts = Gathering(User.find_mail_accounts)
+        self._completes: dict[str, Complete] = {}
         self._renderer = Renderer(site_name=settings.project_name, site_url=site_url(settings))
         self._domain = sender_of(settings).domain
         self._tokens = UnsubscribeTokens(keyring_of(settings))
         self.has_mailbox = isinstance(postman, KeepingPostman)
+
+    def complete(self, template: str, by: Complete) -> None:
+        """Have the data of a template completed when one of its mails is written, at every try anew."""
+        self._completes[template] = by
 
     async def send(self, order: MailOrder) -> None:
         """Send one mail. Raises what a task raises: `Failed`, `Hopeless`, `NotYet`.
 
         An account that is gone, closed or made up, or a reader who wants none, gets none, and that is all right.
         """
+        if (by := self._completes.get(order.template)) is not None:
+            made = await by(order)
+            if made is None:
+                _count(order, "nobody")
+                return
+            order = replace(order, data={**order.data, **made})
         data, kind = _checked(order)
         account = await self._accounts.find(order.user_id)
         if account is None or not account["is_active"]:

@@ -1,0 +1,57 @@
+"""Mails with a link that holds once. Who asks learns nothing; the mail is ordered after the answer, at most one a minute.
+
+What such a link opens, and the data of its mail, are the flows' own: `password_resets.py`, `verification.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from documents.user import User
+from lms_rt.clock import Clock
+from lms_rt.contracts.accounts import find_email_key
+from lms_rt.contracts.outbox import Intent, Write, event
+from lms_rt.ids import derived_id
+from lms_rt.security.one_time import Issued, OneTimeTokens
+from lms_rt.services.jobs import Jobs
+from lms_rt.services.later import Later
+
+_MINUTE_MS = 60_000
+
+
+class MailLinks:
+    """Orders mails to whoever an address belongs to."""
+
+    def __init__(self, *, clock: Clock, jobs: Jobs, later: Later, tokens: OneTimeTokens) -> None:
+        self._clock, self._jobs = clock, jobs
+        self.later, self.tokens = later, tokens
+
+    def ask(self, template: str, email: str, *, is_due: Callable[[User], bool]) -> None:
+        """Have a mail sent to this address, if it has an account in use for which it `is_due`. The caller learns neither."""
+
+        async def order() -> None:
+            email_key = find_email_key(email)
+            user = await User.find_by_email_key(email_key) if email_key else None
+            if user is not None and user.is_active and is_due(user):
+                await self.order(template, user.id)
+
+        self.later.put(f"the mail {template}", order)
+
+    async def order(self, template: str, user_id: str, data: dict[str, Any] | None = None) -> None:
+        """Have a mail sent to somebody; asked for again within the same minute it is the same one."""
+        minute = str(self._clock.now_ms() // _MINUTE_MS)
+        args = {"template": template, "user_id": user_id, "data": data or {}}
+        await self._jobs.put(derived_id("job", template, user_id, minute), "mail.send", args)
+
+    def minutes_left(self, issued: Issued) -> int:
+        """As a mail says it: how long its link holds from now on."""
+        return max(1, math.ceil((issued.expires_at - self._clock.now()) / timedelta(minutes=1)))
+
+
+def address_proved(write: Write, user_id: str) -> Intent:
+    """What is told when a link of a mail was followed: the account's address is its owner's."""
+    told = {"user_id": user_id, "changed": ["email_verified_at"]}
+    return event(write, "user_updated", n=0, channels=[], data=told, record="user.updated")

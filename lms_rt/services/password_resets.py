@@ -1,0 +1,131 @@
+"""A password chosen anew by the link of a mail: after it was forgotten, or for the first time, by who was invited.
+
+The link proves the mailbox, so the address counts as verified; it opens no session, and ends every one there is. It is
+bound to the password that it replaces: once another is chosen, by whatever way, no link from before opens anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from config.settings import Settings
+from documents.enums import Role
+from documents.one_time import Purpose
+from documents.user import User
+from lms_rt.clock import Clock
+from lms_rt.contracts.mails import AtMoment, MailOrder
+from lms_rt.contracts.outbox import Write, job
+from lms_rt.contracts.verification import ResetDraft
+from lms_rt.errors import Code, Refused
+from lms_rt.security.one_time import Issued, Right
+from lms_rt.security.passwords import PasswordHasher
+from lms_rt.services.chosen_passwords import check_chosen
+from lms_rt.services.contended import until_written
+from lms_rt.services.mail_links import MailLinks, address_proved
+from lms_rt.services.relay import Relay
+from lms_rt.services.sessions import Sessions
+
+BOTH = (Purpose.PASSWORD_RESET, Purpose.INVITATION)
+
+
+class PasswordResets:
+    """Has the link sent, and takes the new password."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        clock: Clock,
+        links: MailLinks,
+        passwords: PasswordHasher,
+        sessions: Sessions,
+        relay: Relay,
+    ) -> None:
+        self._settings, self._clock, self._links = settings, clock, links
+        self._passwords, self._sessions, self._relay = passwords, sessions, relay
+
+    def ask(self, email: str) -> None:
+        """Have the link sent to this address, if it has an account; the caller does not learn whether."""
+        self._links.ask("password_reset", email, is_due=lambda _: True)
+
+    async def look(self, token: str) -> None:
+        """Refused when a link opens nothing; it is not used up by that."""
+        await self._find(token)
+
+    async def confirm(self, draft: ResetDraft) -> None:
+        """The new password. A password that is refused leaves the link as it was."""
+        right, user = await self._find(draft.token)
+        self._check(draft.new_password, user)
+        password_hash = await self._passwords.hash(draft.new_password)
+
+        async def step() -> User | None:
+            return await self._replace(right, password_hash)
+
+        changed = await until_written(step)
+        await self._links.tokens.void(changed.id, *BOTH)
+        await self._sessions.end_all(changed.id, reason="password_changed")
+        await self._relay.hand_over(User, changed.id)
+
+    # --- mails ---
+
+    async def reset_mail(self, order: MailOrder) -> Mapping[str, Any] | None:
+        """What the mail of a reset shows; None: there is nobody to reset anything, or it was used by now."""
+        issued = await self._issued(order, Purpose.PASSWORD_RESET, self._settings.password_reset_expire_minutes)
+        if issued is None:
+            return None
+        url = f"/reset?token={issued.token}"
+        return {"reset_token": issued.token, "reset_url": url, "expires_minutes": self._links.minutes_left(issued)}
+
+    async def invitation_mail(self, order: MailOrder) -> Mapping[str, Any] | None:
+        """What an invitation shows besides who invites and to what."""
+        issued = await self._issued(order, Purpose.INVITATION, self._settings.invitation_expire_minutes)
+        if issued is None:
+            return None
+        return {"accept_url": f"/invite?token={issued.token}", "expires_minutes": self._links.minutes_left(issued)}
+
+    async def _issued(self, order: MailOrder, purpose: Purpose, minutes: int) -> Issued | None:
+        user = await User.find_by_id(order.user_id)
+        if user is None or not user.is_active:
+            return None
+        facts = {"password": _mark(user)}
+        life = timedelta(minutes=minutes)
+        return await self._links.tokens.issue_by_mail(order.seed, purpose, user.id, life=life, facts=facts)
+
+    # --- the change ---
+
+    async def _find(self, token: str) -> tuple[Right, User]:
+        right = await self._links.tokens.find(token, *BOTH)
+        return right, await self._require_user(right)
+
+    async def _require_user(self, right: Right) -> User:
+        user = await User.find_by_id(right.user_id)
+        if user is None or not user.is_active or right.facts.get("password") != _mark(user):
+            raise Refused(Code.INVALID_TOKEN)
+        return user
+
+    def _check(self, password: str, user: User) -> None:
+        role, own = Role(user.role), {"full_name": user.full_name, "email": user.email}
+        check_chosen(self._settings, password, role=role, field="new_password", **own)
+
+    async def _replace(self, right: Right, password_hash: str) -> User | None:
+        """One write decides, for of two at once the second meets another password; None: the account moved meanwhile."""
+        user, now = await self._require_user(right), self._clock.now()
+        write = Write(user.version + 1, now)
+        fields: dict[str, Any] = {"is_unconfirmed": False, "unlocked_ms": self._clock.now_ms()}
+        intents = []
+        if right.purpose is Purpose.PASSWORD_RESET:
+            told = AtMoment(at=now).model_dump(mode="json")
+            intents.append(job(write, "mail.send", {"template": "password_changed", "user_id": user.id, "data": told}))
+        if user.email_verified_at is None:
+            fields["email_verified_at"] = now
+            intents.append(address_proved(write, user.id))
+        is_written = await User.change_password(user, password_hash, now, fields=fields, intents=intents)
+        return user if is_written else None
+
+
+def _mark(user: User) -> str:
+    """By which a link knows the password that it replaces."""
+    return hashlib.sha256(user.password_hash.encode()).hexdigest()[:32]
