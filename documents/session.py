@@ -14,7 +14,8 @@ class Session(Record):
     """A refresh family: `generation` names the only token that rotates, `revoked_at` is there once it has ended.
 
     `proved_ms` is when the credentials were read that began it (epoch milliseconds): an end of all sessions after that
-    moment ends this one too, even when it was written later.
+    moment ends this one too, even when it was written later. A session in which somebody else acts in the user's place
+    names them, and the session of theirs without which it does not hold.
     """
 
     user_id: str
@@ -28,12 +29,14 @@ class Session(Record):
     last_used_at: datetime
     device: str = ""
     address: str = ""
+    impersonator_id: str | None = None
+    impersonator_session_id: str | None = None
 
     class Settings(Record.Settings):
-        """Collection and index."""
+        """Collection and indexes."""
 
         name = "sessions"
-        indexes: ClassVar = [IndexModel("user_id")]
+        indexes: ClassVar = [IndexModel("user_id"), IndexModel("impersonator_id", sparse=True)]
 
     @classmethod
     async def add(cls, session: Session) -> None:
@@ -48,7 +51,7 @@ class Session(Record):
     @classmethod
     async def find_standings(cls, session_ids: list[str]) -> dict[str, Row]:
         """What tells whether families hold, by their ids; those that are not there are left out."""
-        wanted = {"user_id": 1, "proved_ms": 1, "revoked_at": 1}
+        wanted = {"user_id": 1, "proved_ms": 1, "revoked_at": 1, "impersonator_id": 1, "impersonator_session_id": 1}
         return {row["_id"]: row async for row in cls.rows().find({"_id": {"$in": session_ids}}, wanted)}
 
     @classmethod
@@ -78,8 +81,51 @@ class Session(Record):
     @classmethod
     async def rows_of_user(cls, user_id: str) -> list[Row]:
         """All families of this person that are still kept, ended ones too."""
-        wanted = {"revoked_at": 1, "idle_until": 1, "absolute_until": 1, "last_used_at": 1}
+        wanted = {"revoked_at": 1, "idle_until": 1, "absolute_until": 1, "last_used_at": 1, "impersonator_id": 1}
         return [row async for row in cls.rows().find({"user_id": user_id}, wanted)]
+
+    @classmethod
+    async def page_of_user(
+        cls, user_id: str, *, now: datetime, proved_after_ms: int, skip: int, limit: int
+    ) -> tuple[list[Row], int]:
+        """The person's own sessions that hold, the latest used first, and how many there are."""
+        which: Row = {
+            "user_id": user_id,
+            "revoked_at": {"$exists": False},
+            "impersonator_id": {"$exists": False},
+            "idle_until": {"$gt": now},
+            "absolute_until": {"$gt": now},
+            "proved_ms": {"$gt": proved_after_ms},
+        }
+        found = cls.rows().find(which).sort([("last_used_at", -1), ("_id", -1)]).skip(skip).limit(limit)
+        return await found.to_list(length=limit), await cls.rows().count_documents(which)
+
+    @classmethod
+    async def rows_acted_in(cls, impersonator_id: str, session_id: str | None, now: datetime) -> list[Row]:
+        """The sessions that hold in which this person acts for others, from one of theirs or (None) from any."""
+        which: Row = {
+            "impersonator_id": impersonator_id,
+            "revoked_at": {"$exists": False},
+            "absolute_until": {"$gt": now},
+        }
+        if session_id is not None:
+            which["impersonator_session_id"] = session_id
+        return [row async for row in cls.rows().find(which, {"user_id": 1})]
+
+    @classmethod
+    async def prove_again(cls, session_id: str, user_id: str, moment_ms: int) -> bool:
+        """Let the person's session hold as if begun at this moment; False when it has ended or is not theirs."""
+        result = await cls.rows().update_one(
+            {"_id": session_id, "user_id": user_id, "revoked_at": {"$exists": False}},
+            {"$max": {"proved_ms": moment_ms}},
+        )
+        return bool(result.matched_count)
+
+    @classmethod
+    async def is_known_place(cls, user_id: str, *, device: str, address: str) -> bool:
+        """Has this person signed in with this program from this address, as far back as sessions are kept?"""
+        which = {"user_id": user_id, "device": device, "address": address, "impersonator_id": {"$exists": False}}
+        return await cls.rows().find_one(which, {"_id": 1}) is not None
 
     @classmethod
     async def forget_ended(cls, before: datetime, *, limit: int) -> int:

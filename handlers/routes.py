@@ -18,8 +18,10 @@ from handlers.rest import (
     health,
     lessons,
     notifications,
+    passwords,
     questions,
     quizzes,
+    sessions,
     tasks,
     users,
     webhooks,
@@ -29,7 +31,9 @@ from handlers.rest.operations import Operation
 
 ROUTES: tuple[Operation, ...] = (
     *auth.ROUTES,
+    *sessions.ROUTES,
     *users.ROUTES,
+    *passwords.ROUTES,
     *courses.ROUTES,
     *lessons.ROUTES,
     *categories.ROUTES,

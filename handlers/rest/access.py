@@ -39,6 +39,12 @@ class Access:
         return bool(self.roles or self.permissions)
 
 
+def refuse_impersonator(actor: Actor) -> None:
+    """Refuse (403) who acts in somebody else's place: what is asked for is their own alone."""
+    if actor.is_impersonated:
+        raise Refused(Code.FORBIDDEN, "Only the person themselves may do this.")
+
+
 ANONYMOUS = Access("anonymous", is_public=True, reads_credentials=False)
 """For everybody, credentials unread: sign-in, refresh, health, documentation. The actor is always a stranger."""
 

@@ -72,8 +72,9 @@ async def me(call: Call) -> Reply:
 
 
 async def login_cookie(call: Call) -> Reply:
-    """A browser's session."""
+    """A browser's session. Another site must not begin one: its visitor would work in an account of that site's choice."""
     require_mode(call, "cookie")
+    require_own_site(call)
     try:
         return in_cookies(call, await call.services.accounts.login(call.body, device_of(call)))
     except Refused as refused:
@@ -93,8 +94,7 @@ async def refresh_cookie(call: Call) -> Reply:
 async def logout_cookie(call: Call) -> Reply:
     """End a browser's session, which its refresh cookie names: the access cookie may have run out by now."""
     require_mode(call, "cookie")
-    if not Origins(call.services.settings).is_allowed(call.request):  # else any site's form could clear the cookies
-        raise Refused(Code.ORIGIN_REFUSED)
+    require_own_site(call)  # else any site's form could clear the cookies
     refresh_token = call.find_cookie(cookie_names(call.services.settings).refresh)
     if refresh_token and _is_ours(call, refresh_token):
         _require_csrf_proof(call, refresh_token)
@@ -116,6 +116,12 @@ def require_mode(call: Call, mode: str) -> None:
     """An operation of a way to sign in that is switched off is not there."""
     if mode not in call.services.settings.auth_modes:
         raise Refused(Code.ROUTE_NOT_FOUND)
+
+
+def require_own_site(call: Call) -> None:
+    """Refuse what a page of another site asks for."""
+    if not Origins(call.services.settings).is_allowed(call.request):
+        raise Refused(Code.ORIGIN_REFUSED)
 
 
 def _require_csrf_proof(call: Call, refresh_token: str) -> None:
@@ -201,7 +207,7 @@ ROUTES: tuple[Operation, ...] = (
         ANONYMOUS,
         body=SignInDraft,
         reply=BrowserSessionView | MfaRequiredView,
-        codes=(Code.INVALID_CREDENTIALS, Code.BUSY),
+        codes=(Code.INVALID_CREDENTIALS, Code.BUSY, Code.ORIGIN_REFUSED),
         is_secret=True,
         summary="Sign in as a browser",
         description="Sets lms_access and lms_refresh, which scripts cannot read, and lms_csrf, to be sent back as X-CSRF-Token.",

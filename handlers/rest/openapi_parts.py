@@ -223,7 +223,7 @@ def _codes_of_access(operation: Operation) -> set[Code]:
         codes |= {Code.CSRF_FAILED, Code.ORIGIN_REFUSED} if set(operation.methods) - {"GET"} else set()
     if not access.is_public:
         codes.add(Code.UNAUTHENTICATED)
-    if access.can_forbid:
+    if access.can_forbid or operation.is_own_alone:
         codes.add(Code.FORBIDDEN)
     return codes
 

@@ -37,8 +37,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from handlers.rest.access import Access
+from handlers.rest.access import Access, refuse_impersonator
 from handlers.rest.calls import Call, Reply
+from lms_rt.contracts.actor import Actor
 from lms_rt.errors import Code
 
 Endpoint = Callable[[Call], Awaitable[Reply]]
@@ -130,6 +131,12 @@ class Operation(_Described):
     def max_body_bytes(self) -> int:
         """The largest body that is read, in bytes."""
         return MAX_UPLOAD_BYTES if self.is_upload else MAX_JSON_BYTES
+
+    def admit(self, actor: Actor) -> None:
+        """Let the actor pass, or raise: by the rule of access, and kept from who acts in somebody else's place."""
+        self.access.check(actor)
+        if self.is_own_alone:
+            refuse_impersonator(actor)
 
     def parameters(self, pattern: str) -> Iterator[str]:
         """The names in the braces of one of its patterns."""

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from tornado.web import HTTPError, RequestHandler
 
 from handlers.exchange import this_exchange
-from handlers.rest.access import Access
+from handlers.rest.access import Access, refuse_impersonator
 from handlers.rest.calls import Cookie
 from handlers.rest.errors import problem_of, status_of
 from handlers.web.assets import assets
@@ -72,9 +72,10 @@ def sign_in_path(path: str) -> str:
 
 
 class PageHandler(RequestHandler):
-    """One page. Subclasses declare `access` and write `get` (and `post` for forms that work without scripts)."""
+    """One page. Subclasses declare `access` (and `is_own_alone`, if nobody may see it in another's place) and write `get` (and `post` for forms that work without scripts)."""
 
     access: ClassVar[Access]
+    is_own_alone: ClassVar[bool] = False
     actor: Actor = STRANGER
     language: Language = "en"
     theme: str = "system"
@@ -111,6 +112,8 @@ class PageHandler(RequestHandler):
             self.redirect(sign_in_path(self.request.uri or "/"), status=303)
             return
         self.access.check(self.actor)
+        if self.is_own_alone:
+            refuse_impersonator(self.actor)
         if self.request.method == "POST":
             self.check_form()
         if self.has_bell:

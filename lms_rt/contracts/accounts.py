@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
@@ -10,8 +11,9 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from documents.enums import Role
-from lms_rt.contracts.base import Change, Draft, Identifier, Instant, Metadata, View
+from lms_rt.contracts.base import Change, Draft, Identifier, Instant, Metadata, View, check_line
 
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _FORBIDDEN_IN_LOCAL = frozenset('<>()[],;:\\"@')
 MAX_EMAIL = 254
 DEMO_DOMAIN = "demo.school"
@@ -53,6 +55,13 @@ def _check_email(address: str) -> str:
     return address
 
 
+def _check_order(text: str) -> str:
+    """What turns the text around it would make a list or a mail say something else."""
+    if _TURNING.search(text):
+        raise PydanticCustomError("control_character", "Input should not hold characters that turn the text around it")
+    return text
+
+
 def _check_timezone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -64,14 +73,20 @@ def _check_timezone(name: str) -> str:
 Email = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=3, max_length=MAX_EMAIL), AfterValidator(_check_email)
 ]
-FullName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
+FullName = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=120),
+    AfterValidator(check_line),
+    AfterValidator(_check_order),
+]
 NewPassword = Annotated[
     str, StringConstraints(min_length=1, max_length=512), Field(json_schema_extra={"format": "password"})
 ]
 """A password that is being chosen; the rules and their words are security's."""
 KnownPassword = Annotated[str, StringConstraints(max_length=1024), Field(json_schema_extra={"format": "password"})]
 """A password that is being tried: whatever it is, the answer is only yes or no."""
-LocaleTag = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
+LocaleTag = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{1,8}){0,5}$")]
+"""A language, with what else it says (BCP 47): "ar-EG", "ar-u-nu-arab" with Eastern digits."""
 TimezoneName = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_check_timezone)]
 
 

@@ -100,7 +100,7 @@ Instant = Annotated[
 """A moment: RFC 3339 with an offset in, UTC with `Z` and milliseconds out."""
 
 
-def _check_line(text: str) -> str:
+def check_line(text: str) -> str:
     """In a mail or a list whatever follows a line break looks as if the house had said it."""
     if _CONTROL.search(text):
         raise PydanticCustomError("control_character", "Input should be one line without control characters")
@@ -108,9 +108,9 @@ def _check_line(text: str) -> str:
 
 
 Title = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_check_line)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(check_line)
 ]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_check_line)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(check_line)]
 Prose = Annotated[str, StringConstraints(max_length=100_000)]
 Key = Annotated[str, StringConstraints(pattern=f"^{_KEY.pattern}$")]
 """A key that a client chose and that becomes part of a path in a document."""

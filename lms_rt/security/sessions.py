@@ -11,19 +11,22 @@ from documents.session import Session
 from lms_rt.clock import Clock
 from lms_rt.errors import Code, Refused
 from lms_rt.ids import new_id
-from lms_rt.security.tokens import RefreshTokens
+from lms_rt.security.tokens import Impersonator, RefreshTokens
 
 GRACE = timedelta(seconds=10)
 """So long the token before the current one gets the current one again: two tabs, or a reply that was lost."""
-_KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where a session is used from, for its owner to recognise it: the program's own words and its address."""
+    """Where a session is used from, for its owner to recognise it: the program's own words and its address.
+
+    `mark` is what a browser that signed in before brings along (`devices.py`); it is never kept.
+    """
 
     program: str = ""
     address: str = ""
+    mark: str = ""
 
 
 UNKNOWN_DEVICE = Device()
@@ -48,14 +51,20 @@ class ReusedTokenError(Refused):
         self.user_id, self.session_id = user_id, session_id
 
 
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """How long a session lives unused, how long at all, and how long it is kept when it has ended."""
+
+    idle: timedelta
+    absolute: timedelta
+    kept: timedelta
+
+
 class Families:
     """Begins, rotates and ends families. Every step is one conditional write, so that any number may try at once."""
 
-    def __init__(
-        self, *, clock: Clock, tokens: RefreshTokens, idle_days: int, absolute_days: int, max_per_user: int
-    ) -> None:
-        self._clock, self._tokens, self._max_per_user = clock, tokens, max_per_user
-        self._idle, self._absolute = timedelta(days=idle_days), timedelta(days=absolute_days)
+    def __init__(self, *, clock: Clock, tokens: RefreshTokens, lives: Lives, max_per_user: int) -> None:
+        self._clock, self._tokens, self._max_per_user, self._lives = clock, tokens, max_per_user, lives
 
     async def begin(self, user_id: str, device: Device, *, proved_ms: int) -> tuple[Family, list[str]]:
         """A new family, and the ids of those that had to end for it: a person has only so many."""
@@ -67,14 +76,36 @@ class Families:
             created_at=now,
             rotated_at=now,
             last_used_at=now,
-            idle_until=min(now + self._idle, now + self._absolute),
-            absolute_until=now + self._absolute,
+            idle_until=min(now + self._lives.idle, now + self._lives.absolute),
+            absolute_until=now + self._lives.absolute,
             device=device.program,
             address=device.address,
         )
         await Session.add(session)
         family = Family(session.id, user_id, proved_ms, self._tokens.write(session.id, 1))
         return family, await self._end_surplus(user_id, now, keep=session.id)
+
+    async def begin_acting(
+        self, user_id: str, impersonator: Impersonator, *, device: Device, lifetime: timedelta, proved_ms: int
+    ) -> str:
+        """A session in which somebody else acts in this person's place: its id. It has no refresh token, and ends no other."""
+        now = self._clock.now()
+        session = Session(
+            id=new_id("fam"),
+            user_id=user_id,
+            proved_ms=proved_ms,
+            created_at=now,
+            rotated_at=now,
+            last_used_at=now,
+            idle_until=now + lifetime,
+            absolute_until=now + lifetime,
+            device=device.program,
+            address=device.address,
+            impersonator_id=impersonator.user_id,
+            impersonator_session_id=impersonator.session_id,
+        )
+        await Session.add(session)
+        return session.id
 
     async def rotate(self, refresh_token: str) -> Family:
         """The next token for the current one, the current one for its predecessor of a moment ago; else refused."""
@@ -83,7 +114,7 @@ class Families:
             row = await self._require_alive(session_id)
             now = self._clock.now()
             if generation == row["generation"]:
-                idle_until = min(now + self._idle, row["absolute_until"])
+                idle_until = min(now + self._lives.idle, row["absolute_until"])
                 if await Session.rotate(session_id, generation, at=now, idle_until=idle_until):
                     return self._family(row, generation + 1)
             elif generation == row["generation"] - 1 and now - row["rotated_at"] <= GRACE:
@@ -112,16 +143,26 @@ class Families:
         """End one family; False when it had ended."""
         return await Session.revoke(session_id, self._clock.now())
 
-    async def end_all(self, user_id: str) -> list[str]:
-        """End every family of this person; the ids of those that were alive."""
-        now = self._clock.now()
-        return await self._end_each(row["_id"] for row in await Session.rows_of_user(user_id) if _is_alive(row, now))
+    async def end_all(self, user_id: str, *, keep: str = "") -> list[str]:
+        """End every family of this person but the one to `keep`; the ids of those that were alive."""
+        now, rows = self._clock.now(), await Session.rows_of_user(user_id)
+        return await self._end_each(row["_id"] for row in rows if _is_alive(row, now) and row["_id"] != keep)
+
+    async def end_acting(self, impersonator_id: str, session_id: str | None) -> list[tuple[str, str]]:
+        """End the sessions in which this person acts for others, from one of theirs or (None) any: whose they were, and they."""
+        rows = await Session.rows_acted_in(impersonator_id, session_id, self._clock.now())
+        return [(row["user_id"], row["_id"]) for row in rows if await self.end(row["_id"])]
+
+    async def prove_again(self, session_id: str, user_id: str, moment_ms: int) -> None:
+        """Keep the person's session through an end of all that were begun before this moment; refused when it has ended."""
+        if not await Session.prove_again(session_id, user_id, moment_ms):
+            raise Refused(Code.TOKEN_REVOKED)
 
     async def _end_surplus(self, user_id: str, now: datetime, *, keep: str) -> list[str]:
         rows = await Session.rows_of_user(user_id)
-        others = [row for row in rows if _is_alive(row, now) and row["_id"] != keep]
+        others = [row for row in rows if _is_alive(row, now) and row["_id"] != keep and "impersonator_id" not in row]
         others.sort(key=lambda row: (row["last_used_at"], row["_id"]), reverse=True)
-        if long_over := [row["_id"] for row in rows if _ended_at(row) < now - _KEPT]:
+        if long_over := [row["_id"] for row in rows if _ended_at(row) < now - self._lives.kept]:
             await Session.forget(long_over)
         return await self._end_each(row["_id"] for row in others[self._max_per_user - 1 :])
 
@@ -130,7 +171,7 @@ class Families:
 
     async def _require_alive(self, session_id: str) -> Row:
         row = await Session.find_row(session_id)
-        if row is None:
+        if row is None or "impersonator_id" in row:
             raise Refused(Code.INVALID_TOKEN, "The refresh token is not valid.")
         if "revoked_at" in row:
             raise Refused(Code.TOKEN_REVOKED)

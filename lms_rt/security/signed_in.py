@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from documents.base import Row
@@ -17,7 +17,7 @@ from documents.session import Session
 from documents.user import User
 from lms_rt.clock import Clock
 from lms_rt.errors import Code, Refused
-from lms_rt.security.permissions import permissions_of
+from lms_rt.security.permissions import Permission, permissions_of
 
 FRESH_MS = 5_000
 _SIZE = 20_000
@@ -27,7 +27,7 @@ FactT = TypeVar("FactT")
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What a request needs to know of somebody."""
+    """What a request needs to know of somebody, and of who acts in their place, if anybody does."""
 
     user_id: str
     role: Role
@@ -35,6 +35,8 @@ class Person:
     full_name: str
     is_active: bool
     sessions_valid_after_ms: int
+    impersonator_id: str = ""
+    impersonator_session_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Standing:
     user_id: str
     proved_ms: int
     is_revoked: bool
+    impersonator_id: str = ""
+    impersonator_session_id: str = ""
 
 
 class _Memory(Generic[FactT]):
@@ -87,13 +91,27 @@ class SignedIn:
         self._words = 0
 
     async def require_person(self, user_id: str, session_id: str) -> Person:
-        """The person, if account and session are valid; else `token_revoked`."""
-        session = self._sessions.find(session_id) or await self._read_session(session_id)
-        person = self._people.find(user_id) or await self._read_person(user_id)
-        return _valid(person, session)
+        """The person, if account and session (and those of who acts in their place) are valid; else `token_revoked`."""
+        person = await self._require_valid(user_id, session_id)
+        if person.impersonator_id:
+            _require_acting(person, await self._require_valid(person.impersonator_id, person.impersonator_session_id))
+        return person
 
     async def find_people(self, signed_in: Sequence[tuple[str, str]]) -> list[Person | None]:
         """Who stands behind these (user, session), read anew with one question for all; None: not valid any more."""
+        people = await self._find_valid(signed_in)
+        acting = {
+            (person.impersonator_id, person.impersonator_session_id)
+            for person in people
+            if person is not None and person.impersonator_id
+        }
+        if not acting:
+            return people
+        known = sorted(acting)
+        impersonators = dict(zip(known, await self._find_valid(known), strict=True))
+        return [None if person is None else _if_acting(person, impersonators) for person in people]
+
+    async def _find_valid(self, signed_in: Sequence[tuple[str, str]]) -> list[Person | None]:
         words, read_at_ms = self._words, self._clock.now_ms()
         sessions, users = await asyncio.gather(
             Session.find_standings([session_id for _, session_id in signed_in]),
@@ -110,8 +128,10 @@ class SignedIn:
 
     def find_last_known(self, user_id: str, session_id: str) -> Person | None:
         """What was read last, however long ago, for when the database is away; still `token_revoked` if it said so."""
-        session, person = self._sessions.find_stale(session_id), self._people.find_stale(user_id)
-        return _valid(person, session) if session is not None and person is not None else None
+        person = self._find_valid_stale(user_id, session_id)
+        if person is not None and person.impersonator_id:
+            self._find_valid_stale(person.impersonator_id, person.impersonator_session_id)
+        return person
 
     def forget(self, user_id: str | None, session_id: str | None = None) -> None:
         """Something of this person (None: of anybody) and this session has changed."""
@@ -125,6 +145,21 @@ class SignedIn:
         self._words += 1
         self._people.forget(None)
         self._sessions.forget(None)
+
+    def _find_valid_stale(self, user_id: str, session_id: str) -> Person | None:
+        session, person = self._sessions.find_stale(session_id), self._people.find_stale(user_id)
+        return _valid(person, session) if session is not None and person is not None else None
+
+    async def _require_valid(self, user_id: str, session_id: str) -> Person:
+        known = self._sessions.find(session_id)
+        session = known or await self._read_session(session_id)
+        person = self._people.find(user_id) or await self._read_person(user_id)
+        try:
+            return _valid(person, session)
+        except Refused:
+            if known is None or known.is_revoked:
+                raise
+        return _valid(person, await self._read_session(session_id))  # it may have been proved again since it was read
 
     async def _read_session(self, session_id: str) -> Standing | None:
         words, read_at_ms = self._words, self._clock.now_ms()
@@ -148,7 +183,8 @@ class SignedIn:
 
 
 def _standing(row: Row) -> Standing:
-    return Standing(row["user_id"], row["proved_ms"], "revoked_at" in row)
+    acting = row.get("impersonator_id", ""), row.get("impersonator_session_id", "")
+    return Standing(row["user_id"], row["proved_ms"], "revoked_at" in row, *acting)
 
 
 def _person(row: Row) -> Person:
@@ -161,6 +197,26 @@ def _person(row: Row) -> Person:
         is_active=row["is_active"],
         sessions_valid_after_ms=row["sessions_valid_after_ms"],
     )
+
+
+def _require_acting(person: Person, impersonator: Person) -> None:
+    """May they act in this person's place, as things stand now?"""
+    may_act = Permission.IMPERSONATE in impersonator.permissions
+    if not may_act or (person.role is Role.ADMIN and impersonator.role is not Role.ADMIN):
+        raise Refused(Code.TOKEN_REVOKED)
+
+
+def _if_acting(person: Person, impersonators: Mapping[tuple[str, str], Person | None]) -> Person | None:
+    """The person, unless somebody acts in their place who may not."""
+    if not person.impersonator_id:
+        return person
+    impersonator = impersonators[person.impersonator_id, person.impersonator_session_id]
+    try:
+        if impersonator is not None:
+            _require_acting(person, impersonator)
+    except Refused:
+        return None
+    return None if impersonator is None else person
 
 
 def _if_valid(person: Person | None, session: Standing | None) -> Person | None:
@@ -176,4 +232,10 @@ def _valid(person: Person | None, session: Standing | None) -> Person:
     is_over = session.is_revoked or session.proved_ms <= person.sessions_valid_after_ms
     if is_over or not person.is_active:
         raise Refused(Code.TOKEN_REVOKED)
-    return person
+    if not session.impersonator_id:
+        return person
+    return replace(
+        person,
+        impersonator_id=session.impersonator_id,
+        impersonator_session_id=session.impersonator_session_id,
+    )

@@ -40,6 +40,11 @@ class AccessClaims:
     impersonator_id: str = ""
     impersonator_session_id: str = ""
 
+    @property
+    def acting(self) -> tuple[str, str]:
+        """Who acts and in which session; empty texts when nobody does."""
+        return self.impersonator_id, self.impersonator_session_id
+
 
 @dataclass(frozen=True, slots=True)
 class Impersonator:
@@ -150,10 +155,10 @@ def _acting(claims: dict[str, Any]) -> tuple[str, str]:
     if "act" not in claims:
         return "", ""
     acting = claims["act"]
-    texts = (acting.get("sub"), acting.get("sid")) if isinstance(acting, dict) else ()
-    if len(texts) != 2 or not all(isinstance(text, str) and text for text in texts):
+    user_id, session_id = (acting.get("sub"), acting.get("sid")) if isinstance(acting, dict) else (None, None)
+    if not (isinstance(user_id, str) and user_id and isinstance(session_id, str) and session_id):
         raise ValueError("nobody acts")
-    return texts
+    return user_id, session_id
 
 
 class RefreshTokens:

@@ -12,7 +12,7 @@ from lms_rt import ids
 from lms_rt.clock import Clock, from_ms, to_ms
 from lms_rt.contracts.actor import Actor
 from lms_rt.errors import Code, Refused
-from lms_rt.security.access.quizzes import QuizAccess, require_quiz
+from lms_rt.security.access.quizzes import QuizAccess, refuse_other_hand, require_quiz
 from lms_rt.services import deadlines, figures
 from lms_rt.services.attempt_grading import AttemptGrading, started_intents
 from lms_rt.services.leases import Device, Leases, new_writer
@@ -41,6 +41,7 @@ class AttemptStart:
     async def start(self, actor: Actor, quiz_id: str, device: Device) -> Started:
         """The open attempt, else a new one: not found, not enrolled, open one, window, attempts left, in this order."""
         access = await require_quiz(actor, quiz_id, now_ms=self._clock.now_ms())
+        refuse_other_hand(actor)
         for _ in range(TRIES):
             started = await self._open_one(actor, quiz_id, device) or await self._new_one(actor, access, device)
             if started is not None:

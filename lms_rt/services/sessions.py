@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from config.settings import Settings
@@ -23,13 +24,14 @@ from lms_rt.contracts.controls import (
     account_changed,
     session_revoked,
 )
+from lms_rt.contracts.sessions import ImpersonationView
 from lms_rt.errors import Code, Refused
 from lms_rt.security.csrf import CsrfTokens
 from lms_rt.security.keyring import keyring_of
 from lms_rt.security.permissions import permissions_of
-from lms_rt.security.sessions import Device, Families, Family, ReusedTokenError
+from lms_rt.security.sessions import UNKNOWN_DEVICE, Device, Families, Family, Lives, ReusedTokenError
 from lms_rt.security.signed_in import Person, SignedIn
-from lms_rt.security.tokens import AccessClaims, AccessTokens, RefreshTokens
+from lms_rt.security.tokens import AccessClaims, AccessTokens, Impersonator, RefreshTokens
 from lms_rt.services.announcing import Announcer
 from lms_rt.services.tickets import TICKET_SECONDS, TicketOffice
 from lms_rt.services.user_views import user_view
@@ -55,8 +57,11 @@ class Sessions(Receiver[Word]):
         self._families = Families(
             clock=clock,
             tokens=RefreshTokens(keys),
-            idle_days=settings.refresh_token_expire_days,
-            absolute_days=settings.refresh_token_absolute_days,
+            lives=Lives(
+                idle=timedelta(days=settings.refresh_token_expire_days),
+                absolute=timedelta(days=settings.refresh_token_absolute_days),
+                kept=timedelta(days=settings.retention_ended_sessions_days),
+            ),
             max_per_user=settings.max_sessions_per_user,
         )
         self._signed_in = SignedIn(clock)
@@ -89,7 +94,8 @@ class Sessions(Receiver[Word]):
         elif message.data["user_id"] is None:  # it stands for words that were too many
             self._signed_in.forget_all()
         else:
-            self._signed_in.forget(message.data["user_id"], message.data.get("session_id"))
+            data = message.data
+            self._signed_in.forget(data["user_id"], data.get("session_id") or data.get("except_session_id"))
 
     # --- tokens ---
 
@@ -99,6 +105,26 @@ class Sessions(Receiver[Word]):
         for session_id in surplus:
             await self._announce(user.id, session_id, reason="too_many_sessions")
         return self._tokens(user, family)
+
+    async def impersonate(self, actor: Actor, user: User, device: Device = UNKNOWN_DEVICE) -> ImpersonationView:
+        """A short session in which the actor acts as this person. It has no refresh token, and ends with the actor's own.
+
+        Whether they may, `services/impersonation.py` has decided.
+        """
+        impersonator = Impersonator(actor.user_id, actor.session_id)
+        lifetime_seconds = self._access.lifetime_seconds
+        session_id = await self._families.begin_acting(
+            user.id,
+            impersonator,
+            device=device,
+            lifetime=timedelta(seconds=lifetime_seconds),
+            proved_ms=max(self._clock.now_ms(), user.sessions_valid_after_ms + 1),
+        )
+        return ImpersonationView(
+            access_token=self._access.issue(user.id, user.role, session_id, impersonator=impersonator),
+            expires_in=lifetime_seconds,
+            user=user_view(user),
+        )
 
     async def refresh(self, refresh_token: str) -> TokensView:
         """The next tokens; a token that was replaced more than a moment ago ends the whole session."""
@@ -126,6 +152,8 @@ class Sessions(Receiver[Word]):
             if refused.code is not Code.UNAVAILABLE:
                 raise
             person = await self._require_unrevoked(claims, refused)
+        if (person.impersonator_id, person.impersonator_session_id) != claims.acting:
+            raise Refused(Code.INVALID_TOKEN)
         return _actor(person, claims.session_id, claims.expires_at_ms)
 
     async def actor_now(self, actor: Actor) -> Actor:
@@ -146,8 +174,11 @@ class Sessions(Receiver[Word]):
     # --- ends ---
 
     async def sign_out(self, actor: Actor, *, everywhere: bool = False) -> None:
-        """End the actor's session, or all of theirs."""
-        if everywhere:
+        """End the actor's session, or all of theirs. Who acts in another's place leaves, and ends nothing of theirs."""
+        if actor.is_impersonated:
+            if await self._families.end(actor.session_id):
+                await self._tell_nodes(actor.user_id, actor.session_id)
+        elif everywhere:
             await self.end_all(actor.user_id, reason="signed_out_everywhere")
         else:
             await self._end(actor.user_id, actor.session_id, reason="signed_out")
@@ -163,13 +194,39 @@ class Sessions(Receiver[Word]):
         else:
             await self._end(user_id, session_id, reason="signed_out")
 
+    async def end(self, user_id: str, session_id: str, *, reason: str) -> None:
+        """End one session of this person."""
+        await self._end(user_id, session_id, reason=reason)
+
     async def end_all(self, user_id: str, *, reason: str) -> None:
-        """End every session of this person, those too that are just being begun with credentials read before now."""
+        """End every session of this person, those too that are just being begun with credentials read before now.
+
+        Those in which they act for others, or others for them, end as well.
+        """
         await User.end_sessions_until(user_id, self._clock.now_ms())
         ended = await self._families.end_all(user_id)
         for session_id in ended:
             await self._copy_revocation(session_id)
         await self._tell(user_id, None, reason)
+        await self.end_acting(user_id)
+
+    async def end_others(self, user_id: str, *, keep: str, reason: str) -> None:
+        """End every session of this person but the one to `keep`."""
+        for session_id in await self._families.end_all(user_id, keep=keep):
+            await self._copy_revocation(session_id)
+            await self._tell_person(user_id, session_id, reason)
+            await self.end_acting(user_id, session_id)
+        self._signed_in.forget(user_id, keep)
+        await self._announcer.tell(SESSION_REVOKED, session_revoked(user_id, except_session_id=keep))
+
+    async def keep_through_end(self, user_id: str, session_id: str, moment_ms: int) -> None:
+        """Let this session hold although all that were begun up to this moment are going to end."""
+        await self._families.prove_again(session_id, user_id, moment_ms + 1)
+
+    async def end_acting(self, impersonator_id: str, session_id: str | None = None) -> None:
+        """End the sessions in which this person acts for others, from one of theirs or (None) from any."""
+        for user_id, acting_id in await self._families.end_acting(impersonator_id, session_id):
+            await self._tell_nodes(user_id, acting_id)
 
     def session_of(self, refresh_token: str) -> str:
         """The id of the session that a refresh token of ours belongs to; refused when it is not ours."""
@@ -213,7 +270,7 @@ class Sessions(Receiver[Word]):
     async def _require_unrevoked(self, claims: AccessClaims, unavailable: Refused) -> Person:
         """Without the database: the bus's copy decides; without that too, the setting does."""
         try:
-            is_revoked = await self._bus.revocations.is_revoked(claims.session_id)
+            is_revoked = await self._is_revoked(claims)
         except Refused:
             if self._must_know:
                 raise unavailable from None
@@ -228,7 +285,13 @@ class Sessions(Receiver[Word]):
             full_name="",
             is_active=True,
             sessions_valid_after_ms=0,
+            impersonator_id=claims.impersonator_id,
+            impersonator_session_id=claims.impersonator_session_id,
         )
+
+    async def _is_revoked(self, claims: AccessClaims) -> bool:
+        session_ids = [session_id for session_id in (claims.session_id, claims.impersonator_session_id) if session_id]
+        return any([await self._bus.revocations.is_revoked(session_id) for session_id in session_ids])
 
     async def _end(self, user_id: str, session_id: str, *, reason: str) -> None:
         if await self._families.end(session_id):
@@ -237,6 +300,7 @@ class Sessions(Receiver[Word]):
     async def _announce(self, user_id: str, session_id: str, *, reason: str) -> None:
         await self._copy_revocation(session_id)
         await self._tell(user_id, session_id, reason)
+        await self.end_acting(user_id, session_id)
 
     async def _copy_revocation(self, session_id: str) -> None:
         lifetime = self._access.lifetime_seconds
@@ -245,10 +309,19 @@ class Sessions(Receiver[Word]):
     async def _tell(self, user_id: str, session_id: str | None, reason: str) -> None:
         """First whoever listens as this person, then the nodes, which close the sockets."""
         self._signed_in.forget(user_id, session_id)
-        told = {"session_id": session_id, "reason": reason}
-        await _best_effort(self._bus.fan_out.publish_direct(user_channel(user_id), SESSION_REVOKED, told))
+        await self._tell_person(user_id, session_id, reason)
         word = session_revoked(user_id, session_id=session_id)
         await self._announcer.tell(SESSION_REVOKED, word)
+
+    async def _tell_person(self, user_id: str, session_id: str | None, reason: str) -> None:
+        told = {"session_id": session_id, "reason": reason}
+        await _best_effort(self._bus.fan_out.publish_direct(user_channel(user_id), SESSION_REVOKED, told))
+
+    async def _tell_nodes(self, user_id: str, session_id: str) -> None:
+        """Of a session in which somebody else acted: the person has never known of it."""
+        await self._copy_revocation(session_id)
+        self._signed_in.forget(user_id, session_id)
+        await self._announcer.tell(SESSION_REVOKED, session_revoked(user_id, session_id=session_id))
 
 
 def _actor(person: Person, session_id: str, expires_at_ms: int) -> Actor:
@@ -259,6 +332,7 @@ def _actor(person: Person, session_id: str, expires_at_ms: int) -> Actor:
         session_id=session_id,
         full_name=person.full_name,
         expires_at_ms=expires_at_ms,
+        impersonator_id=person.impersonator_id,
     )
 
 

@@ -68,15 +68,25 @@ async def require_attempt_state(actor: Actor, attempt_id: str) -> Row:
 
 
 async def require_own_attempt(actor: Actor, attempt_id: str) -> Row:
-    """An attempt, without its answers, that the actor sits: nobody answers in a student's place, admins neither."""
+    """An attempt, without its answers, that the actor sits: nobody answers in a student's place, admins neither.
+
+    Who acts as the student may look, but neither begin nor answer.
+    """
     return own(actor, await Attempt.find_state(attempt_id))
 
 
 def own(actor: Actor, attempt: Row | None) -> Row:
-    """The attempt, if the actor sits it."""
+    """The attempt, if the actor sits it, and nobody in their place."""
     if attempt is None or actor.is_stranger or attempt["student_id"] != actor.user_id:
         raise Refused(Code.NOT_FOUND)
+    refuse_other_hand(actor)
     return attempt
+
+
+def refuse_other_hand(actor: Actor) -> None:
+    """Refuse who acts in somebody else's place: what is done here would count as theirs."""
+    if actor.is_impersonated:
+        raise Refused(Code.FORBIDDEN, "Nobody sits a quiz in somebody else's place.")
 
 
 async def teaches_course(actor: Actor, course_id: str) -> bool:
