@@ -117,6 +117,7 @@ ROUTES: tuple[Operation, ...] = (
             Code.ATTEMPTS_EXHAUSTED,
             Code.BUSY,
         ),
+        is_own_alone=True,
         summary="Start an attempt, or come back to the open one",
         description="201: it is new. 200: there was an open one; without `lease` another device writes it.",
     ),
@@ -129,6 +130,7 @@ ROUTES: tuple[Operation, ...] = (
         body=AnswersDraft,
         reply=AnswersView,
         codes=_LEDGER,
+        is_own_alone=True,
         summary="Save answers",
         description="All rows are checked first, then each is decided for itself.",
     ),
@@ -139,6 +141,7 @@ ROUTES: tuple[Operation, ...] = (
         SIGNED_IN,
         body=SyncDraft,
         reply=SyncView,
+        is_own_alone=True,
         summary="What the server holds",
     ),
     Operation(
@@ -148,6 +151,7 @@ ROUTES: tuple[Operation, ...] = (
         SIGNED_IN,
         body=TakeOverDraft,
         reply=HandedOutView,
+        is_own_alone=True,
         summary="Become the writer at once",
     ),
     Operation(
@@ -157,6 +161,7 @@ ROUTES: tuple[Operation, ...] = (
         SIGNED_IN,
         body=SignalsDraft,
         status=204,
+        is_own_alone=True,
         summary="What the student looks at",
     ),
     Operation(
@@ -169,6 +174,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=AttemptView,
         is_idempotent=True,
         codes=(Code.CONFLICT, *_LEDGER),
+        is_own_alone=True,
         summary="Close the attempt and grade it",
         description="Idempotent. With another `revision` than the stored one: `conflict`, and nothing closes.",
     ),

@@ -84,6 +84,7 @@ ROUTES: tuple[Operation, ...] = (
         status=201,
         is_secret=True,
         codes=(Code.CONFLICT,),
+        is_own_alone=True,
         summary="Add a webhook",
         description="The reply holds its `secret`, which is never shown again. Without `event_types` it is sent all events.",
     ),
@@ -97,6 +98,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=WebhookView,
         is_secret=True,
         codes=(Code.VERSION_MISMATCH,),
+        is_own_alone=True,
         summary="Change a webhook, or give it a new secret",
         description=(
             "With `rotate_secret` the reply holds a new `secret`; the old one signs beside it for 24 hours more. "
