@@ -24,6 +24,7 @@ from handlers.rest import (
     sessions,
     tasks,
     users,
+    verification,
     webhooks,
 )
 from handlers.rest.openapi import build_document
@@ -31,6 +32,7 @@ from handlers.rest.operations import Operation
 
 ROUTES: tuple[Operation, ...] = (
     *auth.ROUTES,
+    *verification.ROUTES,
     *sessions.ROUTES,
     *users.ROUTES,
     *passwords.ROUTES,

@@ -6,7 +6,7 @@ from handlers.origins import Origins
 from handlers.rest.access import ANONYMOUS, SIGNED_IN
 from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import FORM, Operation
-from handlers.rest.session_cookies import cleared_cookies, cookie_names, has_csrf_proof, session_cookies
+from handlers.rest.session_cookies import cleared_cookies, cookie_names, device_cookie, has_csrf_proof, session_cookies
 from lms_rt.contracts.accounts import (
     BrowserSessionView,
     PasswordGrantForm,
@@ -19,14 +19,15 @@ from lms_rt.contracts.accounts import (
     UserView,
 )
 from lms_rt.contracts.mfa import MfaRequiredView, required_of
+from lms_rt.contracts.verification import AcceptedView
 from lms_rt.errors import Code, Refused
 from lms_rt.security.sessions import Device
 
 
 async def register(call: Call) -> Reply:
-    """A new account, signed in."""
-    tokens = await call.services.accounts.register(call.body, device_of(call))
-    return Reply(tokens, location="/users/me")
+    """A new account, signed in; or nothing but that it was heard, and the mailbox has the rest."""
+    tokens = await call.services.registration.register(call.body, device_of(call))
+    return Reply(AcceptedView(), status=202) if tokens is None else Reply(tokens, location="/users/me")
 
 
 async def login(call: Call) -> Reply:
@@ -88,7 +89,7 @@ async def refresh_cookie(call: Call) -> Reply:
     if not refresh_token:
         raise Refused(Code.UNAUTHENTICATED)
     _require_csrf_proof(call, refresh_token)
-    return in_cookies(call, await call.services.sessions.refresh(refresh_token))
+    return in_cookies(call, await call.services.sessions.refresh(refresh_token), is_sign_in=False)
 
 
 async def logout_cookie(call: Call) -> Reply:
@@ -109,7 +110,8 @@ async def ws_ticket(call: Call) -> Reply:
 
 def device_of(call: Call) -> Device:
     """What the caller signs in from."""
-    return Device(program=call.user_agent, address=call.address)
+    mark = call.find_cookie(cookie_names(call.services.settings).device) or ""
+    return Device(program=call.user_agent, address=call.address, mark=mark)
 
 
 def require_mode(call: Call, mode: str) -> None:
@@ -137,14 +139,15 @@ def _is_ours(call: Call, refresh_token: str) -> bool:
     return True
 
 
-def in_cookies(call: Call, tokens: TokensView) -> Reply:
-    """The session in a browser's cookies."""
-    sessions = call.services.sessions
+def in_cookies(call: Call, tokens: TokensView, *, is_sign_in: bool = True) -> Reply:
+    """The session in a browser's cookies; when it has just been begun, the browser is known from then on."""
+    sessions, settings = call.services.sessions, call.services.settings
     csrf_token = sessions.csrf.issue(sessions.session_of(tokens.refresh_token))
-    return Reply(
-        BrowserSessionView(user=tokens.user, expires_in=tokens.expires_in),
-        cookies=session_cookies(call.services.settings, tokens, csrf_token),
-    )
+    cookies = session_cookies(settings, tokens, csrf_token)
+    if is_sign_in:
+        mark = call.services.device_marks.renewed(device_of(call).mark, tokens.user.id)
+        cookies = (*cookies, device_cookie(settings, mark))
+    return Reply(BrowserSessionView(user=tokens.user, expires_in=tokens.expires_in), cookies=cookies)
 
 
 ROUTES: tuple[Operation, ...] = (
@@ -154,21 +157,27 @@ ROUTES: tuple[Operation, ...] = (
         register,
         ANONYMOUS,
         body=RegistrationDraft,
-        reply=TokensView,
+        reply=TokensView | AcceptedView,
         status=201,
+        more_statuses=(202,),
         codes=(Code.EMAIL_TAKEN, Code.FORBIDDEN, Code.BUSY),
         is_secret=True,
         summary="Register",
-        description="Students by themselves; instructors only where ALLOW_PUBLIC_ROLE_REGISTRATION is on; admins never.",
+        description=(
+            "Students by themselves; instructors only where ALLOW_PUBLIC_ROLE_REGISTRATION is on; admins never. "
+            "202 without tokens where the address has to be proved first (REQUIRE_VERIFIED_EMAIL), and always where "
+            "nobody may learn which addresses have accounts (REGISTRATION_HIDES_EXISTING)."
+        ),
     ),
     Operation(
         "POST",
         "/auth/login",
         login,
         ANONYMOUS,
+        limit="sign_in",
         body=SignInDraft,
         reply=TokensView | MfaRequiredView,
-        codes=(Code.INVALID_CREDENTIALS, Code.BUSY),
+        codes=(Code.INVALID_CREDENTIALS, Code.ACCOUNT_LOCKED, Code.BUSY),
         is_secret=True,
         summary="Sign in",
         description="Where the account has a second step, the answer is its challenge, for /auth/login/mfa.",
@@ -178,10 +187,11 @@ ROUTES: tuple[Operation, ...] = (
         "/auth/token",
         token,
         ANONYMOUS,
+        limit="sign_in",
         body=PasswordGrantForm,
         takes=FORM,
         reply=TokensView,
-        codes=(Code.INVALID_GRANT, Code.MFA_REQUIRED, Code.BUSY),
+        codes=(Code.INVALID_GRANT, Code.MFA_REQUIRED, Code.ACCOUNT_LOCKED, Code.BUSY),
         is_secret=True,
         summary="Sign in as an OAuth2 client",
         description="The password grant of RFC 6749 for standard clients.",
@@ -191,6 +201,7 @@ ROUTES: tuple[Operation, ...] = (
         "/auth/refresh",
         refresh,
         ANONYMOUS,
+        limit="refresh",
         body=RefreshDraft,
         reply=TokensView,
         codes=(Code.INVALID_TOKEN, Code.TOKEN_EXPIRED, Code.TOKEN_REVOKED),
@@ -205,9 +216,10 @@ ROUTES: tuple[Operation, ...] = (
         "/auth/login-cookie",
         login_cookie,
         ANONYMOUS,
+        limit="sign_in",
         body=SignInDraft,
         reply=BrowserSessionView | MfaRequiredView,
-        codes=(Code.INVALID_CREDENTIALS, Code.BUSY, Code.ORIGIN_REFUSED),
+        codes=(Code.INVALID_CREDENTIALS, Code.ACCOUNT_LOCKED, Code.BUSY, Code.ORIGIN_REFUSED),
         is_secret=True,
         summary="Sign in as a browser",
         description="Sets lms_access and lms_refresh, which scripts cannot read, and lms_csrf, to be sent back as X-CSRF-Token.",
@@ -217,6 +229,7 @@ ROUTES: tuple[Operation, ...] = (
         "/auth/refresh-cookie",
         refresh_cookie,
         ANONYMOUS,
+        limit="refresh",
         reply=BrowserSessionView,
         codes=(
             Code.UNAUTHENTICATED,
@@ -233,6 +246,7 @@ ROUTES: tuple[Operation, ...] = (
         "/auth/logout-cookie",
         logout_cookie,
         ANONYMOUS,
+        limit="refresh",
         body=SignOutDraft,
         reply=None,
         status=204,

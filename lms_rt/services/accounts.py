@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from config.settings import Settings
@@ -22,14 +22,16 @@ from lms_rt.contracts.base import refuse_changed_read_only
 from lms_rt.contracts.outbox import Write, event, job
 from lms_rt.errors import Code, Refused, invalid
 from lms_rt.ids import new_id
-from lms_rt.security.password_rules import check_password
 from lms_rt.security.passwords import PasswordHasher
 from lms_rt.security.sessions import UNKNOWN_DEVICE, Device
 from lms_rt.services import figures
+from lms_rt.services.chosen_passwords import check_chosen
 from lms_rt.services.contended import until_written
 from lms_rt.services.course_edits import refuse_other_version
 from lms_rt.services.relay import Relay
 from lms_rt.services.sessions import Sessions
+from lms_rt.services.sign_ins import Proof, SignIns
+from lms_rt.services.user_search import found_by
 from lms_rt.services.user_views import user_view
 
 
@@ -43,37 +45,47 @@ class NewAccount:
     role: Role
     password_hash: str
     user_id: str = ""
+    is_verified: bool = False
+    is_unconfirmed: bool = False
 
 
 class Accounts:
     """Registers people, proves who they are, and changes their profiles."""
 
     def __init__(
-        self, *, settings: Settings, clock: Clock, passwords: PasswordHasher, sessions: Sessions, relay: Relay
+        self,
+        *,
+        settings: Settings,
+        clock: Clock,
+        passwords: PasswordHasher,
+        sessions: Sessions,
+        sign_ins: SignIns,
+        relay: Relay,
     ) -> None:
         self._settings, self._clock, self._relay = settings, clock, relay
-        self._passwords, self._sessions = passwords, sessions
+        self._passwords, self._sessions, self._sign_ins = passwords, sessions, sign_ins
 
     async def register(self, draft: RegistrationDraft, device: Device = UNKNOWN_DEVICE) -> TokensView:
         """A new account, signed in."""
+        proved_ms = self._clock.now_ms()
+        user = await self.add(await self.prepared(draft), is_welcomed=True)
+        if user is None:
+            raise Refused(Code.EMAIL_TAKEN)
+        return await self._sign_ins.enter(Proof(user, device, proved_ms))
+
+    async def prepared(self, draft: RegistrationDraft, *, tells_taken: bool = True) -> NewAccount:
+        """What somebody registers with, checked, its password hashed. Whether the address is free, `add` finds out."""
         role = Role(draft.role)
         if role is not Role.STUDENT and not (role is Role.INSTRUCTOR and self._settings.allow_public_role_registration):
             raise Refused(Code.FORBIDDEN, "An account with this role cannot be registered by oneself.")
-        proved_ms = self._clock.now_ms()
-        user = await self._create(draft.email, draft.password, draft.full_name, role, is_welcomed=True)
-        figures.USERS_REGISTERED.inc()
-        return await self._sign_in(user, device, proved_ms)
+        return await self._checked(draft.email, draft.password, draft.full_name, role, tells_taken=tells_taken)
 
     async def login(self, draft: SignInDraft, device: Device = UNKNOWN_DEVICE) -> TokensView:
-        """A new session for an address and its password. Whatever is wrong, words and time are the same."""
-        proved_ms = self._clock.now_ms()
-        email_key = find_email_key(draft.email)
-        user = await User.find_by_email_key(email_key) if email_key else None
-        is_right = await self._passwords.is_right(draft.password, user.password_hash if user else None)
-        if user is None or not is_right or not user.is_active:
-            raise Refused(Code.INVALID_CREDENTIALS)
-        await self._renew_hash(user, draft.password)
-        return await self._sign_in(user, device, proved_ms)
+        """A new session for an address and its password."""
+        proof = await self._sign_ins.prove(draft, device)
+        if self._settings.require_verified_email and proof.user.email_verified_at is None:
+            raise Refused(Code.EMAIL_NOT_VERIFIED)
+        return await self._sign_ins.enter(proof)
 
     async def me(self, actor: Actor) -> UserView:
         """The actor as they are stored."""
@@ -94,17 +106,22 @@ class Accounts:
 
     async def create_admin(self, email: str, password: str, full_name: str) -> UserView:
         """An administrator, made at the console by whoever runs the server."""
-        return user_view(await self._create(email.strip(), password, full_name.strip(), Role.ADMIN))
+        account = await self._checked(email.strip(), password, full_name.strip(), Role.ADMIN)
+        user = await self.add(replace(account, is_verified=True))
+        if user is None:
+            raise Refused(Code.EMAIL_TAKEN)
+        return user_view(user)
 
     async def add(self, account: NewAccount, *, is_welcomed: bool = False) -> User | None:
-        """Store a new account; None when the address is taken. Who `is_welcomed` is sent the mail."""
+        """Store a new account; None when the address is taken. Who `is_welcomed` registered, and is sent the mails."""
         now, user_id = self._clock.now(), account.user_id or new_id("usr")
         write = Write(1, now)
         intents = [
             event(write, "user_registered", n=0, channels=[], data={"user_id": user_id}, record="user.registered")
         ]
         if is_welcomed:
-            intents.append(job(write, "mail.send", {"template": "welcome", "user_id": user_id}))
+            mails = ("welcome", "email_verification")
+            intents += [job(write, "mail.send", {"template": mail, "user_id": user_id}) for mail in mails]
         user = User(
             id=user_id,
             email=account.email,
@@ -112,6 +129,9 @@ class Accounts:
             full_name=account.full_name,
             role=account.role,
             password_hash=account.password_hash,
+            email_verified_at=now if account.is_verified else None,
+            is_unconfirmed=account.is_unconfirmed,
+            **found_by(account.full_name, account.email),
             created_at=now,
             updated_at=now,
             outbox=intents,
@@ -119,6 +139,8 @@ class Accounts:
         )
         if not await User.add(user):
             return None
+        if is_welcomed:
+            figures.USERS_REGISTERED.inc()
         await self._relay.hand_over(User, user_id)
         return user
 
@@ -133,52 +155,25 @@ class Accounts:
         told = {"user_id": user.id, "changed": sorted(changed)}
         write = Write(user.version + 1, at)
         intents = [event(write, "user_updated", n=0, channels=[], data=told, record="user.updated")]
-        if not await User.change(user.id, changed, at, expected_version=user.version, intents=intents):
+        stored = changed | (found_by(changed["full_name"], user.email) if "full_name" in changed else {})
+        if not await User.change(user.id, stored, at, expected_version=user.version, intents=intents):
             return None
         await self._sessions.forget(user.id)
         after: User = user.model_copy(update={**changed, "version": user.version + 1, "updated_at": at})
         return after
 
-    async def _create(
-        self, email: str, password: str, full_name: str, role: Role, *, is_welcomed: bool = False
-    ) -> User:
+    async def _checked(
+        self, email: str, password: str, full_name: str, role: Role, *, tells_taken: bool = True
+    ) -> NewAccount:
         email_key = find_email_key(email)
         if email_key is None:
             raise invalid("email", "This is no e-mail address.", "email")
         if not full_name:
             raise invalid("full_name", "A name is needed.", "required")
-        self._check_password(password, role, (full_name, email, email.rpartition("@")[0]))
-        if await User.find_by_email_key(email_key) is not None:  # before the costly part; the insert decides
+        check_chosen(self._settings, password, role=role, full_name=full_name, email=email)
+        if tells_taken and await User.find_by_email_key(email_key) is not None:  # before the costly part
             raise Refused(Code.EMAIL_TAKEN)
-        password_hash = await self._passwords.hash(password)
-        account = NewAccount(email, email_key, full_name, role, password_hash)
-        user = await self.add(account, is_welcomed=is_welcomed)
-        if user is None:
-            raise Refused(Code.EMAIL_TAKEN)
-        return user
-
-    def _check_password(self, password: str, role: Role, own: tuple[str, ...]) -> None:
-        settings = self._settings
-        least = settings.password_min_length
-        if role is not Role.STUDENT:
-            least = max(least, settings.password_min_length_staff)
-        check_password(password, min_length=least, own=(*own, settings.project_name))
-
-    async def _sign_in(self, user: User, device: Device, proved_ms: int) -> TokensView:
-        now = self._clock.now()
-        await User.note_sign_in(user.id, now)
-        user.last_login_at = now
-        # An end of all sessions that was seen in what was read came before, though in the same millisecond.
-        return await self._sessions.begin(user, device, proved_ms=max(proved_ms, user.sessions_valid_after_ms + 1))
-
-    async def _renew_hash(self, user: User, password: str) -> None:
-        if not self._passwords.is_outdated(user.password_hash):
-            return
-        try:
-            renewed = await self._passwords.hash(password)
-        except Refused:  # the pool is full: the next sign-in renews it
-            return
-        await User.renew_password_hash(user.id, user.password_hash, renewed)
+        return NewAccount(email, email_key, full_name, role, await self._passwords.hash(password))
 
     async def _require_user(self, user_id: str) -> User:
         user = await User.find_by_id(user_id)

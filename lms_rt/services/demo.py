@@ -71,7 +71,8 @@ class DemoPeople:
             if role not in chosen:
                 chosen[role] = await self._choose(chosen, are_passwords_random=are_passwords_random)
             password, password_hash = chosen[role]
-            account = NewAccount(email, _key(email), full_name, role, password_hash, derived_id("usr", "demo", email))
+            user_id = derived_id("usr", "demo", email)
+            account = NewAccount(email, _key(email), full_name, role, password_hash, user_id, is_verified=True)
             if await self._accounts.add(account) is not None:
                 made[email] = password
         return made
