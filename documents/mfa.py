@@ -2,7 +2,6 @@
 
 `mfa` of a user is there while it is on: `{method, secret, last_step, recovery, since}`; the secret is sealed, of recovery
 codes the hashes lie there. `mfa_pending` is what waits for a code: `{id, act, method, secret, sent_ms, expires_ms, tries}`.
-`mfa_tries` holds when tries began, in epoch milliseconds: those of the last minutes that did not succeed.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class SecondStep:
         which = {"_id": user.id, "version": user.version, "mfa_pending.id": pending_id, "mfa": {"$exists": False}}
         update = {
             "$set": {"mfa": step, "mfa_enabled": True, "updated_at": at},
-            "$unset": {"mfa_pending": "", "mfa_tries": ""},
+            "$unset": {"mfa_pending": ""},
             "$inc": {"version": 1},
         }
         return bool((await User.rows().update_one(which, with_intents(update, intents, at))).matched_count)
@@ -47,7 +46,7 @@ class SecondStep:
         which = {"_id": user.id, "version": user.version, "mfa": {"$exists": True}}
         update = {
             "$set": {"mfa_enabled": False, "updated_at": at},
-            "$unset": {"mfa": "", "mfa_pending": "", "mfa_tries": ""},
+            "$unset": {"mfa": "", "mfa_pending": ""},
             "$inc": {"version": 1},
         }
         return bool((await User.rows().update_one(which, with_intents(update, intents, at))).matched_count)
@@ -63,22 +62,3 @@ class SecondStep:
         """Take a recovery code; False when there is none such, or no more."""
         which = {"_id": user_id, "mfa.recovery": code_hash}
         return bool((await User.rows().update_one(which, {"$pull": {"mfa.recovery": code_hash}})).matched_count)
-
-    @staticmethod
-    async def add_try(user_id: str, now_ms: int, *, since_ms: int, limit: int) -> bool:
-        """Keep that a try began; False, and nothing is kept, when `limit` of them have failed since then."""
-        is_free = [{f"mfa_tries.{limit - 1}": {"$exists": False}}, {"mfa_tries.0": {"$lte": since_ms}}]
-        pushed = {"mfa_tries": {"$each": [now_ms], "$slice": -limit}}
-        result = await User.rows().update_one({"_id": user_id, "$or": is_free}, {"$push": pushed})
-        return bool(result.matched_count)
-
-    @staticmethod
-    async def find_tries(user_id: str) -> list[int]:
-        """When the tries began that did not succeed, oldest first."""
-        row = await User.rows().find_one({"_id": user_id}, {"mfa_tries": 1})
-        return list((row or {}).get("mfa_tries") or [])
-
-    @staticmethod
-    async def forget_tries(user_id: str) -> None:
-        """One has succeeded."""
-        await User.rows().update_one({"_id": user_id}, {"$unset": {"mfa_tries": ""}})

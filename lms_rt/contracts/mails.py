@@ -56,10 +56,11 @@ class EmailVerification(MailData):
 
 
 class MfaCode(MailData):
-    """The second step of a sign-in."""
+    """The second step of a sign-in. From `expires_at`, when it is told, come the minutes of the moment of writing."""
 
     code: Secret
     expires_minutes: Count = 10
+    expires_at: Instant | None = None
 
 
 class CourseMail(MailData):

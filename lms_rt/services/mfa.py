@@ -19,10 +19,12 @@ from lms_rt.contracts.outbox import Intent, Write, event, job
 from lms_rt.errors import Code, Refused
 from lms_rt.ids import new_id
 from lms_rt.security.mfa import new_recovery_codes, new_totp_secret, otpauth_uri, qr_svg, recovery_hash
+from lms_rt.security.sessions import UNKNOWN_DEVICE, Device
 from lms_rt.services.contended import until_written
 from lms_rt.services.mfa_codes import MfaCodes
 from lms_rt.services.relay import Relay
 from lms_rt.services.second_step import MAIL_PAUSE_MS, MAX_TRIES
+from lms_rt.services.sign_ins import SignIns
 
 _Act = Literal["on", "off"]
 
@@ -30,17 +32,18 @@ _Act = Literal["on", "off"]
 class Mfa:
     """The second step of one's own account."""
 
-    def __init__(self, *, issuer: str, clock: Clock, relay: Relay, codes: MfaCodes) -> None:
-        self._issuer, self._clock, self._relay, self._codes = issuer, clock, relay, codes
+    def __init__(self, *, issuer: str, clock: Clock, relay: Relay, codes: MfaCodes, sign_ins: SignIns) -> None:
+        self._issuer, self._clock, self._relay = issuer, clock, relay
+        self._codes, self._sign_ins = codes, sign_ins
 
-    async def request(self, actor: Actor, draft: MfaRequest) -> TotpSetupView | MailedCodeView:
+    async def request(
+        self, actor: Actor, draft: MfaRequest, device: Device = UNKNOWN_DEVICE
+    ) -> TotpSetupView | MailedCodeView:
         """Begin switching it on: the secret of an app, or a mail with a code. Nothing holds yet."""
         user = await self._require_user(actor)
         if user.mfa is not None:
             raise Refused(Code.CONFLICT, "The second step is on; switch it off first.")
-        await self._codes.begin_try(user)
-        await self._codes.require_password(user, draft.password)
-        await self._codes.end_try(user)
+        await self._sign_ins.require_password(user, draft.password, device)
         if draft.method == "email":
             return await self._mail_code(user, "on")
         secret = new_totp_secret()
@@ -63,18 +66,18 @@ class Mfa:
         await self._relay.hand_over(User, actor.user_id)
         return RecoveryCodesView(recovery_codes=recovery_codes)
 
-    async def disable(self, actor: Actor, draft: MfaEnd) -> MailedCodeView | None:
+    async def disable(self, actor: Actor, draft: MfaEnd, device: Device = UNKNOWN_DEVICE) -> MailedCodeView | None:
         """Switch it off; without a code, where codes come by mail, send one first and tell so."""
         user = await self._require_user(actor)
         if user.mfa is None:
             raise Refused(Code.CONFLICT, "There is no second step.")
-        await self._codes.begin_try(user)
-        await self._codes.require_password(user, draft.password)
+        await self._sign_ins.require_password(user, draft.password, device)
         if draft.code is None:
             if user.mfa["method"] != "email":
                 raise Refused(Code.INVALID_CODE)
             return await self._mail_code(user, "off")
-        await self._codes.require_code(user, draft.code, occasion=self._occasion_of(user, "off"))
+        async with self._codes.trial(user, device):
+            await self._codes.require_code(user, draft.code, occasion=self._occasion_of(user, "off"))
 
         async def step() -> bool | None:
             present = await self._require_user(actor)

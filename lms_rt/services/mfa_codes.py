@@ -1,74 +1,72 @@
-"""Proving oneself by a password or a code, each try counted before it is looked at, over all ways in which it is tried.
+"""Codes of accounts: sent, and tried under guard, each try counted before it is looked at.
 
-Five tries (`SIGN_IN_LOCK_FAILURES`) that failed within the window, and the account waits. Only who knows its password can
-bring that about. It is counted in the database: no restart and no absent Redis gives anybody more tries.
+Five that failed (`SIGN_IN_LOCK_FAILURES`), and whoever it was waits, whatever challenge they come with: only who knows the
+password can bring that about, and a browser that the account knows is counted apart even then.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
 
 from config.settings import Settings
 from documents.mfa import SecondStep
 from documents.user import User
-from lms_rt.clock import Clock, from_ms, rfc3339
+from lms_rt.clock import Clock, rfc3339
+from lms_rt.contracts.mails import MailOrder
 from lms_rt.contracts.mfa import CodeKind
 from lms_rt.errors import Code, Refused
 from lms_rt.ids import derived_id
+from lms_rt.security.keyring import Keyring
 from lms_rt.security.mfa import MailedCodes, find_totp_step, recovery_hash
-from lms_rt.security.passwords import PasswordHasher
 from lms_rt.security.sealing import Sealer, Unsealable
+from lms_rt.security.sessions import Device
+from lms_rt.security.sign_in_guard import Candidate, SignInGuard
 from lms_rt.services.jobs import Jobs
+
+_TOLD_ONCE_IN_MS = 3_600_000
 
 
 class MfaCodes:
     """Sends codes, and says whether one is right."""
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        clock: Clock,
-        jobs: Jobs,
-        passwords: PasswordHasher,
-        sealer: Sealer,
-        mailed: MailedCodes,
-    ) -> None:
-        self._clock, self._jobs, self._passwords = clock, jobs, passwords
-        self._sealer, self._mailed = sealer, mailed
-        self._limit = settings.sign_in_lock_failures
-        self._window = timedelta(minutes=settings.sign_in_lock_window_minutes)
+    def __init__(self, *, settings: Settings, clock: Clock, jobs: Jobs, guard: SignInGuard, keyring: Keyring) -> None:
+        self._clock, self._jobs, self._guard = clock, jobs, guard
+        self._sealer, self._mailed = Sealer(keyring, purpose="mfa"), MailedCodes(keyring)
         self.life = timedelta(minutes=settings.mfa_challenge_expire_minutes)
 
-    async def begin_try(self, user: User) -> None:
-        """Count a try that is about to be looked at. Refused when too many have failed lately."""
-        now_ms = self._clock.now_ms()
-        window_ms = self._window // timedelta(milliseconds=1)
-        since_ms = max(now_ms - window_ms, user.unlocked_ms)
-        if await SecondStep.add_try(user.id, now_ms, since_ms=since_ms, limit=self._limit):
-            return
-        tries = await SecondStep.find_tries(user.id)
-        free_ms = (tries[0] if tries else now_ms) + window_ms
-        await self._tell_lock(user.id, free_ms)
-        raise Refused(Code.ACCOUNT_LOCKED, retry_after_seconds=max(1, -(-(free_ms - now_ms) // 1000)))
-
-    async def end_try(self, user: User) -> None:
-        """It was right: those before it are forgotten."""
-        await SecondStep.forget_tries(user.id)
-
-    async def require_password(self, user: User, password: str) -> None:
-        """Refuse a wrong one."""
-        if not await self._passwords.is_right(password, user.password_hash):
-            raise Refused(Code.INVALID_CREDENTIALS, "The password is wrong.")
+    @asynccontextmanager
+    async def trial(self, user: User, device: Device) -> AsyncIterator[None]:
+        """The body tries a code. It counts as a failure beforehand, and is forgiven when the body goes through."""
+        candidate = Candidate(user.email_key, device, user_id=user.id, since_ms=user.unlocked_ms)
+        admission = await self._guard.admit_code(candidate)
+        try:
+            yield
+        except Refused as refused:
+            if admission.locks_by_failing and refused.code is Code.INVALID_CODE:
+                await self._tell_locked(user.id)
+            raise
+        await admission.succeeded()
 
     async def require_code(self, user: User, typed: str, *, occasion: str | None) -> None:
         """Use a code of the account up: of its app, of its last mail (`occasion`), or a recovery code."""
         if not await self._is_right(user, typed, occasion):
             raise Refused(Code.INVALID_CODE)
 
+    async def complete(self, order: MailOrder) -> dict[str, Any] | None:
+        """What the mail with a code shows, when it is written; None: the code's time is over by then."""
+        left = datetime.fromisoformat(order.data["expires_at"]) - self._clock.now()
+        if left <= timedelta(0):
+            return None
+        minutes = math.ceil(left / timedelta(minutes=1))
+        return {"code": self._mailed.code_of(order.seed), "expires_minutes": minutes}
+
     def is_mailed(self, typed: str, *, occasion: str) -> bool:
         """Is it the code that was mailed on that occasion?"""
-        return self._mailed.is_right(occasion, typed)
+        return self._mailed.is_right(_job_id(occasion), typed)
 
     def find_step(self, user_id: str, sealed: str, typed: str, *, after: int) -> int | None:
         """The time step of a code of the app whose secret is this; None: it is none, or was used."""
@@ -83,10 +81,13 @@ class MfaCodes:
         return self._sealer.seal(secret, owner=user_id)
 
     async def send(self, user_id: str, occasion: str) -> None:
-        """Have the code of an occasion sent by mail; again changes nothing. The job knows the occasion, not the code."""
-        data = {"occasion": occasion, "expires_minutes": self.life // timedelta(minutes=1)}
-        args = {"template": "mfa_code", "user_id": user_id, "data": data}
-        await self._jobs.put(derived_id("job", "mfa_code", occasion), "mail.send", args)
+        """Have the code of an occasion sent by mail; again changes nothing. The code is made when the mail is written."""
+        args = {
+            "template": "mfa_code",
+            "user_id": user_id,
+            "data": {"expires_at": rfc3339(self._clock.now() + self.life)},
+        }
+        await self._jobs.put(_job_id(occasion), "mail.send", args)
 
     async def _is_right(self, user: User, typed: str, occasion: str | None) -> bool:
         step = user.mfa or {}
@@ -98,14 +99,21 @@ class MfaCodes:
         time_step = self.find_step(user.id, step.get("secret", ""), typed, after=step.get("last_step", 0))
         return time_step is not None and await SecondStep.use_totp_step(user.id, time_step)
 
-    async def _tell_lock(self, user_id: str, free_ms: int) -> None:
-        """One mail for one lock."""
-        data = {"until": rfc3339(from_ms(free_ms))}
-        args = {"template": "account_locked", "user_id": user_id, "data": data}
-        await self._jobs.put(derived_id("job", "mfa_locked", user_id, str(free_ms)), "mail.send", args)
+    async def _tell_locked(self, user_id: str) -> None:
+        """By mail, once an hour."""
+        now_ms = self._clock.now_ms()
+        until = self._clock.now() + timedelta(minutes=self._guard.lock_minutes)
+        args = {"template": "account_locked", "user_id": user_id, "data": {"until": rfc3339(until)}}
+        job_id = derived_id("job", "account_locked", user_id, "code", str(now_ms // _TOLD_ONCE_IN_MS))
+        await self._jobs.put(job_id, "mail.send", args)
 
 
 def kinds_of(user: User) -> list[CodeKind]:
     """The kinds of codes that are taken from an account whose second step is on."""
     kind: CodeKind = "email" if (user.mfa or {}).get("method") == "email" else "totp"
     return [kind, "recovery_code"]
+
+
+def _job_id(occasion: str) -> str:
+    """The job that mails the code of an occasion, and by which the code is made."""
+    return derived_id("job", "mfa_code", occasion)

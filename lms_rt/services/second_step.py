@@ -6,17 +6,19 @@ password or an end of all sessions, and where codes come by mail with the next c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from documents.one_time import OneTime, Purpose
 from documents.user import User
 from lms_rt.clock import Clock
+from lms_rt.contracts.accounts import TokensView
 from lms_rt.contracts.mfa import MailedCodeView, MfaAnswer
 from lms_rt.errors import Code, Refused
 from lms_rt.security.one_time import OneTimeTokens, Right
+from lms_rt.security.sessions import UNKNOWN_DEVICE, Device
 from lms_rt.services.mfa_codes import MfaCodes, kinds_of
+from lms_rt.services.sign_ins import Proof, SignIns
 
 MAX_TRIES = 5
 MAIL_PAUSE_MS = 60_000
@@ -26,27 +28,23 @@ MAILS_WINDOW = timedelta(minutes=15)
 """So many challenges by mail may one account be given in so long: its owner's mailbox is not for filling."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proved:
-    """Who has passed both steps; when the first was read counts, so that an end of all sessions meanwhile ends this too."""
-
-    user: User
-    proved_ms: int
-
-
 class SecondSteps:
     """Asks for codes, and takes them."""
 
-    def __init__(self, *, clock: Clock, tokens: OneTimeTokens, codes: MfaCodes) -> None:
-        self._clock, self._tokens, self._codes = clock, tokens, codes
+    def __init__(self, *, clock: Clock, tokens: OneTimeTokens, codes: MfaCodes, sign_ins: SignIns) -> None:
+        self._clock, self._tokens, self._codes, self._sign_ins = clock, tokens, codes, sign_ins
+        sign_ins.add_step(self.require)
 
-    async def require(self, user: User, *, proved_ms: int) -> None:
+    async def require(self, proof: Proof) -> None:
         """Refuse (`mfa_required`, with the challenge) where the account has a second step; else nothing."""
+        user = proof.user
         if user.mfa is None:
             return
         is_mailed = user.mfa["method"] == "email"
         if is_mailed:
             await self._make_room(user.id)
+        # An end of all sessions that was seen in what was read came before, though in the same millisecond.
+        proved_ms = max(proof.proved_ms, user.sessions_valid_after_ms + 1)
         facts: dict[str, Any] = {"proved_ms": proved_ms, "mails": 1, "sent_ms": self._clock.now_ms()}
         issued = await self._tokens.issue(Purpose.MFA_CHALLENGE, user.id, life=self._codes.life, facts=facts)
         if is_mailed:
@@ -58,15 +56,15 @@ class SecondSteps:
             expires_in=self._codes.life // timedelta(seconds=1),
         )
 
-    async def answer(self, draft: MfaAnswer) -> Proved:
-        """Who has passed the second step too. Refused: the challenge or the code does not hold, or too many failed."""
+    async def enter(self, draft: MfaAnswer, device: Device = UNKNOWN_DEVICE) -> TokensView:
+        """A session for who passes the second step too. Refused: challenge or code do not hold, or too many failed."""
         right, user = await self._require_challenge(draft.challenge_token)
-        await self._codes.begin_try(user)
-        await self._tokens.add_try(right, limit=MAX_TRIES)
-        await self._codes.require_code(user, draft.code, occasion=_occasion(right.record_id, right.facts["mails"]))
-        await self._tokens.use(right)
-        await self._codes.end_try(user)
-        return Proved(user, right.facts["proved_ms"])
+        occasion = _occasion(right.record_id, right.facts["mails"])
+        async with self._codes.trial(user, device):
+            await self._tokens.add_try(right, limit=MAX_TRIES)
+            await self._codes.require_code(user, draft.code, occasion=occasion)
+            await self._tokens.use(right)
+        return await self._sign_ins.begin(Proof(user, device, right.facts["proved_ms"]))
 
     async def send_again(self, challenge_token: str) -> MailedCodeView:
         """Another mail with another code; the one before is void. Refused within a minute, and where an app has the codes."""
