@@ -21,6 +21,7 @@ from handlers.rest.base import RestHandler, Spine
 from handlers.rest.credentials import Credentials
 from handlers.rest.dispatch import API_PREFIX, Match, RouteTable
 from handlers.rest.health import metrics_routes
+from handlers.rest.limits import Limits
 from handlers.rest.openapi import document_routes
 from handlers.rest.operations import MAX_JSON_BYTES, Operation
 from handlers.routes import ROUTES
@@ -54,6 +55,7 @@ class LmsApplication(Application):
             log_function=observer.finished,
             services=spine.services,
             origins=spine.origins,
+            limits=spine.limits,
         )
 
     @property
@@ -105,7 +107,8 @@ def make_app(
         served += (*document_routes(operations, settings), *asyncapi.document_routes(settings), *docs.ROUTES)
     origins = Origins(settings)
     credentials = Credentials(services=services, settings=settings, origins=origins)
-    spine = Spine(services=services, settings=settings, credentials=credentials, origins=origins)
+    limits = Limits(services)
+    spine = Spine(services=services, settings=settings, credentials=credentials, origins=origins, limits=limits)
     return LmsApplication(spine, RouteTable(served), rules, observer=Observer(HttpFigures(registry)), lines=lines)
 
 

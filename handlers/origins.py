@@ -8,7 +8,10 @@ from tornado.httputil import HTTPServerRequest
 
 from config.settings import Settings
 
-_SHARED = "ETag, Location, Retry-After, X-Request-ID"
+_SHARED = (
+    "ETag, Location, RateLimit, RateLimit-Limit, RateLimit-Policy, RateLimit-Remaining, RateLimit-Reset, Retry-After, "
+    "X-Request-ID"
+)
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _HEADERS = "Accept, Authorization, Content-Type, If-Match, Idempotency-Key, X-CSRF-Token, X-Request-ID"
 

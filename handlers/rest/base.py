@@ -6,7 +6,7 @@ What an operation does is in its domain's file; what may go wrong becomes a resp
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -25,9 +25,12 @@ from handlers.rest.conditions import expected_version, refuse_unacceptable
 from handlers.rest.credentials import Credentials
 from handlers.rest.dispatch import Match
 from handlers.rest.errors import problem_of, problem_of_fault
+from handlers.rest.limits import Limits, limit_headers, refuse_too_many
 from handlers.rest.operations import Operation
 from handlers.rest.replays import run_once
+from lms_rt.contracts.actor import STRANGER, Actor
 from lms_rt.errors import Code, Refused
+from lms_rt.security.rate_limits import LimitClass
 from lms_rt.storage.faults import faults_translated
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ class Spine:
     settings: Settings
     credentials: Credentials
     origins: Origins
+    limits: Limits
 
 
 class RestHandler(RequestHandler):
@@ -56,6 +60,7 @@ class RestHandler(RequestHandler):
         self._spine, self._match, self._refused = spine, match, refused
         self._has_envelope = spine.settings.api_response_envelope_enabled
         self._exchange = this_exchange()
+        self._limit_headers: Mapping[str, str] = {}
         self._exchange.route = match.route if match else "unmatched"
 
     async def _answer(self) -> None:
@@ -75,26 +80,55 @@ class RestHandler(RequestHandler):
     get = post = put = patch = delete = head = options = _answer
 
     async def _work(self) -> Answer:
-        if self._refused is not None:
-            raise self._refused
-        if self._match is None:
-            raise Refused(Code.ROUTE_NOT_FOUND)
+        match = await self._admitted()
         if self.request.method == "OPTIONS":
-            return Answer(204, headers={"Allow": ", ".join(self._match.allowed)})
-        if self._match.operation is None:
-            raise _not_allowed(self._match)
-        operation = self._match.operation
-        refuse_unacceptable(self.request.headers.get("Accept"), operation.gives)
-        call = await self._read(operation, self._match)
+            return Answer(204, headers={"Allow": ", ".join(match.allowed)})
+        call = await self._read(self._operation, match)
+        operation = self._operation
         self._exchange.mark("read")
         answer = await run_once(operation, call, self._run)
         self._exchange.mark("work")
         return answer
 
+    async def _admitted(self) -> Match:
+        """The match of a request that can be answered. One that cannot counts as well: asking for nonsense is asking."""
+        match = self._match
+        try:
+            if self._refused is not None:
+                raise self._refused
+            if match is None:
+                raise Refused(Code.ROUTE_NOT_FOUND)
+            if self.request.method == "OPTIONS":
+                return match
+            if match.operation is None:
+                raise _not_allowed(match)
+            refuse_unacceptable(self.request.headers.get("Accept"), match.operation.gives)
+        except Refused:
+            await self._charge(STRANGER)
+            raise
+        return match
+
+    async def _identified(self, operation: Operation) -> Actor:
+        try:
+            actor = await self._spine.credentials.identify(self.request, operation.access)
+        except Refused:
+            await self._charge(STRANGER)
+            raise
+        self._exchange.user_id = actor.user_id
+        await self._charge(actor)
+        return actor
+
+    async def _charge(self, actor: Actor) -> None:
+        """Count the request; refused when it is one too many."""
+        operation = self._match.operation if self._match else None
+        name = operation.counts_as if operation else LimitClass.GENERAL.value
+        charge = await self._spine.limits.charge(self.request, name, actor)
+        self._limit_headers = limit_headers(charge)
+        refuse_too_many(charge)
+
     async def _read(self, operation: Operation, match: Match) -> Call:
         request, spine = self.request, self._spine
-        actor = await spine.credentials.identify(request, operation.access)
-        self._exchange.user_id = actor.user_id
+        actor = await self._identified(operation)
         operation.admit(actor)
         self._exchange.mark("auth")
         return Call(
@@ -185,7 +219,7 @@ class RestHandler(RequestHandler):
         self.set_header("Vary", VARY)
         is_private = answer.is_secret or bool(self._exchange.user_id)
         self.set_header("Cache-Control", "no-store" if is_private else "no-cache")
-        headers = {**self._spine.origins.cors_headers(self.request), **answer.headers}
+        headers = {**self._spine.origins.cors_headers(self.request), **self._limit_headers, **answer.headers}
         for name, value in headers.items():
             self.set_header(name, value)
         for cookie in answer.cookies:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from handlers.rest.access import Access
-from handlers.rest.operations import Operation, Place
+from handlers.rest.operations import LIMIT_NAMES, Operation, Place
 
 API_PREFIX = "/api/v1"
 MAX_PARAMETER_LENGTH = 200
@@ -103,6 +103,8 @@ class RouteTable:
             self._faults.append(f"{row} declares no access rule")
         if not operation.summary:
             self._faults.append(f"{row} has no summary")
+        if operation.counts_as not in LIMIT_NAMES:
+            self._faults.append(f"{row} counts among {operation.limit}, which is no class of requests")
         if operation.body is not None and operation.is_upload:
             self._faults.append(f"{row} takes uploads and a model")
 

@@ -10,9 +10,11 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from handlers.rest.errors import PROBLEM, status_of
+from handlers.rest.limits import HEADERS
 from handlers.rest.operations import FORM, UPLOAD, Operation
 from lms_rt.contracts.base import CursorPage, Page
 from lms_rt.errors import Code
+from lms_rt.security.rate_limits import UNLIMITED
 
 Json = dict[str, Any]
 _REF = "#/components/schemas/{model}"
@@ -205,14 +207,15 @@ def _success(operation: Operation, status: int, schemas: Schemas) -> Json:
 
 
 def _error_headers(status: int) -> Json:
-    names = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
-    return {names[status]: {"schema": {"type": "string"}}} if status in names else {}
+    names = {401: ("WWW-Authenticate",), 405: ("Allow",), 429: HEADERS, 503: ("Retry-After",)}
+    return {name: {"schema": {"type": "string"}} for name in names.get(status, ())}
 
 
 def implied_codes(operation: Operation) -> set[Code]:
     """The refusals that follow from a row's columns, whatever its service does."""
+    limited = set() if operation.counts_as == UNLIMITED else {Code.RATE_LIMITED}
     return {Code.MALFORMED_REQUEST, Code.NOT_ACCEPTABLE, Code.TOO_LARGE, Code.UNAVAILABLE} | (
-        _codes_of_access(operation) | _codes_of_input(operation)
+        limited | _codes_of_access(operation) | _codes_of_input(operation)
     )
 
 

@@ -41,6 +41,7 @@ from handlers.rest.access import Access, refuse_impersonator
 from handlers.rest.calls import Call, Reply
 from lms_rt.contracts.actor import Actor
 from lms_rt.errors import Code
+from lms_rt.security.rate_limits import UNLIMITED, LimitClass
 
 Endpoint = Callable[[Call], Awaitable[Reply]]
 
@@ -48,9 +49,16 @@ JSON = ("application/json",)
 FORM = ("application/x-www-form-urlencoded",)
 UPLOAD = ("multipart/form-data", "text/plain", "application/xml")
 
+MAX_AUTH_BYTES = 16 << 10
 MAX_JSON_BYTES = 1 << 20
 MAX_UPLOAD_BYTES = 5 << 20
 
+REFRESH = "refresh"
+"""What a row says that only goes on with a session: of the class auth, but counted by session, since a class of thirty
+comes back at one moment from one address."""
+LIMIT_NAMES = frozenset({*(each.value for each in LimitClass), UNLIMITED, REFRESH})
+"""What a row may say of how it is counted."""
+_LIMITS_BY_WORD = {"auth": LimitClass.AUTH.value, "attempts": LimitClass.ATTEMPTS.value}
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -97,7 +105,7 @@ class Operation(_Described):
     - `more_statuses`: further successful statuses that `Reply.status` may set;
     - `is_idempotent`: honours `Idempotency-Key`;
     - `is_secret`: the reply carries a token: it is never compressed nor stored by anybody on the way;
-    - `limit`: the class of requests that it counts among, where its place does not say it (`handlers/rest/limits.py`);
+    - `limit`: the class of requests that it counts among, where its place does not say it (`counts_as`);
     - `audit`: the action under which a change by it stands in the audit log;
     - `is_own_alone`: nobody may do it in another's place: refused to who acts as somebody else.
     """
@@ -129,8 +137,25 @@ class Operation(_Described):
 
     @property
     def max_body_bytes(self) -> int:
-        """The largest body that is read, in bytes."""
-        return MAX_UPLOAD_BYTES if self.is_upload else MAX_JSON_BYTES
+        """The largest body that is read, in bytes. Nobody's password is a novel."""
+        if self.is_upload:
+            return MAX_UPLOAD_BYTES
+        return MAX_AUTH_BYTES if self._first_word == "auth" else MAX_JSON_BYTES
+
+    @property
+    def counts_as(self) -> str:
+        """The class of requests that it counts among: what it says, else by its place."""
+        if self.limit:
+            return self.limit
+        if self.place is not Place.API:
+            return UNLIMITED
+        if self.is_upload:
+            return LimitClass.UPLOADS.value
+        return _LIMITS_BY_WORD.get(self._first_word, LimitClass.GENERAL.value)
+
+    @property
+    def _first_word(self) -> str:
+        return self.path.split("/")[1]
 
     def admit(self, actor: Actor) -> None:
         """Let the actor pass, or raise: by the rule of access, and kept from who acts in somebody else's place."""

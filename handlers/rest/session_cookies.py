@@ -1,6 +1,7 @@
-"""The three cookies of a browser's session: their names, how they are set, read and taken away. No rules of sessions.
+"""The cookies of a browser's session: their names, how they are set, read and taken away. No rules of sessions.
 
 `lms_access` and `lms_refresh` are out of scripts' reach; `lms_csrf` is there to be read and sent back as `X-CSRF-Token`.
+`lms_device` outlives the session: by it the browser is known again at the entrance.
 With `COOKIE_SECURE` those of path "/" carry the `__Host-` prefix, which keeps sibling domains from setting them.
 """
 
@@ -16,6 +17,7 @@ from lms_rt.contracts.accounts import TokensView
 REFRESH_PATH = f"{API_PREFIX}/auth"
 CSRF_HEADER = "X-CSRF-Token"
 _DAY_SECONDS = 86_400
+_KEPT_DEVICE_SECONDS = 365 * _DAY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,13 @@ class CookieNames:
     access: str
     refresh: str
     csrf: str
+    device: str
 
 
 def cookie_names(settings: Settings) -> CookieNames:
     """The names, with the prefix where it holds."""
     prefix = "__Host-" if settings.cookie_secure else ""
-    return CookieNames(f"{prefix}lms_access", "lms_refresh", f"{prefix}lms_csrf")
+    return CookieNames(f"{prefix}lms_access", "lms_refresh", f"{prefix}lms_csrf", f"{prefix}lms_device")
 
 
 def session_cookies(settings: Settings, tokens: TokensView, csrf_token: str) -> tuple[Cookie, ...]:
@@ -49,6 +52,11 @@ def session_cookies(settings: Settings, tokens: TokensView, csrf_token: str) -> 
         ),
         Cookie(names.csrf, csrf_token, kept_seconds, is_http_only=False, is_secure=is_secure),
     )
+
+
+def device_cookie(settings: Settings, mark: str) -> Cookie:
+    """The mark of a browser that signed in. It stays when the session ends, and lets nobody in."""
+    return Cookie(cookie_names(settings).device, mark, _KEPT_DEVICE_SECONDS, is_secure=settings.cookie_secure)
 
 
 def cleared_cookies(settings: Settings) -> tuple[Cookie, ...]:

@@ -207,6 +207,10 @@ class History(ABC):
     async def top(self, channel: str) -> Position | None:
         """The channel's newest place, for `as_of` (read it before the data); None: the bus is away."""
 
+    @abstractmethod
+    async def forget(self, channel: str) -> None:
+        """Forget all that the channel told: it begins a new epoch, and who listens reads the whole anew; again is as good."""
+
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -287,12 +291,36 @@ class Allowance:
     retry_after_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """The answer to a failure that is counted: how many there are with it, or how long nothing is taken any more."""
+
+    is_allowed: bool
+    count: int
+    locked_ms: int = 0
+
+
 class RateLimits(ABC):
-    """Token buckets, shared by all nodes."""
+    """Token buckets and counted failures, shared by all nodes."""
 
     @abstractmethod
     async def take(self, key: str, *, per_second: float, burst: int, cost: int = 1) -> Allowance:
         """Take `cost` tokens from the bucket of `key`, which holds `burst` and refills with `per_second`."""
+
+    @abstractmethod
+    async def give_back(self, key: str, *, per_second: float, cost: int = 1) -> None:
+        """Put tokens back that were taken for what did not happen after all. A bucket holds no more than it did full."""
+
+    @abstractmethod
+    async def strike(self, key: str, *, limit: int, window_seconds: float, lock_seconds: float) -> Strike:
+        """Count a failure of `key` before it happens, so that of many at once no more than `limit` pass.
+
+        With the `limit`-th within the window it is locked: for so long after that one every further is refused, uncounted.
+        """
+
+    @abstractmethod
+    async def pardon(self, key: str) -> None:
+        """Forget the failures of `key`: it was none."""
 
 
 class Locks(ABC):

@@ -23,6 +23,7 @@ from lms_rt.bus.base import (
     Reachability,
     Receiver,
     Revocations,
+    Strike,
     Tickets,
     WakeUps,
 )
@@ -32,15 +33,17 @@ from lms_rt.ids import random_token
 
 _SWEEP_EVERY = 1_000
 """So many writes between two looks at everything that may be too old."""
+MAX_LIMITED = 50_000
+"""So many keys have their limits kept; beyond it the one is forgotten that has not been met for longest."""
 
 ValueT = TypeVar("ValueT")
 
 
 class _Expiring(Generic[ValueT]):
-    """A dictionary whose entries end at a time of their own."""
+    """A dictionary whose entries end at a time of their own, and, where it holds only so `many`, the oldest before."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, *, many: int | None = None) -> None:
+        self._clock, self._many = clock, many
         self._entries: dict[str, tuple[int, ValueT]] = {}
         self._writes = 0
 
@@ -49,11 +52,19 @@ class _Expiring(Generic[ValueT]):
         self._writes += 1
         if self._writes % _SWEEP_EVERY == 0:
             self._entries = {k: entry for k, entry in self._entries.items() if entry[0] > now}
+        if self._many is not None:
+            self._entries.pop(key, None)  # what is put again is the newest
+            if len(self._entries) >= self._many:
+                del self._entries[next(iter(self._entries))]
         self._entries[key] = (now + round(ttl_seconds * 1000), value)
 
     def find(self, key: str) -> ValueT | None:
         entry = self._entries.get(key)
         return entry[1] if entry is not None and entry[0] > self._clock.now_ms() else None
+
+    def left_seconds(self, key: str) -> float:
+        entry = self._entries.get(key)
+        return 0.0 if entry is None else max(0.0, (entry[0] - self._clock.now_ms()) / 1000)
 
     def take(self, key: str) -> ValueT | None:
         found = self.find(key)
@@ -168,11 +179,12 @@ class MemoryRevocations(Revocations):
 
 
 class MemoryRateLimits(RateLimits):
-    """Token buckets: (tokens, when they were counted). A bucket that has been full for long is forgotten."""
+    """Token buckets: (tokens, when they were counted), and the moments of failures. What is full again is forgotten."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, many: int = MAX_LIMITED) -> None:
         self._clock = clock
-        self._buckets: _Expiring[tuple[float, int]] = _Expiring(clock)
+        self._buckets: _Expiring[tuple[float, int]] = _Expiring(clock, many=many)
+        self._strikes: _Expiring[tuple[int, ...]] = _Expiring(clock, many=many)
 
     async def take(self, key: str, *, per_second: float, burst: int, cost: int = 1) -> Allowance:
         """Take `cost` tokens."""
@@ -184,6 +196,27 @@ class MemoryRateLimits(RateLimits):
         self._buckets.put(key, (tokens, now), burst / per_second + 1)
         wait_ms = 0 if is_allowed else -int(-(cost - tokens) / per_second * 1000 // 1)
         return Allowance(is_allowed, int(tokens), wait_ms)
+
+    async def give_back(self, key: str, *, per_second: float, cost: int = 1) -> None:  # noqa: ARG002 - the role's
+        """Put tokens back; a bucket that nobody knows is full."""
+        if (found := self._buckets.find(key)) is not None:
+            self._buckets.put(key, (found[0] + cost, found[1]), self._buckets.left_seconds(key))
+
+    async def strike(self, key: str, *, limit: int, window_seconds: float, lock_seconds: float) -> Strike:
+        """Count a failure before it happens."""
+        now, moments = self._clock.now_ms(), self._strikes.find(key) or ()
+        if len(moments) >= limit:
+            left_ms = moments[-1] + round(lock_seconds * 1000) - now
+            if left_ms > 0:
+                return Strike(False, len(moments), left_ms)
+            moments = ()
+        moments = (*(at for at in moments if at > now - window_seconds * 1000), now)
+        self._strikes.put(key, moments, max(window_seconds, lock_seconds))
+        return Strike(True, len(moments))
+
+    async def pardon(self, key: str) -> None:
+        """Forget the failures."""
+        self._strikes.take(key)
 
 
 class MemoryLocks(Locks):

@@ -14,8 +14,10 @@ import os
 import sys
 import threading
 import unicodedata
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import bcrypt
@@ -39,25 +41,50 @@ class HashingPool:
     """A few niced threads with a queue that has an end.
 
     bcrypt at cost 12 takes a quarter of a second: on the loop it stops everybody, in the default executor it starves
-    its other users. Beyond `max_waiting` the answer is 503 `busy` instead of a wait that nobody sits out.
+    its other users. Beyond `max_waiting` the answer is 503 `busy` instead of a wait that nobody sits out, and of one
+    asker beyond `max_waiting_each`, so that nobody fills the queue alone.
     """
 
-    def __init__(self, *, threads: int = 1, max_waiting: int = 64, seconds_each: float = 0.25) -> None:
-        self._threads, self._max_waiting, self._seconds_each = threads, max_waiting, seconds_each
+    def __init__(
+        self, *, threads: int = 1, max_waiting: int = 64, max_waiting_each: int = 40, seconds_each: float = 0.25
+    ) -> None:
+        self._threads, self._seconds_each = threads, seconds_each
+        self._max_waiting, self._max_waiting_each = max_waiting, max_waiting_each
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="bcrypt", initializer=_yield_to_others)
+        self._free = asyncio.Semaphore(threads)
         self._under_way = 0
+        self._by_asker: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def turn(self, asker: str = "") -> AsyncIterator[None]:
+        """Has come while the body runs, which may `work`; refused with `busy` when too many wait already."""
+        self._refuse_too_many(asker)
+        self._under_way += 1
+        self._by_asker[asker] += 1
+        try:
+            async with self._free:
+                yield
+        finally:
+            self._under_way -= 1
+            self._by_asker[asker] -= 1
+            if not self._by_asker[asker]:
+                del self._by_asker[asker]
+
+    async def work(self, work: Callable[[], ResultT]) -> ResultT:
+        """The result of `work`, for whose turn it is."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     async def run(self, work: Callable[[], ResultT]) -> ResultT:
         """The result of `work`, done in its turn; refused with `busy` when too many wait already."""
+        async with self.turn():
+            return await self.work(work)
+
+    def _refuse_too_many(self, asker: str) -> None:
         waiting = self._under_way - self._threads
-        if waiting >= self._max_waiting:
+        of_asker = self._by_asker[asker] - self._threads if asker else 0
+        if waiting >= self._max_waiting or of_asker >= self._max_waiting_each:
             seconds = max(1, round(waiting * self._seconds_each / self._threads))
             raise Refused(Code.BUSY, "Too many people are signing in at once; try again.", retry_after_seconds=seconds)
-        self._under_way += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
-        finally:
-            self._under_way -= 1
 
     def close(self) -> None:
         """Let the work under way end, drop what waits."""
@@ -78,13 +105,35 @@ class PasswordHasher:
         hashed = await self._pool.run(lambda: bcrypt.hashpw(digest, bcrypt.gensalt(self._cost)))
         return self._prefix + hashed.decode()
 
-    async def is_right(self, password: str, stored: str | None) -> bool:
-        """Is it the password behind `stored`? With None (nobody has this address) it takes as long, and is not."""
+    async def is_right(
+        self,
+        password: str,
+        stored: str | None,
+        *,
+        asker: str = "",
+        at_turn: Callable[[], Awaitable[None]] | None = None,
+    ) -> bool:
+        """Is it the password behind `stored`? With None (nobody has this address) it takes as long, and is not.
+
+        `at_turn` is asked when nothing is between it and the hashing any more, and may refuse: whoever counts guesses
+        there sees each before the next is tried.
+        """
         digest = self._digest(password)
         is_known = stored is not None and stored.startswith(self._prefix)
-        hashed = (stored if stored is not None and is_known else self._nobody).removeprefix(self._prefix).encode()
-        is_match = await self._pool.run(lambda: bcrypt.checkpw(digest, hashed))
+        hashed = (stored if stored is not None and is_known else self._nobody).removeprefix(self._prefix)
+        async with self._pool.turn(asker):
+            if at_turn is not None:
+                await at_turn()
+            is_match = await self._pool.work(lambda: self._is_match(digest, hashed))
         return is_known and is_match
+
+    def _is_match(self, digest: bytes, hashed: str) -> bool:
+        """Takes as long for a wrong password whatever the cost was that it was hashed with, up to today's."""
+        is_match = bcrypt.checkpw(digest, hashed.encode())
+        if not is_match:
+            for cost in range(int(hashed[4:6]), self._cost):  # 2ⁿ + 2ⁿ + 2ⁿ⁺¹ + … + 2ᵐ⁻¹ = 2ᵐ rounds
+                bcrypt.checkpw(digest, f"$2b${cost:02d}${_NOBODY}".encode())
+        return is_match
 
     def is_outdated(self, stored: str) -> bool:
         """Was it made with another cost than today's?"""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge, Histogram
 
 USERS_REGISTERED = Counter("users_registered_total", "Accounts that people made for themselves.")
+SIGN_INS = Counter("sign_ins_total", "Passwords that were tried at the entrance, by what came of it.", ("result",))
+RATE_LIMITED = Counter("rate_limited_total", "Requests that were refused because there were too many.", ("class",))
 ENROLLMENTS = Counter("enrollments_total", "New enrolments.")
 ATTEMPTS_STARTED = Counter("attempts_started_total", "Attempts begun, previews left out.")
 ATTEMPTS_FINISHED = Counter("attempts_finished_total", "Attempts closed and graded, previews left out.", ("by",))

@@ -9,14 +9,21 @@ from dataclasses import dataclass, field
 from config.settings import Settings
 from documents.user import User
 from lms_rt.bus.base import Bus, Control, Receiver, Word
-from lms_rt.bus.memory import memory_bus
+from lms_rt.bus.memory import SilentWakeUps, memory_bus
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.accounts import RegistrationDraft, SignInDraft, TokensView
 from lms_rt.errors import Code, Refused
+from lms_rt.security.devices import DeviceMarks
 from lms_rt.security.passwords import HashingPool, PasswordHasher
+from lms_rt.security.rate_limits import RateLimiter
+from lms_rt.security.sign_in_guard import SignInGuard
 from lms_rt.services.accounts import Accounts
 from lms_rt.services.demo import DemoPeople
+from lms_rt.services.jobs import Jobs
+from lms_rt.services.later import Later
 from lms_rt.services.sessions import Sessions
+from lms_rt.services.sign_ins import SignIns
+from lms_rt.wiring_accounts import guard_of
 from tests.services.relaying import relay_over
 
 PASSWORD = "river stone 41"
@@ -46,8 +53,21 @@ class People:
     passwords: PasswordHasher
     sessions: Sessions
     accounts: Accounts
+    sign_ins: SignIns
+    sign_in_guard: SignInGuard
+    later: Later
     demo: DemoPeople
     heard: Heard
+
+    @property
+    def limiter(self) -> RateLimiter:
+        """Who counts requests."""
+        return self.sign_in_guard.limiter
+
+    @property
+    def device_marks(self) -> DeviceMarks:
+        """Who knows browsers again."""
+        return self.sign_in_guard.marks
 
     async def join(self, email: str = "mona@example.org", full_name: str = "Mona Farouk") -> TokensView:
         """Somebody new, signed in."""
@@ -87,14 +107,19 @@ async def open_people(
     )
     sessions = Sessions(settings=settings, clock=clock, bus=bus)
     relay = relay_over(bus.fan_out, clock, [User])
-    accounts = Accounts(settings=settings, clock=clock, passwords=passwords, sessions=sessions, relay=relay)
+    guard, later, jobs = guard_of(settings, bus), Later(), Jobs(clock=clock, wake_ups=SilentWakeUps())
+    sign_ins = SignIns(clock=clock, passwords=passwords, sessions=sessions, guard=guard, jobs=jobs, later=later)
+    accounts = Accounts(
+        settings=settings, clock=clock, passwords=passwords, sessions=sessions, sign_ins=sign_ins, relay=relay
+    )
     heard = Heard()
     listening = await bus.fan_out.listen_control(heard)
     await sessions.listen()
     try:
         demo = DemoPeople(accounts=accounts, passwords=passwords)
-        yield People(settings, clock, bus, passwords, sessions, accounts, demo, heard)
+        yield People(settings, clock, bus, passwords, sessions, accounts, sign_ins, guard, later, demo, heard)
     finally:
+        await later.close()
         await sessions.close()
         await listening.stop()
         pool.close()

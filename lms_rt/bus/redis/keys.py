@@ -64,6 +64,10 @@ class Keys:
         """A token bucket."""
         return f"{self.prefix}bucket:{key}"
 
+    def strikes(self, key: str) -> str:
+        """The failures that count together."""
+        return f"{self.prefix}strikes:{key}"
+
     def lock(self, name: str) -> str:
         """A lease."""
         return f"{self.prefix}lock:{name}"

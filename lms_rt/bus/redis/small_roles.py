@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from lms_rt.bus.base import Allowance, Locks, RateLimits, Revocations, Tickets
+from lms_rt.bus.base import Allowance, Locks, RateLimits, Revocations, Strike, Tickets
 from lms_rt.bus.redis.line import RedisLine, Script
 from lms_rt.errors import Refused
 from lms_rt.ids import random_token
@@ -15,6 +16,8 @@ from lms_rt.ids import random_token
 _ISSUE_TICKET = Script("issue_ticket", after=("epoch",))
 _TAKE_TICKET = Script("take_ticket", after=("epoch",))
 _TAKE_TOKENS = Script("take_tokens")
+_GIVE_TOKENS = Script("give_tokens")
+_STRIKE = Script("strike")
 _RELEASE_LOCK = Script("release_lock")
 
 
@@ -70,6 +73,30 @@ class RedisRateLimits(RateLimits):
         except Refused:
             return await self._spare.take(key, per_second=per_second, burst=burst, cost=cost)
         return Allowance(bool(taken), left, wait_ms)
+
+    async def give_back(self, key: str, *, per_second: float, cost: int = 1) -> None:
+        """Put tokens back."""
+        try:
+            await self._line.run(_GIVE_TOKENS, (self._line.keys.bucket(key),), (repr(1e6 / per_second), cost))
+        except Refused:
+            await self._spare.give_back(key, per_second=per_second, cost=cost)
+
+    async def strike(self, key: str, *, limit: int, window_seconds: float, lock_seconds: float) -> Strike:
+        """Count a failure before it happens."""
+        name, spans = self._line.keys.strikes(key), (round(window_seconds * 1e6), round(lock_seconds * 1e6))
+        try:
+            counted, count, locked_ms = await self._line.run(_STRIKE, (name,), (limit, *spans))
+        except Refused:
+            spare = self._spare
+            return await spare.strike(key, limit=limit, window_seconds=window_seconds, lock_seconds=lock_seconds)
+        return Strike(bool(counted), count, locked_ms)
+
+    async def pardon(self, key: str) -> None:
+        """Forget the failures."""
+        name = self._line.keys.strikes(key)
+        await self._spare.pardon(key)  # those that were counted while Redis was away
+        with contextlib.suppress(Refused):
+            await self._line.do("DEL", name, key=name)
 
 
 class RedisLocks(Locks):

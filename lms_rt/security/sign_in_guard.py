@@ -1,0 +1,152 @@
+"""Who may still guess a password or a code: failures are counted by account and place, and by address.
+
+Each guess is counted before it is tried and forgiven when it was right, so that of many at once no more pass than may fail.
+A place is the address, or the browser that this account has signed in with before (`devices.py`): whoever guesses from
+elsewhere locks himself out, and never the owner. Accounts that do not exist are counted and locked alike.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+
+from lms_rt.bus.base import RateLimits
+from lms_rt.errors import Code, Refused
+from lms_rt.security.devices import DeviceMarks
+from lms_rt.security.rate_limits import LimitClass, Quota, RateLimiter, SettingsNow
+from lms_rt.security.sessions import Device
+
+FROM_ANYWHERE = Quota(100, 3600)
+"""So often may unknown browsers fail with one account, all of them together: what many addresses take turns at ends here.
+
+Browsers that the account knows are not counted here, and a new password set by mail begins anew.
+"""
+_LONGEST_TEXT = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Who says to be somebody: the account as it was named, its id if there is one, and where it is tried from.
+
+    `since_ms` is when its failures were forgiven last; those from before count no more.
+    """
+
+    account: str
+    device: Device
+    user_id: str = ""
+    since_ms: int = 0
+
+
+def account_text(typed: str) -> str:
+    """What an address that is none is counted by."""
+    return unicodedata.normalize("NFKC", typed[:_LONGEST_TEXT]).casefold().strip()
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The names by which a candidate is counted."""
+
+    pair: str
+    account: str
+    address: str
+    is_known: bool
+
+
+@dataclass(slots=True)
+class Admission:
+    """A guess that is counted as a failure until it is said to be right."""
+
+    guard: SignInGuard
+    pair: str
+    locks_by_failing: bool
+    taken: list[tuple[str, Quota]] = field(default_factory=list)
+
+    async def succeeded(self) -> None:
+        """It was right: what was counted here is forgotten, and what was taken comes back."""
+        await self.guard.forgive(self)
+
+
+class SignInGuard:
+    """Counts guesses, and refuses those that are too many."""
+
+    def __init__(
+        self, *, settings: SettingsNow, rate_limits: RateLimits, limiter: RateLimiter, marks: DeviceMarks
+    ) -> None:
+        self._settings, self._rate_limits = settings, rate_limits
+        self.limiter, self.marks = limiter, marks
+
+    @property
+    def lock_minutes(self) -> int:
+        """So long a lock lasts."""
+        return self._settings().sign_in_lock_minutes
+
+    def asker_of(self, candidate: Candidate) -> str:
+        """By whom a place in the queue for hashing is taken."""
+        place = self._place(candidate, "password")
+        return place.pair if place.is_known else place.address
+
+    def knows(self, user_id: str, device: Device) -> bool:
+        """Has this account signed in with this browser before?"""
+        return self.marks.find_known_device(device.mark, user_id) is not None
+
+    async def admit(self, candidate: Candidate) -> Admission:
+        """A password is tried. Refused when too many were wrong: of this account here, or from this address at all."""
+        place = self._place(candidate, "password")
+        admission = Admission(self, place.pair, locks_by_failing=False)
+        if not place.is_known:
+            if self.limiter.is_limited(candidate.device.address):
+                name = f"{LimitClass.FAILED_SIGN_IN.value}:{place.address}"
+                quota = self.limiter.quota_of(LimitClass.FAILED_SIGN_IN)
+                await self._take(admission, name, quota, Code.RATE_LIMITED)
+            await self._take(admission, f"guesses:{place.account}", FROM_ANYWHERE, Code.ACCOUNT_LOCKED)
+        return await self._strike(admission)
+
+    async def admit_code(self, candidate: Candidate) -> Admission:
+        """A code is tried after the password was right: counted over all challenges, wherever they are from.
+
+        A browser that the account knows is counted apart here too.
+        """
+        place = self._place(candidate, "code")
+        return await self._strike(Admission(self, place.pair, locks_by_failing=False))
+
+    async def forgive(self, admission: Admission) -> None:
+        """Give back all that an admission took."""
+        await self._rate_limits.pardon(admission.pair)
+        await self._give_back(admission)
+
+    async def _take(self, admission: Admission, name: str, quota: Quota, code: Code) -> None:
+        allowance = await self._rate_limits.take(name, per_second=quota.per_second, burst=quota.limit)
+        if not allowance.is_allowed:
+            await self._give_back(admission)
+            raise _refused(code, allowance.retry_after_ms)
+        admission.taken.append((name, quota))
+
+    async def _strike(self, admission: Admission) -> Admission:
+        settings = self._settings()
+        strike = await self._rate_limits.strike(
+            admission.pair,
+            limit=settings.sign_in_lock_failures,
+            window_seconds=settings.sign_in_lock_window_minutes * 60,
+            lock_seconds=settings.sign_in_lock_minutes * 60,
+        )
+        if not strike.is_allowed:
+            await self._give_back(admission)
+            raise _refused(Code.ACCOUNT_LOCKED, strike.locked_ms)
+        admission.locks_by_failing = strike.count >= settings.sign_in_lock_failures
+        return admission
+
+    async def _give_back(self, admission: Admission) -> None:
+        while admission.taken:
+            name, quota = admission.taken.pop()
+            await self._rate_limits.give_back(name, per_second=quota.per_second)
+
+    def _place(self, candidate: Candidate, step: str) -> _Place:
+        account = self.limiter.name_of("account", f"{candidate.account}\x1f{candidate.since_ms}")
+        device = self.marks.find_known_device(candidate.device.mark, candidate.user_id) if candidate.user_id else None
+        address = self.limiter.name_of_address(candidate.device.address)
+        where = self.limiter.name_of("device", device) if device else "" if step == "code" else address
+        return _Place(f"{step}:{account}:{where}", account, address, is_known=device is not None)
+
+
+def _refused(code: Code, wait_ms: int) -> Refused:
+    return Refused(code, retry_after_seconds=max(1, -(-wait_ms // 1000)))
