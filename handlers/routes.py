@@ -17,6 +17,7 @@ from handlers.rest import (
     events,
     health,
     lessons,
+    mfa,
     notifications,
     passwords,
     questions,
@@ -32,6 +33,7 @@ from handlers.rest.operations import Operation
 
 ROUTES: tuple[Operation, ...] = (
     *auth.ROUTES,
+    *mfa.ROUTES,
     *verification.ROUTES,
     *sessions.ROUTES,
     *users.ROUTES,

@@ -24,10 +24,13 @@ from lms_rt.services.invitations import Invitations
 from lms_rt.services.jobs import Jobs
 from lms_rt.services.later import Later
 from lms_rt.services.mail_links import MailLinks
+from lms_rt.services.mfa import Mfa
+from lms_rt.services.mfa_codes import MfaCodes
 from lms_rt.services.own_passwords import OwnPasswords
 from lms_rt.services.own_sessions import OwnSessions
 from lms_rt.services.password_resets import PasswordResets
 from lms_rt.services.registration import Registration
+from lms_rt.services.second_step import SecondSteps
 from lms_rt.services.sessions import Sessions
 from lms_rt.services.sign_ins import SignIns
 from lms_rt.services.verification import Verification
@@ -51,6 +54,13 @@ class AccountServices:
     verification: Verification
     password_resets: PasswordResets
     invitations: Invitations
+    mfa: Mfa
+    second_steps: SecondSteps
+
+
+class _SecondStep(TypedDict):
+    mfa: Mfa
+    second_steps: SecondSteps
 
 
 class _Flows(TypedDict):
@@ -77,6 +87,7 @@ def wired_accounts(
     )
     return AccountServices(
         **flows,
+        **_second_step(settings, clock, after=after, tokens=links.tokens, sign_ins=sign_ins, guard=guard),
         passwords=passwords,
         sessions=sessions,
         own_sessions=OwnSessions(clock=clock, sessions=sessions),
@@ -124,6 +135,24 @@ def _flows(
     after.mails.complete("password_reset", resets.reset_mail)
     after.mails.complete("invitation", resets.invitation_mail)
     return {"verification": verification, "password_resets": resets}
+
+
+def _second_step(
+    settings: Settings,
+    clock: Clock,
+    *,
+    after: Afterwards,
+    tokens: OneTimeTokens,
+    sign_ins: SignIns,
+    guard: SignInGuard,
+) -> _SecondStep:
+    """The second step of signing in, asked for at the entrance."""
+    codes = MfaCodes(settings=settings, clock=clock, jobs=after.jobs, guard=guard, keyring=keyring_of(settings))
+    after.mails.complete("mfa_code", codes.complete)
+    return {
+        "mfa": Mfa(issuer=settings.project_name, clock=clock, relay=after.relay, codes=codes, sign_ins=sign_ins),
+        "second_steps": SecondSteps(clock=clock, tokens=tokens, codes=codes, sign_ins=sign_ins),
+    }
 
 
 def _hasher(settings: Settings, stack: AsyncExitStack) -> PasswordHasher:

@@ -26,6 +26,9 @@ from tests.house import House
 
 DESIGN = """
 POST /auth/register | POST /auth/login | POST /auth/token | POST /auth/refresh | POST /auth/logout | GET /auth/me
+POST /auth/login/mfa = /auth/mfa/login | POST /auth/login/mfa/resend | POST /auth/login-cookie/mfa
+POST /auth/mfa/enable/request = /auth/mfa/enable | POST /auth/mfa/enable/confirm = /auth/mfa/verify
+POST /auth/mfa/disable
 POST /auth/login-cookie | POST /auth/refresh-cookie | POST /auth/logout-cookie | POST /auth/ws-ticket
 GET,PUT,PATCH /users/me
 GET,POST /courses | GET /courses/me | GET,PUT,PATCH,DELETE /courses/{id} | GET /categories
