@@ -82,6 +82,13 @@ class Aggregate(Record):
             await cls.rows().update_one({"_id": document_id}, pulled)
 
     @classmethod
+    async def put_intents(cls, document_id: str, intents: Sequence[Row], at: datetime) -> bool:
+        """Put intents into its outbox without another change; False when it is gone."""
+        if not intents:
+            return True
+        return bool((await cls.rows().update_one({"_id": document_id}, with_intents({}, intents, at))).matched_count)
+
+    @classmethod
     async def unflag_empty_outbox(cls, document_id: str) -> None:
         """Unset an `outbox_at` that stands beside an empty outbox."""
         await cls.rows().update_one(

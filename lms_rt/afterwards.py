@@ -87,7 +87,7 @@ def wired_afterwards(settings: Settings, clock: Clock, *, bus: Bus, stack: Async
         audit_log=AuditLog(check=audit_check),
         jobs=jobs,
         task_figures=TaskFigures(clock=clock),
-        dead_letters=DeadLetters(clock=clock, jobs=jobs),
+        dead_letters=DeadLetters(clock=clock, jobs=jobs, audit=audit),
         event_log=event_log,
         mails=mails,
         preferences=preferences,

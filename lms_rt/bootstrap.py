@@ -183,7 +183,7 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
     accounts = wired_accounts(settings, clock, bus=bus, after=after, stack=stack)
     relay, sessions = after.relay, accounts.sessions
     enrollments, progress = _learning(bus, clock, relay)
-    questions, recalculation = Questions(clock=clock), Recalculation(progress=progress)
+    questions, recalculation = Questions(clock=clock, relay=relay), Recalculation(progress=progress)
     attempt_clock = AttemptClock(settings=settings, clock=clock, relay=relay)
     attempts = Attempts(settings=settings, clock=clock, bus=bus, relay=relay, attempt_clock=attempt_clock)
     dashboards, subscriptions = Dashboards(bus=bus, clock=clock), Subscriptions(clock=clock)

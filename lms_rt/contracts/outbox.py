@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Unpack
@@ -73,6 +73,38 @@ def audit(write: Write, actor: Actor, action: str, **act: Unpack[Act]) -> Intent
     give a password, a code or a token; what is kept of other values is a keyed hash.
     """
     return {"id": new_id("aud"), "kind": "audit", "data": facts_of(actor, action, act), "at": write.at}
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Who does what, for the audit log: handed to whoever makes the write. `action` begins with the kind of its target.
+
+    What `is_of_all` is recorded whoever does it, the rest when an administrator does it or somebody in another's place.
+    """
+
+    actor: Actor
+    action: str
+    target_id: str = ""
+    is_of_all: bool = False
+
+    @property
+    def is_recorded(self) -> bool:
+        """Is there to be a record?"""
+        return self.is_of_all or self.actor.is_admin or self.actor.is_impersonated
+
+    def intents(
+        self,
+        write: Write,
+        target_id: str = "",
+        *,
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+    ) -> list[Intent]:
+        """The record beside this write, if there is to be one. `target_id` is for deeds that did not know theirs."""
+        kind, target_id = self.action.partition(".")[0], self.target_id or target_id
+        if not self.is_recorded:
+            return []
+        return [audit(write, self.actor, self.action, kind=kind, target_id=target_id, before=before, after=after)]
 
 
 def audited(write: Write, actor: Actor, action: str, **act: Unpack[Act]) -> list[Intent]:

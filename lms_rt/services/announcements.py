@@ -16,7 +16,7 @@ from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.announcements import AnnouncementDraft, AnnouncementView
 from lms_rt.contracts.channels import course_channel
 from lms_rt.contracts.mails import Announcement as AnnouncementMail
-from lms_rt.contracts.outbox import Intent, Write, event, job
+from lms_rt.contracts.outbox import Deed, Intent, Write, event, job
 from lms_rt.ids import derived_id, new_id
 from lms_rt.security.access.courses import require_taught_course
 from lms_rt.services.notification_rules import Notice, NoticeMail
@@ -52,7 +52,7 @@ class Announcements:
             "updated_at": now,
         } | ({} if draft.title is None else {"title": draft.title})
         row = {"_id": announcement_id, **fields}
-        if not await Announcement.add(announcement_id, fields, _intents(row, Write(1, now))):
+        if not await Announcement.add(announcement_id, fields, _intents(row, Write(1, now), actor)):
             row = await Announcement.find_row(announcement_id) or row
         await self._relay.hand_over(Announcement, announcement_id)
         return _view(row)
@@ -78,7 +78,7 @@ class Announcements:
                 group.create_task(self._notifications.tell(notice, cause=announcement_id))
 
 
-def _intents(row: Row, write: Write) -> list[Intent]:
+def _intents(row: Row, write: Write, actor: Actor) -> list[Intent]:
     told = {
         "announcement_id": row["_id"],
         **{name: row[name] for name in ("course_id", "author_name", "text")},
@@ -88,6 +88,7 @@ def _intents(row: Row, write: Write) -> list[Intent]:
     return [
         event(write, "announcement", n=0, channels=[course_channel(row["course_id"])], data=told),
         job(write, TELL_TASK, {"announcement_id": row["_id"]}, job_id=derived_id("job", row["_id"])),
+        *Deed(actor, "announcement.create").intents(write, row["_id"], after={"course_id": row["course_id"]}),
     ]
 
 

@@ -14,7 +14,7 @@ from documents.base import with_intents
 from documents.course import Course
 from lms_rt.clock import Clock
 from lms_rt.contracts.channels import course_channel
-from lms_rt.contracts.outbox import Intent, Write, event, job
+from lms_rt.contracts.outbox import Deed, Intent, Write, event, job
 from lms_rt.errors import Code, Refused
 from lms_rt.services.contended import until_written
 from lms_rt.services.course_search import derived_fields
@@ -48,7 +48,7 @@ class CourseEdits:
     def __init__(self, *, clock: Clock, relay: Relay) -> None:
         self._clock, self._relay = clock, relay
 
-    async def apply(self, load: Callable[[], Awaitable[Course]], decide: Decide) -> Course:
+    async def apply(self, load: Callable[[], Awaitable[Course]], decide: Decide, deed: Deed) -> Course:
         """Load (and authorise), decide, write; again while somebody else is first. The course as it is afterwards."""
 
         async def step() -> Course | None:
@@ -60,16 +60,17 @@ class CourseEdits:
             _refuse_too_large(course)
             for name, value in derived_fields(course).items():
                 setattr(course, name, value)
-            return await self._write(course, before, edit)
+            return await self._write(course, before, edit, deed)
 
         course = await until_written(step)
         await self._relay.hand_over(Course, course.id)
         return course
 
-    async def _write(self, course: Course, before: dict[str, Any], edit: CourseEdit) -> Course | None:
+    async def _write(self, course: Course, before: dict[str, Any], edit: CourseEdit, deed: Deed) -> Course | None:
         read = course.version
         course.version, course.updated_at = read + 1, self._clock.now()
         intents = _intents(course, edit, asks_otherwise=_asked(before) != _asked(_stored(course)))
+        intents += _deed_intents(course, before, deed)
         update = with_intents(_difference(before, _stored(course)), intents, course.updated_at)
         return course if await Course.write(course.id, read, update) else None
 
@@ -90,6 +91,17 @@ def _intents(course: Course, edit: CourseEdit, *, asks_otherwise: bool) -> list[
     if not (asks_otherwise and course.enrollments_count):  # a course is mostly made before anybody is in it
         return [told, *kept]
     return [told, *kept, job(write, "progress.recalculate", {"course_id": course.id})]
+
+
+def _deed_intents(course: Course, before: dict[str, Any], deed: Deed) -> list[Intent]:
+    """For the audit log: what was decided, without what follows from it by itself."""
+    if not deed.is_recorded:
+        return []
+    follows = {"version", "updated_at", *derived_fields(course)}
+    was, now = (
+        {name: value for name, value in fields.items() if name not in follows} for fields in (before, _stored(course))
+    )
+    return deed.intents(Write(course.version, course.updated_at), course.id, before=was, after=now)
 
 
 _COUNTERS = {"id", "outbox", "outbox_at", "enrollments_count", "counted", "rating_average", "ratings_count"}

@@ -20,6 +20,7 @@ from lms_rt.contracts.courses import (
     CourseView,
     OwnCourseQuery,
 )
+from lms_rt.contracts.outbox import Deed, Intent, Write
 from lms_rt.errors import Code, Refused, invalid
 from lms_rt.ids import looks_like_id, new_id
 from lms_rt.security.access.courses import require_whole_course, require_whole_taught_course, teaches
@@ -73,9 +74,14 @@ class Courses:
             )  # fmt: skip
             for name, value in derived_fields(course).items():
                 setattr(course, name, value)
+            course.outbox = Deed(actor, "course.create").intents(Write(1, now), course.id, after=fields)
+            course.outbox_at = now if course.outbox else None
             return course if await course.insert_new() else None
 
-        return await self._detail(actor, await until_written(step))
+        made = await until_written(step)
+        if made.outbox:
+            await self._relay.hand_over(Course, made.id)
+        return await self._detail(actor, made)
 
     async def show(self, actor: Actor, id_or_slug: str) -> CourseDetailView:
         """One course with the lessons that the actor may know of."""
@@ -97,52 +103,59 @@ class Courses:
                 refuse_changed_read_only(change, await self._detail(actor, course))
             return await _changed(course, given)
 
-        return await self._edit(actor, course_id, decide)
+        return await self._edit(Deed(actor, "course.change"), course_id, decide)
 
     async def publish(self, actor: Actor, course_id: str, *, expected_version: int | None = None) -> CourseDetailView:
         """Let everybody see the course, if it is ready; one that was archived comes back."""
-        return await self._set(actor, course_id, {"is_published": True, "is_archived": False}, expected_version)
+        deed = Deed(actor, "course.publish")
+        return await self._set(deed, course_id, {"is_published": True, "is_archived": False}, expected_version)
 
     async def unpublish(self, actor: Actor, course_id: str, *, expected_version: int | None = None) -> CourseDetailView:
         """Hide the course from all but its owner."""
-        return await self._set(actor, course_id, {"is_published": False}, expected_version)
+        return await self._set(Deed(actor, "course.unpublish"), course_id, {"is_published": False}, expected_version)
 
     async def remove(
         self, actor: Actor, course_id: str, *, is_archiving: bool = False, expected_version: int | None = None
     ) -> None:
         """Delete a course without students, or archive one: unpublished, and only in its owner's list when asked for."""
         if is_archiving:
-            await self._set(actor, course_id, {"is_published": False, "is_archived": True}, expected_version)
+            deed = Deed(actor, "course.archive")
+            await self._set(deed, course_id, {"is_published": False, "is_archived": True}, expected_version)
             return
+        told: list[Intent] = []
 
         async def step() -> bool | None:
             course = await require_whole_taught_course(actor, course_id)
             refuse_other_version(course.version, expected_version)
             if students := await Enrollment.count_present(course.id):
                 raise Refused(Code.COURSE_HAS_STUDENTS, students=students)
+            if not told:  # once, and before: what is gone has no outbox
+                now = self._clock.now()
+                told.extend(Deed(actor, "course.remove").intents(Write(course.version, now), course.id))
+                await Course.put_intents(course.id, told, now)
             await self._relay.hand_over(Course, course.id)
             return await Course.remove(course.id, course.version) or None
 
         await until_written(step)
 
     async def _set(
-        self, actor: Actor, course_id: str, fields: dict[str, Any], expected_version: int | None
+        self, deed: Deed, course_id: str, fields: dict[str, Any], expected_version: int | None
     ) -> CourseDetailView:
         async def decide(course: Course) -> CourseEdit | None:
             refuse_other_version(course.version, expected_version)
             return await _changed(course, fields)
 
-        return await self._edit(actor, course_id, decide)
+        return await self._edit(deed, course_id, decide)
 
-    async def _edit(self, actor: Actor, course_id: str, decide: Any) -> CourseDetailView:
+    async def _edit(self, deed: Deed, course_id: str, decide: Any) -> CourseDetailView:
         async def load() -> Course:
-            return await require_whole_taught_course(actor, course_id)
+            return await require_whole_taught_course(deed.actor, course_id)
 
         try:
-            course = await self._edits.apply(load, decide)
+            course = await self._edits.apply(load, decide, deed)
         except DuplicateSlugError:
             raise Refused(Code.SLUG_TAKEN) from None
-        return await self._detail(actor, course)
+        return await self._detail(deed.actor, course)
 
     async def _detail(self, actor: Actor, course: Course) -> CourseDetailView:
         around = Surroundings(await names_of([course.instructor_id]), await published_quizzes(course.id))

@@ -14,6 +14,7 @@ from lms_rt.contracts.mails import masked_data
 from lms_rt.contracts.tasks import DeadLetterQuery, DeadLetterView
 from lms_rt.errors import Code, Refused
 from lms_rt.security.access.operating import require_operator
+from lms_rt.services.audit import Audit
 from lms_rt.services.jobs import Jobs
 from lms_rt.services.masking import masked, masked_text
 
@@ -23,8 +24,8 @@ _log = logging.getLogger(__name__)
 class DeadLetters:
     """What can be done with them."""
 
-    def __init__(self, *, clock: Clock, jobs: Jobs) -> None:
-        self._clock, self._jobs = clock, jobs
+    def __init__(self, *, clock: Clock, jobs: Jobs, audit: Audit) -> None:
+        self._clock, self._jobs, self._audit = clock, jobs, audit
 
     async def list(self, actor: Actor, query: DeadLetterQuery) -> Page[DeadLetterView]:
         """The latest first."""
@@ -43,6 +44,7 @@ class DeadLetters:
         """Send it again, from its first try; the view says that it waits."""
         require_operator(actor)
         row = await _require_dead(job_id)
+        await self._audit.record(actor, "dead_letter.retry", kind="dead_letter", target_id=job_id)
         if not await Job.revive(job_id, self._clock.now()):
             raise Refused(Code.NOT_FOUND)  # somebody else was faster
         _log.info("dead letter %s (%s) is sent again by %s", job_id, row["task"], actor.user_id)
@@ -54,6 +56,7 @@ class DeadLetters:
         """Remove it for good."""
         require_operator(actor)
         row = await _require_dead(job_id)
+        await self._audit.record(actor, "dead_letter.discard", kind="dead_letter", target_id=job_id)
         if not await Job.discard(job_id):
             raise Refused(Code.NOT_FOUND)
         _log.info("dead letter %s (%s) is discarded by %s", job_id, row["task"], actor.user_id)

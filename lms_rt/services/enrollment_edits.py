@@ -18,7 +18,7 @@ from lms_rt.bus.base import Bus
 from lms_rt.clock import Clock
 from lms_rt.contracts.channels import user_channel
 from lms_rt.contracts.controls import ACCESS_CHANGED, access_changed
-from lms_rt.contracts.outbox import Intent, Write, effect, event
+from lms_rt.contracts.outbox import Deed, Intent, Write, effect, event
 from lms_rt.services.contended import until_written
 from lms_rt.services.enrollment_views import progress_data
 from lms_rt.services.relay import EffectHandler, Relay
@@ -69,23 +69,26 @@ class EnrollmentEdits:
         """The handlers of the effects that these writes leave, for the relay."""
         return {COUNT_EFFECT: self._count, ACCESS_LOST_EFFECT: self._tell_access_lost}
 
-    async def insert(self, enrollment: Enrollment, told: Sequence[Told]) -> bool:
+    async def insert(self, enrollment: Enrollment, told: Sequence[Told], deed: Deed) -> bool:
         """Store a new enrolment with what follows from it; False when there is one."""
-        enrollment.outbox = _intents(enrollment, told, was_present=False)
+        record = deed.intents(Write(1, enrollment.updated_at), enrollment.id, after={"status": enrollment.status})
+        enrollment.outbox = _intents(enrollment, told, was_present=False) + record
         enrollment.outbox_at = enrollment.updated_at
         if not await enrollment.insert_new():
             return False
         await self._relay.hand_over(Enrollment, enrollment.id)
         return True
 
-    async def apply(self, load: Callable[[], Awaitable[Enrollment]], decide: Decide) -> Enrollment:
+    async def apply(
+        self, load: Callable[[], Awaitable[Enrollment]], decide: Decide, deed: Deed | None = None
+    ) -> Enrollment:
         """Load (and authorise), decide, write; again while somebody else is first. The enrolment as it is afterwards."""
 
         async def step() -> Enrollment | None:
             enrollment = await self.current(await load())
             before = _stored(enrollment)
             told = await decide(enrollment)
-            return await self._write(enrollment, before, told)
+            return await self._write(enrollment, before, told, deed)
 
         enrollment = await until_written(step)
         await self._relay.hand_over(Enrollment, enrollment.id)
@@ -106,7 +109,7 @@ class EnrollmentEdits:
         return enrollment
 
     async def _write(
-        self, enrollment: Enrollment, before: dict[str, Any], told: Sequence[Told] | None
+        self, enrollment: Enrollment, before: dict[str, Any], told: Sequence[Told] | None, deed: Deed | None = None
     ) -> Enrollment | None:
         changed = {name: value for name, value in _stored(enrollment).items() if before.get(name) != value}
         if not changed:
@@ -117,6 +120,9 @@ class EnrollmentEdits:
         if told is not None:
             enrollment.version = changed["version"] = enrollment.version + 1
             intents = _intents(enrollment, told, was_present=before["status"] in PRESENT)
+        if deed is not None:
+            was, status = {"status": before["status"]}, {"status": enrollment.status}
+            intents += deed.intents(Write(enrollment.version, now), enrollment.id, before=was, after=status)
         update: dict[str, Any] = {"$set": {name: value for name, value in changed.items() if value is not None}}
         if gone := [name for name, value in changed.items() if value is None]:
             update["$unset"] = dict.fromkeys(gone, "")

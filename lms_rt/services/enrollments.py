@@ -26,6 +26,7 @@ from lms_rt.contracts.enrollments import (
     RosterQuery,
     RosterView,
 )
+from lms_rt.contracts.outbox import Deed
 from lms_rt.errors import Code, Refused, invalid
 from lms_rt.security.access.courses import require_course, require_enrollment, require_taught_course, teaches
 from lms_rt.services import figures
@@ -83,7 +84,7 @@ class Enrollments:
         async def step() -> Enrolled | None:
             present = await Enrollment.find_of(wish.student_id, course.id)
             if present is None:
-                return await self._begin(wish)
+                return await self._begin(actor, wish)
             present = await self._edits.current(present)
             if present.status in PRESENT:
                 if request_seed is None or present.request_seed != request_seed:
@@ -142,7 +143,7 @@ class Enrollments:
             enrollment.status = _DROPPED
             return [kept("enrollment.dropped", enrollment), moved(enrollment, head[0])]
 
-        enrollment = await self._edits.apply(load, decide)
+        enrollment = await self._edits.apply(load, decide, _deed(actor, "enrollment.drop", enrollment_id))
         return enrollment_view(enrollment, head[0])
 
     async def list_students(self, actor: Actor, course_id: str, query: RosterQuery) -> Page[RosterView]:
@@ -172,7 +173,7 @@ class Enrollments:
                 _log.exception("the sweep of expiring enrolments failed")
             await self._clock.sleep(SWEEP_SECONDS)
 
-    async def _begin(self, wish: _Wish) -> Enrolled | None:
+    async def _begin(self, actor: Actor, wish: _Wish) -> Enrolled | None:
         if not wish.is_by_staff:
             _refuse_unpaid(wish.course)
         now = self._clock.now()
@@ -186,7 +187,8 @@ class Enrollments:
             created_at=now,
             updated_at=now,
         )
-        if not await self._edits.insert(enrollment, [_new_enrollment(enrollment, wish)]):
+        deed = _deed(actor, "enrollment.create", enrollment.id)
+        if not await self._edits.insert(enrollment, [_new_enrollment(enrollment, wish)], deed):
             return None
         figures.ENROLLMENTS.inc()
         return Enrolled(enrollment_view(enrollment, wish.course), is_new=True)
@@ -211,7 +213,8 @@ class Enrollments:
             enrollment.request_seed = wish.request_seed
             return [_new_enrollment(enrollment, wish), moved(enrollment, wish.course)]
 
-        return enrollment_view(await self._edits.apply(load, decide), wish.course)
+        deed = _deed(actor, "enrollment.return", enrollment_id)
+        return enrollment_view(await self._edits.apply(load, decide, deed), wish.course)
 
     def _expiry_ms(self, course: CourseHead) -> int | None:
         if course.access_days is None:
@@ -220,6 +223,12 @@ class Enrollments:
 
     def _is_past(self, moment_ms: int | None) -> bool:
         return moment_ms is not None and moment_ms <= self._clock.now_ms()
+
+
+def _deed(actor: Actor, action: str, enrollment_id: str) -> Deed:
+    """What staff does with the enrolment of somebody else is recorded, too, whoever they are."""
+    is_of_another = not enrollment_id.startswith(f"{actor.user_id}:")
+    return Deed(actor, action, enrollment_id, is_of_all=is_of_another)
 
 
 def _new_enrollment(enrollment: Enrollment, wish: _Wish) -> Told:

@@ -11,6 +11,7 @@ from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import Page, page_of, refuse_changed_read_only
 from lms_rt.contracts.lessons import MAX_LESSONS, LessonChange, LessonDraft, LessonQuery, LessonView
+from lms_rt.contracts.outbox import Deed
 from lms_rt.errors import Code, FieldError, Refused, invalid
 from lms_rt.ids import new_id
 from lms_rt.security.access.courses import (
@@ -76,7 +77,8 @@ class Lessons:
             _place(course, lesson_id, draft.order)
             return _told(lesson_id)
 
-        course = await self._edits.apply(_taught(actor, course_id), decide)
+        deed = Deed(actor, "lesson.create", lesson_id)
+        course = await self._edits.apply(_taught(actor, course_id), decide, deed)
         return await _shown(course, course.lessons[lesson_id], _TEACHER)
 
     async def change(
@@ -98,7 +100,8 @@ class Lessons:
                 refuse_changed_read_only(change, await _shown(course, lesson, _TEACHER))
             return _told(lesson_id) if self._set(course, lesson, given) else None
 
-        course = await self._edits.apply(_holding(actor, lesson_id, course_id), decide)
+        deed = Deed(actor, "lesson.change", lesson_id)
+        course = await self._edits.apply(_holding(actor, lesson_id, course_id), decide, deed)
         return await _shown(course, course.lessons[lesson_id], _TEACHER)
 
     async def remove(
@@ -112,7 +115,7 @@ class Lessons:
             course.lesson_ids.remove(lesson_id)
             return _told(lesson_id)
 
-        await self._edits.apply(_holding(actor, lesson_id, course_id), decide)
+        await self._edits.apply(_holding(actor, lesson_id, course_id), decide, Deed(actor, "lesson.remove", lesson_id))
 
     async def reorder(
         self,
@@ -138,7 +141,7 @@ class Lessons:
             course.lesson_ids = wanted
             return _told(*moved) if moved else None
 
-        course = await self._edits.apply(_taught(actor, course_id), decide)
+        course = await self._edits.apply(_taught(actor, course_id), decide, Deed(actor, "course.reorder"))
         views = lesson_views(course, _TEACHER, Surroundings(quizzes=await published_quizzes(course.id)))
         return Page(items=views, page=1, page_size=max(1, len(views)), total=len(views), pages=1 if views else 0)
 

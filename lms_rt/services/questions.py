@@ -14,6 +14,7 @@ from lms_rt import ids
 from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import Page, encode, page_of, refuse_changed_read_only
+from lms_rt.contracts.outbox import Deed, Write
 from lms_rt.contracts.questions import (
     QuestionChange,
     QuestionDraft,
@@ -28,6 +29,7 @@ from lms_rt.errors import Code, Refused
 from lms_rt.security.access.quizzes import require_taught_quiz, require_taught_quiz_of_question
 from lms_rt.services.contended import until_written
 from lms_rt.services.quiz_views import counted_fields, missing_for_publishing
+from lms_rt.services.relay import Relay
 from lms_rt.services.rendering import render
 
 MAX_BYTES = 7 << 20
@@ -41,8 +43,8 @@ Edit = Callable[[Row], Row | None]
 class Questions:
     """Makes, changes, removes and lists questions. Only for those who teach the quiz."""
 
-    def __init__(self, *, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, *, clock: Clock, relay: Relay) -> None:
+        self._clock, self._relay = clock, relay
 
     async def list(
         self, actor: Actor, quiz_id: str, query: QuestionQuery, *, is_filter: bool = False
@@ -72,14 +74,16 @@ class Questions:
         """One more question, at the end or at the place that the draft names."""
         await require_taught_quiz(actor, quiz_id)
         question_id = ids.new_id("qst")
-        quiz = await self._edit(quiz_id, self._adding([(question_id, draft)]))
+        quiz = await self._edit(
+            quiz_id, self._adding([(question_id, draft)]), Deed(actor, "question.create", question_id)
+        )
         return _view(quiz, question_id)
 
     async def add_all(self, actor: Actor, quiz_id: str, drafts: Sequence[QuestionDraft]) -> QuestionIds:
         """Many questions in one write, all or none; their ids in the order of the drafts."""
         await require_taught_quiz(actor, quiz_id)
         named = [(ids.new_id("qst"), draft) for draft in drafts]
-        await self._edit(quiz_id, self._adding(named))
+        await self._edit(quiz_id, self._adding(named), Deed(actor, "quiz.import", quiz_id))
         return [question_id for question_id, _ in named]
 
     async def change(
@@ -102,7 +106,8 @@ class Questions:
                 return None
             return {"questions": {**quiz["questions"], question_id: changed}, "question_ids": order}
 
-        return _view(await self._edit(quiz["_id"], edit), question_id)
+        deed = Deed(actor, "question.change", question_id)
+        return _view(await self._edit(quiz["_id"], edit, deed), question_id)
 
     async def remove(self, actor: Actor, question_id: str, *, expected_version: int | None = None) -> None:
         """Take a question out."""
@@ -115,7 +120,7 @@ class Questions:
                 "question_ids": [one for one in quiz["question_ids"] if one != question_id],
             }
 
-        await self._edit(quiz["_id"], edit)
+        await self._edit(quiz["_id"], edit, Deed(actor, "question.remove", question_id))
 
     # --- how ---
 
@@ -136,10 +141,13 @@ class Questions:
 
         return edit
 
-    async def _edit(self, quiz_id: str, edit: Edit) -> Row:
-        return await until_written(lambda: self._try_to_edit(quiz_id, edit))
+    async def _edit(self, quiz_id: str, edit: Edit, deed: Deed) -> Row:
+        quiz = await until_written(lambda: self._try_to_edit(quiz_id, edit, deed))
+        if quiz.pop("has_intents", False):
+            await self._relay.hand_over(Quiz, quiz_id)
+        return quiz
 
-    async def _try_to_edit(self, quiz_id: str, edit: Edit) -> Row | None:
+    async def _try_to_edit(self, quiz_id: str, edit: Edit, deed: Deed) -> Row | None:
         """One compare-and-set: the quiz as it now is, or None when somebody was faster."""
         quiz = await _required(quiz_id)
         fields = edit(quiz)
@@ -150,9 +158,12 @@ class Questions:
         if quiz["is_published"] and (missing := missing_for_publishing(after)):
             raise Refused(Code.QUIZ_NOT_READY, "Without this a published quiz would not be fit.", missing=missing)
         now = self._clock.now()
-        if not await Quiz.change_at(quiz_id, quiz["version"], {**fields, **counted_fields(after)}, at=now):
+        was, is_now = (_edited(quiz, after), _edited(after, quiz)) if deed.is_recorded else ({}, {})
+        intents = deed.intents(Write(quiz["version"] + 1, now), before=was, after=is_now)
+        changed = {**fields, **counted_fields(after)}
+        if not await Quiz.change_at(quiz_id, quiz["version"], changed, intents=intents, at=now):
             return None
-        return {**after, "version": quiz["version"] + 1, "updated_at": now}
+        return {**after, "version": quiz["version"] + 1, "updated_at": now, "has_intents": bool(intents)}
 
 
 async def _required(quiz_id: str) -> Row:
@@ -174,6 +185,16 @@ def _current(quiz: Row, question_id: str, expected_version: int | None) -> Store
 def _said(question: StoredQuestion) -> Row:
     """What its author said: the question without the marks of its last edit."""
     return {name: value for name, value in question.items() if name not in ("version", "updated_at")}
+
+
+def _edited(quiz: Row, other: Row) -> Row:
+    """For the audit log: the questions of this quiz that the other one has not, or not so; and their order."""
+    theirs = other["questions"]
+    differing = {one: question for one, question in quiz["questions"].items() if theirs.get(one) != question}
+    return {
+        **{f"questions.{one}": _said(question) for one, question in differing.items()},
+        "order": quiz["question_ids"],
+    }
 
 
 def _check_size(quiz: Row) -> None:

@@ -15,7 +15,7 @@ from lms_rt import ids
 from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import Page, page_of, refuse_changed_read_only
-from lms_rt.contracts.outbox import Intent, Write, event, job
+from lms_rt.contracts.outbox import Deed, Intent, Write, event, job
 from lms_rt.contracts.quizzes import QuizChange, QuizDraft, QuizQuery, QuizView
 from lms_rt.errors import Code, Refused, invalid
 from lms_rt.security.access.courses import is_visible, require_taught_course, teaches
@@ -54,7 +54,11 @@ class Quizzes:
             "updated_at": now,
             "outbox": [],
         }
+        if told := Deed(actor, "quiz.create").intents(Write(1, now), row["_id"], after=draft.model_dump()):
+            row |= {"outbox": told, "outbox_at": now}
         await Quiz.add(row)
+        if told:
+            await self._relay.hand_over(Quiz, row["_id"])
         return quiz_view(row)
 
     async def list(self, actor: Actor, query: QuizQuery) -> Page[QuizView]:
@@ -91,17 +95,19 @@ class Quizzes:
         fields = stored_fields(change.given())
         if "lesson_id" in fields:
             _check_lesson(access.course, fields["lesson_id"])
-        return await self._write(quiz_id, fields, expected_version)
+        return await self._write(quiz_id, fields, expected_version, Deed(actor, "quiz.change", quiz_id))
 
     async def publish(self, actor: Actor, quiz_id: str, *, expected_version: int | None = None) -> QuizView:
         """Let students in, also to a quiz that was put away; 409 `quiz_not_ready` with what is missing."""
         await require_taught_quiz(actor, quiz_id)
-        return await self._write(quiz_id, {"is_published": True, "is_archived": False}, expected_version)
+        fields, deed = {"is_published": True, "is_archived": False}, Deed(actor, "quiz.publish", quiz_id)
+        return await self._write(quiz_id, fields, expected_version, deed)
 
     async def unpublish(self, actor: Actor, quiz_id: str, *, expected_version: int | None = None) -> QuizView:
         """Take it back from view; open attempts go on."""
         await require_taught_quiz(actor, quiz_id)
-        return await self._write(quiz_id, {"is_published": False}, expected_version)
+        deed = Deed(actor, "quiz.unpublish", quiz_id)
+        return await self._write(quiz_id, {"is_published": False}, expected_version, deed)
 
     async def remove(
         self, actor: Actor, quiz_id: str, *, archive: bool = False, expected_version: int | None = None
@@ -109,14 +115,19 @@ class Quizzes:
         """Remove a quiz that nobody has begun, or put it away."""
         await require_taught_quiz(actor, quiz_id)
         if archive:
-            await self._write(quiz_id, {"is_published": False, "is_archived": True}, expected_version)
+            fields, deed = {"is_published": False, "is_archived": True}, Deed(actor, "quiz.archive", quiz_id)
+            await self._write(quiz_id, fields, expected_version, deed)
             return
         if await Attempt.has_any(quiz_id):
             raise Refused(Code.HAS_ATTEMPTS)
         # Unpublished first: who starts a moment later finds nothing, and who started before is seen below.
-        view = await self._write(quiz_id, {"is_published": False}, expected_version)
+        deed = Deed(actor, "quiz.remove", quiz_id)
+        view = await self._write(quiz_id, {"is_published": False}, expected_version, deed)
         if await Attempt.has_any(quiz_id):
             raise Refused(Code.HAS_ATTEMPTS)
+        if told := deed.intents(Write(view.version, now := self._clock.now())):  # before: what is gone has no outbox
+            await Quiz.put_intents(quiz_id, told, now)
+            await self._relay.hand_over(Quiz, quiz_id)
         if not await Quiz.remove_at(quiz_id, view.version):
             raise Refused(Code.BUSY, retry_after_seconds=1)
 
@@ -142,13 +153,13 @@ class Quizzes:
             return None
         return {"course_id": course.id, "is_published": True}
 
-    async def _write(self, quiz_id: str, fields: Row, expected_version: int | None) -> QuizView:
-        row = await until_written(lambda: self._try_to_write(quiz_id, fields, expected_version))
+    async def _write(self, quiz_id: str, fields: Row, expected_version: int | None, deed: Deed) -> QuizView:
+        row = await until_written(lambda: self._try_to_write(quiz_id, fields, expected_version, deed))
         if row.pop("has_intents", False):
             await self._relay.hand_over(Quiz, quiz_id)
         return quiz_view(row)
 
-    async def _try_to_write(self, quiz_id: str, fields: Row, expected_version: int | None) -> Row | None:
+    async def _try_to_write(self, quiz_id: str, fields: Row, expected_version: int | None, deed: Deed) -> Row | None:
         """One compare-and-set: the row as it now is, or None when somebody was faster."""
         row = await Quiz.find_whole(quiz_id)
         if row is None:
@@ -157,13 +168,14 @@ class Quizzes:
         changed = {name: value for name, value in fields.items() if row.get(name) != value}
         if not changed:
             return row
-        after = {**row, **changed}
+        after, was = {**row, **changed}, {name: row.get(name) for name in changed}
+        told = dict(changed)
         if "draw" in changed:
             changed |= counted_fields(after)
         if after["is_published"] and (missing := missing_for_publishing(after)):
             raise Refused(Code.QUIZ_NOT_READY, missing=missing)
         now = self._clock.now()
-        intents = _intents(row, after, now)
+        intents = _intents(row, after, now) + deed.intents(Write(row["version"] + 1, now), before=was, after=told)
         if not await Quiz.change_at(quiz_id, row["version"], changed, intents=intents, at=now):
             return None
         moved = {"version": row["version"] + 1, "updated_at": now, "has_intents": bool(intents)}

@@ -26,7 +26,7 @@ from lms_rt.clock import Clock, rfc3339
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import Page, encode, page_of
 from lms_rt.contracts.jobs import DeliveryArgs
-from lms_rt.contracts.outbox import Write
+from lms_rt.contracts.outbox import Write, audit
 from lms_rt.contracts.webhooks import TEST_EVENT, Answer, DeliveryQuery, DeliveryView, Unanswered, payload
 from lms_rt.errors import Code, Refused
 from lms_rt.gateways.webhook import WebhookGateway
@@ -111,6 +111,9 @@ class WebhookDeliveries:
         if await EventRecord.find_event(delivery.event_id) is None:
             raise Refused(Code.CONFLICT, "This event is no longer kept.")
         job_id, now = new_id("job"), self._clock.now()
+        record = audit(Write(webhook.version, now), actor, "webhook.redeliver", kind="webhook", target_id=webhook.id)
+        await Webhook.put_intents(webhook.id, [record], now)
+        await self._relay.hand_over(Webhook, webhook.id)
         order = DeliveryArgs(webhook_id=webhook.id, event_id=delivery.event_id, is_again=True)
         await self._jobs.put(job_id, DELIVER, order.model_dump())
         again = {"webhook_id": webhook.id, "event_id": delivery.event_id, "type": delivery.type, "job_id": job_id}

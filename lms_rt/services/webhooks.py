@@ -16,7 +16,7 @@ from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import Page, page_of, refuse_changed_read_only
 from lms_rt.contracts.event_records import RecordedEvent
 from lms_rt.contracts.jobs import DeliveryArgs
-from lms_rt.contracts.outbox import Write, event
+from lms_rt.contracts.outbox import Intent, Write, audit, event
 from lms_rt.contracts.webhooks import (
     MAX_WEBHOOKS,
     TEST_EVENT,
@@ -82,7 +82,10 @@ class Webhooks:
             updated_at=now,
             **draft.model_dump(),
         )
+        webhook.outbox = [_record(Write(1, now), actor, "webhook.create", webhook_id, after=draft.model_dump())]
+        webhook.outbox_at = now
         await Webhook.add(webhook)
+        await self._relay.hand_over(Webhook, webhook_id)
         return webhook_view(webhook, secret=secret)
 
     async def change(
@@ -107,17 +110,24 @@ class Webhooks:
                 fields |= self._rotated(webhook, new_secret)
             if not fields:
                 return webhook
-            return await self._write(webhook, fields)
+            return await self._write(actor, webhook, fields)
 
-        return webhook_view(await until_written(step), secret=new_secret)
+        webhook = await until_written(step)
+        await self._relay.hand_over(Webhook, webhook_id)
+        return webhook_view(webhook, secret=new_secret)
 
     async def remove(self, actor: Actor, webhook_id: str, *, expected_version: int | None = None) -> None:
         """Remove an endpoint; what still was on its way to it ends."""
+        told: list[Intent] = []
 
         async def step() -> bool | None:
             webhook = await require_webhook(actor, webhook_id)
             if expected_version not in (None, webhook.version):
                 raise Refused(Code.VERSION_MISMATCH, current_version=webhook.version)
+            if not told:  # once, and before: what is gone has no outbox
+                now = self._clock.now()
+                told.append(_record(Write(webhook.version, now), actor, "webhook.remove", webhook_id))
+                await Webhook.put_intents(webhook_id, told, now)
             await self._relay.hand_over(Webhook, webhook_id)
             return await Webhook.remove_at(webhook_id, webhook.version) or None
 
@@ -128,7 +138,8 @@ class Webhooks:
         webhook, now = await require_webhook(actor, webhook_id), self._clock.now()
         data = webhook_view(webhook).model_dump(mode="json", exclude={"secret"})
         intent = event(Write(webhook.version, now), "webhook_test", n=0, channels=[], data=data, record=TEST_EVENT)
-        await Webhook.tell(webhook_id, [intent], at=now)
+        record = _record(Write(webhook.version, now), actor, "webhook.test", webhook_id)
+        await Webhook.tell(webhook_id, [record, intent], at=now)
         job_id = job_id_of(webhook_id, intent["id"])
         begun = {"webhook_id": webhook_id, "event_id": intent["id"], "type": TEST_EVENT, "job_id": job_id}
         await WebhookDelivery.open(delivery_id_of(job_id), {**begun, "created_at": now})
@@ -160,9 +171,11 @@ class Webhooks:
         sealed = self._sealer.seal(new_secret, owner=webhook.id)
         return {"secret": sealed, "old_secrets": valid[:MAX_OLD_SECRETS]}
 
-    async def _write(self, webhook: Webhook, fields: dict[str, Any]) -> Webhook | None:
-        now = self._clock.now()
-        if not await Webhook.change_at(webhook.id, webhook.version, fields, at=now):
+    async def _write(self, actor: Actor, webhook: Webhook, fields: dict[str, Any]) -> Webhook | None:
+        now, write = self._clock.now(), Write(webhook.version + 1, self._clock.now())
+        was, is_now = _told_fields(webhook.model_dump(), fields, 0), _told_fields(fields, fields, 1)
+        record = _record(write, actor, "webhook.change", webhook.id, before=was, after=is_now)
+        if not await Webhook.change_at(webhook.id, webhook.version, fields, intents=[record], at=now):
             return None
         if "paused_until" in fields and webhook.paused_until is not None:
             await WebhookDelivery.bring_forward(webhook.id, now, until=webhook.paused_until)
@@ -174,6 +187,18 @@ class Webhooks:
             await self._guard.pin(url)
         except UnsafeTarget as error:
             raise invalid("url", f"This address cannot be used: {error}.", "unsafe_url") from None
+
+
+def _record(write: Write, actor: Actor, action: str, webhook_id: str, **values: Row) -> Intent:
+    """For the audit log."""
+    before, after = values.get("before"), values.get("after")
+    return audit(write, actor, action, kind="webhook", target_id=webhook_id, before=before, after=after)
+
+
+def _told_fields(row: Row, names: Row, turn: int) -> Row:
+    """What may be told of fields to the audit log: of a secret only that it is another one."""
+    told = {name: row[name] for name in names if name != "old_secrets"}
+    return told | ({"secret": turn} if "secret" in told else {})
 
 
 def _differing(webhook: Webhook, given: Row) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class Exam:
         self.attempt_clock = AttemptClock(settings=self.settings, clock=self.clock, relay=self.relay)
         self.attempts = self.node()
         self.quizzes = Quizzes(clock=self.clock, relay=self.relay)
-        self.questions = Questions(clock=self.clock)
+        self.questions = Questions(clock=self.clock, relay=self.relay)
         self.results = Results(clock=self.clock)
         self.teacher = person(Role.INSTRUCTOR, "Teacher")
         self.course_id = ids.new_id("crs")

@@ -201,7 +201,7 @@ async def test_a_quiz_that_stands_in_nobodys_way_any_more_lets_it_be_looked_at(
     draft = {"course_id": course.id, "lesson_id": lesson_id, "title": "Midterm", "quiz_type": "graded"}
     quiz = await quizzes.create(TEACHER, read_model(QuizDraft, draft))
     question = {"question_type": "true_false", "question_text": "So?", "points": 1, "correct_answer": {"value": True}}
-    await Questions(clock=school.clock).add(TEACHER, quiz.id, read_model(QuestionDraft, question))
+    await Questions(clock=school.clock, relay=school.relay).add(TEACHER, quiz.id, read_model(QuestionDraft, question))
     await quizzes.publish(TEACHER, quiz.id)
     done = {f"progress.{lesson_id}.status": "completed"}
     await Enrollment.rows().update_one({"_id": enrollment.id}, {"$set": done})
