@@ -5,14 +5,17 @@ No rules. Each service of accounts is a field of `AccountServices`, and is made 
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TypedDict
 
 from config.settings import Settings
 from lms_rt.afterwards import Afterwards
 from lms_rt.bus.base import Bus
 from lms_rt.clock import Clock
+from lms_rt.security import common_passwords
 from lms_rt.security.devices import DeviceMarks
 from lms_rt.security.keyring import keyring_of
 from lms_rt.security.one_time import OneTimeTokens
@@ -74,6 +77,7 @@ def wired_accounts(
     """All of them; what they hold open ends with the stack."""
     passwords, later = _hasher(settings, stack), Later()
     stack.push_async_callback(later.close)
+    later.put("the list of common passwords", partial(asyncio.to_thread, common_passwords.load))
     sessions = Sessions(settings=settings, clock=clock, bus=bus)
     guard = guard_of(settings, bus)
     sign_ins = SignIns(clock=clock, passwords=passwords, sessions=sessions, guard=guard, jobs=after.jobs, later=later)

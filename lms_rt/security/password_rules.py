@@ -1,7 +1,7 @@
 """Which passwords are refused when one is chosen: too short, too long, common, or one's own name. No composition rules.
 
-The list of common ones is short on purpose: with a minimum length, what is left of the well-known lists are these few
-shapes (words, rows of keys, runs and repetitions), which are recognised as shapes.
+Common ones are those of a list of leaked ones (`common_passwords.py`), and shapes of which there are too many for any list:
+a few words with digits, rows of keys, runs and repetitions.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from lms_rt.errors import invalid
+from lms_rt.security.common_passwords import fold, is_listed
 
 MAX_LENGTH = 128
 _LEAST_OWN = 4
@@ -41,12 +42,6 @@ _DIGITS_FOR_LETTERS = str.maketrans("013457", "oieast")
 _DIGITS = "0123456789"
 
 
-def _fold(text: str) -> str:
-    """Lower case, compatible forms, without diacritics, letters and digits only."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(character for character in plain if character.isalnum())
-
-
 def check_password(password: str, *, min_length: int, own: Iterable[str] = (), field: str = "password") -> None:
     """Refuse (422) a password that is too short or long, common, or little more than one of the `own` words.
 
@@ -59,7 +54,7 @@ def check_password(password: str, *, min_length: int, own: Iterable[str] = (), f
         raise invalid(field, f"Use at most {MAX_LENGTH} characters.", "too_long")
     if _is_common(text):
         raise invalid(field, "This password is too common: it would be guessed at once.", "too_common")
-    if _is_mostly(_fold(text), _own_words(own)):
+    if _is_mostly(fold(text), _own_words(own)):
         raise invalid(
             field, "This password is little more than your name, your address or this site's name.", "own_name"
         )
@@ -70,7 +65,7 @@ def _own_words(own: Iterable[str]) -> list[str]:
     words: set[str] = set()
     for text in own:
         parts = "".join(character if character.isalnum() else " " for character in text).split()
-        words.update(_fold(part) for part in (*parts, text))
+        words.update(fold(part) for part in (*parts, text))
     return sorted((word for word in words if len(word) >= _LEAST_NAME), key=len, reverse=True)
 
 
@@ -84,11 +79,13 @@ def _is_mostly(folded: str, words: Iterable[str]) -> bool:
 
 
 def _is_common(text: str) -> bool:
-    folded = _fold(text.translate(_SIGNS_FOR_LETTERS)) or text
+    folded = fold(text.translate(_SIGNS_FOR_LETTERS)) or text
     if len(set(folded)) <= 2 or _is_repetition(folded) or _is_run(folded):
         return True
     core = folded.strip(_DIGITS)
-    return core in _COMMON_WORDS or core.translate(_DIGITS_FOR_LETTERS) in _COMMON_WORDS
+    if core in _COMMON_WORDS or core.translate(_DIGITS_FOR_LETTERS) in _COMMON_WORDS:
+        return True
+    return any(is_listed(form) for form in (fold(text), folded, folded.translate(_DIGITS_FOR_LETTERS)))
 
 
 def _is_repetition(folded: str) -> bool:
