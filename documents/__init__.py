@@ -11,6 +11,7 @@ from documents.audit_record import AuditRecord
 from documents.course import Course
 from documents.enrollment import Enrollment
 from documents.event_record import EventRecord
+from documents.export import Export
 from documents.idempotency import IdempotencyRecord
 from documents.job import Job
 from documents.notification import Notification
@@ -38,6 +39,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     Course,
     Enrollment,
     EventRecord,
+    Export,
     IdempotencyRecord,
     Job,
     Notification,

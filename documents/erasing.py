@@ -101,13 +101,29 @@ async def find_account(user_id: str) -> Row | None:
     return await User.rows().find_one({"_id": user_id})
 
 
+async def keep_account(user_id: str, version: int, intents: Sequence[Row], at: datetime) -> bool:
+    """It is to stay; False when somebody wrote since `version` was read, or its end has begun."""
+    which = {
+        "_id": user_id,
+        "version": version,
+        "is_active": False,
+        "erase_at": {"$exists": True},
+        "erasing_at": {"$exists": False},
+    }
+    update: Row = {
+        "$set": {"is_active": True, "updated_at": at, "version": version + 1},
+        "$unset": {"erase_at": "", "erase_by": ""},
+    }
+    return bool((await User.rows().update_one(which, with_intents(update, intents, at))).matched_count)
+
+
 async def begin_erasing(user_id: str, at: datetime) -> bool:
     """From now on it cannot be kept; False when it was kept, or is not to be erased yet. Again is as good."""
     due = {"_id": user_id, "is_active": False, "erase_at": {"$lte": at}}
     return bool((await User.rows().update_one(due, {"$set": {"erasing_at": at}})).matched_count)
 
 
-async def bury_account(user_id: str, row: Row, kept: Mapping[str, Any], intents: Sequence[Row], at: datetime) -> bool:
+async def bury_account(user_id: str, row: Row, kept: Mapping[str, Any], intents: Sequence[Row], *, at: datetime) -> bool:
     """Let nothing of the account stay but `kept`; False when somebody wrote since `row` was read."""
     stays = {*kept, "_id", "outbox", "outbox_at", "version", "created_at", "updated_at"}
     fields = {**kept, "version": row["version"] + 1, "updated_at": at}

@@ -39,7 +39,6 @@ class User(Aggregate):
     mfa_enabled: bool = False
     mfa: Row | None = None
     mfa_pending: Row | None = None
-    mfa_tries: list[int] | None = None
     email_verified_at: datetime | None = None
     is_unconfirmed: bool = False
     """Who registered where nobody may learn which addresses have accounts, until the address is proved."""

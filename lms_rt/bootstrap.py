@@ -49,10 +49,13 @@ from lms_rt.services.results import Results
 from lms_rt.services.reviews import review_by
 from lms_rt.services.sessions import Sessions
 from lms_rt.services.subscriptions import Subscriptions
+from lms_rt.services.task_figures import TaskFigures
 from lms_rt.storage.embedded import StoreError
+from lms_rt.storage.files.base import FileStore
 from lms_rt.storage.mongo import OpenDatabase, open_database
 from lms_rt.storage.secrets import open_secrets
 from lms_rt.wiring_accounts import AccountServices, wired_accounts
+from lms_rt.wiring_privacy import Around, PrivacyServices, wired_privacy
 
 __all__ = ["Services", "StoreError", "open_services"]
 
@@ -63,7 +66,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Services(Afterwards, AccountServices):
+class Services(Afterwards, AccountServices, PrivacyServices):
     """Everything that handlers, workers and the console call."""
 
     settings: Settings
@@ -186,11 +189,13 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
     questions, recalculation = Questions(clock=clock, relay=relay), Recalculation(progress=progress)
     attempt_clock = AttemptClock(settings=settings, clock=clock, relay=relay)
     attempts = Attempts(settings=settings, clock=clock, bus=bus, relay=relay, attempt_clock=attempt_clock)
+    privacy = wired_privacy(settings, clock, Around(after, accounts, bus, place.database, enrollments, attempt_clock))
     dashboards, subscriptions = Dashboards(bus=bus, clock=clock), Subscriptions(clock=clock)
     node = _node(place, clock, sessions=sessions, subscriptions=subscriptions, dashboards=dashboards, attempts=attempts)
     return Services(
         **vars(after),
         **vars(accounts),
+        **vars(privacy),
         settings=settings,
         clock=clock,
         bus=bus,
@@ -211,10 +216,16 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
         subscriptions=subscriptions,
         idempotency=Idempotency(clock=clock),
         attempt_clock=attempt_clock,
-        health=health_of(clock=clock, database=place.database, bus=bus, task_figures=after.task_figures),
+        health=_health(place, clock, after.task_figures, files=privacy.files),
         database=place.database,
         registry=place.registry,
     )
+
+
+def _health(place: _Place, clock: Clock, task_figures: TaskFigures, *, files: FileStore) -> Health:
+    health = health_of(clock=clock, database=place.database, bus=place.bus, task_figures=task_figures)
+    health.storage = files.ping
+    return health
 
 
 def _learning(bus: Bus, clock: Clock, relay: Relay) -> tuple[Enrollments, Progress]:

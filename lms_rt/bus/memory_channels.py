@@ -127,6 +127,10 @@ class MemoryChannels:
         self.hand_out(name, published)
         return channel.top
 
+    def forget(self, name: str) -> None:
+        """The next look begins it anew."""
+        self._channels.pop(name, None)
+
     def hand_out(self, name: str, message: Message | Control) -> None:
         """Give the message to all who listen now."""
         for receiver in tuple(self._receivers.get(name, ())):
@@ -220,3 +224,7 @@ class MemoryHistory(History):
     async def top(self, channel: str) -> Position | None:
         """The channel's newest place."""
         return self._channels.channel(channel).top
+
+    async def forget(self, channel: str) -> None:
+        """Let go of its record."""
+        self._channels.forget(channel)

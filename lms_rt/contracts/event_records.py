@@ -84,6 +84,7 @@ class RecordKind:
 
 
 _CHANGED = {"changed": "the names of what was changed"}
+_REASON = {"reason": "`closed` by an administrator, `deleted` by its owner, or `erased`: nobody is behind it any more"}
 _LISTS = frozenset({"progress", "attempts"})
 _STUDENT = {"student_name": "the student's name"}
 _LESSON = {"lesson": "the lesson's row of the enrolment's progress"}
@@ -93,7 +94,7 @@ RECORD_KINDS: Mapping[str, RecordKind] = MappingProxyType(
     {
         "user.registered": RecordKind("An account was made.", UserView),
         "user.updated": RecordKind("Somebody changed their profile.", UserView, more=_CHANGED),
-        "user.deactivated": RecordKind("An account was closed.", UserView),
+        "user.deactivated": RecordKind("An account was closed.", UserView, more=_REASON),
         "course.published": RecordKind("A course can be seen by everybody.", CourseView),
         "course.unpublished": RecordKind("A course was hidden.", CourseView),
         "course.updated": RecordKind("A course or one of its lessons changed.", CourseView, more=_CHANGED),

@@ -145,6 +145,14 @@ class NewEnrollment(OfRecord):
     student_name: str
 
 
+class ExportMade(OfRecord):
+    """A copy of the user's data can be fetched, signed in, until then."""
+
+    export_id: str
+    expires_at: str
+    url: str
+
+
 class AnswerSaved(EventData):
     """An answer was stored."""
 
@@ -205,7 +213,15 @@ class Dashboard(EventData):
     removed: list[str]
 
 
-AGGREGATE_FIELDS = ("notification_id", "announcement_id", "attempt_id", "enrollment_id", "course_id", "user_id")
+AGGREGATE_FIELDS = (
+    "notification_id",
+    "announcement_id",
+    "attempt_id",
+    "enrollment_id",
+    "export_id",
+    "course_id",
+    "user_id",
+)
 """The first of these in the data of an event of record is the aggregate that its `version` and `n` belong to."""
 
 
@@ -243,6 +259,7 @@ EVENTS: tuple[EventKind, ...] = (
     EventKind("notification_read", NotificationRead, (_USER,)),
     EventKind("notifications_read", NotificationsRead, (_USER,)),
     EventKind("session_revoked", SessionRevoked, (_USER,)),
+    EventKind("export_ready", ExportMade, (_USER,)),
     EventKind("announcement", AnnouncementMade, (_COURSE,)),
     EventKind("course_updated", CourseUpdated, (_COURSE,), "course.updated"),
     EventKind("new_enrollment", NewEnrollment, (_STAFF,), "enrollment.created"),

@@ -105,6 +105,18 @@ class CourseArgs(JobArgs):
     course_id: str
 
 
+class ExportArgs(JobArgs):
+    """A copy of what is held about somebody."""
+
+    export_id: str
+
+
+class ErasureArgs(JobArgs):
+    """Somebody whose account ends."""
+
+    user_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class TaskKind:
     """One row of the catalogue. `forgets` are arguments (objects) that are emptied once it is done: they are private."""
@@ -129,6 +141,8 @@ TASK_KINDS: tuple[TaskKind, ...] = (
     TaskKind("counters.reconcile", "progress", NoArgs, time_limit_seconds=900),
     TaskKind("audit.check", "progress", NoArgs, time_limit_seconds=900),
     TaskKind("retention.clean_up", "progress", NoArgs, time_limit_seconds=900),
+    TaskKind("exports.build", "progress", ExportArgs, time_limit_seconds=900),
+    TaskKind("erasure.run", "progress", ErasureArgs, time_limit_seconds=900, retries=OVER_DAYS),
     TaskKind("webhooks.deliver", "webhooks", DeliveryArgs, time_limit_seconds=30, retries=OVER_DAYS),
 )
 """Every task that can be asked for."""

@@ -70,8 +70,8 @@ async def _user(told: Mapping[str, Any]) -> Data | None:
     user = await User.find_by_id(told["user_id"])
     if user is None:
         return None
-    changed = {"changed": told["changed"]} if "changed" in told else {}
-    return user_view(user).model_dump(mode="json") | changed
+    more = {name: told[name] for name in ("changed", "reason") if name in told}
+    return user_view(user).model_dump(mode="json") | more
 
 
 async def _course(told: Mapping[str, Any]) -> Data | None:

@@ -40,6 +40,8 @@ class Health:
     ) -> None:
         self._clock, self._node, self._version = clock, node, version
         self._database, self._redis, self._tasks = database, redis, tasks
+        self.storage: Probe | None = None
+        """Where files lie, if there are any."""
         self._is_open = False
 
     def open(self) -> None:
@@ -52,19 +54,18 @@ class Health:
 
     async def ready(self) -> ReadyView:
         """The state of everything; `down` without the database, while starting and while shutting down."""
-        probes = {"database": self._database, "redis": self._redis, "tasks": self._tasks}
-        database, redis, tasks = await asyncio.gather(*(_probe(name, probe) for name, probe in probes.items()))
-        # Without Redis, or workers, the node goes on, and says so.
-        redis, tasks = (
-            one.model_copy(update={"state": "degraded"}) if one.state == "down" else one for one in (redis, tasks)
-        )
-        checks = ChecksView(database=database, redis=redis, tasks=tasks, storage=_UNUSED, clock=self._clock_check())
+        probes = {"database": self._database, "redis": self._redis, "tasks": self._tasks, "storage": self.storage}
+        found = dict(zip(probes, await asyncio.gather(*(_probe(*probe) for probe in probes.items())), strict=True))
+        for name in ("redis", "tasks", "storage"):  # without these the node goes on, and says so
+            if found[name].state == "down":
+                found[name] = found[name].model_copy(update={"state": "degraded"})
+        checks = ChecksView(**found, clock=self._clock_check())
         return ReadyView(status=self._status(checks), checks=checks, node=self._node, version=self._version)
 
     def _status(self, checks: ChecksView) -> str:
         if not self._is_open or checks.database.state == "down":
             return "down"
-        is_degraded = "degraded" in (checks.redis.state, checks.tasks.state, checks.clock.state)
+        is_degraded = "degraded" in (checks.redis.state, checks.tasks.state, checks.storage.state, checks.clock.state)
         return "degraded" if is_degraded else "ok"
 
     def _clock_check(self) -> CheckView:

@@ -56,6 +56,11 @@ class OpenDatabase:
         """Whether this is an embedded store without a single document."""
         return self._embedded is not None and self._embedded.store.document_count == 0
 
+    async def settle(self) -> None:
+        """Let what was removed leave the disk, as far as that is in our hands: a server sees to its own."""
+        if self._embedded is not None:
+            self._embedded.store.settle()
+
     async def ping(self) -> None:
         """Return when the database takes writes as far as can be told, else raise `unavailable`."""
         if self._embedded is not None:

@@ -200,3 +200,7 @@ class _History(History):
         if self._faults.is_away:
             return None
         return await self._history.top(channel)
+
+    async def forget(self, channel: str) -> None:
+        self._faults.require()
+        await self._history.forget(channel)

@@ -42,6 +42,9 @@ class SlowHistory(History):
     async def top(self, channel: str) -> Position | None:
         return None if self.is_away else await self._inner.top(channel)
 
+    async def forget(self, channel: str) -> None:
+        await self._inner.forget(channel)
+
 
 class Ears(Transport):
     """What a connection was sent."""

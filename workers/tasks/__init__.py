@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from workers.tasks import audit, events, mails, notifications, progress, reports, retention, webhooks
+from workers.tasks import audit, events, mails, notifications, privacy, progress, reports, retention, webhooks
 from workers.tasks.base import Perform
 
 TASKS: Mapping[str, Perform] = {
@@ -12,6 +12,7 @@ TASKS: Mapping[str, Perform] = {
     "events.follow": events.follow,
     **mails.TASKS,
     **notifications.TASKS,
+    **privacy.TASKS,
     "progress.recalculate": progress.recalculate,
     "analytics.refresh_course": progress.refresh_course,
     "counters.reconcile": progress.reconcile,

@@ -40,6 +40,7 @@ from lms_rt.ids import new_id, random_token
 PUBLISH = Script("publish", after=("epoch",))
 TOP = Script("top", after=("epoch",))
 HISTORY = Script("history", after=("epoch",))
+FORGET = Script("forget")
 
 _log = logging.getLogger(__name__)
 
@@ -189,6 +190,11 @@ class RedisHistory(History):
             return await self._top(channel)
         except Refused:
             return None
+
+    async def forget(self, channel: str) -> None:
+        """Drop its events and its epoch; the fences of that epoch, which name ids alone, go with their day."""
+        keys = self._line.keys
+        await self._line.run(FORGET, (keys.top(channel), keys.history(channel)))
 
     async def _top(self, channel: str) -> Position:
         keys = self._line.keys

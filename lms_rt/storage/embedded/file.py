@@ -98,6 +98,11 @@ class StoreFile:
                     raise
         return self.can_save
 
+    def settle(self) -> None:
+        """Fold the log into the file and empty it: what was removed is overwritten there, and stands nowhere else."""
+        with self._saving():
+            self._sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Fold the log into the file. On a full disk that may fail: everything acknowledged stays in the log."""
         with contextlib.suppress(sqlite3.Error):

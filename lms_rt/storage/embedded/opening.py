@@ -112,6 +112,7 @@ def _faults_named(path: Path) -> Iterator[None]:
 def _inspected(sql: sqlite3.Connection, path: Path, *, durability: str) -> _Meta | None:
     """What a file that SQLite calls sound says of itself; None in a new file."""
     sql.execute("PRAGMA journal_mode = WAL")
+    sql.execute("PRAGMA secure_delete = ON")  # what is removed is overwritten: an erased person is in no free page
     sql.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
     if (report := sql.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
         raise StoreDamaged(report)

@@ -62,6 +62,11 @@ class ServerData(ServerStore):
                 self.file.probe()
         return self.can_save
 
+    def settle(self) -> None:
+        """Empty the log, in which removed documents still stand."""
+        if self._owner is not None and not self.is_running:
+            self.file.settle()
+
     @contextlib.contextmanager
     def command(self) -> Iterator[None]:
         """Around every command that may change something."""

@@ -61,4 +61,3 @@ class GridFiles(FileStore):
     async def ping(self) -> None:
         """Does the collection answer?"""
         await self._database[f"{BUCKET}.files"].find_one({}, {"_id": 1})
-

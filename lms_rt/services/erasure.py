@@ -1,0 +1,251 @@
+"""The end of an account: asked for, taken back within the time of grace, and carried out, step by step.
+
+What is done in which collection is `erasure_map.py`'s. Every step may be run again, so that a worker that dies in the midst
+is followed by one that begins anew. Between the closing of the account and the first step lies a moment in which requests
+that were let in before come to their end.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from config.settings import Settings
+from documents import erasing
+from documents.announcement import Announcement
+from documents.attempt import Attempt
+from documents.base import Aggregate, Row
+from documents.course import Course
+from documents.enrollment import Enrollment
+from documents.enums import AttemptStatus, EnrollmentStatus, Role, SubmittedBy
+from documents.export import Export
+from documents.notification import Notification
+from documents.notification_preferences import NotificationPreferences
+from documents.user import User
+from lms_rt.clock import Clock, rfc3339
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.mails import ErasureScheduled
+from lms_rt.contracts.outbox import Intent, Write, audited, event, job
+from lms_rt.contracts.privacy import LeaveDraft, LeavingView
+from lms_rt.errors import Code, Refused
+from lms_rt.ids import derived_id
+from lms_rt.security.sessions import UNKNOWN_DEVICE, Device
+from lms_rt.services.attempt_grading import AttemptGrading
+from lms_rt.services.contended import until_written
+from lms_rt.services.enrollments import Enrollments
+from lms_rt.services.erasure_map import steps_of
+from lms_rt.services.erasure_steps import Ground
+from lms_rt.services.jobs import NotYet
+from lms_rt.services.relay import Relay
+from lms_rt.services.sessions import Sessions
+from lms_rt.services.sign_ins import SignIns
+from lms_rt.services.traces import Traces
+from lms_rt.services.withholding import WITHHELD, Leaving, erased_address
+from lms_rt.storage.files.base import FileStore
+
+TASK = "erasure.run"
+SETTLE = timedelta(seconds=10)
+"""So long after an account was closed somebody may still write in its name: nodes know of people for five seconds."""
+AGAIN = timedelta(seconds=5)
+SECURITY_PAGE = "/me/security"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Whom an erasure calls upon."""
+
+    sign_ins: SignIns
+    sessions: Sessions
+    enrollments: Enrollments
+    grading: AttemptGrading
+    files: FileStore
+    traces: Traces
+
+
+class Erasure:
+    """Ends accounts."""
+
+    def __init__(self, *, settings: Settings, clock: Clock, relay: Relay, means: Means) -> None:
+        self._grace = max(timedelta(days=settings.erasure_grace_days), SETTLE)
+        self._clock, self._relay, self._sign_ins, self._sessions = clock, relay, means.sign_ins, means.sessions
+        self._enrollments, self._grading = means.enrollments, means.grading
+        self._files, self._traces = means.files, means.traces
+
+    # --- asking for it, and taking it back ---
+
+    async def leave(self, actor: Actor, draft: LeaveDraft, device: Device = UNKNOWN_DEVICE) -> LeavingView:
+        """Close one's own account, to be erased when the time of grace is over."""
+        user = await _require(actor.user_id)
+        await self._sign_ins.require_password(user, draft.password, device)
+        await _refuse_needed(user)
+        if course_ids := await Course.ids_of_instructor(user.id):
+            raise Refused(Code.CONFLICT, "Courses of yours are still there.", course_ids=course_ids[:100])
+        return LeavingView(erase_at=await self._close(actor, user.id, self._grace, is_told=True))
+
+    async def keep(self, actor: Actor) -> None:
+        """Take it back; an account that stays anyway is none the worse for it."""
+
+        async def step() -> bool | None:
+            user = await _require(actor.user_id)
+            if user.is_active:
+                return True
+            at = self._clock.now()
+            write = Write(user.version + 1, at)
+            told = {"user_id": user.id, "changed": ["is_active"]}
+            intents = [event(write, "user_updated", n=0, channels=[], data=told, record="user.updated")]
+            if await erasing.keep_account(user.id, user.version, intents, at):
+                return True
+            if user.erase_at is None or user.erasing_at is not None:
+                raise Refused(Code.NOT_FOUND)
+            return None
+
+        await until_written(step)
+        await self._sessions.forget(actor.user_id)
+        await self._relay.hand_over(User, actor.user_id)
+
+    async def erase(self, actor: Actor, user_id: str) -> None:
+        """Close another's account and erase it at once. Who is erased already is."""
+        user = await _require(user_id)
+        if user.erasing_at is None:
+            await _refuse_needed(user)
+            await self._close(actor, user_id, SETTLE, is_told=False)
+
+    async def _close(self, actor: Actor, user_id: str, after: timedelta, *, is_told: bool) -> Any:
+        async def step() -> Any:
+            user, at = await _require(user_id), self._clock.now()
+            erase_at = at + after
+            fields: Row = {"is_active": False, "erase_at": erase_at}
+            if actor.user_id != user_id:
+                fields["erase_by"] = actor.user_id
+            write = Write(user.version + 1, at)
+            intents = _closing(write, actor, user, erase_at)
+            if is_told:
+                mail = ErasureScheduled(erase_at=erase_at, link=SECURITY_PAGE).model_dump(mode="json")
+                args = {"template": "erasure_scheduled", "user_id": user_id, "data": mail}
+                intents.append(job(write, "mail.send", args))
+            is_written = await User.change(user_id, fields, at, expected_version=user.version, intents=intents)
+            return erase_at if is_written else None
+
+        erase_at = await until_written(step)
+        await self._sessions.end_all(user_id, reason="account_closed")
+        await self._relay.hand_over(User, user_id)
+        return erase_at
+
+    # --- carrying it out ---
+
+    async def run(self, user_id: str, *, job_id: str) -> None:
+        """Erase whoever is due; whoever was kept meanwhile is left alone. Raises `NotYet` while something is on its way."""
+        row = await erasing.find_account(user_id)
+        if row is None or "erased_at" in row or not await erasing.begin_erasing(user_id, self._clock.now()):
+            return
+        _log.info("the erasure of %s begins", user_id)
+        await self._sessions.end_all(user_id, reason="account_closed")
+        await self._come_to_an_end(user_id, Role(row["role"]))
+        await self._drain(user_id)
+        ground = await self._ground(row, job_id)
+        channels = await self._traces.channels_of(user_id)
+        await self._go_through(ground)
+        await self._bury(user_id)
+        await self._drain(user_id)
+        await self._go_through(ground)  # once more: for who was let in before the account was closed, and wrote late
+        await self._traces.forget(channels)
+        await self._sessions.forget(user_id)
+        await self._traces.settle()
+        await erasing.note_erased(user_id, self._clock.now())
+        _log.info("%s is erased", user_id)
+
+    async def _come_to_an_end(self, user_id: str, role: Role) -> None:
+        """Close open attempts and leave courses, as their owner would have: counters and graders hear of it."""
+        now = self._clock.now()
+        ways = {"status": AttemptStatus.ABANDONED.value, "by": SubmittedBy.DEADLINE.value}
+        while closed := await erasing.close_attempts(user_id, now, self._clock.now_ms(), **ways):
+            for attempt_id in closed:
+                await self._grading.grade(attempt_id)
+        actor = Actor(user_id, role, frozenset())
+        active = {"student_id": user_id, "status": EnrollmentStatus.ACTIVE.value}
+        async for page in erasing.walk(Enrollment, active, ("_id",)):
+            for row in page:
+                await self._enrollments.drop(actor, row["_id"])
+
+    async def _drain(self, user_id: str) -> None:
+        """What is still to be told is told as it was, before it is taken out."""
+        for _ in range(3):
+            pending = await erasing.find_pending(user_id, _own(user_id))
+            if not pending:
+                return
+            for document, document_id in pending:
+                await self._relay.hand_over(document, document_id)
+        raise NotYet(self._clock.now() + AGAIN, "for what is still to be told")
+
+    async def _ground(self, row: Row, job_id: str) -> Ground:
+        own_ids: set[str] = set()
+        async for page in erasing.walk(Announcement, {"author_id": row["_id"]}, ("_id",)):
+            own_ids.update(found["_id"] for found in page)
+        leaving = Leaving(row["_id"], row["full_name"], row["email"], row["email_key"], frozenset(own_ids))
+        return Ground(self._files, self._clock, leaving, job_id, heir_id=row.get("erase_by", ""))
+
+    @staticmethod
+    async def _go_through(ground: Ground) -> None:
+        for step in steps_of():
+            await step(ground)
+
+    async def _bury(self, user_id: str) -> None:
+        """Leave of the account what others' ids lead to."""
+
+        async def step() -> bool | None:
+            row, at = await erasing.find_account(user_id) or {}, self._clock.now()
+            address = erased_address(user_id)
+            kept = {name: row[name] for name in ("role", "erase_at", "erasing_at")} | {
+                "is_active": False,
+                "full_name": WITHHELD,
+                "email": address,
+                "email_key": address,
+                "password_hash": "",
+                "sessions_valid_after_ms": self._clock.now_ms(),
+            }
+            write = Write(row["version"] + 1, at)
+            told = {"user_id": user_id, "reason": "erased"}
+            intents = [event(write, "user_deactivated", n=0, channels=[], data=told, record="user.deactivated")]
+            return await erasing.bury_account(user_id, row, kept, intents, at=at) or None
+
+        await until_written(step)
+
+
+def _closing(write: Write, actor: Actor, user: User, erase_at: Any) -> list[Intent]:
+    """What follows the closing of an account."""
+    told = {"user_id": user.id, "reason": "deleted"}
+    intents = [event(write, "user_deactivated", n=0, channels=[], data=told, record="user.deactivated")]
+    once = derived_id("job", TASK, user.id, str(write.version))
+    intents.append(job(write, TASK, {"user_id": user.id}, due_at=erase_at, job_id=once))
+    change = {"before": {"is_active": user.is_active}, "after": {"is_active": False, "erase_at": rfc3339(erase_at)}}
+    return intents + audited(write, actor, "user.erase", kind="user", target_id=user.id, **change)
+
+
+def _own(user_id: str) -> dict[type[Aggregate], Row]:
+    """The aggregates that are of a person."""
+    mine: Row = {"user_id": user_id}
+    return {
+        Attempt: {"student_id": user_id},
+        Enrollment: {"student_id": user_id},
+        Announcement: {"author_id": user_id},
+        Notification: mine,
+        NotificationPreferences: {"_id": user_id},
+        Export: mine,
+    }
+
+
+async def _require(user_id: str) -> User:
+    user = await User.find_by_id(user_id)
+    if user is None or user.erased_at is not None:
+        raise Refused(Code.NOT_FOUND)
+    return user
+
+
+async def _refuse_needed(user: User) -> None:
+    """The last administrator stays."""
+    if user.role == Role.ADMIN and not await erasing.count_admins(except_id=user.id):
+        raise Refused(Code.CONFLICT, "The school needs an administrator.")

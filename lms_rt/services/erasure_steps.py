@@ -1,0 +1,203 @@
+"""What an erasure does in each collection. Every step may be run again; which there are, `erasure_map.py` says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from beanie import Document
+
+from documents import erasing
+from documents.announcement import Announcement
+from documents.attempt import Attempt
+from documents.audit_beside import AuditReason, AuditSalt
+from documents.base import Record
+from documents.enrollment import Enrollment
+from documents.enums import JobState, QuestionType
+from documents.event_record import EventRecord
+from documents.export import Export
+from documents.idempotency import IdempotencyRecord
+from documents.job import Job
+from documents.notification import Notification
+from documents.notification_preferences import NotificationPreferences
+from documents.paper import AttemptPaper
+from documents.sent_mail import SentMail
+from documents.ticket import SpareTicket
+from documents.webhook import Webhook
+from documents.webhook_delivery import WebhookDelivery
+from lms_rt.clock import Clock
+from lms_rt.services.contended import until_written
+from lms_rt.services.withholding import WITHHELD, Leaving, withheld
+from lms_rt.storage.files.base import FileStore
+
+_WRITTEN = frozenset({QuestionType.SHORT_ANSWER.value, QuestionType.ESSAY.value})
+"""Answers in one's own words."""
+_ABOUT = ("data.id", "data.user_id", "data.student_id", "data.instructor_id", "data.author_id", "data.created_by")
+
+
+@dataclass(slots=True)
+class Ground:
+    """What the steps work on. `job_id` is the job that erases, which stays until it has ended."""
+
+    files: FileStore
+    clock: Clock
+    leaving: Leaving
+    job_id: str
+    heir_id: str = ""
+    told_ids: set[str] = field(default_factory=set)
+
+
+async def remove_own(document: type[Record], ground: Ground) -> None:
+    """All that is of this person."""
+    await erasing.remove_all(document, {"user_id": ground.leaving.user_id})
+
+
+async def attempts(ground: Ground) -> None:
+    """The name, the devices, and the answers in the student's own words."""
+    fields = ("answers", "quiz_id")
+    async for page in erasing.walk(Attempt, {"student_id": ground.leaving.user_id}, fields):
+        for row in page:
+            blanked: dict[str, Any] = {"student_name": WITHHELD, "metadata": {}, "updated_ms": ground.clock.now_ms()}
+            unset = ["writer", "ops"]
+            written = await _written_questions(row)
+            for question_id in row.get("answers", {}):
+                unset.append(f"answers.{question_id}.device_id")
+                if question_id in written:
+                    blanked[f"answers.{question_id}.value"] = None
+            await erasing.blank(Attempt, row["_id"], blanked, unset)
+
+
+async def _written_questions(attempt: dict[str, Any]) -> set[str]:
+    paper = await AttemptPaper.find_row(attempt["_id"])
+    if paper is None:  # nobody can tell: nothing that was typed stays
+        return set(attempt.get("answers", {}))
+    return {one for one, question in paper["questions"].items() if question["question_type"] in _WRITTEN}
+
+
+async def enrollments(ground: Ground) -> None:
+    """Reviews, and where somebody stopped watching."""
+    async for page in erasing.walk(Enrollment, {"student_id": ground.leaving.user_id}, ("_id",)):
+        for row in page:
+            await until_written(lambda key=row["_id"]: _blank_enrollment(key))  # type: ignore[misc]
+
+
+async def _blank_enrollment(enrollment_id: str) -> bool | None:
+    enrollment = await Enrollment.find_one_by_id(enrollment_id)
+    if enrollment is None:
+        return True
+    fields: dict[str, Any] = {}
+    for lesson_id in enrollment.progress:
+        fields |= {f"progress.{lesson_id}.watched": [], f"progress.{lesson_id}.last_position_seconds": 0}
+    gone = dict.fromkeys(("review", "request_seed", "last_accessed_at", "watched_until_ms"), "")
+    update = {"$unset": gone, **({"$set": fields} if fields else {})}
+    return await Enrollment.write(enrollment_id, enrollment.revision, update) or None
+
+
+async def announcements(ground: Ground) -> None:
+    """Who said it."""
+    await erasing.blank_all(Announcement, {"author_id": ground.leaving.user_id}, {"author_name": WITHHELD}, ())
+
+
+async def notifications(ground: Ground) -> None:
+    """One's own go; those of others name somebody no more."""
+    leaving = ground.leaving
+    await erasing.remove_all(Notification, {"user_id": leaving.user_id})
+    about = [{name: leaving.user_id} for name in ("data.student_id", "data.user_id", "data.author_id")]
+    if leaving.own_ids:
+        about.append({"data.announcement_id": {"$in": sorted(leaving.own_ids)}})  # type: ignore[dict-item]
+    await _withhold(Notification, {"$or": about}, ("data", "mail"), leaving)
+
+
+async def events(ground: Ground) -> None:
+    """What was recorded stays in its order, without whom it was about. Receivers' replies to it are not kept."""
+    async for page in erasing.walk(EventRecord, {"$or": [{name: ground.leaving.user_id} for name in _ABOUT]}):
+        for row in page:
+            data = withheld(row["data"], ground.leaving)
+            if data != row["data"]:
+                await erasing.blank(EventRecord, row["_id"], {"data": data})
+        told = {"event_id": {"$in": [row["event_id"] for row in page]}}
+        await erasing.blank_all(WebhookDelivery, told, {}, ("response_head", "error"))
+
+
+async def jobs(ground: Ground) -> None:
+    """Jobs for this person go, but for those that run; others that name somebody do so no more."""
+    leaving, others = ground.leaving, {"_id": {"$ne": ground.job_id}, "state": erasing.NOT_RUNNING}
+    mine = [{"args.user_id": leaving.user_id}, {"args.enrollment_id": erasing.begins_with(f"{leaving.user_id}:")}]
+    await erasing.remove_all(Job, {**others, "$or": mine})
+    telling = {"task": "mail.send", "state": {"$nin": [JobState.DONE.value, JobState.RUNNING.value]}}
+    await _withhold(Job, telling, ("args.data",), leaving)
+    await _withhold(Job, {"error": {"$exists": True}}, ("error",), leaving)
+
+
+async def webhooks(ground: Ground) -> None:
+    """They work on; whoever is left hears of them."""
+    made = {"created_by": ground.leaving.user_id}
+    await erasing.blank_all(Webhook, made, {"created_by": ground.heir_id}, ())
+
+
+async def idempotency(ground: Ground) -> None:
+    """One's own keys, and replies to others that tell of one."""
+    leaving = ground.leaving
+    await erasing.remove_all(IdempotencyRecord, {"_id": erasing.begins_with(f"{leaving.user_id}:")})
+    words = [leaving.user_id.encode(), *(address.encode() for address in leaving.addresses)]
+    async for page in erasing.walk(IdempotencyRecord, {"content": {"$exists": True}}, ("content",)):
+        told = [row["_id"] for row in page if any(word in bytes(row["content"] or b"") for word in words)]
+        if told:
+            await erasing.remove_all(IdempotencyRecord, erasing.of_ids(told))
+
+
+async def sent_mails(ground: Ground) -> None:
+    """What a development server kept: to this person, or about them."""
+    async for page in erasing.walk(SentMail, {}):
+        told = [row["_id"] for row in page if _tells_of(row, ground.leaving)]
+        if told:
+            await erasing.remove_all(SentMail, erasing.of_ids(told))
+
+
+def _tells_of(row: dict[str, Any], leaving: Leaving) -> bool:
+    return any(leaving.is_named_in(one) for one in row.values() if isinstance(one, str))
+
+
+async def spare_tickets(ground: Ground) -> None:
+    """Those that were not used yet."""
+    await erasing.remove_all(SpareTicket, {"facts.user_id": ground.leaving.user_id})
+
+
+async def preferences(ground: Ground) -> None:
+    """They are kept under the account's id."""
+    await erasing.remove_all(NotificationPreferences, {"_id": ground.leaving.user_id})
+
+
+async def audit_reasons(ground: Ground) -> None:
+    """What was written about this person."""
+    await AuditReason.forget_of(ground.leaving.user_id)
+
+
+async def audit_salts(ground: Ground) -> None:
+    """Without it, no hash in the audit log can be compared with a guess."""
+    await AuditSalt.forget(ground.leaving.user_id)
+
+
+async def exports(ground: Ground) -> None:
+    """The files first: a row without its file is seen, a file without its row is not."""
+    while page := await Export.find_of(ground.leaving.user_id, limit=erasing.PAGE):
+        for row in page:
+            if row.get("file_id"):
+                await ground.files.remove(row["file_id"])
+        removed = await erasing.remove_all(Export, erasing.of_ids([row["_id"] for row in page]))
+        if not removed:
+            return
+
+
+async def _withhold(document: type[Document], which: dict[str, Any], places: tuple[str, ...], leaving: Leaving) -> None:
+    """Take the person out of these places of all that are so."""
+    async for page in erasing.walk(document, which):
+        for row in page:
+            changed = {}
+            for place in places:
+                value: Any = row
+                for name in place.split("."):
+                    value = value.get(name) if isinstance(value, dict) else None
+                if value is not None and (without := withheld(value, leaving)) != value:
+                    changed[place] = without
+            await erasing.blank(document, row["_id"], changed)

@@ -1,0 +1,169 @@
+"""What an export holds, part by part: what is kept about a person, as they may see it themselves.
+
+Nothing of others is in it, no key of a question that the results page would not show, no hash and no secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from documents import erasing
+from documents.announcement import Announcement
+from documents.attempt import Attempt
+from documents.audit_record import AuditRecord
+from documents.base import Row
+from documents.course import Course
+from documents.enrollment import Enrollment
+from documents.enums import Grading, Role
+from documents.job import Job
+from documents.notification import Notification
+from documents.session import Session
+from documents.user import User
+from documents.webhook import Webhook
+from lms_rt.clock import Clock, from_ms
+from lms_rt.contracts.actor import Actor
+from lms_rt.security.permissions import permissions_of
+from lms_rt.services.archive import Entry
+from lms_rt.services.attempt_views import answer_views, summary_view
+from lms_rt.services.enrollment_views import enrollment_view
+from lms_rt.services.preferences import Preferences
+from lms_rt.services.results import Results
+from lms_rt.services.user_views import user_view
+
+_OF_OTHERS = frozenset({"student_id", "student_name", "author_id", "author_name", "full_name", "invited_by"})
+_README = """What this is
+============
+Everything that {site} holds about you, as of {at}. Each file is JSON (UTF-8); times are in UTC.
+account.json: your profile. sessions.json: where you signed in. preferences.json, notifications.json: what you are told.
+enrollments.json: your courses, progress and reviews. attempts/: every attempt at a quiz with your answers.
+courses.json, announcements.json, webhooks.json: what you made. mails.json: which mails were sent to you, and when.
+audit.json: what was done to your account, and what you did that is kept in the audit log.
+
+ما هذا
+======
+كل ما يحتفظ به {site} عنك حتى {at}. كل ملف بصيغة JSON، والأوقات بالتوقيت العالمي.
+"""
+
+Items = AsyncIterator[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What the parts are made with."""
+
+    clock: Clock
+    site_name: str
+    preferences: Preferences
+    results: Results
+
+
+class _Parts:
+    """The parts of one person's export."""
+
+    def __init__(self, sources: Sources, user: User) -> None:
+        self._from, self._user = sources, user
+        role = Role(user.role)
+        self._actor = Actor(user.id, role, permissions_of(role, user.permissions), full_name=user.full_name)
+
+    async def account(self) -> Items:
+        yield user_view(self._user)
+
+    async def preferences(self) -> Items:
+        yield await self._from.preferences.show(self._actor)
+
+    async def sessions(self) -> Items:
+        names = ("device", "address", "created_at", "last_used_at", "revoked_at")
+        async for row in _all(Session, {"user_id": self._user.id}, names):
+            yield _chosen(row, names)
+
+    async def notifications(self) -> Items:
+        async for row in _all(Notification, {"user_id": self._user.id}):
+            data = {name: one for name, one in row["data"].items() if name not in _OF_OTHERS}
+            yield {**_chosen(row, ("kind", "link", "created_at", "read_at")), "data": data}
+
+    async def enrollments(self) -> Items:
+        async for row in _all(Enrollment, {"student_id": self._user.id}):
+            enrollment = Enrollment.model_validate(row)
+            yield enrollment_view(enrollment, await Course.find_head(enrollment.course_id))
+
+    async def attempts(self) -> AsyncIterator[Entry]:
+        async for row in _all(Attempt, {"student_id": self._user.id}, ("grading",)):
+            yield Entry(f"attempts/{row['_id']}.json", items=self._attempt(row["_id"]))
+
+    async def _attempt(self, attempt_id: str) -> Items:
+        attempt = await Attempt.find_whole(attempt_id)
+        if attempt is None:
+            return
+        if attempt.get("grading") in (Grading.DONE, Grading.MANUAL):
+            yield await self._from.results.show(self._actor, attempt_id)
+            return
+        summary = summary_view(attempt, self._from.clock.now_ms())
+        answers = {one: view.model_dump(mode="json") for one, view in answer_views(attempt).items()}
+        yield {**summary.model_dump(mode="json"), "answers": answers}
+
+    async def courses(self) -> Items:
+        names = ("title", "slug", "description", "created_at", "updated_at")
+        async for row in _all(Course, {"instructor_id": self._user.id}, names):
+            yield {"id": row["_id"], **_chosen(row, names)}
+
+    async def announcements(self) -> Items:
+        names = ("course_id", "title", "text", "created_at")
+        async for row in _all(Announcement, {"author_id": self._user.id}, names):
+            yield {"id": row["_id"], **_chosen(row, names)}
+
+    async def mails(self) -> Items:
+        which = {"task": "mail.send", "args.user_id": self._user.id}
+        async for row in _all(Job, which, ("args.template", "state", "created_at", "finished_at")):
+            yield {"template": row["args"]["template"], **_chosen(row, ("state", "created_at", "finished_at"))}
+
+    async def webhooks(self) -> Items:
+        names = ("description", "created_at")
+        async for row in _all(Webhook, {"created_by": self._user.id}, names):
+            yield {"id": row["_id"], **_chosen(row, names)}
+
+    async def audit(self) -> Items:
+        names = ("at", "action", "kind", "target_id", "actor_id")
+        which = erasing.any_of(("target_id", "actor_id", "impersonator_id"), self._user.id)
+        async for row in _all(AuditRecord, which, names):
+            who = "you" if row["actor_id"] == self._user.id else "somebody else"
+            target = {"target_id": row["target_id"]} if who == "you" or row["target_id"] == self._user.id else {}
+            yield {**_chosen(row, ("at", "action", "kind")), **target, "by": who}
+
+
+PARTS: Mapping[str, Callable[[_Parts], Items]] = {
+    "account.json": _Parts.account,
+    "sessions.json": _Parts.sessions,
+    "preferences.json": _Parts.preferences,
+    "notifications.json": _Parts.notifications,
+    "enrollments.json": _Parts.enrollments,
+    "courses.json": _Parts.courses,
+    "announcements.json": _Parts.announcements,
+    "mails.json": _Parts.mails,
+    "webhooks.json": _Parts.webhooks,
+    "audit.json": _Parts.audit,
+}
+"""The files of an export by name; `attempts/` holds one for each attempt besides."""
+ATTEMPTS = "attempts/"
+
+
+async def entries_of(sources: Sources, user: User) -> AsyncIterator[Entry]:
+    """All files of somebody's export, in a fixed order."""
+    at = from_ms(sources.clock.now_ms()).strftime("%Y-%m-%d %H:%M UTC")
+    yield Entry("README.txt", text=_README.format(site=sources.site_name, at=at))
+    parts = _Parts(sources, user)
+    for name, part in PARTS.items():
+        yield Entry(name, items=part(parts))
+    async for entry in parts.attempts():
+        yield entry
+
+
+async def _all(document: Any, which: Row, fields: tuple[str, ...] = ()) -> AsyncIterator[Row]:
+    async for page in erasing.walk(document, which, fields):
+        for row in page:
+            yield row
+
+
+def _chosen(row: Row, names: tuple[str, ...]) -> Row:
+    return {name: row.get(name) for name in names}

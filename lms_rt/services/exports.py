@@ -1,0 +1,179 @@
+"""Exports: a copy of everything held about a person, asked for, made by a worker, fetched for some days, and forgotten.
+
+One at a time: whoever asks while one is being made is given that one. What is in it is `export_parts.py`'s.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import datetime, timedelta
+
+from config.settings import Settings
+from documents.base import Row
+from documents.export import OPEN, Export
+from documents.user import User
+from lms_rt.clock import Clock, rfc3339
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.channels import user_channel
+from lms_rt.contracts.mails import ExportReady
+from lms_rt.contracts.outbox import Write, event, job
+from lms_rt.contracts.privacy import EXPORT_URL, ExportView
+from lms_rt.errors import Code, Refused
+from lms_rt.ids import derived_id, new_id, random_token
+from lms_rt.services.archive import archived
+from lms_rt.services.contended import until_written
+from lms_rt.services.export_parts import Sources, entries_of
+from lms_rt.services.relay import Relay
+from lms_rt.storage.files.base import FileMissing, FileStore
+
+TASK = "exports.build"
+STALE = timedelta(days=1)
+"""Nobody is at work on it any more: the next request begins another."""
+PREFIX = "exp"
+
+_log = logging.getLogger(__name__)
+
+
+class Exports:
+    """Makes them and hands them out."""
+
+    def __init__(self, *, settings: Settings, clock: Clock, relay: Relay, files: FileStore, sources: Sources) -> None:
+        self._kept = timedelta(days=settings.retention_exports_days)
+        self._clock, self._relay, self._files, self._sources = clock, relay, files, sources
+
+    # --- for the person ---
+
+    async def ask(self, actor: Actor) -> ExportView:
+        """A new export, or the one that is being made."""
+
+        async def step() -> Row | None:
+            row = await Export.find_newest(actor.user_id)
+            if row is not None and row["status"] in OPEN:
+                if row["created_at"] > self._clock.now() - STALE:
+                    return row
+                await Export.end(row["_id"], {"status": "failed"}, at=self._clock.now())
+            return await self._begin(actor.user_id)
+
+        row = await until_written(step)
+        await self._relay.hand_over(Export, row["_id"])
+        return self._view(row)
+
+    async def tell(self, actor: Actor) -> ExportView:
+        """How far the newest is. 404 before the first."""
+        row = await Export.find_newest(actor.user_id)
+        if row is None:
+            raise Refused(Code.NOT_FOUND)
+        return self._view(row)
+
+    async def fetch(self, actor: Actor) -> tuple[ExportView, AsyncGenerator[bytes, None]]:
+        """The newest export and its file, while it is there."""
+        row = await Export.find_newest(actor.user_id)
+        view = None if row is None else self._view(row)
+        if row is None or view is None or view.url is None:
+            raise Refused(Code.NOT_FOUND)
+        chunks = self._files.read(row["file_id"])
+        try:
+            first = await anext(chunks)
+        except (FileMissing, StopAsyncIteration):
+            raise Refused(Code.NOT_FOUND) from None
+        return view, _joined(first, chunks)
+
+    async def _begin(self, user_id: str) -> Row | None:
+        at, export_id = self._clock.now(), new_id(PREFIX)
+        fields: Row = {
+            "user_id": user_id,
+            "status": "waiting",
+            "open_key": user_id,
+            "version": 1,
+            "created_at": at,
+            "updated_at": at,
+        }
+        once = derived_id("job", export_id)
+        intents = [job(Write(1, at), TASK, {"export_id": export_id}, job_id=once)]
+        return {"_id": export_id, **fields} if await Export.add(export_id, fields, intents) else None
+
+    def _view(self, row: Row) -> ExportView:
+        expires_at: datetime | None = row.get("expires_at")
+        status = row["status"]
+        if status == "ready" and (expires_at is None or expires_at <= self._clock.now()):
+            status = "expired"
+        return ExportView(
+            id=row["_id"],
+            status=status,
+            created_at=row["created_at"],
+            expires_at=expires_at,
+            size_bytes=row.get("size_bytes"),
+            url=EXPORT_URL if status == "ready" else None,
+        )
+
+    # --- for the workers ---
+
+    async def build(self, export_id: str) -> None:
+        """Make it, and tell; again after a crash, from the beginning. One that was made or given up is left alone."""
+        if not await Export.begin(export_id, self._clock.now()):
+            return
+        row = await Export.find_row(export_id)
+        user = None if row is None else await User.find_by_id(row["user_id"])
+        if user is None or user.erasing_at is not None:
+            await self.give_up(export_id)
+            return
+        file_id = f"{export_id}{random_token(6).lower().translate(_PLAIN)}.zip"
+        saved = await self._files.save(file_id, archived(entries_of(self._sources, user), self._clock.now()))
+        at = self._clock.now()
+        expires_at = at + self._kept
+        fields = {
+            "status": "ready",
+            "file_id": file_id,
+            "size_bytes": saved.size_bytes,
+            "sha256": saved.sha256,
+            "expires_at": expires_at,
+        }
+        if not await Export.end(export_id, fields, at=at, intents=_told(export_id, user.id, at, expires_at)):
+            await self._files.remove(file_id)
+            return
+        _log.info("export %s is ready", export_id)
+        await self._relay.hand_over(Export, export_id)
+
+    async def give_up(self, export_id: str) -> None:
+        """It will not be made: its person may ask again."""
+        await Export.end(export_id, {"status": "failed"}, at=self._clock.now())
+
+    # --- retention ---
+
+    async def forget(self, before: datetime, *, limit: int) -> int:
+        """Remove some that were asked for before then, files first, and files that no export speaks of; how many."""
+        rows = await Export.find_before(before, limit=limit)
+        for row in rows:
+            if row.get("file_id"):
+                await self._files.remove(row["file_id"])
+            await Export.remove(row["_id"])
+        if rows:
+            return len(rows)
+        left = await self._files.find_ids(before=before, limit=limit)
+        named = await Export.find_named(left)
+        unnamed = [file_id for file_id in left if file_id.startswith(f"{PREFIX}_") and file_id not in named]
+        for file_id in unnamed:
+            await self._files.remove(file_id)
+        return len(unnamed)
+
+
+_PLAIN = str.maketrans("", "", "-_")
+
+
+def _told(export_id: str, user_id: str, at: datetime, expires_at: datetime) -> list[Row]:
+    write = Write(2, at)
+    data = {"export_id": export_id, "expires_at": rfc3339(expires_at), "url": EXPORT_URL}
+    mail = ExportReady(link="/me/security", expires_at=expires_at).model_dump(mode="json")
+    args = {"template": "export_ready", "user_id": user_id, "data": mail}
+    once = derived_id("job", export_id, "mail")
+    return [
+        event(write, "export_ready", n=0, channels=[user_channel(user_id)], data=data),
+        job(write, "mail.send", args, job_id=once),
+    ]
+
+
+async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    yield first
+    async for chunk in rest:
+        yield chunk

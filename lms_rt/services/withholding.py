@@ -1,0 +1,90 @@
+"""Taking a person out of what speaks of them: names become …, addresses go, ids stay. Pure.
+
+An id leads to nobody once the account behind it holds nothing; the school's numbers, and its order of events, rest on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+WITHHELD = "…"
+"""Stands where a name stood, in any language."""
+ERASED_DOMAIN = "erased.invalid"
+"""No mail can ever be sent there (RFC 2606)."""
+
+_OWNER_IDS = ("id", "user_id", "student_id")
+_MAKER_IDS = ("instructor_id", "author_id", "created_by")
+_NAMES = ("full_name", "student_name", "instructor_name", "author_name")
+_FIELDS: Mapping[str, Any] = {
+    **dict.fromkeys(_NAMES, WITHHELD),
+    "metadata": {},
+    "review": None,
+    "locale": "en",
+    "timezone": "UTC",
+    "avatar_file_id": None,
+    "email_verified_at": None,
+    "last_login_at": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Who is erased: their id, and by what else they are known. `own_ids` are those of what they wrote."""
+
+    user_id: str
+    full_name: str
+    email: str
+    email_key: str
+    own_ids: frozenset[str] = frozenset()
+
+    @property
+    def addresses(self) -> Collection[str]:
+        """The spellings of their address."""
+        return {self.email, self.email_key} - {""}
+
+    def is_named_in(self, text: str) -> bool:
+        """Does their address or whole name stand in it?"""
+        folded = text.casefold()
+        return any(word.casefold() in folded for word in self._words())
+
+    def _words(self) -> list[str]:
+        # One that is shorter stands in too much else; wherever an id says whose it is, it goes all the same.
+        name = [self.full_name] if len(self.full_name) > 3 and self.full_name != WITHHELD else []
+        addresses = [address for address in self.addresses if not address.endswith(ERASED_DOMAIN)]
+        return [*sorted(addresses, key=len, reverse=True), *name]
+
+    def without_words(self, text: str) -> str:
+        """The text without them."""
+        for word in self._words():
+            text = re.sub(re.escape(word), WITHHELD, text, flags=re.IGNORECASE)
+        return text
+
+
+def erased_address(user_id: str) -> str:
+    """What stands in place of an address: unique, and nobody's."""
+    return f"erased+{user_id}@{ERASED_DOMAIN}"
+
+
+def withheld(value: Any, leaving: Leaving) -> Any:
+    """The same without the person: in every object that is about them, and in every text that names them."""
+    if isinstance(value, str):
+        return leaving.without_words(value)
+    if isinstance(value, Mapping):
+        fields = _fields_to_blank(value, leaving)
+        return {name: fields[name] if name in fields else withheld(one, leaving) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [withheld(one, leaving) for one in value]
+    return value
+
+
+def _fields_to_blank(value: Mapping[str, Any], leaving: Leaving) -> Mapping[str, Any]:
+    """What is blanked in an object: all that is private, where it is about them, or who it is by."""
+    if any(value.get(name) == leaving.user_id for name in _OWNER_IDS):
+        return {**_FIELDS, "email": erased_address(leaving.user_id)}
+    is_theirs = any(value.get(name) == leaving.user_id for name in _MAKER_IDS)
+    if is_theirs or any(isinstance(one, str) and one in leaving.own_ids for one in value.values()):
+        return dict.fromkeys(_NAMES, WITHHELD)
+    return {}

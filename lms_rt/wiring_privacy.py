@@ -1,0 +1,74 @@
+"""What privacy needs, wired: files, exports, and the end of accounts. `bootstrap.py` does the rest. No rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from config.settings import Settings
+from lms_rt.afterwards import Afterwards
+from lms_rt.bus.base import Bus
+from lms_rt.clock import Clock
+from lms_rt.services.attempt_clock import AttemptClock
+from lms_rt.services.enrollments import Enrollments
+from lms_rt.services.erasure import Erasure, Means
+from lms_rt.services.export_parts import Sources
+from lms_rt.services.exports import Exports
+from lms_rt.services.results import Results
+from lms_rt.services.traces import Traces
+from lms_rt.storage.backup import UPLOADS_NAME
+from lms_rt.storage.files.base import FileStore
+from lms_rt.storage.files.gridfs import GridFiles
+from lms_rt.storage.files.local import LocalFiles
+from lms_rt.storage.mongo import OpenDatabase
+from lms_rt.wiring_accounts import AccountServices
+
+
+@dataclass(frozen=True)
+class PrivacyServices:
+    """The services of privacy, and the files that they keep."""
+
+    files: FileStore
+    exports: Exports
+    erasure: Erasure
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What privacy is wired to."""
+
+    after: Afterwards
+    accounts: AccountServices
+    bus: Bus
+    database: OpenDatabase
+    enrollments: Enrollments
+    attempt_clock: AttemptClock
+
+
+def wired_privacy(settings: Settings, clock: Clock, around: Around) -> PrivacyServices:
+    """All of them."""
+    relay, files = around.after.relay, files_of(settings, clock, around.database)
+    sources = Sources(
+        clock=clock,
+        site_name=settings.project_name,
+        preferences=around.after.preferences,
+        results=Results(clock=clock),
+    )
+    exports = Exports(settings=settings, clock=clock, relay=relay, files=files, sources=sources)
+    around.after.retention.add_rule("exports", settings.retention_exports_days + 1, exports.forget)
+    means = Means(
+        sign_ins=around.accounts.sign_ins,
+        sessions=around.accounts.sessions,
+        enrollments=around.enrollments,
+        grading=around.attempt_clock.grading,
+        files=files,
+        traces=Traces(bus=around.bus, database=around.database),
+    )
+    erasure = Erasure(settings=settings, clock=clock, relay=relay, means=means)
+    return PrivacyServices(files=files, exports=exports, erasure=erasure)
+
+
+def files_of(settings: Settings, clock: Clock, database: OpenDatabase) -> FileStore:
+    """Where files lie: beside the embedded store, else in the database that all nodes reach."""
+    if database.is_embedded:
+        return LocalFiles(settings.lms_data_dir / UPLOADS_NAME)
+    return GridFiles(database.motor, clock=clock)
