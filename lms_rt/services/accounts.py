@@ -19,7 +19,7 @@ from lms_rt.contracts.accounts import (
 )
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import refuse_changed_read_only
-from lms_rt.contracts.outbox import Write, event, job
+from lms_rt.contracts.outbox import Deed, Write, audit, event, job
 from lms_rt.errors import Code, Refused, invalid
 from lms_rt.ids import new_id
 from lms_rt.security.passwords import PasswordHasher
@@ -34,10 +34,12 @@ from lms_rt.services.sign_ins import Proof, SignIns
 from lms_rt.services.user_search import found_by
 from lms_rt.services.user_views import user_view
 
+_CONSOLE = Actor("usr_console", Role.ADMIN)
+
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """What an account is made of, checked, its password hashed."""
+    """What an account is made of, checked, its password hashed. One that others made stands in the audit log."""
 
     email: str
     email_key: str
@@ -47,6 +49,7 @@ class NewAccount:
     user_id: str = ""
     is_verified: bool = False
     is_unconfirmed: bool = False
+    made_by: Actor | None = None
 
 
 class Accounts:
@@ -98,7 +101,7 @@ class Accounts:
             present = await self._require_user(actor.user_id)
             refuse_other_version(present.version, expected_version)
             refuse_changed_read_only(change, user_view(present))
-            return await self._change(present, change.given())
+            return await self._change(actor, present, change.given())
 
         user = await until_written(step)
         await self._relay.hand_over(User, user.id)
@@ -107,7 +110,7 @@ class Accounts:
     async def create_admin(self, email: str, password: str, full_name: str) -> UserView:
         """An administrator, made at the console by whoever runs the server."""
         account = await self._checked(email.strip(), password, full_name.strip(), Role.ADMIN)
-        user = await self.add(replace(account, is_verified=True))
+        user = await self.add(replace(account, is_verified=True, made_by=_CONSOLE))
         if user is None:
             raise Refused(Code.EMAIL_TAKEN)
         return user_view(user)
@@ -122,6 +125,9 @@ class Accounts:
         if is_welcomed:
             mails = ("welcome", "email_verification")
             intents += [job(write, "mail.send", {"template": mail, "user_id": user_id}) for mail in mails]
+        if account.made_by is not None:
+            made = {name: getattr(account, name) for name in ("email", "full_name", "role")}
+            intents.append(audit(write, account.made_by, "user.create", kind="user", target_id=user_id, after=made))
         user = User(
             id=user_id,
             email=account.email,
@@ -144,7 +150,7 @@ class Accounts:
         await self._relay.hand_over(User, user_id)
         return user
 
-    async def _change(self, user: User, fields: dict[str, Any]) -> User | None:
+    async def _change(self, actor: Actor, user: User, fields: dict[str, Any]) -> User | None:
         """Set what is new of these; None when somebody else was first."""
         changed = {name: value for name, value in fields.items() if getattr(user, name) != value}
         if changed.get("avatar_file_id") is not None:
@@ -155,6 +161,8 @@ class Accounts:
         told = {"user_id": user.id, "changed": sorted(changed)}
         write = Write(user.version + 1, at)
         intents = [event(write, "user_updated", n=0, channels=[], data=told, record="user.updated")]
+        before = {name: getattr(user, name) for name in changed}
+        intents += Deed(actor, "user.change").intents(write, user.id, before=before, after=changed)
         stored = changed | (found_by(changed["full_name"], user.email) if "full_name" in changed else {})
         if not await User.change(user.id, stored, at, expected_version=user.version, intents=intents):
             return None
