@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from handlers.rest.access import PUBLIC
-from handlers.rest.session_cookies import cleared_cookies, session_cookies
+from handlers.rest.errors import status_of
+from handlers.rest.session_cookies import cleared_cookies, cookie_names, device_cookie, session_cookies
 from handlers.web.base import PageHandler, Screen, is_own_path
 from handlers.web.navigation import home_path_of
 from lms_rt.contracts.accounts import RegistrationDraft, SignInDraft, TokensView
@@ -14,6 +15,7 @@ from lms_rt.errors import Code, FieldError, Refused
 from lms_rt.security.sessions import Device
 
 _SHEETS = ("pages.css",)
+_TRY_LATER = frozenset({Code.BUSY, Code.RATE_LIMITED, Code.ACCOUNT_LOCKED})
 
 
 class EntrancePage(PageHandler):
@@ -36,7 +38,8 @@ class EntrancePage(PageHandler):
         return path if is_own_path(path) else home_path_of(self.actor)
 
     def _device(self) -> Device:
-        return Device(program=self.request.headers.get("User-Agent", "")[:300], address=str(self.request.remote_ip))
+        program, address = self.request.headers.get("User-Agent", "")[:300], str(self.request.remote_ip)
+        return Device(program, address, mark=self.get_cookie(cookie_names(self.services.settings).device) or "")
 
     def _enter(self, tokens: TokensView) -> None:
         """Set the cookies of the session and go on."""
@@ -44,17 +47,23 @@ class EntrancePage(PageHandler):
         csrf_token = sessions.csrf.issue(sessions.session_of(tokens.refresh_token))
         for cookie in session_cookies(self.services.settings, tokens, csrf_token):
             self.write_cookie(cookie)
+        mark = self.services.device_marks.renewed(self._device().mark, tokens.user.id)
+        self.write_cookie(device_cookie(self.services.settings, mark))
         if "nu-arab" in tokens.user.locale:
             self.keep("lms_digits", "arab")
         path = self.get_argument("next", "")
         home = "/home" if tokens.user.role == "student" else "/teach"
         self.redirect(path if is_own_path(path) else home, status=303)
 
-    def _show_form(self, values: dict[str, str], errors: tuple[FieldError, ...]) -> None:
+    def _show_form(
+        self, values: dict[str, str], errors: tuple[FieldError, ...], refused: Refused | None = None
+    ) -> None:
         prefix = (f"{self.t('client.error_title')} {self.t(self.heading)}",) if errors else (self.t(self.heading),)
         rows = [(error.field, self._words_of(error)) for error in errors]
         if errors:
-            self.set_status(422)
+            self.set_status(status_of(refused.code) if refused and refused.code in _TRY_LATER else 422)
+        if refused:
+            self.tell_when(refused)
         screen = Screen(self.template, title=prefix, sheets=_SHEETS, scripts=self.scripts)
         path = self.get_argument("next", "")
         following = path if is_own_path(path) else ""
@@ -71,6 +80,7 @@ class SignInPage(EntrancePage):
     """/signin. With scripts, `signin.js` first tries to go on with the session that the browser may still have."""
 
     template, heading, scripts = "signin.html", "accounts.sign_in", ("shell.js", "signin.js")
+    limit = "sign_in"
 
     async def post(self) -> None:
         """Sign in, or show the form again with the address kept."""
@@ -81,14 +91,14 @@ class SignInPage(EntrancePage):
         except ValidationError:
             self._refuse(email, "invalid_credentials")
         except Refused as refused:
-            if refused.code not in {Code.INVALID_CREDENTIALS, Code.BUSY, Code.RATE_LIMITED}:
+            if refused.code not in {Code.INVALID_CREDENTIALS, *_TRY_LATER}:
                 raise
-            self._refuse(email, refused.code.code)
+            self._refuse(email, refused.code.code, refused)
         else:
             self._enter(tokens)
 
-    def _refuse(self, email: str, code: str) -> None:
-        self._show_form({"email": email}, (FieldError("email", "", code),))
+    def _refuse(self, email: str, code: str, refused: Refused | None = None) -> None:
+        self._show_form({"email": email}, (FieldError("email", "", code),), refused)
 
 
 class RegisterPage(EntrancePage):
@@ -105,7 +115,7 @@ class RegisterPage(EntrancePage):
         except ValidationError as error:
             self._show_form(values, tuple(field_errors(error)))
         except Refused as refused:
-            self._show_form(values, _faults_of(refused))
+            self._show_form(values, _faults_of(refused), refused)
         else:
             self._enter(tokens)
 
@@ -113,7 +123,7 @@ class RegisterPage(EntrancePage):
 def _faults_of(refused: Refused) -> tuple[FieldError, ...]:
     if refused.fields:
         return refused.fields
-    if refused.code in {Code.EMAIL_TAKEN, Code.BUSY, Code.RATE_LIMITED}:
+    if refused.code in {Code.EMAIL_TAKEN, *_TRY_LATER}:
         return (FieldError("email", refused.detail, refused.code.code),)
     raise refused
 

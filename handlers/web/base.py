@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
@@ -21,6 +22,7 @@ from handlers.exchange import this_exchange
 from handlers.rest.access import Access, refuse_impersonator
 from handlers.rest.calls import Cookie
 from handlers.rest.errors import problem_of, status_of
+from handlers.rest.limits import Limits, limit_headers, refuse_too_many
 from handlers.web.assets import assets
 from handlers.web.navigation import home_path_of, links_of
 from handlers.web.presentation import Reader, csrf_input, environment
@@ -28,6 +30,7 @@ from handlers.web.translation import DIRECTIONS, LANGUAGES, Language, Translator
 from lms_rt.contracts.actor import STRANGER, Actor
 from lms_rt.errors import Code, Refused
 from lms_rt.security.csrf import STRANGERS
+from lms_rt.security.rate_limits import LimitClass
 
 if TYPE_CHECKING:
     from lms_rt.bootstrap import Services
@@ -72,16 +75,22 @@ def sign_in_path(path: str) -> str:
 
 
 class PageHandler(RequestHandler):
-    """One page. Subclasses declare `access` (and `is_own_alone`, if nobody may see it in another's place) and write `get` (and `post` for forms that work without scripts)."""
+    """One page. Subclasses declare `access` and write `get` (and `post` for forms that work without scripts).
+
+    They also declare `is_own_alone`, if nobody may see it in another's place, and by `limit` the class that its form
+    counts among, as operations do; without one it is auth for strangers, and general for who is signed in.
+    """
 
     access: ClassVar[Access]
     is_own_alone: ClassVar[bool] = False
+    limit: ClassVar[str] = ""
     actor: Actor = STRANGER
     language: Language = "en"
     theme: str = "system"
     unread: int = 0
     has_shell: ClassVar[bool] = True
     _csrf_token: str = ""
+    _limit_headers: Mapping[str, str] = MappingProxyType({})
 
     @property
     def services(self) -> Services:
@@ -99,6 +108,8 @@ class PageHandler(RequestHandler):
         """Nothing of a page is kept by anybody. (The guards are on every response: `handlers/headers.py`.)"""
         self.set_header("Cache-Control", "no-store")
         self.set_header("Vary", "Cookie, Accept-Language")
+        for name, value in self._limit_headers.items():
+            self.set_header(name, value)
 
     async def prepare(self) -> None:
         """Language, theme, reader, right to be here, and where a form came from; a stranger is sent to sign in."""
@@ -108,6 +119,7 @@ class PageHandler(RequestHandler):
         if self.request.method == "OPTIONS":
             return
         self.actor = await self.find_actor()
+        await self._charge()
         if self.actor.is_stranger and not self.access.is_public:
             self.redirect(sign_in_path(self.request.uri or "/"), status=303)
             return
@@ -118,6 +130,18 @@ class PageHandler(RequestHandler):
             self.check_form()
         if self.has_bell:
             self.unread = (await self.services.notifications.unread(self.actor)).unread
+
+    async def _charge(self) -> None:
+        """Count the request; refused when it is one too many. A class of thirty opens its pages from one address."""
+        limits: Limits = self.settings["limits"]
+        is_form, is_stranger = self.request.method == "POST", self.actor.is_stranger
+        by_reader = (LimitClass.AUTH if is_form else LimitClass.PAGES) if is_stranger else LimitClass.GENERAL
+        name = self.limit if is_form and self.limit else by_reader.value
+        charge = await limits.charge(self.request, name, self.actor)
+        self._limit_headers = limit_headers(charge)
+        for header, value in self._limit_headers.items():
+            self.set_header(header, value)
+        refuse_too_many(charge)
 
     @property
     def has_bell(self) -> bool:
@@ -279,8 +303,15 @@ class PageHandler(RequestHandler):
         self.set_status(status)
         if status == 405:
             self.set_header("Allow", ", ".join(self.allowed))
+        if isinstance(error, Refused):
+            self.tell_when(error)
         screen = Screen("error.html", title=(self.t(f"fault.{kind}_title"),))
         self.show(screen, kind=kind, request_id=self.request_id, can_retry=self.request.method in {"GET", "HEAD"})
+
+    def tell_when(self, refused: Refused) -> None:
+        """Where a refusal says when to come again, its page does."""
+        if (seconds := refused.data.get("retry_after_seconds")) is not None:
+            self.set_header("Retry-After", str(seconds))
 
     @property
     def request_id(self) -> str:
@@ -304,15 +335,18 @@ class PageHandler(RequestHandler):
         return result
 
 
-def _kind_of(error: BaseException | None, status: int) -> Literal["missing", "forbidden", "form", "away", "broken"]:
+def _kind_of(
+    error: BaseException | None, status: int
+) -> Literal["missing", "forbidden", "form", "away", "limited", "broken"]:
     code = error.code if isinstance(error, Refused) else None
     if code is Code.CSRF_FAILED:
         return "form"
     number = status_of(code) if code else status
-    known: Mapping[int, Literal["missing", "forbidden", "away"]] = {
+    known: Mapping[int, Literal["missing", "forbidden", "away", "limited"]] = {
         403: "forbidden",
         404: "missing",
         405: "missing",
+        429: "limited",
         503: "away",
     }
     return known.get(number, "broken")
