@@ -1,4 +1,6 @@
-"""The passwords that people choose most, from zxcvbn's list (30,000 of leaked ones). What else is refused is `password_rules.py`'s.
+"""The passwords that people choose most, from zxcvbn's lists. What else is refused is `password_rules.py`'s.
+
+A word stands in one of its lists only, so that the many passwords that are first names are looked for among those.
 
 Reading the list costs a hundred milliseconds: `load` does it beside the loop, before the first password is chosen.
 """
@@ -8,16 +10,14 @@ from __future__ import annotations
 import unicodedata
 from functools import cache
 
-_DIGITS = "0123456789"
-LEAST_CORE = 5
-"""Of a password so much must be left without the digits around it before that alone counts: "ann1984" is no "ann"."""
+_LISTS = ("passwords", "male_names", "female_names")
+LEAST_LENGTH = 5
+"""Of a password so much must be left without the digits around it before that alone counts: "ann-1984" is no "ann"."""
 
 
 def is_listed(folded: str) -> bool:
-    """Is it on the list, as a whole or without the digits before and behind? Both in lower case, letters and digits only."""
-    core = folded.strip(_DIGITS)
-    listed = _listed()
-    return folded in listed or (len(core) >= LEAST_CORE and core in listed)
+    """Is it on the list? In lower case, letters and digits only; what is too short to say anything is not."""
+    return len(folded) >= LEAST_LENGTH and folded in _listed()
 
 
 def load() -> None:
@@ -35,4 +35,4 @@ def fold(text: str) -> str:
 def _listed() -> frozenset[str]:
     from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415 - only when it is needed
 
-    return frozenset(fold(word) for word in FREQUENCY_LISTS["passwords"]) - {""}
+    return frozenset(fold(word) for name in _LISTS for word in FREQUENCY_LISTS[name])

@@ -82,10 +82,9 @@ def _is_common(text: str) -> bool:
     folded = fold(text.translate(_SIGNS_FOR_LETTERS)) or text
     if len(set(folded)) <= 2 or _is_repetition(folded) or _is_run(folded):
         return True
-    core = folded.strip(_DIGITS)
-    if core in _COMMON_WORDS or core.translate(_DIGITS_FOR_LETTERS) in _COMMON_WORDS:
-        return True
-    return any(is_listed(form) for form in (fold(text), folded, folded.translate(_DIGITS_FOR_LETTERS)))
+    cores = [form.strip(_DIGITS) for form in (folded, fold(text))]
+    forms = {*cores, *(core.translate(_DIGITS_FOR_LETTERS) for core in cores), folded, fold(text)}
+    return any(form in _COMMON_WORDS or is_listed(form) for form in forms)
 
 
 def _is_repetition(folded: str) -> bool:
