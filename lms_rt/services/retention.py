@@ -13,6 +13,7 @@ from documents.event_record import EventRecord
 from documents.idempotency import IdempotencyRecord
 from documents.job import Job
 from documents.notification import Notification
+from documents.one_time import OneTime
 from documents.session import Session
 from documents.ticket import SpareTicket
 from documents.webhook_delivery import WebhookDelivery
@@ -22,6 +23,8 @@ from lms_rt.clock import Clock, to_ms
 PAGE = 500
 IDEMPOTENCY_DAYS = 1
 """An answer is given again for so long, and no longer."""
+LINK_DAYS = 1
+"""A link of a mail is known as one that is over for so long; then it is none of ours."""
 
 Forget = Callable[..., Awaitable[int]]
 """Given a moment and `limit`: removes so many at most from before then, and says how many."""
@@ -65,6 +68,7 @@ class Retention:
             "notifications": (kept.retention_notifications_days, Notification.forget),
             "webhook deliveries": (kept.retention_webhook_deliveries_days, WebhookDelivery.forget),
             "sessions": (kept.retention_ended_sessions_days, Session.forget_ended),
+            "links that held once": (LINK_DAYS, OneTime.forget_over),
             "idempotency keys": (IDEMPOTENCY_DAYS, _forget_keys),
             **self._more,
         }
