@@ -116,7 +116,16 @@ def _outcome(session: LiveSession, command: Command | None, frame: CommandFrame)
         asked = read_model(command.model, frame.fields)
     except Refused as refused:
         raise Refused(Code.INVALID_COMMAND, fields=refused.fields) from None
+    if session.actor.is_impersonated:
+        return _noted(session, command, asked)
     return command.function(session, asked)
+
+
+async def _noted(session: LiveSession, command: Command, asked: Draft) -> Any:
+    """What is done in somebody else's place is recorded first."""
+    await session.services.audit.note_use(session.actor, "command", command.type)
+    outcome = command.function(session, asked)
+    return await outcome if asyncio.iscoroutine(outcome) else outcome
 
 
 def _reply_of_fault(frame: CommandFrame, fault: Exception) -> tuple[bytes, str]:

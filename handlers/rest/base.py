@@ -116,6 +116,7 @@ class RestHandler(RequestHandler):
             raise
         self._exchange.user_id = actor.user_id
         await self._charge(actor)
+        await self._spine.services.audit.note_use(actor, "request", f"{self.request.method} {self.request.path}")
         return actor
 
     async def _charge(self, actor: Actor) -> None:

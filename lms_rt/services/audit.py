@@ -25,6 +25,7 @@ from lms_rt.security.audit_chain import AuditChain, Link
 from lms_rt.services.contended import until_written
 
 MAX_BATCH = 100
+MAX_USE_LENGTH = 200
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +41,11 @@ class Audit:
     async def record(self, actor: Actor, action: str, **act: Unpack[Act]) -> None:
         """Record what is about to be done and has no aggregate to lie beside. Raises when it cannot be: then do nothing."""
         await self.append({"id": new_id("aud"), "at": self._clock.now(), "data": facts_of(actor, action, act)})
+
+    async def note_use(self, actor: Actor, kind: str, what: str) -> None:
+        """Record each thing that is asked for in somebody else's place, before it is answered; of others nothing."""
+        if actor.is_impersonated:
+            await self.record(actor, "impersonation.use", kind=kind, target_id=what[:MAX_USE_LENGTH])
 
     async def append(self, intent: Row) -> None:
         """Keep the facts of an intent, once."""
