@@ -123,6 +123,7 @@ class PageHandler(RequestHandler):
         if self.actor.is_stranger and not self.access.is_public:
             self.redirect(sign_in_path(self.request.uri or "/"), status=303)
             return
+        await self.services.audit.note_use(self.actor, "page", f"{self.request.method} {self.request.path}")
         self.access.check(self.actor)
         if self.is_own_alone:
             refuse_impersonator(self.actor)
