@@ -67,6 +67,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=TokensView,
         codes=_ANSWER_CODES,
         is_secret=True,
+        limit="sign_in",
         summary="Sign in: the second step",
         description="The challenge of the first step and a code: of the app, of the mail, or a recovery code. Each holds once.",
     ),
@@ -79,6 +80,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=BrowserSessionView,
         codes=(*_ANSWER_CODES, Code.ORIGIN_REFUSED),
         is_secret=True,
+        limit="sign_in",
         summary="Sign in as a browser: the second step",
     ),
     Operation(

@@ -11,6 +11,7 @@ from handlers.web.base import PageHandler, Screen, is_own_path
 from handlers.web.navigation import home_path_of
 from lms_rt.contracts.accounts import RegistrationDraft, SignInDraft, TokensView
 from lms_rt.contracts.base import field_errors
+from lms_rt.contracts.mfa import MfaRequiredView, required_of
 from lms_rt.errors import Code, FieldError, Refused
 from lms_rt.security.sessions import Device
 
@@ -69,6 +70,27 @@ class EntrancePage(PageHandler):
         following = path if is_own_path(path) else ""
         self.show(screen, values=values, errors=rows, next_path=following, is_sign_in_page=True)
 
+    def ask_code(
+        self, required: MfaRequiredView, *, kind: str = "", refused: Refused | None = None, said: str = ""
+    ) -> None:
+        """Show the form of the second step. Its token stands in the form alone: never in an address, never in a cookie."""
+        errors = () if refused is None else (FieldError("code", "", refused.code.code),)
+        if refused is not None:
+            self.set_status(status_of(refused.code) if refused.code in _TRY_LATER else 422)
+            self.tell_when(refused)
+        title = self.t("accounts.second_step")
+        prefix = f"{self.t('client.error_title')} {title}" if errors else title
+        path = self.get_argument("next", "")
+        self.show(
+            Screen("signin_code.html", title=(prefix,), sheets=_SHEETS),
+            required=required,
+            kind=kind or required.methods[0],
+            errors=[(error.field, self._words_of(error)) for error in errors],
+            said=said,
+            next_path=path if is_own_path(path) else "",
+            is_sign_in_page=True,
+        )
+
     def _words_of(self, error: FieldError) -> str:
         for key in (f"errors.{error.field}_{error.code}", f"errors.{error.code}"):
             if self.t.knows(key):
@@ -91,6 +113,9 @@ class SignInPage(EntrancePage):
         except ValidationError:
             self._refuse(email, "invalid_credentials")
         except Refused as refused:
+            if refused.code is Code.MFA_REQUIRED:
+                self.ask_code(required_of(refused))
+                return
             if refused.code not in {Code.INVALID_CREDENTIALS, *_TRY_LATER}:
                 raise
             self._refuse(email, refused.code.code, refused)

@@ -20,6 +20,7 @@ from handlers.web import (
     quiz_editor,
     quizzes,
     room,
+    second_step,
     teaching,
     unsubscribe,
     webhooks,
@@ -46,6 +47,7 @@ PAGES: list[Row] = checked(
     [
         (r"/static/([0-9a-f]{12})/([\w./-]+)", assets.StaticHandler),
         *accounts.PAGES,
+        *second_step.PAGES,
         *catalogue.PAGES,
         *home.PAGES,
         *learning.PAGES,

@@ -79,8 +79,8 @@ export function clearErrors(form) {
 }
 
 function wordsOfProblem(problem) {
-  const key = `errors.${problem.code}`;
-  return hasWords(key) ? t(key) : problem.message;
+  const key = [`errors.${problem.code}`, `client.${problem.code}`].find(hasWords);
+  return key ? t(key) : problem.message;
 }
 
 /** Show why the form was refused; the summary takes focus. */
