@@ -15,7 +15,7 @@ from documents.user import User
 from lms_rt.clock import Clock, rfc3339
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.mfa import MailedCodeView, MfaEnd, MfaRequest, RecoveryCodesView, TotpSetupView
-from lms_rt.contracts.outbox import Intent, Write, event, job
+from lms_rt.contracts.outbox import Intent, Write, audited, event, job
 from lms_rt.errors import Code, Refused
 from lms_rt.ids import new_id
 from lms_rt.security.mfa import new_recovery_codes, new_totp_secret, otpauth_uri, qr_svg, recovery_hash
@@ -60,7 +60,7 @@ class Mfa:
             user = await self._require_user(actor)
             if user.mfa is not None:
                 raise Refused(Code.CONFLICT, "The second step is on.")
-            return await self._switch_on(user, code, hashes)
+            return await self._switch_on(actor, user, code, hashes=hashes)
 
         await until_written(step)
         await self._relay.hand_over(User, actor.user_id)
@@ -81,7 +81,7 @@ class Mfa:
 
         async def step() -> bool | None:
             present = await self._require_user(actor)
-            intents = self._intents(present, is_enabled=False)
+            intents = self._intents(actor, present, is_enabled=False)
             is_done = await SecondStep.switch_off(present, self._clock.now(), intents=intents)
             return is_done or present.mfa is None or None
 
@@ -91,7 +91,7 @@ class Mfa:
 
     # --- parts ---
 
-    async def _switch_on(self, user: User, code: str, hashes: list[str | None]) -> bool | None:
+    async def _switch_on(self, actor: Actor, user: User, code: str, *, hashes: list[str | None]) -> bool | None:
         """True once it is; None when the account was changed meanwhile. A wrong code is refused."""
         pending = self._pending_of(user, "on")
         if pending is None or not await SecondStep.add_pending_try(user.id, pending["id"], limit=MAX_TRIES):
@@ -105,7 +105,7 @@ class Mfa:
             if time_step is None:
                 raise Refused(Code.INVALID_CODE)
             step |= {"secret": pending["secret"], "last_step": time_step}
-        intents = self._intents(user, is_enabled=True)
+        intents = self._intents(actor, user, is_enabled=True)
         return await SecondStep.switch_on(user, pending["id"], step, self._clock.now(), intents=intents) or None
 
     async def _mail_code(self, user: User, act: _Act) -> MailedCodeView:
@@ -135,13 +135,15 @@ class Mfa:
         pending = self._pending_of(user, act)
         return pending["id"] if pending else None
 
-    def _intents(self, user: User, *, is_enabled: bool) -> list[Intent]:
+    def _intents(self, actor: Actor, user: User, *, is_enabled: bool) -> list[Intent]:
         write = Write(user.version + 1, self._clock.now())
         told = {"user_id": user.id, "changed": ["mfa_enabled"]}
+        before, after = {"mfa_enabled": user.mfa_enabled}, {"mfa_enabled": is_enabled}
         mail = {"is_enabled": is_enabled, "at": rfc3339(write.at)}
         return [
             event(write, "user_updated", n=0, channels=[], data=told, record="user.updated"),
             job(write, "mail.send", {"template": "mfa_changed", "user_id": user.id, "data": mail}),
+            *audited(write, actor, "user.change", kind="user", target_id=user.id, before=before, after=after),
         ]
 
     async def _require_user(self, actor: Actor) -> User:
