@@ -14,8 +14,9 @@ from pymongo.errors import DuplicateKeyError
 from documents.base import Aggregate, Row, by_ids, with_intents
 from documents.enums import Role
 
-_SIGNED_IN = {"role": 1, "is_active": 1, "permissions": 1, "full_name": 1, "sessions_valid_after_ms": 1}
-_MAIL_ACCOUNT = {"email": 1, "full_name": 1, "locale": 1, "timezone": 1, "is_active": 1}
+_LEAVING = {"erase_at": 1, "erase_by": 1, "erasing_at": 1}
+_SIGNED_IN = {"role": 1, "is_active": 1, "permissions": 1, "full_name": 1, "sessions_valid_after_ms": 1, **_LEAVING}
+_MAIL_ACCOUNT = {"email": 1, "full_name": 1, "locale": 1, "timezone": 1, "is_active": 1, **_LEAVING}
 
 
 class User(Aggregate):
@@ -54,6 +55,16 @@ class User(Aggregate):
     erasing_at: datetime | None = None
     erased_at: datetime | None = None
     """Nothing of the person is left: what refers to the account still leads somewhere."""
+
+    @property
+    def is_leaving(self) -> bool:
+        """Has its owner closed it, who may still keep it?"""
+        return is_leaving_row(vars(self))
+
+    @property
+    def may_sign_in(self) -> bool:
+        """Is it in use, or can it still be kept?"""
+        return self.is_active or self.is_leaving
 
     class Settings(Aggregate.Settings):
         """Collection and indexes."""
@@ -177,3 +188,9 @@ class User(Aggregate):
         which = {"timezone": timezone, "is_active": True, "_id": {"$gt": after}}
         found = cls.rows().find(which, {"_id": 1}).sort("_id", 1).limit(limit)
         return [row["_id"] for row in await found.to_list(length=limit)]
+
+
+def is_leaving_row(row: Mapping[str, Any]) -> bool:
+    """Has the owner of this account closed it, who may still keep it? What an administrator erases is nobody's to keep."""
+    is_closed = not row["is_active"] and row.get("erase_at") is not None
+    return is_closed and row.get("erase_by") is None and row.get("erasing_at") is None

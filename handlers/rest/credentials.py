@@ -34,7 +34,7 @@ class Credentials:
         if not access.reads_credentials:
             return STRANGER
         if authorization is not None and self._takes_bearer:
-            return await self._services.sessions.authenticate(_bearer(authorization))
+            return await self._services.sessions.authenticate(_bearer(authorization), also_leaving=True)
         morsel = request.cookies.get(self._cookies.access) if self._takes_cookie else None
         if morsel is None or not morsel.value:
             return STRANGER
@@ -42,7 +42,7 @@ class Credentials:
 
     async def _identify_by_cookie(self, request: HTTPServerRequest, token: str, access: Access) -> Actor:
         try:
-            actor = await self._services.sessions.authenticate(token)
+            actor = await self._services.sessions.authenticate(token, also_leaving=True)
         except Refused as refused:
             # A browser sends its old cookie along with everything, also with what needs none.
             if access.is_public and refused.code.situation is Situation.UNAUTHENTICATED:

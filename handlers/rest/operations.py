@@ -40,7 +40,7 @@ from pydantic import BaseModel
 from handlers.rest.access import Access, refuse_impersonator
 from handlers.rest.calls import Call, Reply
 from lms_rt.contracts.actor import Actor
-from lms_rt.errors import Code
+from lms_rt.errors import Code, Refused
 from lms_rt.security.rate_limits import UNLIMITED, LimitClass
 
 Endpoint = Callable[[Call], Awaitable[Reply]]
@@ -90,6 +90,7 @@ class _Described:
     limit: str = ""
     audit: str = ""
     is_own_alone: bool = False
+    is_for_leaving: bool = False
     place: Place = Place.API
     is_documented: bool = True
 
@@ -107,7 +108,8 @@ class Operation(_Described):
     - `is_secret`: the reply carries a token: it is never compressed nor stored by anybody on the way;
     - `limit`: the class of requests that it counts among, where its place does not say it (`counts_as`);
     - `audit`: the action under which a change by it stands in the audit log;
-    - `is_own_alone`: nobody may do it in another's place: refused to who acts as somebody else.
+    - `is_own_alone`: nobody may do it in another's place: refused to who acts as somebody else;
+    - `is_for_leaving`: who has closed their account may still do it.
     """
 
     method: str | tuple[str, ...]
@@ -162,6 +164,8 @@ class Operation(_Described):
         self.access.check(actor)
         if self.is_own_alone:
             refuse_impersonator(actor)
+        if actor.is_leaving and not (self.is_for_leaving or self.access.is_public):
+            raise Refused(Code.FORBIDDEN, "This account is closed: it can be kept, and nothing else.")
 
     def parameters(self, pattern: str) -> Iterator[str]:
         """The names in the braces of one of its patterns."""

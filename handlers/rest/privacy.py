@@ -55,6 +55,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=ExportView,
         status=202,
         is_own_alone=True,
+        is_for_leaving=True,
         summary="Ask for a copy of my data",
         description="A ZIP of everything held about the caller, made in the background; `export_ready` and a mail tell of "
         "it. While one is being made, asking again gives that one.",
@@ -66,6 +67,7 @@ ROUTES: tuple[Operation, ...] = (
         SIGNED_IN,
         reply=ExportView,
         is_own_alone=True,
+        is_for_leaving=True,
         codes=(Code.NOT_FOUND,),
         summary="How far the copy of my data is",
     ),
@@ -78,6 +80,7 @@ ROUTES: tuple[Operation, ...] = (
         gives=(ZIP,),
         is_secret=True,
         is_own_alone=True,
+        is_for_leaving=True,
         codes=(Code.NOT_FOUND,),
         summary="Fetch the copy of my data",
     ),
@@ -102,6 +105,7 @@ ROUTES: tuple[Operation, ...] = (
         SIGNED_IN,
         status=204,
         is_own_alone=True,
+        is_for_leaving=True,
         summary="Keep my account after all",
     ),
 )

@@ -17,7 +17,7 @@ async def update_me(call: Call) -> Reply:
 
 
 ROUTES: tuple[Operation, ...] = (
-    Operation("GET", "/users/me", me, SIGNED_IN, reply=UserView, summary="My profile"),
+    Operation("GET", "/users/me", me, SIGNED_IN, reply=UserView, is_for_leaving=True, summary="My profile"),
     Operation(
         ("PATCH", "PUT"),
         "/users/me",

@@ -74,6 +74,10 @@ def sign_in_path(path: str) -> str:
     return "/signin" if path in {"", "/"} else f"/signin?next={quote(path, safe='/')}"
 
 
+KEEP_PATH = "/me/keep"
+"""Where whoever has closed their account is sent."""
+
+
 class PageHandler(RequestHandler):
     """One page. Subclasses declare `access` and write `get` (and `post` for forms that work without scripts).
 
@@ -83,6 +87,7 @@ class PageHandler(RequestHandler):
 
     access: ClassVar[Access]
     is_own_alone: ClassVar[bool] = False
+    is_for_leaving: ClassVar[bool] = False
     limit: ClassVar[str] = ""
     actor: Actor = STRANGER
     language: Language = "en"
@@ -124,6 +129,9 @@ class PageHandler(RequestHandler):
             self.redirect(sign_in_path(self.request.uri or "/"), status=303)
             return
         await self.services.audit.note_use(self.actor, "page", f"{self.request.method} {self.request.path}")
+        if self.actor.is_leaving and not (self.is_for_leaving or self.access.is_public):
+            self.redirect(KEEP_PATH, status=303)
+            return
         self.access.check(self.actor)
         if self.is_own_alone:
             refuse_impersonator(self.actor)
@@ -155,7 +163,7 @@ class PageHandler(RequestHandler):
         if not token:
             return STRANGER
         try:
-            actor: Actor = await self.services.sessions.authenticate(token)
+            actor: Actor = await self.services.sessions.authenticate(token, also_leaving=True)
         except Refused as refused:
             if refused.code is Code.UNAVAILABLE:
                 raise

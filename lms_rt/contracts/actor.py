@@ -12,7 +12,8 @@ class Actor:
     """A signed-in person with what their role and their own permissions allow, or a stranger.
 
     `session_id` is the refresh family; `expires_at_ms` the end of the access token in epoch milliseconds. An administrator
-    who acts as this person is `impersonator_id`.
+    who acts as this person is `impersonator_id`. Who `is_leaving` has closed
+    their account, and may do nothing but keep it.
     """
 
     user_id: str
@@ -22,6 +23,7 @@ class Actor:
     full_name: str = ""
     expires_at_ms: int = 0
     impersonator_id: str = ""
+    is_leaving: bool = False
 
     @property
     def is_stranger(self) -> bool:

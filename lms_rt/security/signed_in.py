@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from documents.base import Row
 from documents.enums import Role
 from documents.session import Session
-from documents.user import User
+from documents.user import User, is_leaving_row
 from lms_rt.clock import Clock
 from lms_rt.errors import Code, Refused
 from lms_rt.security.permissions import Permission, permissions_of
@@ -37,6 +37,7 @@ class Person:
     sessions_valid_after_ms: int
     impersonator_id: str = ""
     impersonator_session_id: str = ""
+    is_leaving: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +91,9 @@ class SignedIn:
         self._sessions: _Memory[Standing] = _Memory(clock)
         self._words = 0
 
-    async def require_person(self, user_id: str, session_id: str) -> Person:
+    async def require_person(self, user_id: str, session_id: str, *, also_leaving: bool = False) -> Person:
         """The person, if account and session (and those of who acts in their place) are valid; else `token_revoked`."""
-        person = await self._require_valid(user_id, session_id)
+        person = await self._require_valid(user_id, session_id, also_leaving=also_leaving)
         if person.impersonator_id:
             _require_acting(person, await self._require_valid(person.impersonator_id, person.impersonator_session_id))
         return person
@@ -150,16 +151,17 @@ class SignedIn:
         session, person = self._sessions.find_stale(session_id), self._people.find_stale(user_id)
         return _valid(person, session) if session is not None and person is not None else None
 
-    async def _require_valid(self, user_id: str, session_id: str) -> Person:
+    async def _require_valid(self, user_id: str, session_id: str, *, also_leaving: bool = False) -> Person:
         known = self._sessions.find(session_id)
         session = known or await self._read_session(session_id)
         person = self._people.find(user_id) or await self._read_person(user_id)
         try:
-            return _valid(person, session)
+            return _valid(person, session, also_leaving=also_leaving)
         except Refused:
             if known is None or known.is_revoked:
                 raise
-        return _valid(person, await self._read_session(session_id))  # it may have been proved again since it was read
+        session = await self._read_session(session_id)
+        return _valid(person, session, also_leaving=also_leaving)  # it may have been proved again since it was read
 
     async def _read_session(self, session_id: str) -> Standing | None:
         words, read_at_ms = self._words, self._clock.now_ms()
@@ -196,6 +198,7 @@ def _person(row: Row) -> Person:
         full_name=row["full_name"],
         is_active=row["is_active"],
         sessions_valid_after_ms=row["sessions_valid_after_ms"],
+        is_leaving=is_leaving_row(row),
     )
 
 
@@ -226,11 +229,11 @@ def _if_valid(person: Person | None, session: Standing | None) -> Person | None:
         return None
 
 
-def _valid(person: Person | None, session: Standing | None) -> Person:
+def _valid(person: Person | None, session: Standing | None, *, also_leaving: bool = False) -> Person:
     if person is None or session is None or session.user_id != person.user_id:
         raise Refused(Code.TOKEN_REVOKED)
     is_over = session.is_revoked or session.proved_ms <= person.sessions_valid_after_ms
-    if is_over or not person.is_active:
+    if is_over or not (person.is_active or (also_leaving and person.is_leaving)):
         raise Refused(Code.TOKEN_REVOKED)
     if not session.impersonator_id:
         return person

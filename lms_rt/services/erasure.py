@@ -49,7 +49,7 @@ TASK = "erasure.run"
 SETTLE = timedelta(seconds=10)
 """So long after an account was closed somebody may still write in its name: nodes know of people for five seconds."""
 AGAIN = timedelta(seconds=5)
-SECURITY_PAGE = "/me/security"
+KEEP_PAGE = "/me/keep"
 
 _log = logging.getLogger(__name__)
 
@@ -97,15 +97,18 @@ class Erasure:
             write = Write(user.version + 1, at)
             told = {"user_id": user.id, "changed": ["is_active"]}
             intents = [event(write, "user_updated", n=0, channels=[], data=told, record="user.updated")]
-            if await erasing.keep_account(user.id, user.version, intents, at):
-                return True
-            if user.erase_at is None or user.erasing_at is not None:
+            if not user.is_leaving:
                 raise Refused(Code.NOT_FOUND)
-            return None
+            return await erasing.keep_account(user.id, user.version, intents, at) or None
 
         await until_written(step)
         await self._sessions.forget(actor.user_id)
         await self._relay.hand_over(User, actor.user_id)
+
+    async def find_end(self, actor: Actor) -> LeavingView | None:
+        """When the actor's closed account is erased; None: it stays."""
+        user = await User.find_by_id(actor.user_id)
+        return LeavingView(erase_at=user.erase_at) if user is not None and user.is_leaving and user.erase_at else None
 
     async def erase(self, actor: Actor, user_id: str) -> None:
         """Close another's account and erase it at once. Who is erased already is."""
@@ -124,7 +127,7 @@ class Erasure:
             write = Write(user.version + 1, at)
             intents = _closing(write, actor, user, erase_at)
             if is_told:
-                mail = ErasureScheduled(erase_at=erase_at, link=SECURITY_PAGE).model_dump(mode="json")
+                mail = ErasureScheduled(erase_at=erase_at, link=KEEP_PAGE).model_dump(mode="json")
                 args = {"template": "erasure_scheduled", "user_id": user_id, "data": mail}
                 intents.append(job(write, "mail.send", args))
             is_written = await User.change(user_id, fields, at, expected_version=user.version, intents=intents)

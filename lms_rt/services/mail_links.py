@@ -35,7 +35,7 @@ class MailLinks:
         async def order() -> None:
             email_key = find_email_key(email)
             user = await User.find_by_email_key(email_key) if email_key else None
-            if user is not None and user.is_active and is_due(user):
+            if user is not None and user.may_sign_in and is_due(user):
                 await self.order(template, user.id)
 
         self.later.put(f"the mail {template}", order)

@@ -18,7 +18,7 @@ from config.settings import Settings
 from documents.base import Row
 from documents.job import Job
 from documents.sent_mail import SentMail
-from documents.user import User
+from documents.user import User, is_leaving_row
 from lms_rt.clock import Clock
 from lms_rt.contracts.accounts import DEMO_DOMAIN
 from lms_rt.contracts.base import Page, PageQuery, page_of
@@ -76,7 +76,8 @@ class Mails:
     async def send(self, order: MailOrder) -> None:
         """Send one mail. Raises what a task raises: `Failed`, `Hopeless`, `NotYet`.
 
-        An account that is gone, closed or made up, or a reader who wants none, gets none, and that is all right.
+        An account that is gone, closed or made up, or a reader who wants none, gets none, and that is all right. Who has
+        closed their own account hears of that, and of how to keep it.
         """
         if (by := self._completes.get(order.template)) is not None:
             made = await by(order)
@@ -86,7 +87,7 @@ class Mails:
             order = replace(order, data={**order.data, **made})
         data, kind = _checked(order)
         account = await self._accounts.find(order.user_id)
-        if account is None or not account["is_active"]:
+        if account is None or not (account["is_active"] or (kind is None and is_leaving_row(account))):
             _count(order, "nobody")
             return
         if account["email"].endswith(f"@{DEMO_DOMAIN}") and not self.has_mailbox:

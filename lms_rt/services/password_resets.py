@@ -22,7 +22,7 @@ from lms_rt.contracts.verification import ResetDraft
 from lms_rt.errors import Code, Refused
 from lms_rt.security.one_time import Issued, Right
 from lms_rt.security.passwords import PasswordHasher
-from lms_rt.services.chosen_passwords import check_chosen
+from lms_rt.services.chosen_passwords import check_chosen, least_length
 from lms_rt.services.contended import until_written
 from lms_rt.services.mail_links import MailLinks, address_proved
 from lms_rt.services.relay import Relay
@@ -51,9 +51,10 @@ class PasswordResets:
         """Have the link sent to this address, if it has an account; the caller does not learn whether."""
         self._links.ask("password_reset", email, is_due=lambda _: True)
 
-    async def look(self, token: str) -> None:
-        """Refused when a link opens nothing; it is not used up by that."""
-        await self._find(token)
+    async def look(self, token: str) -> int:
+        """How long the password behind a link has to be. Refused when it opens nothing; it is not used up by that."""
+        _, user = await self._find(token)
+        return least_length(self._settings, Role(user.role))
 
     async def confirm(self, draft: ResetDraft) -> None:
         """The new password. A password that is refused leaves the link as it was."""
@@ -88,7 +89,7 @@ class PasswordResets:
 
     async def _issued(self, order: MailOrder, purpose: Purpose, minutes: int) -> Issued | None:
         user = await User.find_by_id(order.user_id)
-        if user is None or not user.is_active:
+        if user is None or not user.may_sign_in:
             return None
         facts = {"password": _mark(user)}
         life = timedelta(minutes=minutes)
@@ -102,7 +103,7 @@ class PasswordResets:
 
     async def _require_user(self, right: Right) -> User:
         user = await User.find_by_id(right.user_id)
-        if user is None or not user.is_active or right.facts.get("password") != _mark(user):
+        if user is None or not user.may_sign_in or right.facts.get("password") != _mark(user):
             raise Refused(Code.INVALID_TOKEN)
         return user
 

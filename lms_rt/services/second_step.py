@@ -84,7 +84,7 @@ class SecondSteps:
     async def _require_challenge(self, token: str) -> tuple[Right, User]:
         right = await self._tokens.find(token, Purpose.MFA_CHALLENGE)
         user = await User.find_by_id(right.user_id)
-        if user is None or not user.is_active or user.mfa is None:
+        if user is None or not user.may_sign_in or user.mfa is None:
             raise Refused(Code.INVALID_TOKEN)
         if user.sessions_valid_after_ms >= right.facts["proved_ms"]:
             raise Refused(Code.INVALID_TOKEN)

@@ -137,17 +137,18 @@ class Sessions(Receiver[Word]):
             await self._announce(reused.user_id, reused.session_id, reason="token_reused")
             raise
         user = await User.find_by_id(family.user_id)
-        if user is None or not user.is_active or family.proved_ms <= user.sessions_valid_after_ms:
+        if user is None or not user.may_sign_in or family.proved_ms <= user.sessions_valid_after_ms:
             await self._end(family.user_id, family.session_id, reason="signed_out")
             raise Refused(Code.TOKEN_REVOKED)
         return self._tokens(user, family)
 
-    async def authenticate(self, access_token: str) -> Actor:
-        """Who the token stands for, if its session is still valid."""
+    async def authenticate(self, access_token: str, *, also_leaving: bool = False) -> Actor:
+        """Who the token stands for, if its session is still valid. Who is leaving is let in only where that is asked for."""
         claims = self._access.verify(access_token)
         try:
             with faults_translated():
-                person = await self._signed_in.require_person(claims.user_id, claims.session_id)
+                asked = claims.user_id, claims.session_id
+                person = await self._signed_in.require_person(*asked, also_leaving=also_leaving)
         except Refused as refused:
             if refused.code is not Code.UNAVAILABLE:
                 raise
@@ -332,6 +333,7 @@ def _actor(person: Person, session_id: str, expires_at_ms: int) -> Actor:
         session_id=session_id,
         full_name=person.full_name,
         expires_at_ms=expires_at_ms,
+        is_leaving=not person.is_active,
         impersonator_id=person.impersonator_id,
     )
 
