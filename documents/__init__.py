@@ -13,12 +13,15 @@ from documents.enrollment import Enrollment
 from documents.event_record import EventRecord
 from documents.export import Export
 from documents.idempotency import IdempotencyRecord
+from documents.instructor import Instructor
 from documents.job import Job
+from documents.node import NodeRecord
 from documents.notification import Notification
 from documents.notification_preferences import NotificationPreferences
 from documents.one_time import OneTime
 from documents.paper import AttemptPaper
 from documents.quiz import Quiz
+from documents.runtime_setting import RuntimeSetting
 from documents.schedule import ScheduleMark
 from documents.sent_mail import SentMail
 from documents.session import Session
@@ -41,11 +44,14 @@ DOCUMENTS: tuple[type[Document], ...] = (
     EventRecord,
     Export,
     IdempotencyRecord,
+    Instructor,
     Job,
+    NodeRecord,
     Notification,
     NotificationPreferences,
     OneTime,
     Quiz,
+    RuntimeSetting,
     SentMail,
     ScheduleMark,
     Session,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from documents.base import Row
@@ -54,8 +53,3 @@ async def make_found(user_id: str, full_name: str, fields: dict[str, Any]) -> No
 async def count_by_role() -> dict[str, int]:
     """How many accounts in use there are of each role."""
     return {role.value: await User.rows().count_documents({"role": role.value, "is_active": True}) for role in Role}
-
-
-async def has_signed_in_since(moment: datetime) -> int:
-    """How many have signed in since then."""
-    return int(await User.rows().count_documents({"last_login_at": {"$gte": moment}}))

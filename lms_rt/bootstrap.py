@@ -1,4 +1,4 @@
-"""The only wiring, with `afterwards.py` and `wiring_accounts.py`: settings → clients → services → the tasks that run with them. No rules."""
+"""The only wiring, with `afterwards.py` and `wiring_*.py`: settings → clients → services → the tasks that run with them. No rules."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ from lms_rt.storage.files.base import FileStore
 from lms_rt.storage.mongo import OpenDatabase, open_database
 from lms_rt.storage.secrets import open_secrets
 from lms_rt.wiring_accounts import AccountServices, wired_accounts
+from lms_rt.wiring_admin import AdminServices, Beside, wired_admin
 from lms_rt.wiring_privacy import Around, PrivacyServices, wired_privacy
 
 __all__ = ["Services", "StoreError", "open_services"]
@@ -66,7 +67,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Services(Afterwards, AccountServices, PrivacyServices):
+class Services(Afterwards, AccountServices, PrivacyServices, AdminServices):
     """Everything that handlers, workers and the console call."""
 
     settings: Settings
@@ -114,6 +115,7 @@ async def open_services(
     background tasks are cancelled first, then what they used is closed.
     """
     clock, limits = clock or Clock(), limits or NodeLimits()
+    settings = settings.model_copy()  # its own: some of them move while it runs
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings))
         if settings.is_embedded:
@@ -130,6 +132,8 @@ async def open_services(
         stack.push_async_callback(bus.reachability.watch(services.relay).stop)
         await services.sessions.listen()
         stack.push_async_callback(services.sessions.close)
+        await services.runtime_settings.open()
+        stack.push_async_callback(services.runtime_settings.close)
         if not is_worker:
             await services.node.open()
         await stack.enter_async_context(running(tasks))
@@ -192,10 +196,10 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
     privacy = wired_privacy(settings, clock, Around(after, accounts, bus, place.database, enrollments, attempt_clock))
     dashboards, subscriptions = Dashboards(bus=bus, clock=clock), Subscriptions(clock=clock)
     node = _node(place, clock, sessions=sessions, subscriptions=subscriptions, dashboards=dashboards, attempts=attempts)
+    health = _health(place, clock, after.task_figures, files=privacy.files)
+    beside = Beside(after, accounts, bus, place.database, health, connections=lambda: len(node.connections))
     return Services(
-        **vars(after),
-        **vars(accounts),
-        **vars(privacy),
+        **vars(after) | vars(accounts) | vars(privacy) | vars(wired_admin(settings, clock, beside)),
         settings=settings,
         clock=clock,
         bus=bus,
@@ -216,7 +220,7 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
         subscriptions=subscriptions,
         idempotency=Idempotency(clock=clock),
         attempt_clock=attempt_clock,
-        health=_health(place, clock, after.task_figures, files=privacy.files),
+        health=health,
         database=place.database,
         registry=place.registry,
     )
@@ -280,6 +284,7 @@ def _tasks_of(services: Services, *, is_worker: bool) -> dict[str, Background]:
         "queues": services.jobs.watch,
         "mails": services.mails.run,
         "sessions": services.sessions.run,
+        "settings": services.runtime_settings.run,
     }
     if not services.settings.tasks_force_inline:
         tasks["outboxes"] = services.relay.finish
@@ -289,5 +294,6 @@ def _tasks_of(services: Services, *, is_worker: bool) -> dict[str, Background]:
         "attempt_clock": services.attempt_clock.run,
         "enrollments": services.enrollments.run,
         "node": services.node.run,
+        "node_reports": services.node_reports.run,
         "dashboards": services.dashboards.run,
     }

@@ -7,6 +7,7 @@ from typing import Any
 SESSION_REVOKED = "session_revoked"
 ACCESS_CHANGED = "access_changed"
 ACCOUNT_CHANGED = "account_changed"
+SETTINGS_CHANGED = "settings_changed"
 
 
 def session_revoked(

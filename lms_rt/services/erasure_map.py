@@ -21,12 +21,15 @@ from documents.enrollment import Enrollment
 from documents.event_record import EventRecord
 from documents.export import Export
 from documents.idempotency import IdempotencyRecord
+from documents.instructor import Instructor
 from documents.job import Job
+from documents.node import NodeRecord
 from documents.notification import Notification
 from documents.notification_preferences import NotificationPreferences
 from documents.one_time import OneTime
 from documents.paper import AttemptPaper
 from documents.quiz import Quiz
+from documents.runtime_setting import RuntimeSetting
 from documents.schedule import ScheduleMark
 from documents.sent_mail import SentMail
 from documents.session import Session
@@ -112,6 +115,7 @@ ERASURE_MAP: tuple[MapRow, ...] = (
     MapRow(SentMail, "removed", "nothing", "not shown: a development server's alone", steps.sent_mails),
     MapRow(SpareTicket, "removed", "nothing", _MACHINERY, steps.spare_tickets),
     _removed(Session, "nothing", "sessions.json"),
+    _removed(Instructor, "nothing", "instructor.json"),
     MapRow(Export, "removed", "nothing, nor the file", "not shown: it is this", steps.exports),
     MapRow(
         AuditRecord,
@@ -131,6 +135,8 @@ ERASURE_MAP: tuple[MapRow, ...] = (
     ),
     MapRow(ScheduleMark, "kept", _OF_THE_SCHOOL, "not shown: " + _OF_THE_SCHOOL),
     MapRow(WorkerRecord, "kept", _OF_THE_SCHOOL, "not shown: " + _OF_THE_SCHOOL),
+    MapRow(NodeRecord, "kept", _OF_THE_SCHOOL, "not shown: " + _OF_THE_SCHOOL),
+    MapRow(RuntimeSetting, "kept", _OF_THE_SCHOOL, "not shown: " + _OF_THE_SCHOOL),
 )
 """Every collection, in the order in which an erasure goes through them."""
 

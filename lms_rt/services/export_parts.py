@@ -17,6 +17,7 @@ from documents.base import Row
 from documents.course import Course
 from documents.enrollment import Enrollment
 from documents.enums import Grading, Role
+from documents.instructor import Instructor
 from documents.job import Job
 from documents.notification import Notification
 from documents.session import Session
@@ -38,7 +39,7 @@ _README = """What this is
 Everything that {site} holds about you, as of {at}. Each file is JSON (UTF-8); times are in UTC.
 account.json: your profile. sessions.json: where you signed in. preferences.json, notifications.json: what you are told.
 enrollments.json: your courses, progress and reviews. attempts/: every attempt at a quiz with your answers.
-courses.json, announcements.json, webhooks.json: what you made. mails.json: which mails were sent to you, and when.
+courses.json, instructor.json, announcements.json, webhooks.json: what you made. mails.json: which mails were sent to you, and when.
 audit.json: what was done to your account, and what you did that is kept in the audit log.
 
 ما هذا
@@ -108,6 +109,11 @@ class _Parts:
         async for row in _all(Course, {"instructor_id": self._user.id}, names):
             yield {"id": row["_id"], **_chosen(row, names)}
 
+    async def instructor(self) -> Items:
+        names = ("title", "bio", "expertise", "created_at", "updated_at")
+        async for row in _all(Instructor, {"user_id": self._user.id}, names):
+            yield _chosen(row, names)
+
     async def announcements(self) -> Items:
         names = ("course_id", "title", "text", "created_at")
         async for row in _all(Announcement, {"author_id": self._user.id}, names):
@@ -139,6 +145,7 @@ PARTS: Mapping[str, Callable[[_Parts], Items]] = {
     "notifications.json": _Parts.notifications,
     "enrollments.json": _Parts.enrollments,
     "courses.json": _Parts.courses,
+    "instructor.json": _Parts.instructor,
     "announcements.json": _Parts.announcements,
     "mails.json": _Parts.mails,
     "webhooks.json": _Parts.webhooks,

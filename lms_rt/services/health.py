@@ -44,6 +44,11 @@ class Health:
         """Where files lie, if there are any."""
         self._is_open = False
 
+    @property
+    def node_id(self) -> str:
+        """By what name this node is known."""
+        return self._node
+
     def open(self) -> None:
         """The process serves from now on."""
         self._is_open = True

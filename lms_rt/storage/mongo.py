@@ -12,7 +12,7 @@ from typing import Any
 
 from beanie import init_beanie
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
 from config.settings import Settings
 from documents import DOCUMENTS
@@ -60,6 +60,18 @@ class OpenDatabase:
         """Let what was removed leave the disk, as far as that is in our hands: a server sees to its own."""
         if self._embedded is not None:
             self._embedded.store.settle()
+
+    async def find_size_bytes(self) -> int | None:
+        """How much the data takes on disk; None where the server does not tell."""
+        if self._embedded is not None:
+            path = self._embedded.store.path
+            return sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*") if part.is_file())
+        try:
+            with faults_translated():
+                told = await self.motor.command("dbStats")
+        except OperationFailure:
+            return None
+        return int(told.get("storageSize", 0)) + int(told.get("indexSize", 0))
 
     async def ping(self) -> None:
         """Return when the database takes writes as far as can be told, else raise `unavailable`."""

@@ -1,0 +1,58 @@
+"""The settings that may be changed while the school runs: which they are, and how holders of the settings come by them.
+
+Everything else is read at the start. What the environment says stays the value that a change can be taken back to.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from config.settings import Settings
+
+CHANGEABLE: tuple[str, ...] = (
+    "registration_hides_existing",
+    "require_verified_email",
+    "allow_public_role_registration",
+    "rate_limit_enabled",
+    "rate_limit_requests_per_minute",
+    "rate_limit_auth_per_minute",
+    "rate_limit_login_per_minute",
+    "rate_limit_sign_ins_per_minute",
+    "rate_limit_attempts_per_minute",
+    "rate_limit_uploads_per_hour",
+    "retention_notifications_days",
+    "retention_webhook_deliveries_days",
+    "retention_events_days",
+    "retention_done_jobs_days",
+    "retention_dead_letters_days",
+    "retention_ended_sessions_days",
+    "log_level",
+)
+"""Those that are safe: no keys, no addresses, nothing that lets people in who were kept out by more than a word. How long
+the audit log is kept is none of them, since it tells what whoever may change settings has done.
+"""
+
+
+def kind_of(name: str) -> Any:
+    """The type of a setting, with its bounds."""
+    return Settings.model_fields[name].rebuild_annotation()
+
+
+def description_of(name: str) -> str:
+    """What a setting does."""
+    return Settings.model_fields[name].description or ""
+
+
+def adopt(settings: Settings, values: Mapping[str, Any]) -> None:
+    """Let everybody who holds these settings read the new values from now on. Only for names of `CHANGEABLE`.
+
+    The settings are frozen for those who hold them; this is the one place that moves them.
+    """
+    if unknown := values.keys() - set(CHANGEABLE):
+        raise KeyError(f"these settings hold from the start: {', '.join(sorted(unknown))}")
+    has_level_moved = values.get("log_level", settings.log_level) != settings.log_level
+    vars(settings).update(values)
+    if has_level_moved:
+        logging.getLogger().setLevel(logging.DEBUG if settings.debug else settings.log_level)

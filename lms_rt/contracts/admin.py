@@ -1,0 +1,93 @@
+"""What administrators see of the whole school, and the settings that they change while it runs. Nothing secret is in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import AliasChoices, Field, create_model
+
+from config.settings_runtime import CHANGEABLE, description_of, kind_of
+from lms_rt.contracts.base import Change, Instant, View
+from lms_rt.contracts.health import CheckView
+
+# --- figures ---
+
+
+class NodeView(View):
+    """One process that answers requests, by its own report."""
+
+    id: str
+    host: str
+    pid: int
+    version: str
+    connections: int
+    started_at: Instant
+    seen_at: Instant
+
+
+class AdminStatsView(View):
+    """The school in figures.
+
+    What is counted over whole collections is as of `counted_at`, at most a minute ago. `connections` are open sockets,
+    all `nodes` together; `queue_lengths` are the jobs that are due; `storage_bytes` is what the database takes.
+    """
+
+    counted_at: Instant
+    users_by_role: dict[str, int]
+    active_users_30d: int
+    courses: int
+    published_courses: int
+    enrollments: int
+    attempts_open: int
+    storage_bytes: int | None
+    queue_lengths: dict[str, int]
+    dead_letters: int
+    connections: int
+    nodes: list[NodeView]
+    database: CheckView
+    redis: CheckView
+    node: str
+    version: str
+    uptime_seconds: int
+
+
+# --- settings ---
+
+
+class SettingView(View):
+    """One setting by the name that it has in the environment.
+
+    `value` holds now, secrets masked; `configured` is what the environment (or the default) says.
+    """
+
+    name: str
+    value: Any
+    configured: Any
+    description: str
+    is_changed: bool
+    is_changeable: bool
+
+
+class AdminSettingsView(View):
+    """All settings, those first that can be changed here. `updated_at` is null until one was."""
+
+    settings: list[SettingView]
+    version: int
+    updated_at: Instant | None
+
+
+def _changeable() -> dict[str, Any]:
+    """The fields: each by its name in the environment or in lower case, with the bounds of the setting, or null."""
+    fields: dict[str, Any] = {}
+    for name in CHANGEABLE:
+        names = AliasChoices(name.upper(), name)
+        fields[name] = (kind_of(name) | None, Field(None, validation_alias=names, description=description_of(name)))
+    return fields
+
+
+SettingsChange: type[Change] = create_model(
+    "SettingsChange",
+    __base__=Change,
+    __doc__="Settings that are to hold from now on, on all nodes; null lets what the environment says hold again.",
+    **_changeable(),
+)

@@ -1,0 +1,99 @@
+"""Teachers at the border: what they say of themselves, what everybody sees, and how their courses get on. No rules."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field, StringConstraints
+
+from lms_rt.contracts.base import Change, Hundredths, Instant, Line, PageQuery, Title, View
+from lms_rt.contracts.courses import CourseView
+
+Expertise = Annotated[list[Title], Field(max_length=30)]
+Bio = Annotated[str, StringConstraints(max_length=10_000)]
+
+
+class InstructorView(View):
+    """A teacher. Courses, students and ratings are those of published courses."""
+
+    id: str
+    user_id: str
+    full_name: str
+    title: str | None
+    bio: str | None
+    expertise: list[str]
+    avatar_file_id: str | None
+    courses_count: int
+    students_count: int
+    rating_average: Hundredths | None
+    version: int
+    created_at: Instant
+    updated_at: Instant
+
+
+class InstructorProfileView(InstructorView):
+    """A teacher as everybody sees them, with the newest of their published courses; all are at `/courses?instructor_id=`."""
+
+    courses: list[CourseView]
+
+
+class InstructorChange(Change):
+    """What teachers change of their profile. Null takes title or bio away."""
+
+    read_only: ClassVar[frozenset[str]] = frozenset(InstructorView.model_fields) - {"title", "bio", "expertise"}
+
+    title: Line | None = None
+    bio: Bio | None = None
+    expertise: Expertise = Field(default_factory=list)
+
+
+class DashboardQuery(PageQuery):
+    """Which of one's own courses, the newest first."""
+
+
+class CourseFiguresView(View):
+    """How one course gets on.
+
+    `completion_rate` is completed of all ever enrolled, `average_score` that of graded attempts, `pass_rate` how many of
+    these passed; `active_students_30d` have opened it in the last 30 days. All of them are percentages, null of nothing.
+    """
+
+    course_id: str
+    title: str
+    slug: str
+    is_published: bool
+    total_enrollments: int
+    active: int
+    completed: int
+    dropped: int
+    expired: int
+    completion_rate: Hundredths | None
+    active_students_30d: int
+    rating_average: Hundredths | None
+    ratings_count: int
+    quizzes_count: int
+    attempts_count: int
+    average_score: Hundredths | None
+    pass_rate: Hundredths | None
+
+
+class DashboardTotalsView(View):
+    """All of one's courses together; somebody in two of them is one student."""
+
+    courses: int
+    published_courses: int
+    students: int
+    rating_average: Hundredths | None
+    ratings_count: int
+
+
+class InstructorDashboardView(View):
+    """A teacher's courses in figures, a page at a time."""
+
+    as_of: Instant
+    totals: DashboardTotalsView
+    items: list[CourseFiguresView]
+    page: int
+    page_size: int
+    total: int
+    pages: int
