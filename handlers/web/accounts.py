@@ -116,14 +116,15 @@ class SignInPage(EntrancePage):
             if refused.code is Code.MFA_REQUIRED:
                 self.ask_code(required_of(refused))
                 return
-            if refused.code not in {Code.INVALID_CREDENTIALS, *_TRY_LATER}:
+            if refused.code not in {Code.INVALID_CREDENTIALS, Code.EMAIL_NOT_VERIFIED, *_TRY_LATER}:
                 raise
             self._refuse(email, refused.code.code, refused)
         else:
             self._enter(tokens)
 
     def _refuse(self, email: str, code: str, refused: Refused | None = None) -> None:
-        self._show_form({"email": email}, (FieldError("email", "", code),), refused)
+        values = {"email": email, "is_unverified": "1" if code == Code.EMAIL_NOT_VERIFIED.code else ""}
+        self._show_form(values, (FieldError("email", "", code),), refused)
 
 
 class RegisterPage(EntrancePage):
@@ -131,18 +132,30 @@ class RegisterPage(EntrancePage):
 
     template, heading = "register.html", "accounts.register"
 
+    def get(self) -> None:
+        """The empty form; or that the mailbox has the rest, where an address is to be proved first."""
+        if self.get_query_argument("sent", "") != "1":
+            super().get()
+            return
+        screen = Screen("link_end.html", title=(self.t("recovery.sent_title"),), sheets=_SHEETS)
+        said = {"heading": self.t("recovery.sent_title"), "words": self.t("recovery.registered"), "tone": "ok"}
+        self.show(screen, **said, onward=None, is_sign_in_page=True)
+
     async def post(self) -> None:
         """Make the account and sign in, or show the form again with name and address kept."""
         values = {name: self.field(name) for name in ("full_name", "email")}
         try:
             draft = RegistrationDraft.model_validate({**values, "password": self.field("password")})
-            tokens = await self.services.accounts.register(draft, self._device())
+            tokens = await self.services.registration.register(draft, self._device())
         except ValidationError as error:
             self._show_form(values, tuple(field_errors(error)))
         except Refused as refused:
             self._show_form(values, _faults_of(refused), refused)
         else:
-            self._enter(tokens)
+            if tokens is None:
+                self.redirect("/register?sent=1", status=303)
+            else:
+                self._enter(tokens)
 
 
 def _faults_of(refused: Refused) -> tuple[FieldError, ...]:

@@ -10,9 +10,11 @@ from handlers.rest.access import Access
 from handlers.web import (
     accounts,
     admin,
+    admin_audit,
     assets,
     catalogue,
     dashboard,
+    forgot,
     home,
     keeping,
     learning,
@@ -20,10 +22,12 @@ from handlers.web import (
     notifications,
     quiz_editor,
     quizzes,
+    reset,
     room,
     second_step,
     teaching,
     unsubscribe,
+    verify_email,
     webhooks,
 )
 from handlers.web.base import MissingPage, PageHandler
@@ -48,6 +52,9 @@ PAGES: list[Row] = checked(
     [
         (r"/static/([0-9a-f]{12})/([\w./-]+)", assets.StaticHandler),
         *accounts.PAGES,
+        *forgot.PAGES,
+        *reset.PAGES,
+        *verify_email.PAGES,
         *second_step.PAGES,
         *catalogue.PAGES,
         *home.PAGES,
@@ -59,6 +66,7 @@ PAGES: list[Row] = checked(
         *teaching.PAGES,
         *quiz_editor.PAGES,
         *dashboard.PAGES,
+        *admin_audit.PAGES,
         *admin.PAGES,
         *mailbox.PAGES,
         *unsubscribe.PAGES,
