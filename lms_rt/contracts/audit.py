@@ -17,6 +17,50 @@ from config.logging import current_request_id
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import CursorPage, CursorQuery, Instant, View, encode
 
+ACTIONS = (
+    "announcement.create",
+    "audit.sign",
+    "course.archive",
+    "course.change",
+    "course.create",
+    "course.publish",
+    "course.remove",
+    "course.reorder",
+    "course.unpublish",
+    "dead_letter.discard",
+    "dead_letter.retry",
+    "enrollment.create",
+    "enrollment.drop",
+    "enrollment.return",
+    "impersonation.use",
+    "lesson.change",
+    "lesson.create",
+    "lesson.remove",
+    "question.change",
+    "question.create",
+    "question.remove",
+    "quiz.archive",
+    "quiz.change",
+    "quiz.create",
+    "quiz.import",
+    "quiz.publish",
+    "quiz.remove",
+    "quiz.unpublish",
+    "settings.change",
+    "user.change",
+    "user.create",
+    "user.deactivate",
+    "user.erase",
+    "user.export",
+    "user.impersonate",
+    "user.invite",
+    "webhook.change",
+    "webhook.create",
+    "webhook.redeliver",
+    "webhook.remove",
+    "webhook.test",
+)
+"""What stands in the log: the kind of the thing, and what was done with it."""
 MAX_TEXT_BYTES = 200
 SYSTEM_ID = "system"
 """Who acts when nobody does: a schedule, a clean-up."""
