@@ -168,6 +168,7 @@ class AdminUsers:
 
     async def _look_again(self, _intent_id: str, data: dict[str, Any]) -> None:
         await self._sessions.forget(data["user_id"])
+        await self._sessions.end_acting(data["user_id"])  # whoever may still act for others begins anew
         await self._bus.fan_out.publish_control(ACCESS_CHANGED, access_changed(data["user_id"]))
 
 
