@@ -116,7 +116,9 @@ class RestHandler(RequestHandler):
             raise
         self._exchange.user_id = actor.user_id
         await self._charge(actor)
-        await self._spine.services.audit.note_use(actor, "request", f"{self.request.method} {self.request.path}")
+        if actor.is_impersonated:
+            what = f"{self.request.method} {self.request.path}"
+            await self._spine.services.audit.note_use(actor, "request", what)
         return actor
 
     async def _charge(self, actor: Actor) -> None:

@@ -106,6 +106,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=CourseDetailView,
         status=201,
         codes=(Code.COURSE_NOT_READY,),
+        audit="course.create",
         summary="Create a course",
     ),
     Operation(
@@ -124,6 +125,7 @@ ROUTES: tuple[Operation, ...] = (
         body=CourseChange,
         reply=CourseDetailView,
         codes=(Code.VERSION_MISMATCH, Code.SLUG_TAKEN, Code.COURSE_NOT_READY, Code.CONFLICT, Code.TOO_LARGE),
+        audit="course.change",
         summary="Change a course",
     ),
     Operation(
@@ -134,6 +136,7 @@ ROUTES: tuple[Operation, ...] = (
         query=CourseRemovalQuery,
         status=204,
         codes=(Code.VERSION_MISMATCH, Code.COURSE_HAS_STUDENTS),
+        audit="course.remove",
         summary="Delete a course, or archive it",
     ),
     Operation(
@@ -143,6 +146,7 @@ ROUTES: tuple[Operation, ...] = (
         _UPDATE,
         reply=CourseDetailView,
         codes=(Code.COURSE_NOT_READY, Code.VERSION_MISMATCH),
+        audit="course.publish",
         summary="Publish a course",
     ),
     Operation(
@@ -152,6 +156,7 @@ ROUTES: tuple[Operation, ...] = (
         _UPDATE,
         reply=CourseDetailView,
         codes=(Code.VERSION_MISMATCH,),
+        audit="course.unpublish",
         summary="Unpublish a course",
     ),
     Operation(
@@ -172,6 +177,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=AnnouncementView,
         status=201,
         is_idempotent=True,
+        audit="announcement.create",
         summary="Tell everybody in a course",
         description="At once on `course:{id}`; each student by a notification and, as they wish, by mail.",
     ),

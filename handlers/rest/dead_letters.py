@@ -51,8 +51,17 @@ ROUTES: tuple[Operation, ...] = (
         retry_dead_letter,
         _OPERATOR,
         reply=DeadLetterView,
+        audit="dead_letter.retry",
         summary="Send it again",
         description="From its first try; `state` says that it waits. It is no dead letter any more: again is 404.",
     ),
-    Operation("DELETE", _ONE, discard_dead_letter, _OPERATOR, status=204, summary="Discard it for good"),
+    Operation(
+        "DELETE",
+        _ONE,
+        discard_dead_letter,
+        _OPERATOR,
+        status=204,
+        audit="dead_letter.discard",
+        summary="Discard it for good",
+    ),
 )

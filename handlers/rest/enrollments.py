@@ -86,6 +86,7 @@ ROUTES: tuple[Operation, ...] = (
         more_statuses=(200,),
         is_idempotent=True,
         codes=(Code.NOT_FOUND, Code.FORBIDDEN, Code.PAYMENT_REQUIRED, Code.ALREADY_ENROLLED),
+        audit="enrollment.create",
         summary="Enrol in a course",
     ),
     Operation("GET", _ONE, show_enrollment, SIGNED_IN, reply=EnrollmentView, summary="One enrolment with its progress"),
@@ -97,6 +98,7 @@ ROUTES: tuple[Operation, ...] = (
         body=EnrollmentChange,
         reply=EnrollmentView,
         codes=(Code.VERSION_MISMATCH, Code.PAYMENT_REQUIRED),
+        audit="enrollment.drop",
         summary="Leave a course, or come back",
     ),
     Operation(
@@ -106,6 +108,7 @@ ROUTES: tuple[Operation, ...] = (
         SIGNED_IN,
         status=204,
         codes=(Code.VERSION_MISMATCH,),
+        audit="enrollment.drop",
         summary="Leave a course; progress is kept",
     ),
     Operation(

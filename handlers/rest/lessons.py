@@ -96,6 +96,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=LessonView,
         status=201,
         codes=(Code.CONFLICT, Code.TOO_LARGE),
+        audit="lesson.create",
         summary="Create a lesson",
     ),
     Operation(
@@ -107,6 +108,7 @@ ROUTES: tuple[Operation, ...] = (
         body=LessonOrder,
         reply=Page[LessonView],
         codes=(Code.VERSION_MISMATCH, Code.NOT_FOUND),
+        audit="course.reorder",
         summary="Put the lessons of a course into another order, all or nothing",
     ),
     Operation(
@@ -128,6 +130,7 @@ ROUTES: tuple[Operation, ...] = (
         body=LessonChange,
         reply=LessonView,
         codes=(Code.VERSION_MISMATCH, Code.TOO_LARGE),
+        audit="lesson.change",
         summary="Change a lesson",
     ),
     Operation(
@@ -138,6 +141,7 @@ ROUTES: tuple[Operation, ...] = (
         also=_ALSO,
         status=204,
         codes=(Code.VERSION_MISMATCH,),
+        audit="lesson.remove",
         summary="Delete a lesson",
     ),
     Operation(

@@ -88,6 +88,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=QuestionView,
         status=201,
         codes=(Code.NOT_FOUND, Code.TOO_LARGE, Code.QUIZ_NOT_READY),
+        audit="question.create",
         summary="Add a question to a quiz",
     ),
     Operation(
@@ -106,6 +107,7 @@ ROUTES: tuple[Operation, ...] = (
         body=QuestionChange,
         reply=QuestionView,
         codes=(Code.TOO_LARGE, Code.QUIZ_NOT_READY, Code.VERSION_MISMATCH),
+        audit="question.change",
         summary="Change a question",
         description="Open attempts keep the question as they were given it.",
     ),
@@ -116,6 +118,7 @@ ROUTES: tuple[Operation, ...] = (
         MANAGE,
         status=204,
         codes=(Code.QUIZ_NOT_READY, Code.VERSION_MISMATCH),
+        audit="question.remove",
         summary="Take a question out of its quiz",
     ),
     Operation(
@@ -130,6 +133,7 @@ ROUTES: tuple[Operation, ...] = (
         more_statuses=(200,),
         codes=(Code.TOO_LARGE, Code.QUIZ_NOT_READY, Code.BUSY),
         is_idempotent=True,
+        audit="quiz.import",
         summary="Add the questions of a file",
         description="All that can be read or none at all. With `dry_run=true`, or without a question (200), nothing is written.",
     ),

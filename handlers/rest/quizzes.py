@@ -64,6 +64,7 @@ ROUTES: tuple[Operation, ...] = (
         body=QuizDraft,
         reply=QuizView,
         status=201,
+        audit="quiz.create",
         summary="Create a quiz",
         codes=(Code.NOT_FOUND, Code.QUIZ_NOT_READY),
     ),
@@ -84,6 +85,7 @@ ROUTES: tuple[Operation, ...] = (
         body=QuizChange,
         reply=QuizView,
         codes=(Code.QUIZ_NOT_READY, Code.VERSION_MISMATCH),
+        audit="quiz.change",
         summary="Change a quiz",
     ),
     Operation(
@@ -94,6 +96,7 @@ ROUTES: tuple[Operation, ...] = (
         query=QuizRemovalQuery,
         status=204,
         codes=(Code.HAS_ATTEMPTS, Code.VERSION_MISMATCH),
+        audit="quiz.remove",
         summary="Delete a quiz, or archive it",
     ),
     Operation(
@@ -103,6 +106,7 @@ ROUTES: tuple[Operation, ...] = (
         MANAGE,
         reply=QuizView,
         codes=(Code.QUIZ_NOT_READY, Code.VERSION_MISMATCH),
+        audit="quiz.publish",
         summary="Publish a quiz",
         description="What is missing stands in `missing`: title, questions, draw, opens_at.",
     ),
@@ -113,6 +117,7 @@ ROUTES: tuple[Operation, ...] = (
         MANAGE,
         reply=QuizView,
         codes=(Code.VERSION_MISMATCH,),
+        audit="quiz.unpublish",
         summary="Take a quiz back from view",
     ),
 )

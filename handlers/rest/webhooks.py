@@ -85,6 +85,7 @@ ROUTES: tuple[Operation, ...] = (
         is_secret=True,
         codes=(Code.CONFLICT,),
         is_own_alone=True,
+        audit="webhook.create",
         summary="Add a webhook",
         description="The reply holds its `secret`, which is never shown again. Without `event_types` it is sent all events.",
     ),
@@ -99,6 +100,7 @@ ROUTES: tuple[Operation, ...] = (
         is_secret=True,
         codes=(Code.VERSION_MISMATCH,),
         is_own_alone=True,
+        audit="webhook.change",
         summary="Change a webhook, or give it a new secret",
         description=(
             "With `rotate_secret` the reply holds a new `secret`; the old one signs beside it for 24 hours more. "
@@ -106,7 +108,14 @@ ROUTES: tuple[Operation, ...] = (
         ),
     ),
     Operation(
-        "DELETE", _ONE, remove_webhook, _ACCESS, status=204, codes=(Code.VERSION_MISMATCH,), summary="Remove a webhook"
+        "DELETE",
+        _ONE,
+        remove_webhook,
+        _ACCESS,
+        status=204,
+        codes=(Code.VERSION_MISMATCH,),
+        audit="webhook.remove",
+        summary="Remove a webhook",
     ),
     Operation(
         "GET",
@@ -124,6 +133,7 @@ ROUTES: tuple[Operation, ...] = (
         _ACCESS,
         reply=DeliveryView,
         codes=(Code.CONFLICT,),
+        audit="webhook.redeliver",
         summary="Send an event to a webhook once more",
     ),
     Operation(
@@ -132,6 +142,7 @@ ROUTES: tuple[Operation, ...] = (
         test_webhook,
         _ACCESS,
         reply=DeliveryView,
+        audit="webhook.test",
         summary="Send a test event to a webhook",
     ),
 )

@@ -128,7 +128,8 @@ class PageHandler(RequestHandler):
         if self.actor.is_stranger and not self.access.is_public:
             self.redirect(sign_in_path(self.request.uri or "/"), status=303)
             return
-        await self.services.audit.note_use(self.actor, "page", f"{self.request.method} {self.request.path}")
+        if self.actor.is_impersonated:
+            await self.services.audit.note_use(self.actor, "page", f"{self.request.method} {self.request.path}")
         if self.actor.is_leaving and not (self.is_for_leaving or self.access.is_public):
             self.redirect(KEEP_PATH, status=303)
             return

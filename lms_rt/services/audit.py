@@ -43,9 +43,8 @@ class Audit:
         await self.append({"id": new_id("aud"), "at": self._clock.now(), "data": facts_of(actor, action, act)})
 
     async def note_use(self, actor: Actor, kind: str, what: str) -> None:
-        """Record each thing that is asked for in somebody else's place, before it is answered; of others nothing."""
-        if actor.is_impersonated:
-            await self.record(actor, "impersonation.use", kind=kind, target_id=what[:MAX_USE_LENGTH])
+        """Record each thing that is asked for in somebody else's place, before it is answered."""
+        await self.record(actor, "impersonation.use", kind=kind, target_id=what[:MAX_USE_LENGTH])
 
     async def append(self, intent: Row) -> None:
         """Keep the facts of an intent, once."""
