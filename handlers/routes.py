@@ -6,6 +6,9 @@ from typing import Any
 
 from config.settings import Settings
 from handlers.rest import (
+    admin_settings,
+    admin_stats,
+    admin_users,
     attempts,
     audit,
     auth,
@@ -16,6 +19,7 @@ from handlers.rest import (
     enrollments,
     events,
     health,
+    instructors,
     lessons,
     mfa,
     notifications,
@@ -40,6 +44,7 @@ ROUTES: tuple[Operation, ...] = (
     *users.ROUTES,
     *passwords.ROUTES,
     *privacy.ROUTES,
+    *instructors.ROUTES,
     *courses.ROUTES,
     *lessons.ROUTES,
     *categories.ROUTES,
@@ -52,6 +57,9 @@ ROUTES: tuple[Operation, ...] = (
     *events.ROUTES,
     *tasks.ROUTES,
     *dead_letters.ROUTES,
+    *admin_users.ROUTES,
+    *admin_stats.ROUTES,
+    *admin_settings.ROUTES,
     *audit.ROUTES,
     *webhooks.ROUTES,
     *health.ROUTES,

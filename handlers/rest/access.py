@@ -20,6 +20,7 @@ class Access:
     is_public: bool = False
     reads_credentials: bool = True
     permissions: frozenset[str] = frozenset()
+    any_of: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
 
     def check(self, actor: Actor) -> None:
@@ -32,11 +33,13 @@ class Access:
             raise Refused(Code.FORBIDDEN)
         if any(not actor.has_permission(permission) for permission in self.permissions):
             raise Refused(Code.FORBIDDEN)
+        if self.any_of and not any(actor.has_permission(permission) for permission in self.any_of):
+            raise Refused(Code.FORBIDDEN)
 
     @property
     def can_forbid(self) -> bool:
         """Can a signed-in caller be refused by this rule?"""
-        return bool(self.roles or self.permissions)
+        return bool(self.roles or self.permissions or self.any_of)
 
 
 def refuse_impersonator(actor: Actor) -> None:
@@ -58,6 +61,11 @@ SIGNED_IN = Access("signed in")
 def needs(*permissions: str) -> Access:
     """For those who hold all of these permissions, by role or by themselves ("quizzes:manage")."""
     return Access("needs " + ", ".join(permissions), permissions=frozenset(permissions))
+
+
+def needs_one_of(*permissions: str) -> Access:
+    """For those who hold one of these permissions; what they may do by it, the service decides."""
+    return Access("needs " + " or ".join(permissions), any_of=frozenset(permissions))
 
 
 def role(*roles: str) -> Access:

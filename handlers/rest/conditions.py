@@ -31,8 +31,14 @@ def refuse_unacceptable(accept: str | None, gives: Sequence[str]) -> None:
     if not accept:
         return
     ranges = dict(filter(None, (_range(item) for item in accept.split(","))))
-    if ranges and not any(_is_accepted(media_type, ranges) for media_type in gives):
+    if ranges and not any(_weight(media_type, ranges) > 0 for media_type in gives):
         raise Refused(Code.NOT_ACCEPTABLE, f"This is given as {', '.join(gives)}.", gives=list(gives))
+
+
+def preferred(accept: str | None, gives: Sequence[str]) -> str:
+    """What of it the client likes best; of equals the first."""
+    ranges = dict(filter(None, (_range(item) for item in (accept or "*/*").split(","))))
+    return max(gives, key=lambda media_type: _weight(media_type, ranges))
 
 
 def _range(item: str) -> tuple[str, float] | None:
@@ -49,10 +55,10 @@ def _range(item: str) -> tuple[str, float] | None:
         return name, 1.0
 
 
-def _is_accepted(media_type: str, ranges: dict[str, float]) -> bool:
-    """By the most specific range that covers it."""
+def _weight(media_type: str, ranges: dict[str, float]) -> float:
+    """By the most specific range that covers it; 0: it is not accepted."""
     family = media_type.partition("/")[0]
     for name in (media_type, f"{family}/*", "*/*"):
         if name in ranges:
-            return ranges[name] > 0
-    return False
+            return ranges[name]
+    return 0.0

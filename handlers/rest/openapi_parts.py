@@ -202,7 +202,11 @@ def _success(operation: Operation, status: int, schemas: Schemas) -> Json:
     if operation.reply is not None and status != 204:
         is_raw = operation.reply is bytes
         schema = {"type": "string"} if is_raw else schemas.of_reply(operation.reply)
-        reply["content"] = {media_type: {"schema": schema} for media_type in operation.gives}
+        as_text: Json = {"type": "string"}
+        reply["content"] = {
+            media_type: {"schema": schema if media_type == operation.gives[0] else as_text}
+            for media_type in operation.gives
+        }
     return reply
 
 

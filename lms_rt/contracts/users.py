@@ -18,16 +18,21 @@ PermissionWord = Literal[
 PermissionWords = Annotated[list[PermissionWord], Field(max_length=50)]
 
 
-class PeopleQuery(PageQuery):
+class PeopleFilters(PageQuery):
     """The filters of people. `q` searches names, and addresses where the caller may, folding case and diacritics."""
 
     q: Annotated[str, StringConstraints(max_length=200)] | None = None
     role: Role | None = None
     is_active: bool | None = None
+
+
+class PeopleQuery(PeopleFilters):
+    """People by these filters."""
+
     sort: Literal["created_at", "-created_at", "full_name", "-full_name"] = "created_at"
 
 
-class AccountQuery(PeopleQuery):
+class AccountQuery(PeopleFilters):
     """The filters of accounts, for administrators. As CSV the list comes whole, in the order in which they were made."""
 
     is_verified: bool | None = None
@@ -35,7 +40,7 @@ class AccountQuery(PeopleQuery):
     has_password: bool | None = None
     permission: PermissionWord | None = None
     format: Literal["json", "csv"] | None = None
-    sort: Literal[  # type: ignore[assignment]  # more words than others may sort by
+    sort: Literal[
         "created_at", "-created_at", "full_name", "-full_name", "email", "-email", "last_login_at", "-last_login_at",
     ] = "created_at"  # fmt: skip
 

@@ -137,7 +137,7 @@ class AdminUsers:
         if written is None:
             return None
         if user.role == Role.ADMIN and user.is_active and not await is_an_admin_left():
-            taken_back = {name: getattr(user, name) for name in ("role", "is_active") if name in fields}
+            taken_back: Fields = {name: getattr(user, name) for name in ("role", "is_active") if name in fields}
             await self._change(actor, written, taken_back)
             await self._relay.hand_over(User, user.id)
             raise Refused(Code.CONFLICT, "The school needs an administrator.")

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from documents.base import Row
-from lms_rt.contracts.users import AccountQuery, PeopleQuery
+from lms_rt.contracts.users import AccountQuery, PeopleFilters
 from lms_rt.services.folding import fold, query_tokens, search_tokens
 
 _ADDRESS = "@"
@@ -29,12 +29,12 @@ def found_by(full_name: str, email: str) -> dict[str, Any]:
     }
 
 
-def learners_filter(query: PeopleQuery, student_ids: Collection[str]) -> Row:
+def learners_filter(query: PeopleFilters, student_ids: Collection[str]) -> Row:
     """Which of these students a teacher asks for: by their names alone."""
     return _all_of(_THERE, {"_id": {"$in": sorted(student_ids)}}, *_asked(query), *_named(query.q, ("",)))
 
 
-def accounts_filter(query: PeopleQuery) -> Row:
+def accounts_filter(query: PeopleFilters) -> Row:
     """Which accounts an administrator asks for: by names and addresses."""
     parts = [_THERE, *_asked(query), *_named(query.q, ("", _ADDRESS))]
     if isinstance(query, AccountQuery):
@@ -48,7 +48,7 @@ def sorting(sort: str) -> Sequence[tuple[str, int]]:
     return [(_SORT_FIELDS.get(name, name), -1 if sort.startswith("-") else 1)]
 
 
-def _asked(query: PeopleQuery) -> list[Row]:
+def _asked(query: PeopleFilters) -> list[Row]:
     asked = {"role": query.role, "is_active": query.is_active}
     return [{name: value} for name, value in asked.items() if value is not None]
 

@@ -84,7 +84,7 @@ class Users:
         return made
 
 
-async def _page(wanted: Row, query: PeopleQuery) -> tuple[list[Row], int]:
+async def _page(wanted: Row, query: PeopleQuery | AccountQuery) -> tuple[list[Row], int]:
     return await page_of_people(wanted, sorting(query.sort), skip=query.skip, limit=query.page_size)
 
 

@@ -121,6 +121,8 @@ def _row(operation: Operation) -> tuple[str, ...]:
 def _who(access: Access) -> str:
     if access.permissions:
         return " and ".join(code(name) for name in sorted(access.permissions))
+    if access.any_of:
+        return " or ".join(code(name) for name in sorted(access.any_of))
     if access.roles:
         return " or ".join(sorted(access.roles))
     return _WHO[access.name]
@@ -160,7 +162,7 @@ def _codes() -> str:
 
 def _asking(permission: str) -> Iterator[str]:
     for operation in ROUTES:
-        if permission in operation.access.permissions:
+        if permission in operation.access.permissions | operation.access.any_of:
             yield code(f"{operation.methods[0]} {operation.path}")
 
 

@@ -30,7 +30,10 @@ POST /auth/login/mfa = /auth/mfa/login | POST /auth/login/mfa/resend | POST /aut
 POST /auth/mfa/enable/request = /auth/mfa/enable | POST /auth/mfa/enable/confirm = /auth/mfa/verify
 POST /auth/mfa/disable
 POST /auth/login-cookie | POST /auth/refresh-cookie | POST /auth/logout-cookie | POST /auth/ws-ticket
-GET,PUT,PATCH /users/me
+GET,PUT,PATCH /users/me | GET,POST /users | GET,DELETE /users/{id}
+GET,PUT,PATCH /instructors/me | GET /instructors/me/dashboard | GET /instructors/{id}
+GET /admin/users | PUT,PATCH /admin/users/{id} | POST /admin/users/{id}/impersonate
+GET /admin/stats | GET,PATCH /admin/settings
 GET,POST /courses | GET /courses/me | GET,PUT,PATCH,DELETE /courses/{id} | GET /categories
 POST /courses/{id}/publish | POST /courses/{id}/unpublish | GET /courses/{id}/students
 GET,POST /courses/{id}/lessons = /lessons
@@ -60,6 +63,7 @@ PROMISED = [
     for method in methods.split(",")
 ]
 BODIES: dict[str, Any] = {
+    "POST /admin/users/{user_id}/impersonate": {"reason": "To see what they see"},
     "POST /courses": {"title": "Mine"},
     "POST /courses/{course_id}/lessons": {"title": "Mine", "content_type": "text"},
     "POST /courses/{course_id}/announcements": {"text": "No lesson on Monday."},
@@ -146,6 +150,8 @@ async def place(house: House) -> Place:
         "notification_id": "ntf_1",
         "webhook_id": "whk_1",
         "delivery_id": "dlv_1",
+        "user_id": student.user_id,
+        "instructor_id": teacher.user_id,
     }
     others = await house.teacher(), await house.student(), await house.visitor(), await house.admin()
     return Place(ids, teacher, student, *others)

@@ -1,0 +1,72 @@
+"""Teachers: their own profile and figures, and what everybody sees of them."""
+
+from __future__ import annotations
+
+from handlers.rest.access import PUBLIC, role
+from handlers.rest.calls import Call, Reply
+from handlers.rest.operations import Operation
+from lms_rt.contracts.instructors import (
+    DashboardQuery,
+    InstructorChange,
+    InstructorDashboardView,
+    InstructorProfileView,
+    InstructorView,
+)
+from lms_rt.errors import Code
+
+
+async def show_me(call: Call) -> Reply:
+    """The caller's own profile."""
+    return Reply(await call.services.instructors.me(call.actor))
+
+
+async def change_me(call: Call) -> Reply:
+    """Change it."""
+    instructors = call.services.instructors
+    return Reply(await instructors.update_me(call.actor, call.body, expected_version=call.expected_version))
+
+
+async def show_dashboard(call: Call) -> Reply:
+    """How the caller's courses get on."""
+    return Reply(await call.services.instructors.dashboard(call.actor, call.query))
+
+
+async def show_instructor(call: Call) -> Reply:
+    """A teacher."""
+    return Reply(await call.services.instructors.show(call.path["instructor_id"]))
+
+
+_TEACHERS = role("instructor", "admin")
+
+ROUTES: tuple[Operation, ...] = (
+    Operation("GET", "/instructors/me", show_me, _TEACHERS, reply=InstructorView, summary="My profile as a teacher"),
+    Operation(
+        ("PATCH", "PUT"),
+        "/instructors/me",
+        change_me,
+        _TEACHERS,
+        body=InstructorChange,
+        reply=InstructorView,
+        codes=(Code.VERSION_MISMATCH,),
+        audit="instructor.change",
+        summary="Change my profile as a teacher",
+    ),
+    Operation(
+        "GET",
+        "/instructors/me/dashboard",
+        show_dashboard,
+        _TEACHERS,
+        query=DashboardQuery,
+        reply=InstructorDashboardView,
+        summary="How my courses get on",
+    ),
+    Operation(
+        "GET",
+        "/instructors/{instructor_id}",
+        show_instructor,
+        PUBLIC,
+        reply=InstructorProfileView,
+        summary="A teacher, and their published courses",
+        description="The newest 20 of them; all are at `/courses?instructor_id=`.",
+    ),
+)
