@@ -1,12 +1,14 @@
 """A real node as a process, with limits and a wall clock that a test has chosen: `python -m tests.servers.node_main JSON`.
 
-The JSON may hold `limits` (fields of `NodeLimits`) and `clock_skew_ms`. Settings come from the environment, as always.
+The JSON may hold `limits` (fields of `NodeLimits`), `clock_skew_ms`, and `dies_at_rotation`: as soon as a session has been
+rotated in the database, and nobody told. Settings come from the environment, as always.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 import time
@@ -16,6 +18,7 @@ from tornado.netutil import bind_sockets
 
 from config.logging import set_up_logging
 from config.settings import Settings, load_settings
+from documents.session import Session
 from handlers.serve import serving
 from lms_rt.bootstrap import open_services
 from lms_rt.realtime.node import NodeLimits
@@ -24,6 +27,8 @@ from lms_rt.realtime.node import NodeLimits
 def main(given: dict[str, Any]) -> None:
     """Serve until SIGTERM."""
     _skew_wall_clock(given.get("clock_skew_ms", 0))
+    if given.get("dies_at_rotation"):
+        _die_at_rotation()
     settings = load_settings(_env_file=None)
     set_up_logging(settings)
     options = {"limits": NodeLimits(**given["limits"])} if "limits" in given else {}
@@ -35,6 +40,17 @@ def _skew_wall_clock(skew_ms: int) -> None:
     told_ns = time.time_ns
     time.time_ns = lambda: told_ns() + skew_ms * 1_000_000
     time.time = lambda: time.time_ns() / 1e9
+
+
+def _die_at_rotation() -> None:
+    """End as `kill -9` would, between the write and its answer."""
+    rotate = Session.rotate
+
+    async def rotate_and_die(*args: Any, **options: Any) -> None:
+        await rotate(*args, **options)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    Session.rotate = rotate_and_die  # type: ignore[method-assign,assignment]
 
 
 async def _serve(settings: Settings, options: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 from typing import Any
 
@@ -17,7 +18,7 @@ from lms_rt.errors import Code, Refused
 from lms_rt.ids import new_id
 from lms_rt.security.csrf import STRANGERS, CsrfTokens
 from lms_rt.security.keyring import Keyring
-from lms_rt.security.tokens import AccessTokens, RefreshTokens
+from lms_rt.security.tokens import AccessTokens, Impersonator, RefreshTokens
 
 KEY = "a-key-of-the-tests-with-enough-bytes-in-it"
 
@@ -40,7 +41,15 @@ def refusal(tokens: AccessTokens, token: str) -> Code | None:
     return None
 
 
-def forged(clock: FakeClock, *, key: str = KEY, algorithm: str = "HS256", without: str = "", **changes: Any) -> str:
+def forged(
+    clock: FakeClock,
+    *,
+    key: str = KEY,
+    algorithm: str = "HS256",
+    without: str = "",
+    headers: dict[str, Any] | None = None,
+    **changes: Any,
+) -> str:
     now = clock.now_ms() // 1000
     claims: dict[str, Any] = {
         "sub": "usr_1",
@@ -54,7 +63,7 @@ def forged(clock: FakeClock, *, key: str = KEY, algorithm: str = "HS256", withou
         "aud": "lms_rt:api",
     } | changes
     claims.pop(without, None)
-    return jwt.encode(claims, key, algorithm)
+    return jwt.encode(claims, key, algorithm, headers=headers)
 
 
 def test_a_token_says_whose_it_is(tokens: AccessTokens, clock: FakeClock) -> None:
@@ -116,6 +125,102 @@ def test_another_key_is_refused(tokens: AccessTokens, clock: FakeClock) -> None:
 
 def test_another_algorithm_with_our_key_is_refused(tokens: AccessTokens, clock: FakeClock) -> None:
     assert refusal(tokens, forged(clock, key=KEY * 2, algorithm="HS512")) is Code.INVALID_TOKEN
+
+
+# --- keys ---
+
+OLD = "the-key-of-last-year-with-enough-bytes-in-it"
+
+
+def of_keys(clock: FakeClock, current: str, *former: str) -> AccessTokens:
+    return AccessTokens(keys=Keyring(current, former), clock=clock, issuer="lms_rt", lifetime_seconds=900)
+
+
+def test_a_token_names_the_key_that_signed_it(tokens: AccessTokens) -> None:
+    header = jwt.get_unverified_header(tokens.issue("usr_1", Role.STUDENT, "fam_1"))
+    assert header == {"alg": "HS256", "typ": "JWT", "kid": Keyring(KEY).current.key_id}
+
+
+def test_a_token_of_a_former_key_holds_to_its_end_and_new_ones_are_by_the_new_key(clock: FakeClock) -> None:
+    before = of_keys(clock, OLD).issue("usr_1", Role.STUDENT, "fam_1")
+    after = of_keys(clock, KEY, OLD)
+    assert refusal(after, before) is None
+    assert refusal(of_keys(clock, KEY), after.issue("usr_1", Role.STUDENT, "fam_1")) is None
+    clock.advance(900)
+    assert refusal(after, before) is Code.TOKEN_EXPIRED
+
+
+def test_a_key_that_is_named_no_more_opens_nothing(clock: FakeClock) -> None:
+    before = of_keys(clock, OLD).issue("usr_1", Role.STUDENT, "fam_1")
+    assert refusal(of_keys(clock, KEY), before) is Code.INVALID_TOKEN
+
+
+def test_a_token_from_before_keys_had_names_is_by_the_current_one(clock: FakeClock) -> None:
+    tokens = of_keys(clock, KEY, OLD)
+    assert refusal(tokens, forged(clock)) is None
+    assert refusal(tokens, forged(clock, key=OLD)) is Code.INVALID_TOKEN
+
+
+@pytest.mark.parametrize(
+    "kid", ["", "0" * 12, "../../etc/passwd", "' or 1=1 --", "https://evil.example/key", KEY, 7, None, ["a"], {"a": 1}]
+)
+def test_a_key_that_is_none_of_ours_is_refused(tokens: AccessTokens, clock: FakeClock, kid: Any) -> None:
+    header = base64.urlsafe_b64encode(json.dumps({"alg": "HS256", "typ": "JWT", "kid": kid}).encode()).decode()
+    _, claims, _ = forged(clock).split(".")
+    signed = f"{header.rstrip('=')}.{claims}"
+    signature = base64.urlsafe_b64encode(hmac.digest(KEY.encode(), signed.encode(), "sha256")).decode().rstrip("=")
+    assert refusal(tokens, f"{signed}.{signature}") is Code.INVALID_TOKEN
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"jku": "https://evil.example/keys.json"},
+        {"x5u": "https://evil.example/cert.pem"},
+        {"jwk": {"kty": "oct", "k": "ZXZpbC1rZXktd2l0aC1lbm91Z2gtYnl0ZXMtaW4taXQtMTIz"}},
+    ],
+)
+def test_a_token_does_not_bring_its_own_key(tokens: AccessTokens, clock: FakeClock, headers: dict[str, Any]) -> None:
+    theirs = forged(clock, key="evil-key-with-enough-bytes-in-it-123", headers=headers)
+    assert refusal(tokens, theirs) is Code.INVALID_TOKEN
+
+
+def test_a_header_that_is_too_deep_is_refused(tokens: AccessTokens) -> None:
+    header = base64.urlsafe_b64encode(b"[" * 2_900).decode()
+    assert refusal(tokens, f"{header}.e30.AA") is Code.INVALID_TOKEN
+
+
+def test_a_former_key_that_is_short_is_refused_too(clock: FakeClock) -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        of_keys(clock, KEY, "short")
+
+
+# --- in somebody else's place ---
+
+
+def test_a_token_in_somebody_elses_place_says_who_acts(tokens: AccessTokens) -> None:
+    token = tokens.issue("usr_1", Role.STUDENT, "fam_1", impersonator=Impersonator("usr_admin", "fam_admin"))
+    claims = tokens.verify(token)
+    assert (claims.user_id, claims.acting) == ("usr_1", ("usr_admin", "fam_admin"))
+    assert tokens.verify(tokens.issue("usr_1", Role.STUDENT, "fam_1")).acting == ("", "")
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        None,
+        "",
+        "usr_admin",
+        [],
+        {},
+        {"sub": "usr_admin"},
+        {"sid": "fam_1"},
+        {"sub": "", "sid": "fam_1"},
+        {"sub": 1, "sid": "f"},
+    ],
+)
+def test_a_mark_that_names_nobody_is_no_mark(tokens: AccessTokens, clock: FakeClock, act: Any) -> None:
+    assert refusal(tokens, forged(clock, act=act)) is Code.INVALID_TOKEN
 
 
 def test_a_token_without_signature_is_refused(tokens: AccessTokens, clock: FakeClock) -> None:
