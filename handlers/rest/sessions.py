@@ -14,6 +14,11 @@ async def list_sessions(call: Call) -> Reply:
     return Reply(await call.services.own_sessions.list(call.actor, call.query))
 
 
+async def show_session(call: Call) -> Reply:
+    """One of them."""
+    return Reply(await call.services.own_sessions.show(call.actor, call.path["session_id"]))
+
+
 async def end_session(call: Call) -> Reply:
     """End one of them."""
     await call.services.own_sessions.end(call.actor, call.path["session_id"])
@@ -46,6 +51,15 @@ ROUTES: tuple[Operation, ...] = (
         status=204,
         is_own_alone=True,
         summary="Sign out everywhere else",
+    ),
+    Operation(
+        "GET",
+        "/auth/sessions/{session_id}",
+        show_session,
+        SIGNED_IN,
+        reply=SessionView,
+        is_own_alone=True,
+        summary="One place where I am signed in",
     ),
     Operation(
         "DELETE",

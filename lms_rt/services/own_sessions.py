@@ -30,17 +30,25 @@ class OwnSessions:
         )
         return page_of([_view(row, actor.session_id) for row in rows], query, total)
 
+    async def show(self, actor: Actor, session_id: str) -> SessionView:
+        """One of them. Not found, unless it is theirs and holds."""
+        return _view(await self._require(actor, session_id), actor.session_id)
+
     async def end(self, actor: Actor, session_id: str) -> None:
         """End one; the one that asks is signed out. Not found, unless it is theirs and holds."""
-        row = await Session.find_row(session_id)
-        if row is None or row["user_id"] != actor.user_id or not self._holds(row):
-            raise Refused(Code.NOT_FOUND)
+        await self._require(actor, session_id)
         is_current = session_id == actor.session_id
         await self._sessions.end(actor.user_id, session_id, reason="signed_out" if is_current else "ended_elsewhere")
 
     async def end_others(self, actor: Actor) -> None:
         """End all but the one that asks."""
         await self._sessions.end_others(actor.user_id, keep=actor.session_id, reason="ended_elsewhere")
+
+    async def _require(self, actor: Actor, session_id: str) -> Row:
+        row = await Session.find_row(session_id)
+        if row is None or row["user_id"] != actor.user_id or not self._holds(row):
+            raise Refused(Code.NOT_FOUND)
+        return row
 
     def _holds(self, row: Row) -> bool:
         is_over = "revoked_at" in row or self._clock.now() >= min(row["idle_until"], row["absolute_until"])

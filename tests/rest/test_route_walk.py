@@ -30,6 +30,7 @@ POST /auth/login/mfa = /auth/mfa/login | POST /auth/login/mfa/resend | POST /aut
 POST /auth/mfa/enable/request = /auth/mfa/enable | POST /auth/mfa/enable/confirm = /auth/mfa/verify
 POST /auth/mfa/disable
 POST /auth/login-cookie | POST /auth/refresh-cookie | POST /auth/logout-cookie | POST /auth/ws-ticket
+GET,DELETE /auth/sessions | GET,DELETE /auth/sessions/{id} | POST /users/me/password
 GET,PUT,PATCH /users/me | GET,POST /users | GET,DELETE /users/{id}
 GET,PUT,PATCH /instructors/me | GET /instructors/me/dashboard | GET /instructors/{id}
 GET /admin/users | PUT,PATCH /admin/users/{id} | POST /admin/users/{id}/impersonate
@@ -146,6 +147,7 @@ async def place(house: House) -> Place:
         "question_id": questions["items"][0]["id"],
         "enrollment_id": enrollment["id"],
         "attempt_id": attempt["id"],
+        "session_id": "fam_1",
         "job_id": "job_1",
         "notification_id": "ntf_1",
         "webhook_id": "whk_1",

@@ -89,7 +89,9 @@ async def test_ending_a_session_closes_its_sockets_and_no_other(house: House) ->
     mona = await house.student()
     phone, stranger = await again(house, mona), await house.student()
     [lost] = [one["id"] for one in (await mona.ok("GET", "/auth/sessions"))["items"] if not one["is_current"]]
-    await stranger.refused(404, "DELETE", f"/auth/sessions/{lost}")
+    assert (await mona.ok("GET", f"/auth/sessions/{lost}"))["device"] == "Phone 1.0"
+    for method in ("GET", "DELETE"):
+        await stranger.refused(404, method, f"/auth/sessions/{lost}")
     async with socket_of(house, phone) as on_phone, socket_of(house, mona) as here:
         assert (await mona.call("DELETE", f"/auth/sessions/{lost}")).status_code == 204
         assert await closed(on_phone) == 4501
@@ -157,6 +159,7 @@ def test_what_is_ones_own_alone() -> None:
     assert named >= {
         "GET /auth/sessions",
         "DELETE /auth/sessions",
+        "GET /auth/sessions/{session_id}",
         "DELETE /auth/sessions/{session_id}",
         "POST /users/me/password",
         "POST /attempts",

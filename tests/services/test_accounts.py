@@ -258,7 +258,13 @@ async def test_what_was_read_may_be_sent_back(people: People) -> None:
         ({"full_name": None}, None),
         ({"full_name": 7}, None),
         ({"full_name": "x" * 121}, None),
+        ({"full_name": "Mona\r\nBcc: everybody@example.org"}, "control_character"),
+        ({"full_name": "Mona\u2028Farouk"}, "control_character"),
+        ({"full_name": "Mona \u202egnp.exe"}, "control_character"),
+        ({"full_name": "Mona \u2067Farouk"}, "control_character"),
         ({"locale": "x"}, None),
+        ({"locale": "ar-"}, None),
+        ({"locale": "ar\nu"}, None),
         ({"timezone": "Mars/Base"}, "timezone"),
         ({"timezone": "../../etc/passwd"}, "timezone"),
         ({"timezone": "Africa"}, "timezone"),
@@ -277,6 +283,16 @@ async def test_bad_profiles_are_refused(people: People, fields: dict[str, Any], 
     assert refused.value.code is Code.VALIDATION_FAILED
     assert code is None or refused.value.fields[0].code == code
     assert (await people.accounts.me(actor)).version == 1
+
+
+@pytest.mark.parametrize("locale", ["ar-EG", "ar-u-nu-arab", "zh-Hant-TW", "en-GB-u-hc-h12"])
+async def test_a_language_may_say_more_of_itself(people: People, locale: str) -> None:
+    assert (await change(people, await me(people, await people.join()), locale=locale)).locale == locale
+
+
+@pytest.mark.parametrize("full_name", ["منى فاروق", "Zoë O'Neill-Łuk", "فاطمه\u200cها"])
+async def test_names_of_the_world_are_taken(people: People, full_name: str) -> None:
+    assert (await change(people, await me(people, await people.join()), full_name=full_name)).full_name == full_name
 
 
 # --- administrators and the demo school ---
