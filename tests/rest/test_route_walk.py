@@ -29,6 +29,8 @@ POST /auth/register | POST /auth/login | POST /auth/token | POST /auth/refresh |
 POST /auth/login/mfa = /auth/mfa/login | POST /auth/login/mfa/resend | POST /auth/login-cookie/mfa
 POST /auth/mfa/enable/request = /auth/mfa/enable | POST /auth/mfa/enable/confirm = /auth/mfa/verify
 POST /auth/mfa/disable
+POST /auth/forgot-password = /auth/password/reset | POST /auth/reset-password = /auth/password/reset/confirm
+POST /auth/verify-email/request = /auth/email/verify | POST /auth/verify-email/confirm = /auth/email/verify/confirm
 POST /auth/login-cookie | POST /auth/refresh-cookie | POST /auth/logout-cookie | POST /auth/ws-ticket
 GET,DELETE /auth/sessions | GET,DELETE /auth/sessions/{id} | POST /users/me/password
 GET,PUT,PATCH /users/me | GET,POST /users | GET,DELETE /users/{id}

@@ -14,6 +14,8 @@ from lms_rt.clock import FakeClock
 from lms_rt.contracts.accounts import RegistrationDraft, SignInDraft, TokensView
 from lms_rt.errors import Code, Refused
 from lms_rt.security.devices import DeviceMarks
+from lms_rt.security.keyring import keyring_of
+from lms_rt.security.one_time import OneTimeTokens
 from lms_rt.security.passwords import HashingPool, PasswordHasher
 from lms_rt.security.rate_limits import RateLimiter
 from lms_rt.security.sign_in_guard import SignInGuard
@@ -21,6 +23,8 @@ from lms_rt.services.accounts import Accounts
 from lms_rt.services.demo import DemoPeople
 from lms_rt.services.jobs import Jobs
 from lms_rt.services.later import Later
+from lms_rt.services.mail_links import MailLinks
+from lms_rt.services.registration import Registration
 from lms_rt.services.sessions import Sessions
 from lms_rt.services.sign_ins import SignIns
 from lms_rt.wiring_accounts import guard_of
@@ -58,6 +62,7 @@ class People:
     later: Later
     demo: DemoPeople
     heard: Heard
+    registration: Registration
 
     @property
     def limiter(self) -> RateLimiter:
@@ -117,7 +122,13 @@ async def open_people(
     await sessions.listen()
     try:
         demo = DemoPeople(accounts=accounts, passwords=passwords)
-        yield People(settings, clock, bus, passwords, sessions, accounts, sign_ins, guard, later, demo, heard)
+        links = MailLinks(
+            clock=clock, jobs=jobs, later=later, tokens=OneTimeTokens(keyring=keyring_of(settings), clock=clock)
+        )
+        registration = Registration(settings=settings, accounts=accounts, links=links)
+        yield People(
+            settings, clock, bus, passwords, sessions, accounts, sign_ins, guard, later, demo, heard, registration
+        )
     finally:
         await later.close()
         await sessions.close()

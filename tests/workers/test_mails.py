@@ -42,8 +42,9 @@ async def reader(school: MailSchool) -> Reader:
 async def test_whoever_registers_is_welcomed_once(school: MailSchool) -> None:
     somebody = await school.house.student("Sara Saleh")
     await school.work()
-    (mail,) = school.place.to(str(somebody.user["email"]))
-    assert mail.message["Subject"] == "Welcome to Night School"
+    came = {str(mail.message["Subject"]): mail for mail in school.place.to(str(somebody.user["email"]))}
+    assert sorted(came) == ["Confirm your address", "Welcome to Night School"]
+    mail = came["Welcome to Night School"]
     assert mail.message["From"] == "Night School <school@lms.example>"
     assert "Hello Sara Saleh," in mail.body("plain")
     assert "List-Unsubscribe" not in mail.message
