@@ -208,6 +208,7 @@ class MemoryRateLimits(RateLimits):
         if len(moments) >= limit:
             left_ms = moments[-1] + round(lock_seconds * 1000) - now
             if left_ms > 0:
+                self._strikes.put(key, moments, left_ms / 1000)  # who goes on guessing is not forgotten for others
                 return Strike(False, len(moments), left_ms)
             moments = ()
         moments = (*(at for at in moments if at > now - window_seconds * 1000), now)

@@ -1,4 +1,4 @@
-"""A collection of its own for each test of the engines, on both; and a Redis Cluster for the bus."""
+"""A collection of its own for each test of the engines, on both; a Redis Cluster, and the smaller roles of each bus."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from typing import Any
 
 import pytest
 from motor.motor_asyncio import AsyncIOMotorCollection, AsyncIOMotorDatabase
+from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster as RedisClusterClient
 
+from lms_rt.bus.redis.keys import Keys
+from lms_rt.bus.redis.line import RedisLine
 from lms_rt.storage.mongo import open_database
 from tests.conftest import settings_on
+from tests.contracts.small_roles import Roles, in_memory, on_redis_line
 from tests.servers.redis_server import RedisCluster
 
 Rows = AsyncIOMotorCollection[dict[str, Any]]
@@ -39,3 +44,28 @@ def redis_cluster() -> Iterator[RedisCluster]:
     """Three masters; it takes two seconds to form."""
     with RedisCluster() as cluster:
         yield cluster
+
+
+@pytest.fixture
+async def line(redis_url: str) -> AsyncIterator[RedisLine]:
+    """A line to Redis, with names of its own."""
+    line = RedisLine(redis_url, Keys(f"test_{uuid.uuid4().hex}"))
+    await line.open()
+    yield line
+    await line.close()
+
+
+@pytest.fixture(params=["memory", *(pytest.param(lane, marks=pytest.mark.real) for lane in ("redis", "cluster"))])
+async def roles(request: pytest.FixtureRequest) -> AsyncIterator[Roles]:
+    """The smaller roles of each implementation."""
+    if request.param == "memory":
+        yield in_memory()
+        return
+    is_cluster = request.param == "cluster"
+    url = request.getfixturevalue("redis_cluster").url if is_cluster else request.getfixturevalue("redis_url")
+    client: Any = (RedisClusterClient if is_cluster else Redis).from_url(url)
+    line = RedisLine(url, Keys(f"test_{uuid.uuid4().hex}"))
+    await line.open()
+    yield on_redis_line(line, client)
+    await line.close()
+    await client.aclose()

@@ -1,19 +1,16 @@
-"""What every implementation must do of the bus's smaller roles: presence, tickets, revocations, buckets, locks."""
+"""What every implementation must do of the bus's smaller roles: presence, tickets, revocations, locks."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
-from redis.asyncio.cluster import RedisCluster
 
-from lms_rt.bus.base import Locks, Member, Presence, RateLimits, Revocations, Tickets
-from lms_rt.bus.memory import MemoryLocks, MemoryPresence, MemoryRateLimits, MemoryRevocations, MemoryTickets
+from lms_rt.bus.base import Member
+from lms_rt.bus.memory import MemoryRateLimits
 from lms_rt.bus.redis.keys import Keys
 from lms_rt.bus.redis.line import LineLimits, RedisLine
 from lms_rt.bus.redis.presence import RedisPresence
@@ -21,86 +18,8 @@ from lms_rt.bus.redis.server import RedisReachability, RedisTime
 from lms_rt.bus.redis.small_roles import RedisLocks, RedisRateLimits, RedisRevocations, RedisTickets
 from lms_rt.clock import Clock, FakeClock
 from lms_rt.errors import Code, Refused
+from tests.contracts.small_roles import Roles
 from tests.servers.redis_server import RedisCluster as RedisServers
-
-
-@dataclass
-class Roles:
-    """The roles of one implementation, and how time is made to pass for them."""
-
-    presence: Presence
-    tickets: Tickets
-    revocations: Revocations
-    rate_limits: RateLimits
-    locks: Locks
-    pass_time: Callable[[float], Awaitable[None]]
-
-
-def _in_memory() -> Roles:
-    clock = FakeClock()
-
-    async def pass_time(seconds: float) -> None:
-        clock.advance(seconds)
-
-    return Roles(
-        MemoryPresence(clock),
-        MemoryTickets(clock),
-        MemoryRevocations(clock),
-        MemoryRateLimits(clock),
-        MemoryLocks(clock),
-        pass_time,
-    )
-
-
-def _on_redis(line: RedisLine, client: Any) -> Roles:
-    async def pass_time(seconds: float) -> None:
-        """A server's clock is not ours to set: instead everything in it gets older."""
-        async for key in client.scan_iter(f"{line.keys.prefix}*"):
-            await _age(client, key, seconds)
-
-    return Roles(
-        RedisPresence(line),
-        RedisTickets(line),
-        RedisRevocations(line),
-        RedisRateLimits(line, MemoryRateLimits(FakeClock())),
-        RedisLocks(line),
-        pass_time,
-    )
-
-
-async def _age(client: Any, key: bytes, seconds: float) -> None:
-    if await client.type(key) == b"zset":
-        for name, score in await client.zrange(key, 0, -1, withscores=True):
-            await client.zadd(key, {name: score - seconds * 1000})
-    elif b":bucket:" in key:
-        await client.set(key, int(await client.get(key)) - round(seconds * 1e6), keepttl=True)
-    if (left_ms := await client.pttl(key)) > seconds * 1000:
-        await client.pexpire(key, left_ms - round(seconds * 1000))
-    else:
-        await client.delete(key)
-
-
-@pytest.fixture
-async def line(redis_url: str) -> AsyncIterator[RedisLine]:
-    line = RedisLine(redis_url, Keys(f"test_{uuid.uuid4().hex}"))
-    await line.open()
-    yield line
-    await line.close()
-
-
-@pytest.fixture(params=["memory", *(pytest.param(lane, marks=pytest.mark.real) for lane in ("redis", "cluster"))])
-async def roles(request: pytest.FixtureRequest) -> AsyncIterator[Roles]:
-    if request.param == "memory":
-        yield _in_memory()
-        return
-    is_cluster = request.param == "cluster"
-    url = request.getfixturevalue("redis_cluster").url if is_cluster else request.getfixturevalue("redis_url")
-    client: Any = (RedisCluster if is_cluster else Redis).from_url(url)
-    line = RedisLine(url, Keys(f"test_{uuid.uuid4().hex}"))
-    await line.open()
-    yield _on_redis(line, client)
-    await line.close()
-    await client.aclose()
 
 
 class TestPresence:
@@ -210,34 +129,6 @@ class TestRevocations:
         assert not await roles.revocations.is_revoked("fam_2")
         await roles.pass_time(900)
         assert not await roles.revocations.is_revoked("fam_1")
-
-
-class TestRateLimits:
-    async def test_a_bucket_empties_and_refills(self, roles: Roles) -> None:
-        limits = roles.rate_limits
-        answers = [await limits.take("usr_1", per_second=0.2, burst=3) for _ in range(4)]
-        assert [a.is_allowed for a in answers] == [True, True, True, False]
-        assert [a.remaining for a in answers] == [2, 1, 0, 0]
-        assert 0 < answers[-1].retry_after_ms <= 5_000
-        assert (await limits.take("usr_2", per_second=0.2, burst=3)).is_allowed
-        await roles.pass_time(5)
-        assert (await limits.take("usr_1", per_second=0.2, burst=3)).is_allowed
-        assert not (await limits.take("usr_1", per_second=0.2, burst=3)).is_allowed
-        await roles.pass_time(60)
-        assert (await limits.take("usr_1", per_second=0.2, burst=3)).remaining == 2
-
-    async def test_what_costs_more_takes_more_and_a_refusal_takes_nothing(self, roles: Roles) -> None:
-        limits = roles.rate_limits
-        assert (await limits.take("usr_1", per_second=0.1, burst=10, cost=7)).remaining == 3
-        refused = await limits.take("usr_1", per_second=0.1, burst=10, cost=4)
-        assert (refused.is_allowed, refused.remaining) == (False, 3)
-        assert 0 < refused.retry_after_ms <= 10_000
-        assert (await limits.take("usr_1", per_second=0.1, burst=10, cost=3)).is_allowed
-
-    async def test_tokens_are_whole_whatever_the_rate(self, roles: Roles) -> None:
-        for burst in (3, 7, 60):
-            takes = [await roles.rate_limits.take(f"usr_{burst}", per_second=1 / 7, burst=burst) for _ in range(burst)]
-            assert [take.remaining for take in takes] == list(reversed(range(burst)))
 
 
 class TestLocks:
@@ -370,10 +261,3 @@ class TestAway:
                 await asked
             assert refused.value.code is Code.UNAVAILABLE
         assert not RedisReachability(lost).is_reachable
-
-    async def test_each_node_limits_for_itself(self, lost: RedisLine) -> None:
-        clock = FakeClock()
-        limits = RedisRateLimits(lost, MemoryRateLimits(clock))
-        assert [(await limits.take("usr_1", per_second=1, burst=2)).is_allowed for _ in range(3)] == [True, True, False]
-        clock.advance(1)
-        assert (await limits.take("usr_1", per_second=1, burst=2)).is_allowed

@@ -22,6 +22,7 @@ from handlers.rest.access import ANONYMOUS, PUBLIC, SIGNED_IN, needs, role
 from handlers.rest.calls import Call, Cookie, Reply
 from handlers.rest.health import ROUTES as HEALTH_ROUTES
 from handlers.rest.operations import FORM, UPLOAD, Operation
+from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import Clock, FakeClock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import Change, Draft, Page, PageQuery, View, page_of, refuse_changed_read_only
@@ -31,6 +32,7 @@ from lms_rt.security.csrf import CsrfTokens
 from lms_rt.security.keyring import Keyring
 from lms_rt.services.health import Health
 from lms_rt.services.idempotency import Idempotency
+from lms_rt.wiring_accounts import guard_of
 
 ACTORS = {
     "student": Actor("usr_student", Role.STUDENT, frozenset(), "fam_student", "Sara"),
@@ -217,6 +219,7 @@ def table_settings(**more: Any) -> Settings:
 def table_services(settings: Settings, clock: Clock) -> Any:
     health = Health(clock=clock, node="node-1", version="0.1.0", database=_answers)
     health.open()
+    guard = guard_of(settings, memory_bus(clock))
     return SimpleNamespace(
         settings=settings,
         clock=clock,
@@ -224,6 +227,8 @@ def table_services(settings: Settings, clock: Clock) -> Any:
         things=Things(),
         idempotency=Idempotency(clock=clock),
         health=health,
+        limiter=guard.limiter,
+        device_marks=guard.marks,
     )
 
 

@@ -12,11 +12,13 @@ import httpx
 from config.settings import Settings
 from handlers.app import make_app
 from handlers.rest import categories, courses, enrollments, lessons
+from lms_rt.bus.memory import memory_bus
 from lms_rt.contracts.actor import Actor
 from lms_rt.errors import Code, Refused
 from lms_rt.security.csrf import CsrfTokens
 from lms_rt.security.keyring import Keyring
 from lms_rt.services.idempotency import Idempotency
+from lms_rt.wiring_accounts import guard_of
 from tests.rest.serving import client_of
 from tests.services.school import PEOPLE, School
 
@@ -70,6 +72,7 @@ async def serving(school: School, settings: Settings) -> AsyncIterator[httpx.Asy
         categories=school.categories,
         enrollments=school.enrollments,
         progress=school.progress,
+        limiter=guard_of(settings, memory_bus(school.clock)).limiter,
     )
     app = make_app(cast("Services", services), operations=OPERATIONS, pages=(), live=())
     async with client_of(app) as client:

@@ -42,18 +42,19 @@ async def test_a_browser_gets_its_tokens_in_cookies_only(http: httpx.AsyncClient
     reply = await browser_signed_in(http)
     assert set(reply.json()) == {"user", "expires_in"}
     cookies = morsels(reply)
-    assert set(cookies) == {"lms_access", "lms_refresh", "lms_csrf"}
+    assert set(cookies) == {"lms_access", "lms_refresh", "lms_csrf", "lms_device"}
     assert cookies["lms_access"]["httponly"]
+    assert cookies["lms_device"]["httponly"]
     assert cookies["lms_refresh"]["httponly"]
     assert not cookies["lms_csrf"]["httponly"]
-    assert [cookies[name]["path"] for name in sorted(cookies)] == ["/", "/", "/api/v1/auth"]
+    assert [cookies[name]["path"] for name in sorted(cookies)] == ["/", "/", "/", "/api/v1/auth"]
     assert (await http.get("/auth/me")).json() == reply.json()["user"]
 
 
 async def test_secure_cookies_carry_the_host_prefix_where_it_holds(settings: Settings, database: OpenDatabase) -> None:
     async with open_people(settings.model_copy(update={"cookie_secure": True})) as people, serving(people) as http:
         cookies = morsels(await browser_signed_in(http))
-    assert set(cookies) == {"__Host-lms_access", "lms_refresh", "__Host-lms_csrf"}
+    assert set(cookies) == {"__Host-lms_access", "lms_refresh", "__Host-lms_csrf", "__Host-lms_device"}
     assert all(cookie["secure"] for cookie in cookies.values())
 
 

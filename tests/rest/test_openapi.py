@@ -71,6 +71,7 @@ def test_what_a_row_declares_is_documented() -> None:
         "413",
         "415",
         "422",
+        "429",
         "500",
         "503",
     }
