@@ -184,7 +184,8 @@ class SignOutPage(PageHandler):
         self.redirect("/", status=303)
 
     def check_form(self) -> None:
-        """Whose access token has run out in the meantime is let go all the same."""
+        """Whose access token has run out in the meantime is let go all the same, if it is they who ask."""
+        self.refuse_other_site()
         if not self.actor.is_stranger:
             super().check_form()
 

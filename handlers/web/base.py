@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from tornado.web import HTTPError, RequestHandler
 
 from handlers.exchange import this_exchange
+from handlers.origins import Origins
 from handlers.rest.access import Access, refuse_impersonator
 from handlers.rest.calls import Cookie
 from handlers.rest.errors import problem_of, status_of
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 YEAR_DAYS = 365
 THEMES = ("system", "light", "dark")
 _VERBS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+_ELSEWHERE = frozenset({"cross-site", "same-site"})
 _SHEETS = ("app.css", "components.css")
 _log = logging.getLogger("lms_rt.web")
 
@@ -128,18 +130,22 @@ class PageHandler(RequestHandler):
         if self.actor.is_stranger and not self.access.is_public:
             self.redirect(sign_in_path(self.request.uri or "/"), status=303)
             return
-        if self.actor.is_impersonated:
-            await self.services.audit.note_use(self.actor, "page", f"{self.request.method} {self.request.path}")
         if self.actor.is_leaving and not (self.is_for_leaving or self.access.is_public):
             self.redirect(KEEP_PATH, status=303)
             return
-        self.access.check(self.actor)
-        if self.is_own_alone:
-            refuse_impersonator(self.actor)
+        await self._admit()
         if self.request.method == "POST":
             self.check_form()
         if self.has_bell:
             self.unread = (await self.services.notifications.unread(self.actor)).unread
+
+    async def _admit(self) -> None:
+        """By the rule of access; what is done in somebody's place is recorded, and kept from what is theirs alone."""
+        if self.actor.is_impersonated:
+            await self.services.audit.note_use(self.actor, "page", f"{self.request.method} {self.request.path}")
+        self.access.check(self.actor)
+        if self.is_own_alone:
+            refuse_impersonator(self.actor)
 
     async def _charge(self) -> None:
         """Count the request; refused when it is one too many. A class of thirty opens its pages from one address."""
@@ -219,8 +225,16 @@ class PageHandler(RequestHandler):
 
     def check_form(self) -> None:
         """Refuse a form that did not come from a page of this session."""
+        self.refuse_other_site()
         sent, cookie = self.get_body_argument("csrf", ""), self.get_cookie("lms_form")
         if not self.services.sessions.csrf.is_valid(self._form_session, cookie=cookie, sent=sent):
+            raise Refused(Code.CSRF_FAILED)
+
+    def refuse_other_site(self) -> None:
+        """Refuse what a page of another site posts: a sibling domain could toss in a cookie that fits its form's token."""
+        site, origin = self.request.headers.get("Sec-Fetch-Site", ""), self.request.headers.get("Origin", "null")
+        is_foreign = origin != "null" and not Origins(self.services.settings).is_allowed(self.request)
+        if site in _ELSEWHERE or (not site and is_foreign):
             raise Refused(Code.CSRF_FAILED)
 
     def field(self, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -148,6 +149,41 @@ async def test_the_password_needs_a_proof_and_fits_the_rules(house: House) -> No
     await nobody.refused(401, "POST", "/users/me/password", json={"current_password": "a", "new_password": "b"})
     for body in ({}, {"new_password": NEXT_PASSWORD}, {"current_password": PASSWORD, "new_password": "short"}):
         assert (await mona.refused(422, "POST", "/users/me/password", json=body))["code"] == "validation_failed"
+
+
+# --- forms of pages ---
+
+
+async def filled_form(visitor: Visitor, user: dict[str, Any]) -> dict[str, str]:
+    """The form of the page for signing in, as its owner would send it; the cookie that belongs to it is kept."""
+    page = await visitor.http.get(f"{visitor.address}/signin")
+    token = re.search(r'name="csrf" value="([^"]+)"', page.text)
+    assert token is not None
+    return {"csrf": token[1], "email": user["email"], "password": PASSWORD}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://elsewhere.example"}],
+)
+@pytest.mark.parametrize("path", ["/signin", "/signout"])
+async def test_another_site_posts_no_form_though_its_token_fits(
+    house: House, path: str, headers: dict[str, str]
+) -> None:
+    mona, browser = await house.student(), await house.visitor()
+    form = await filled_form(browser, mona.user)
+    reply = await browser.http.post(f"{house.address}{path}", data=form, headers=headers)
+    assert reply.status_code == 403
+    assert "lms_access" not in reply.headers.get("Set-Cookie", "")
+
+
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "same-origin", "Origin": "null"}, {"Origin": "null"}, {}])
+async def test_the_own_site_posts_its_forms(house: House, headers: dict[str, str]) -> None:
+    mona, browser = await house.student(), await house.visitor()
+    form = await filled_form(browser, mona.user)
+    reply = await browser.http.post(f"{house.address}/signin", data=form, headers=headers)
+    assert reply.status_code == 303
+    assert "lms_access" in browser.http.cookies
 
 
 # --- in somebody else's place ---
