@@ -85,7 +85,11 @@ def permissions() -> str:
         "is reserved: its operations come later.\n\n"
         f"{table(heads, rows)}\n\n"
         "## Operations by role\n\n"
-        f"{table(('operation', 'for'), _by_role())}\n"
+        f"{table(('operation', 'for'), _by_role())}\n\n"
+        "## One's own alone\n\n"
+        "Refused (403) to who acts in somebody else's place, whatever they or the person may do "
+        "([accounts](accounts.md)):\n\n"
+        f"{', '.join(_own_alone())}.\n"
     )
 
 
@@ -164,6 +168,12 @@ def _asking(permission: str) -> Iterator[str]:
     for operation in ROUTES:
         if permission in operation.access.permissions | operation.access.any_of:
             yield code(f"{operation.methods[0]} {operation.path}")
+
+
+def _own_alone() -> Iterator[str]:
+    for operation in ROUTES:
+        if operation.is_own_alone:
+            yield code(f"{'/'.join(operation.methods)} {operation.path}")
 
 
 def _by_role() -> Iterator[tuple[str, str]]:
