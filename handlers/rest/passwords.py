@@ -22,6 +22,7 @@ ROUTES: tuple[Operation, ...] = (
         "/users/me/password",
         change_password,
         SIGNED_IN,
+        audit="user.change",
         body=PasswordChangeDraft,
         status=204,
         codes=(Code.INVALID_CREDENTIALS, Code.ACCOUNT_LOCKED, Code.RATE_LIMITED, Code.BUSY),

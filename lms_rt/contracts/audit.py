@@ -33,6 +33,7 @@ ACTIONS = (
     "enrollment.drop",
     "enrollment.return",
     "impersonation.use",
+    "instructor.change",
     "lesson.change",
     "lesson.create",
     "lesson.remove",

@@ -27,7 +27,7 @@ from documents.user import User
 from lms_rt.clock import Clock, rfc3339
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.mails import ErasureScheduled
-from lms_rt.contracts.outbox import Intent, Write, audited, event, job
+from lms_rt.contracts.outbox import Deed, Intent, Write, event, job
 from lms_rt.contracts.privacy import LeaveDraft, LeavingView
 from lms_rt.errors import Code, Refused
 from lms_rt.ids import derived_id
@@ -99,6 +99,8 @@ class Erasure:
             intents = [event(write, "user_updated", n=0, channels=[], data=told, record="user.updated")]
             if not user.is_leaving:
                 raise Refused(Code.NOT_FOUND)
+            was, stays = {"is_active": False}, {"is_active": True}
+            intents += Deed(actor, "user.change").intents(write, user.id, before=was, after=stays)
             return await erasing.keep_account(user.id, user.version, intents, at) or None
 
         await until_written(step)
@@ -224,8 +226,9 @@ def _closing(write: Write, actor: Actor, user: User, erase_at: Any) -> list[Inte
     intents = [event(write, "user_deactivated", n=0, channels=[], data=told, record="user.deactivated")]
     once = derived_id("job", TASK, user.id, str(write.version))
     intents.append(job(write, TASK, {"user_id": user.id}, due_at=erase_at, job_id=once))
-    change = {"before": {"is_active": user.is_active}, "after": {"is_active": False, "erase_at": rfc3339(erase_at)}}
-    return intents + audited(write, actor, "user.erase", kind="user", target_id=user.id, **change)
+    deed = Deed(actor, "user.erase", is_of_all=actor.user_id != user.id)
+    after = {"is_active": False, "erase_at": rfc3339(erase_at)}
+    return intents + deed.intents(write, user.id, before={"is_active": user.is_active}, after=after)
 
 
 def _own(user_id: str) -> dict[type[Aggregate], Row]:

@@ -10,7 +10,7 @@ from documents.user import User
 from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.mails import AtMoment
-from lms_rt.contracts.outbox import Write, event, job
+from lms_rt.contracts.outbox import Deed, Write, event, job
 from lms_rt.contracts.sessions import PasswordChangeDraft
 from lms_rt.errors import Code, Refused
 from lms_rt.security.passwords import PasswordHasher
@@ -72,6 +72,7 @@ class OwnPasswords:
         intents = [
             event(write, "user_updated", n=0, channels=[], data=data, record="user.updated"),
             job(write, "mail.send", mail),
+            *Deed(actor, "user.change").intents(write, user.id, after={"password": write.version}),
         ]
         is_written = await User.change_password(user, password_hash, at, fields=fields, intents=intents)
         return user if is_written else None
