@@ -110,9 +110,9 @@ def wired_accounts(
 def guard_of(settings: Settings, bus: Bus) -> SignInGuard:
     """Who watches the entrance, and with it who counts all other requests."""
     keyring = keyring_of(settings)
-    limiter = RateLimiter(settings=lambda: settings, rate_limits=bus.rate_limits, keyring=keyring)
+    limiter = RateLimiter(settings=settings, rate_limits=bus.rate_limits, keyring=keyring)
     marks = DeviceMarks(keyring)
-    return SignInGuard(settings=lambda: settings, rate_limits=bus.rate_limits, limiter=limiter, marks=marks)
+    return SignInGuard(settings=settings, rate_limits=bus.rate_limits, limiter=limiter, marks=marks)
 
 
 def _links(settings: Settings, clock: Clock, *, jobs: Jobs, later: Later) -> MailLinks:

@@ -7,7 +7,6 @@ away each counts for itself. What an asker's address is called there is a keyed 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -17,8 +16,6 @@ from config.settings import Settings
 from lms_rt.bus.base import Allowance, RateLimits
 from lms_rt.security.keyring import Keyring
 
-SettingsNow = Callable[[], Settings]
-"""The settings of this moment."""
 PAGES_FOR_A_CLASS = 6
 """So many times the general limit may strangers at one address open pages: a class sits behind one."""
 _IPV6_NETWORK = 64
@@ -74,20 +71,20 @@ class Charge:
 
 
 class RateLimiter:
-    """Counts requests by class and asker."""
+    """Counts requests by class and asker. Settings are read at each use: administrators may change them meanwhile."""
 
-    def __init__(self, *, settings: SettingsNow, rate_limits: RateLimits, keyring: Keyring) -> None:
+    def __init__(self, *, settings: Settings, rate_limits: RateLimits, keyring: Keyring) -> None:
         self._settings, self._rate_limits = settings, rate_limits
         self._key = keyring.current.derived("rate limits")
 
     def is_limited(self, address: str) -> bool:
         """Is anything counted that comes from there?"""
-        settings = self._settings()
+        settings = self._settings
         return settings.rate_limit_enabled and not _is_within(address, settings.exempt_networks)
 
     def quota_of(self, limit_class: LimitClass) -> Quota:
         """How much of a class anybody may ask."""
-        settings = self._settings()
+        settings = self._settings
         per_minute = {
             LimitClass.GENERAL: settings.rate_limit_requests_per_minute,
             LimitClass.AUTH: settings.rate_limit_auth_per_minute,

@@ -10,10 +10,11 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, field
 
+from config.settings import Settings
 from lms_rt.bus.base import RateLimits
 from lms_rt.errors import Code, Refused
 from lms_rt.security.devices import DeviceMarks
-from lms_rt.security.rate_limits import LimitClass, Quota, RateLimiter, SettingsNow
+from lms_rt.security.rate_limits import LimitClass, Quota, RateLimiter
 from lms_rt.security.sessions import Device
 
 FROM_ANYWHERE = Quota(100, 3600)
@@ -70,7 +71,7 @@ class SignInGuard:
     """Counts guesses, and refuses those that are too many."""
 
     def __init__(
-        self, *, settings: SettingsNow, rate_limits: RateLimits, limiter: RateLimiter, marks: DeviceMarks
+        self, *, settings: Settings, rate_limits: RateLimits, limiter: RateLimiter, marks: DeviceMarks
     ) -> None:
         self._settings, self._rate_limits = settings, rate_limits
         self.limiter, self.marks = limiter, marks
@@ -78,7 +79,7 @@ class SignInGuard:
     @property
     def lock_minutes(self) -> int:
         """So long a lock lasts."""
-        return self._settings().sign_in_lock_minutes
+        return self._settings.sign_in_lock_minutes
 
     def asker_of(self, candidate: Candidate) -> str:
         """By whom a place in the queue for hashing is taken."""
@@ -122,7 +123,7 @@ class SignInGuard:
         admission.taken.append((name, quota))
 
     async def _strike(self, admission: Admission) -> Admission:
-        settings = self._settings()
+        settings = self._settings
         strike = await self._rate_limits.strike(
             admission.pair,
             limit=settings.sign_in_lock_failures,

@@ -16,9 +16,7 @@ from lms_rt.security.rate_limits import LimitClass, Quota, RateLimiter, network_
 
 def limiter(**settings: Any) -> RateLimiter:
     made = Settings(_env_file=None, **settings)
-    return RateLimiter(
-        settings=lambda: made, rate_limits=memory_bus(FakeClock()).rate_limits, keyring=Keyring("k" * 32)
-    )
+    return RateLimiter(settings=made, rate_limits=memory_bus(FakeClock()).rate_limits, keyring=Keyring("k" * 32))
 
 
 @pytest.mark.parametrize(
