@@ -5,7 +5,7 @@ Who may begin one is tested with `impersonation.py`; here the actor is an admini
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 from pymongo.errors import ServerSelectionTimeoutError
@@ -28,19 +28,26 @@ from tests.services.people import People, open_people
 ADMIN = "ada@example.org"
 
 
+@dataclass
 class Place:
     """Mona, and Ada who acts in her place."""
 
-    def __init__(self, people: People, mona: TokensView, ada: TokensView) -> None:
-        self.people, self.mona, self.ada = people, mona, ada
-        self.acting = ImpersonationView.model_construct()
+    people: People
+    mona: TokensView
+    ada: TokensView
+    acting: ImpersonationView
+
+    @classmethod
+    async def of(cls, people: People) -> Place:
+        """Both are new."""
+        mona, ada = await people.join(), await people.join(ADMIN, "Ada Admin")
+        await promoted(ada, role=Role.ADMIN.value)
+        await people.sessions.forget(ada.user.id)
+        return cls(people, mona, ada, await _acting(people, mona, ada))
 
     async def begin(self) -> None:
-        """Ada acts as Mona from now on."""
-        user = await User.find_by_id(self.mona.user.id)
-        assert user is not None
-        admin = await self.people.sessions.authenticate(self.ada.access_token)
-        self.acting = await self.people.sessions.impersonate(admin, user)
+        """Ada acts as Mona once more."""
+        self.acting = await _acting(self.people, self.mona, self.ada)
 
     async def actor(self) -> Actor:
         """Who the token of who acts stands for."""
@@ -51,13 +58,15 @@ class Place:
         return await self.people.refusal(self.acting.access_token)
 
 
+async def _acting(people: People, person: TokensView, admin: TokensView) -> ImpersonationView:
+    user = await User.find_by_id(person.user.id)
+    assert user is not None
+    return await people.sessions.impersonate(await people.sessions.authenticate(admin.access_token), user)
+
+
 @pytest.fixture
 async def place(people: People) -> Place:
-    made = Place(people, await people.join(), await people.join(ADMIN, "Ada Admin"))
-    await promoted(made.ada, role=Role.ADMIN.value)
-    await people.sessions.forget(made.ada.user.id)
-    await made.begin()
-    return made
+    return await Place.of(people)
 
 
 async def test_who_acts_is_the_person_and_marked(place: Place) -> None:
@@ -88,10 +97,7 @@ async def test_it_ends_by_itself_and_cannot_be_prolonged(place: Place) -> None:
 
 async def test_the_person_does_not_see_it_nor_lose_a_session_for_it(settings: Settings, database: OpenDatabase) -> None:
     async with open_people(settings.model_copy(update={"max_sessions_per_user": 1})) as people:
-        place = Place(people, await people.join(), await people.join(ADMIN, "Ada Admin"))
-        await promoted(place.ada, role=Role.ADMIN.value)
-        await people.sessions.forget(place.ada.user.id)
-        await place.begin()
+        place = await Place.of(people)
         assert await people.refusal(place.mona.access_token) is None
         assert [view.is_current for view in await Own.of(people).listed(place.mona)] == [True]
         people.clock.advance(60)
