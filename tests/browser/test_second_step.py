@@ -1,0 +1,181 @@
+"""The second step of signing in, in a browser: with scripts and without, by app, mail and recovery code, and in place."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+import pyotp
+import pytest
+from playwright.sync_api import Page, expect
+
+from lms_rt.services.demo import DEMO_PASSWORD
+from tests.browser.window import DemoSchool, Window
+
+pytestmark = pytest.mark.browser
+
+Opener = Callable[..., Window]
+SUBMIT = "main button.button-main[type=submit]"
+ASK_SOMETHING = """async () => {
+  const own = document.querySelector("script[type=module][src]").src;
+  const { read } = await import(own.replace(/[^/]+$/, "api.js"));
+  document.title = (await read("/users/me")).email;
+}"""
+
+
+@dataclass
+class Newcomer:
+    """Somebody of the demo school with a second step."""
+
+    email: str
+    http: httpx.Client
+    secret: str = ""
+    recovery_codes: tuple[str, ...] = ()
+
+    def app_code(self) -> str:
+        """What the app shows next: the code that set it up is used already."""
+        return pyotp.TOTP(self.secret).generate_otp(int(time.time()) // 30 + 1)
+
+
+def newcomer(school: DemoSchool) -> Newcomer:
+    email = f"{uuid.uuid4().hex}@demo.school"
+    http = httpx.Client(base_url=f"{school.address}/api/v1", timeout=30)
+    body = {"email": email, "password": DEMO_PASSWORD, "full_name": "Nora Newcomer"}
+    tokens = http.post("/auth/register", json=body).raise_for_status().json()
+    http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
+    return Newcomer(email, http)
+
+
+def with_app(school: DemoSchool) -> Newcomer:
+    nora = newcomer(school)
+    asked = {"password": DEMO_PASSWORD, "method": "totp"}
+    nora.secret = nora.http.post("/auth/mfa/enable", json=asked).raise_for_status().json()["secret"]
+    code = pyotp.TOTP(nora.secret).generate_otp(int(time.time()) // 30)
+    shown = nora.http.post("/auth/mfa/verify", json={"code": code}).raise_for_status().json()
+    nora.recovery_codes = tuple(shown["recovery_codes"])
+    return nora
+
+
+def give_password(page: Page, email: str, path: str = "/signin?next=/notifications") -> None:
+    page.goto(path)
+    page.fill("#email", email)
+    page.fill("#password", DEMO_PASSWORD)
+    page.click(SUBMIT)
+    expect(page.locator("#code")).to_be_visible()
+
+
+def mailed_code(school: DemoSchool, email: str, but: str = "") -> str:
+    """The code of the newest mail to this address that is not the one we know."""
+    with httpx.Client(base_url=school.address, timeout=30) as http:
+        while True:
+            for path in dict.fromkeys(re.findall(r"/dev/mailbox/[^\"?#\s]+", http.get("/dev/mailbox").text)):
+                mail = http.get(path).text
+                found = re.search(r"(?<!\d)\d{6}(?!\d)", mail) if email in mail and "code" in mail else None
+                if found and found[0] != but:
+                    return found[0]
+
+
+def test_a_code_of_the_app_opens_without_scripts(open_window: Opener, demo_school: DemoSchool) -> None:
+    nora = with_app(demo_school)
+    page = open_window(has_scripts=False).page
+    give_password(page, nora.email)
+    assert "challenge" not in page.url
+    page.fill("#code", "000000")
+    page.click(SUBMIT)
+    expect(page.locator(".error-summary")).to_contain_text("This code is not right")
+    expect(page).to_have_title(re.compile("^Error: "))
+    page.fill("#code", nora.app_code())
+    page.click(SUBMIT)
+    expect(page).to_have_url(re.compile("/notifications$"))
+
+
+def test_a_recovery_code_opens_without_scripts(open_window: Opener, demo_school: DemoSchool) -> None:
+    nora = with_app(demo_school)
+    page = open_window(has_scripts=False).page
+    give_password(page, nora.email)
+    page.get_by_role("button", name="Use a recovery code").click()
+    expect(page.get_by_label("Recovery code")).to_be_visible()
+    page.fill("#code", nora.recovery_codes[0].lower())
+    page.click(SUBMIT)
+    expect(page).to_have_url(re.compile("/notifications$"))
+
+
+def test_a_code_by_mail_opens_and_comes_no_more_than_once_a_minute(
+    open_window: Opener, demo_school: DemoSchool
+) -> None:
+    nora = newcomer(demo_school)
+    asked = {"password": DEMO_PASSWORD, "method": "email"}
+    nora.http.post("/auth/mfa/enable", json=asked).raise_for_status()
+    first = mailed_code(demo_school, nora.email)
+    nora.http.post("/auth/mfa/verify", json={"code": first}).raise_for_status()
+    page = open_window().page
+    give_password(page, nora.email)
+    code = mailed_code(demo_school, nora.email, but=first)
+    page.get_by_role("button", name="Send another code").click()
+    expect(page.locator(".error-summary")).to_contain_text("A code was sent a moment ago")
+    page.fill("#code", code)
+    page.click(SUBMIT)
+    expect(page).to_have_url(re.compile("/notifications$"))
+
+
+def test_a_reload_begins_with_the_password_again(open_window: Opener, demo_school: DemoSchool) -> None:
+    nora = with_app(demo_school)
+    page = open_window().page
+    give_password(page, nora.email)
+    page.goto("/signin/code")
+    expect(page).to_have_url(re.compile("/signin$"))
+    expect(page.locator("#email")).to_have_value("")
+
+
+def test_a_made_up_challenge_begins_with_the_password_again(open_window: Opener, demo_school: DemoSchool) -> None:
+    nora = with_app(demo_school)
+    page = open_window().page
+    give_password(page, nora.email)
+    page.evaluate("document.querySelector('[name=challenge]').value = 'made up'")
+    page.fill("#code", nora.app_code())
+    page.click(SUBMIT)
+    expect(page.locator(".error-summary")).to_contain_text("Begin again")
+    expect(page.locator("#password")).to_be_visible()
+
+
+@pytest.mark.parametrize(("looks", "width"), [("lang=en&theme=light", 1280), ("lang=ar&theme=dark", 320)])
+def test_the_form_of_the_code_is_for_everybody(
+    open_window: Opener, demo_school: DemoSchool, looks: str, width: int
+) -> None:
+    nora = with_app(demo_school)
+    window = open_window(width=width)
+    give_password(window.page, nora.email, f"/signin?{looks}")
+    assert not window.look_over()
+    window.page.fill("#code", "1")
+    window.page.click(SUBMIT)
+    expect(window.page.locator(".error-summary")).to_be_focused()
+    assert not window.look_over()
+
+
+def test_signing_in_again_in_place_asks_for_the_code_too(open_window: Opener, demo_school: DemoSchool) -> None:
+    nora = with_app(demo_school)
+    window = open_window()
+    page = window.page
+    give_password(page, nora.email)
+    page.fill("#code", nora.recovery_codes[0])
+    page.click(SUBMIT)
+    expect(page).to_have_url(re.compile("/notifications$"))
+    window.forget_cookie("lms_access")
+    window.forget_cookie("lms_refresh")
+    page.evaluate(f"void ({ASK_SOMETHING})()")
+    page.fill("#again-email", nora.email)
+    page.fill("#again-password", DEMO_PASSWORD)
+    page.get_by_role("dialog").get_by_role("button", name="Sign in").click()
+    expect(page.locator("#again-code")).to_be_focused()
+    assert not window.look_over()
+    page.fill("#again-code", "000000")
+    page.keyboard.press("Enter")
+    expect(page.locator("dialog .error-summary")).to_contain_text("This code is not right")
+    page.fill("#again-code", nora.app_code())
+    page.keyboard.press("Enter")
+    expect(page).to_have_title(nora.email)
+    expect(page.get_by_role("dialog")).to_have_count(0)
