@@ -9,9 +9,9 @@ from documents.user import User
 
 
 async def names_of(user_ids: Iterable[str]) -> dict[str, Row]:
-    """`full_name` and `email` of those of these accounts that exist, by id."""
+    """`full_name` and `email` of those of these accounts that exist, by id; who is erased has no address."""
     wanted = sorted(set(user_ids))
     if not wanted:
         return {}
-    found = User.rows().find({"_id": {"$in": wanted}}, {"full_name": 1, "email": 1})
-    return {row["_id"]: row async for row in found}
+    found = User.rows().find({"_id": {"$in": wanted}}, {"full_name": 1, "email": 1, "erasing_at": 1})
+    return {row["_id"]: row if "erasing_at" not in row else {**row, "email": None} async for row in found}

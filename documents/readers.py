@@ -10,6 +10,7 @@ from documents.base import by_ids
 from documents.user import User
 
 _FIELDS = {"full_name": 1, "email": 1, "locale": 1, "timezone": 1, "is_active": 1, "role": 1, "created_at": 1}
+_THERE = {"erasing_at": {"$exists": False}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,10 @@ class Reader:
 
 
 async def readers_of(user_ids: Collection[str]) -> dict[str, Reader]:
-    """Those of these accounts that exist, by id."""
+    """Those of these accounts that exist, by id; who is erased is nobody to be told anything."""
     if not user_ids:
         return {}
-    rows = User.rows().find(by_ids(set(user_ids)), dict(_FIELDS))
+    rows = User.rows().find({**by_ids(set(user_ids)), **_THERE}, dict(_FIELDS))
     return {
         row["_id"]: Reader(
             user_id=row["_id"],

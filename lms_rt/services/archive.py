@@ -54,7 +54,7 @@ class _Outlet(io.RawIOBase):
 async def archived(entries: AsyncIterator[Entry], at: datetime) -> AsyncIterator[bytes]:
     """The ZIP of these entries, each dated `at`: the same entries make the same bytes."""
     outlet = _Outlet()
-    packing = zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED)  # type: ignore[arg-type]  # it is only written to
+    packing = zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED)
     async for entry in entries:
         with packing.open(_head(entry.name, at), "w") as file:
             async for piece in _pieces(entry):

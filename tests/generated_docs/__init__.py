@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.generated_docs import data, live, metrics, rest, settings
+from tests.generated_docs import data, live, metrics, privacy, rest, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,6 +30,7 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "limits": live.limits,
         "close codes": live.close_codes,
     },
+    "docs/privacy.md": {"erasure map": privacy.erasure_map, "retention": privacy.kept_for},
     "docs/data-model.md": {"collections": data.collections, "indexes": data.indexes},
 }
 """Pages that were written by hand, with the parts that are made."""
