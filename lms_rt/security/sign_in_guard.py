@@ -61,10 +61,16 @@ class Admission:
     pair: str
     locks_by_failing: bool
     taken: list[tuple[str, Quota]] = field(default_factory=list)
+    owed: list[tuple[str, Quota]] = field(default_factory=list)
+    """What a failure takes only when it has happened."""
 
     async def succeeded(self) -> None:
         """It was right: what was counted here is forgotten, and what was taken comes back."""
         await self.guard.forgive(self)
+
+    async def failed(self) -> None:
+        """It was wrong. Needed after a code; a wrong password has been counted in full."""
+        await self.guard.collect(self)
 
 
 class SignInGuard:
@@ -94,26 +100,42 @@ class SignInGuard:
         """A password is tried. Refused when too many were wrong: of this account here, or from this address at all."""
         place = self._place(candidate, "password")
         admission = Admission(self, place.pair, locks_by_failing=False)
+        for bucket in self._address_buckets(candidate, place):
+            await self._take(admission, *bucket, Code.RATE_LIMITED)
         if not place.is_known:
-            if self.limiter.is_limited(candidate.device.address):
-                name = f"{LimitClass.FAILED_SIGN_IN.value}:{place.address}"
-                quota = self.limiter.quota_of(LimitClass.FAILED_SIGN_IN)
-                await self._take(admission, name, quota, Code.RATE_LIMITED)
             await self._take(admission, f"guesses:{place.account}", FROM_ANYWHERE, Code.ACCOUNT_LOCKED)
         return await self._strike(admission)
 
     async def admit_code(self, candidate: Candidate) -> Admission:
         """A code is tried after the password was right: counted over all challenges, wherever they are from.
 
-        A browser that the account knows is counted apart here too.
+        A browser that the account knows is counted apart here too. Codes are not tried one after the other as passwords
+        are, so of the address it is only looked whether something is left: else thirty right ones at once would use it up.
         """
         place = self._place(candidate, "code")
-        return await self._strike(Admission(self, place.pair, locks_by_failing=False))
+        admission = Admission(self, place.pair, locks_by_failing=False, owed=self._address_buckets(candidate, place))
+        for bucket in admission.owed:
+            await self._take(admission, *bucket, Code.RATE_LIMITED)
+        await self._give_back(admission)
+        return await self._strike(admission)
+
+    async def collect(self, admission: Admission) -> None:
+        """Take what a failure owes."""
+        while admission.owed:
+            name, quota = admission.owed.pop()
+            await self._rate_limits.take(name, per_second=quota.per_second, burst=quota.limit)
 
     async def forgive(self, admission: Admission) -> None:
         """Give back all that an admission took."""
         await self._rate_limits.pardon(admission.pair)
         await self._give_back(admission)
+
+    def _address_buckets(self, candidate: Candidate, place: _Place) -> list[tuple[str, Quota]]:
+        """Where failures of an address count, whatever accounts they are of: nowhere for browsers that are known."""
+        if place.is_known or not self.limiter.is_limited(candidate.device.address):
+            return []
+        name = f"{LimitClass.FAILED_SIGN_IN.value}:{place.address}"
+        return [(name, self.limiter.quota_of(LimitClass.FAILED_SIGN_IN))]
 
     async def _take(self, admission: Admission, name: str, quota: Quota, code: Code) -> None:
         allowance = await self._rate_limits.take(name, per_second=quota.per_second, burst=quota.limit)

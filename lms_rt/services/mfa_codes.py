@@ -46,6 +46,8 @@ class MfaCodes:
         try:
             yield
         except Refused as refused:
+            if refused.code is Code.INVALID_CODE:
+                await admission.failed()
             if admission.locks_by_failing and refused.code is Code.INVALID_CODE:
                 await self._tell_locked(user.id)
             raise

@@ -13,6 +13,7 @@ from documents.user import User
 from lms_rt.contracts.accounts import SignInDraft, TokensView
 from lms_rt.errors import Code, Refused
 from lms_rt.security.sessions import Device
+from lms_rt.security.sign_in_guard import Candidate
 from tests.services.people import PASSWORD, People
 
 MONA, NOBODY = "mona@example.org", "nobody@example.org"
@@ -240,6 +241,48 @@ class TestManyAtOnce:
         ]
         assert answers[-1] is Code.RATE_LIMITED
         assert await tried(people, Device("x", "2001:db8:1:3::1"), email=MONA) is Code.INVALID_CREDENTIALS
+
+
+class TestCodes:
+    """The second step; what a code is, is others' affair."""
+
+    async def tried(
+        self, people: People, device: Device, *, account: str = MONA, is_right: bool = False
+    ) -> Code | None:
+        try:
+            admission = await people.sign_in_guard.admit_code(Candidate(account, device, user_id=f"usr_{account}"))
+        except Refused as refused:
+            return refused.code
+        await (admission.succeeded() if is_right else admission.failed())
+        return None if is_right else Code.INVALID_CODE
+
+    async def test_they_are_counted_wherever_they_come_from(self, people: People) -> None:
+        places = [Device("x", f"{ELSEWHERE}{number}") for number in range(6)]
+        answers = [await self.tried(people, place) for place in places]
+        assert answers == [*[Code.INVALID_CODE] * 5, Code.ACCOUNT_LOCKED]
+        mark = people.device_marks.renewed("", f"usr_{MONA}")
+        assert await self.tried(people, Device("x", ELSEWHERE, mark=mark), is_right=True) is None
+        assert await self.tried(people, SCHOOL, is_right=True) is Code.ACCOUNT_LOCKED
+
+    async def test_a_right_one_begins_anew(self, people: People) -> None:
+        for _ in range(3):
+            answers = [await self.tried(people, SCHOOL) for _ in range(3)]
+            assert answers == [Code.INVALID_CODE] * 3
+            assert await self.tried(people, SCHOOL, is_right=True) is None
+            people.clock.advance(60)
+
+    async def test_wrong_ones_count_among_the_failures_of_their_address(self, people: People) -> None:
+        for number in range(10):
+            assert await self.tried(people, SCHOOL, account=f"n{number}@example.org") is Code.INVALID_CODE
+        assert await self.tried(people, SCHOOL, account="n99@example.org", is_right=True) is Code.RATE_LIMITED
+        assert await tried(people, SCHOOL, email="n99@example.org") is Code.RATE_LIMITED
+
+    async def test_thirty_right_ones_at_once_are_not_too_many(self, people: People) -> None:
+        accounts = [f"student{number}@example.org" for number in range(30)]
+        answers = await asyncio.gather(
+            *(self.tried(people, SCHOOL, account=account, is_right=True) for account in accounts)
+        )
+        assert set(answers) == {None}
 
 
 class TestNewDevices:
