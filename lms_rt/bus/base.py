@@ -305,7 +305,7 @@ class RateLimits(ABC):
 
     @abstractmethod
     async def take(self, key: str, *, per_second: float, burst: int, cost: int = 1) -> Allowance:
-        """Take `cost` tokens from the bucket of `key`, which holds `burst` and refills with `per_second`."""
+        """Take `cost` tokens from the bucket of `key`, which holds `burst` and refills with `per_second`. 0 only looks."""
 
     @abstractmethod
     async def give_back(self, key: str, *, per_second: float, cost: int = 1) -> None:

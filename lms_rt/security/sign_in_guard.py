@@ -114,9 +114,10 @@ class SignInGuard:
         """
         place = self._place(candidate, "code")
         admission = Admission(self, place.pair, locks_by_failing=False, owed=self._address_buckets(candidate, place))
-        for bucket in admission.owed:
-            await self._take(admission, *bucket, Code.RATE_LIMITED)
-        await self._give_back(admission)
+        for name, quota in admission.owed:
+            left = await self._rate_limits.take(name, per_second=quota.per_second, burst=quota.limit, cost=0)
+            if left.remaining < 1:
+                raise _refused(Code.RATE_LIMITED, round(1000 / quota.per_second))
         return await self._strike(admission)
 
     async def collect(self, admission: Admission) -> None:

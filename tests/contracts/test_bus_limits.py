@@ -44,6 +44,14 @@ class TestRateLimits:
             takes = [await roles.rate_limits.take(f"usr_{burst}", per_second=1 / 7, burst=burst) for _ in range(burst)]
             assert [take.remaining for take in takes] == list(reversed(range(burst)))
 
+    async def test_what_costs_nothing_only_looks(self, roles: Roles) -> None:
+        limits = roles.rate_limits
+        looks = [await limits.take("usr_1", per_second=0.01, burst=2, cost=0) for _ in range(3)]
+        assert [(look.is_allowed, look.remaining) for look in looks] == [(True, 2)] * 3
+        await limits.take("usr_1", per_second=0.01, burst=2, cost=2)
+        assert (await limits.take("usr_1", per_second=0.01, burst=2, cost=0)).remaining == 0
+        assert not (await limits.take("usr_1", per_second=0.01, burst=2)).is_allowed
+
     async def test_what_was_taken_for_nothing_comes_back(self, roles: Roles) -> None:
         limits = roles.rate_limits
         await limits.take("usr_1", per_second=0.01, burst=3, cost=3)
