@@ -86,7 +86,7 @@ class OneTime(Record):
 
     @classmethod
     async def set_facts(cls, record_id: str, facts: Row, *, where: Row | None = None) -> bool:
-        """Set some facts of one that is unused, if its facts are still `where` says; may be shorter than all of them."""
+        """Set some facts of one that is unused, if its facts are still what `where` says of them."""
         which: Row = {"_id": record_id, "used_at": {"$exists": False}}
         which |= {f"facts.{name}": value for name, value in (where or {}).items()}
         changed = {f"facts.{name}": value for name, value in facts.items()}

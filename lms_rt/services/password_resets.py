@@ -113,10 +113,10 @@ class PasswordResets:
 
     async def _replace(self, right: Right, password_hash: str) -> User | None:
         """One write decides, for of two at once the second meets another password; None: the account moved meanwhile."""
-        user, now = await self._require_user(right), self._clock.now()
-        write = Write(user.version + 1, now)
-        fields: dict[str, Any] = {"is_unconfirmed": False, "unlocked_ms": self._clock.now_ms()}
-        intents = []
+        user, now, now_ms = await self._require_user(right), self._clock.now(), self._clock.now_ms()
+        write, intents = Write(user.version + 1, now), []
+        ended = {"sessions_valid_after_ms": max(user.sessions_valid_after_ms, now_ms)}
+        fields: dict[str, Any] = {"is_unconfirmed": False, "unlocked_ms": now_ms, **ended}
         if right.purpose is Purpose.PASSWORD_RESET:
             told = AtMoment(at=now).model_dump(mode="json")
             intents.append(job(write, "mail.send", {"template": "password_changed", "user_id": user.id, "data": told}))
