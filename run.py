@@ -30,6 +30,7 @@ COMMANDS = {
     "simulate": ("lms_rt.console.simulate", "let many students sit a quiz on a running server, and prove the result"),
     "backup": ("lms_rt.console.backup", "write a backup of the embedded store; works beside a running server"),
     "restore": ("lms_rt.console.restore", "restore a backup into an empty data directory"),
+    "reseal": ("lms_rt.console.reseal", "seal anew with SECRET_KEY what former keys sealed"),
     "verify-audit": ("lms_rt.console.verify_audit", "follow the audit log's chain and say what does not hold"),
     "bench": ("tests.perf.bench", "measure speed and memory beside other servers, on this machine"),
     "openapi": ("handlers.describe", "print the OpenAPI document of the REST API"),

@@ -28,6 +28,7 @@ from lms_rt.bootstrap import Services, StoreError, open_services
 from lms_rt.console.create_admin import create_admin
 from lms_rt.console.demo_school import open_demo_school
 from lms_rt.console.import_questions import import_questions
+from lms_rt.console.reseal import reseal
 from lms_rt.console.verify_audit import verify_audit
 from lms_rt.services.demo import DEMO_PASSWORD
 from lms_rt.storage.control import serve_control
@@ -159,11 +160,15 @@ async def _controlled(services: Services, address: str) -> AsyncIterator[None]:
     async def verify(**arguments: Any) -> Any:
         return await verify_audit(services, **arguments)
 
+    async def seal_anew() -> Any:
+        return await reseal(services)
+
     operations = {
         "address": tell_address,
         "create_admin": create,
         "import_questions": import_file,
         "verify_audit": verify,
+        "reseal": seal_anew,
     }
     async with serve_control(services.settings.lms_data_dir, operations):
         yield

@@ -33,6 +33,7 @@ from lms_rt.services.own_passwords import OwnPasswords
 from lms_rt.services.own_sessions import OwnSessions
 from lms_rt.services.password_resets import PasswordResets
 from lms_rt.services.registration import Registration
+from lms_rt.services.resealing import Resealing
 from lms_rt.services.second_step import SecondSteps
 from lms_rt.services.sessions import Sessions
 from lms_rt.services.sign_ins import SignIns
@@ -48,6 +49,7 @@ class AccountServices:
     accounts: Accounts
     own_sessions: OwnSessions
     own_passwords: OwnPasswords
+    resealing: Resealing
     sign_ins: SignIns
     sign_in_guard: SignInGuard
     limiter: RateLimiter
@@ -96,6 +98,7 @@ def wired_accounts(
         sessions=sessions,
         own_sessions=OwnSessions(clock=clock, sessions=sessions),
         own_passwords=own_passwords,
+        resealing=Resealing(keyring_of(settings)),
         accounts=accounts,
         later=later,
         registration=Registration(settings=settings, accounts=accounts, links=links),

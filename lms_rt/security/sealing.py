@@ -35,6 +35,11 @@ class Sealer:
         sealed = self._ciphers[0].encrypt(nonce, text.encode(), owner.encode())
         return f"{_VERSION}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
 
+    def resealed(self, sealed: str, *, owner: str) -> str | None:
+        """The same sealed by the current key; None when it is already. Raises `Unsealable`."""
+        text, number = self._open(sealed, owner=owner)
+        return None if number == 0 else self.seal(text, owner=owner)
+
     def can_unseal(self, sealed: str, *, owner: str) -> bool:
         """Is it one of our keys and this owner?"""
         try:
@@ -45,22 +50,20 @@ class Sealer:
 
     def unseal(self, sealed: str, *, owner: str) -> str:
         """The text again. Raises `Unsealable`."""
+        return self._open(sealed, owner=owner)[0]
+
+    def _open(self, sealed: str, *, owner: str) -> tuple[str, int]:
+        """The text, and the number of the key that sealed it; the current one is 0."""
         version, _, body = sealed.partition(".")
         if version != _VERSION:
             raise Unsealable("sealed by another version")
         try:
             raw = base64.urlsafe_b64decode(body)
-            opened = self._opened(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], owner.encode())
         except (binascii.Error, ValueError) as error:
             raise Unsealable("not sealed text") from error
-        if opened is None:
-            raise Unsealable("not sealed with this SECRET_KEY for this owner")
-        return opened
-
-    def _opened(self, nonce: bytes, sealed: bytes, owner: bytes) -> str | None:
-        for cipher in self._ciphers:
+        for number, cipher in enumerate(self._ciphers):
             try:
-                return cipher.decrypt(nonce, sealed, owner).decode()
-            except InvalidTag:  # the next key may be the one
+                return cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], owner.encode()).decode(), number
+            except (InvalidTag, ValueError):  # the next key may be the one
                 continue
-        return None
+        raise Unsealable("not sealed with this SECRET_KEY for this owner")

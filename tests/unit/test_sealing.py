@@ -32,6 +32,17 @@ def test_another_key_purpose_or_owner_does_not_open_it(key: str, purpose: str, o
         Sealer(Keyring(key), purpose=purpose).unseal(sealed, owner=owner)
 
 
+def test_what_a_former_key_sealed_is_sealed_anew_once() -> None:
+    rotated = Sealer(Keyring(KEY[::-1], (KEY,)), purpose="webhooks")
+    sealed = Sealer(Keyring(KEY), purpose="webhooks").seal("secret", owner="whk_1")
+    anew = rotated.resealed(sealed, owner="whk_1")
+    assert anew is not None
+    assert Sealer(Keyring(KEY[::-1]), purpose="webhooks").unseal(anew, owner="whk_1") == "secret"
+    assert rotated.resealed(anew, owner="whk_1") is None
+    with pytest.raises(Unsealable):
+        rotated.resealed(sealed, owner="whk_2")
+
+
 @pytest.mark.parametrize(("start", "end", "tail"), [("", -4, "AAAA"), ("v2.", -1, ""), ("", 9, ""), ("", 0, "v1.@@@")])
 def test_a_damaged_one_does_not_open(start: str, end: int, tail: str) -> None:
     sealer = Sealer(Keyring(KEY), purpose="webhooks")
