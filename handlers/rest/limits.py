@@ -39,9 +39,9 @@ class Limits:
         return await self._services.limiter.charge(limit_class, self._asker(request, name, actor))
 
     def _asker(self, request: HTTPServerRequest, name: str, actor: Actor) -> str:
-        """Who is counted: the person who is signed in, a browser that goes on or signs in again, else the address."""
+        """Who is counted: whoever really asks, a browser that goes on or signs in again, else the address."""
         if not actor.is_stranger:
-            return actor.user_id
+            return actor.impersonator_id or actor.user_id
         limiter = self._services.limiter
         if name == REFRESH and (session_id := self._session_of(request)):
             return session_id
