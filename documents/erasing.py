@@ -65,14 +65,14 @@ async def blank_all(document: type[Document], which: Row, fields: Mapping[str, A
     await document.get_motor_collection().update_many(which, update)
 
 
-async def find_pending(user_id: str, documents: Mapping[type[Aggregate], Row]) -> list[tuple[type[Aggregate], str]]:
-    """Some of the aggregates that are so and have something to tell."""
-    pending: list[tuple[type[Aggregate], str]] = []
-    for document, which in documents.items():
-        found = document.rows().find({**which, "outbox_at": {"$exists": True}}, {"_id": 1}).limit(PAGE)
-        pending += [(document, row["_id"]) for row in await found.to_list(length=PAGE)]
-    user = await User.rows().find_one({"_id": user_id, "outbox_at": {"$exists": True}}, {"_id": 1})
-    return pending if user is None else [*pending, (User, user_id)]
+async def has_pending(user_id: str, documents: Mapping[type[Aggregate], Row]) -> bool:
+    """Has the account, or any of the aggregates that are so, something to tell?"""
+    pending: Row = {"outbox_at": {"$exists": True}}
+    theirs: dict[type[Aggregate], Row] = {User: {"_id": user_id}, **documents}
+    for document, which in theirs.items():
+        if await document.rows().find_one({**which, **pending}, {"_id": 1}) is not None:
+            return True
+    return False
 
 
 async def close_attempts(user_id: str, at: datetime, now_ms: int, *, status: str, by: str) -> list[str]:
@@ -123,7 +123,9 @@ async def begin_erasing(user_id: str, at: datetime) -> bool:
     return bool((await User.rows().update_one(due, {"$set": {"erasing_at": at}})).matched_count)
 
 
-async def bury_account(user_id: str, row: Row, kept: Mapping[str, Any], intents: Sequence[Row], *, at: datetime) -> bool:
+async def bury_account(
+    user_id: str, row: Row, kept: Mapping[str, Any], intents: Sequence[Row], *, at: datetime
+) -> bool:
     """Let nothing of the account stay but `kept`; False when somebody wrote since `row` was read."""
     stays = {*kept, "_id", "outbox", "outbox_at", "version", "created_at", "updated_at"}
     fields = {**kept, "version": row["version"] + 1, "updated_at": at}

@@ -54,7 +54,7 @@ def wired_privacy(settings: Settings, clock: Clock, around: Around) -> PrivacySe
         results=Results(clock=clock),
     )
     exports = Exports(settings=settings, clock=clock, relay=relay, files=files, sources=sources)
-    around.after.retention.add_rule("exports", settings.retention_exports_days + 1, exports.forget)
+    around.after.retention.add_rule("exports", 1, exports.forget)
     means = Means(
         sign_ins=around.accounts.sign_ins,
         sessions=around.accounts.sessions,

@@ -162,7 +162,7 @@ class PageHandler(RequestHandler):
     @property
     def has_bell(self) -> bool:
         """Is there a shell, and somebody to be told something?"""
-        return self.has_shell and not self.actor.is_stranger
+        return self.has_shell and not (self.actor.is_stranger or self.actor.is_leaving)
 
     async def find_actor(self) -> Actor:
         """Who the session cookie says it is; a stranger when there is none that is valid."""

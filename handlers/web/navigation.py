@@ -39,7 +39,7 @@ _BELOW: Mapping[str, tuple[str, ...]] = {
 
 def links_of(actor: Actor, path: str) -> list[Link]:
     """The links for somebody, the one of this page marked."""
-    links = _BY_ROLE.get(actor.role.value if actor.role else "", ())
+    links = () if actor.is_leaving else _BY_ROLE.get(actor.role.value if actor.role else "", ())
     return [Link(link.path, link.words, link.icon, _is_current(link.path, path)) for link in links]
 
 

@@ -49,6 +49,8 @@ TASK = "erasure.run"
 SETTLE = timedelta(seconds=10)
 """So long after an account was closed somebody may still write in its name: nodes know of people for five seconds."""
 AGAIN = timedelta(seconds=5)
+DRAININGS = 3
+"""What follows from a write may write itself."""
 KEEP_PAGE = "/me/keep"
 
 _log = logging.getLogger(__name__)
@@ -178,12 +180,10 @@ class Erasure:
 
     async def _drain(self, user_id: str) -> None:
         """What is still to be told is told as it was, before it is taken out."""
-        for _ in range(3):
-            pending = await erasing.find_pending(user_id, _own(user_id))
-            if not pending:
+        for _ in range(DRAININGS):
+            if not await erasing.has_pending(user_id, _own(user_id)):
                 return
-            for document, document_id in pending:
-                await self._relay.hand_over(document, document_id)
+            await self._relay.sweep(minimum_age_ms=0)
         raise NotYet(self._clock.now() + AGAIN, "for what is still to be told")
 
     async def _ground(self, row: Row, job_id: str) -> Ground:

@@ -39,8 +39,7 @@ class Exports:
     """Makes them and hands them out."""
 
     def __init__(self, *, settings: Settings, clock: Clock, relay: Relay, files: FileStore, sources: Sources) -> None:
-        self._kept = timedelta(days=settings.retention_exports_days)
-        self._clock, self._relay, self._files, self._sources = clock, relay, files, sources
+        self._settings, self._clock, self._relay, self._files, self._sources = settings, clock, relay, files, sources
 
     # --- for the person ---
 
@@ -121,7 +120,7 @@ class Exports:
         file_id = f"{export_id}{random_token(6).lower().translate(_PLAIN)}.zip"
         saved = await self._files.save(file_id, archived(entries_of(self._sources, user), self._clock.now()))
         at = self._clock.now()
-        expires_at = at + self._kept
+        expires_at = at + self._kept_for
         fields = {
             "status": "ready",
             "file_id": file_id,
@@ -141,8 +140,14 @@ class Exports:
 
     # --- retention ---
 
+    @property
+    def _kept_for(self) -> timedelta:
+        """How long one can be fetched: the setting may move while the school runs."""
+        return timedelta(days=self._settings.retention_exports_days)
+
     async def forget(self, before: datetime, *, limit: int) -> int:
-        """Remove some that were asked for before then, files first, and files that no export speaks of; how many."""
+        """Remove some whose time is over, files first, and files that no export speaks of; how many."""
+        before = min(before, self._clock.now() - self._kept_for - STALE)
         rows = await Export.find_before(before, limit=limit)
         for row in rows:
             if row.get("file_id"):
