@@ -1,0 +1,123 @@
+"""The audit log as it is read over REST, and that nobody acts in another's place without a line in it. On both lanes."""
+
+from __future__ import annotations
+
+import pytest
+
+from documents.enums import Role
+from lms_rt.contracts.actor import Actor
+from tests.clients import Visitor
+from tests.house import House
+from tests.live.node_school import watching
+from tests.rest.audited import World, newest
+
+
+@pytest.fixture(scope="module")
+async def world(house: House) -> World:
+    return World(house, await house.admin(), await house.teacher())
+
+
+# --- in somebody's place ---
+
+
+@pytest.fixture
+async def impersonated(world: World) -> tuple[Visitor, Visitor]:
+    """Somebody, and whoever acts as them."""
+    student = await world.house.student()
+    begun = await world.admin.ok(
+        "POST", f"/admin/users/{student.user_id}/impersonate", json={"reason": "Cannot find the quiz"}
+    )
+    stand_in = await world.house.visitor()
+    stand_in.http.headers["Authorization"] = f"Bearer {begun['access_token']}"
+    stand_in.tokens = begun
+    return student, stand_in
+
+
+async def test_each_use_of_anothers_place_is_recorded_reading_too(
+    world: World, impersonated: tuple[Visitor, Visitor]
+) -> None:
+    student, stand_in = impersonated
+    await stand_in.ok("GET", "/users/me")
+    await stand_in.refused(403, "POST", "/users/me/export")
+    await stand_in.ok("PATCH", "/users/me", json={"full_name": "Put Right"})
+    records = await newest(world, actor_id=student.user_id)
+    assert [(one["action"], one["target_id"]) for one in records] == [
+        ("user.change", student.user_id),
+        ("impersonation.use", "PATCH /api/v1/users/me"),
+        ("impersonation.use", "POST /api/v1/users/me/export"),
+        ("impersonation.use", "GET /api/v1/users/me"),
+    ]
+    assert {one["impersonator_id"] for one in records} == {world.admin.user_id}
+    assert [one["action"] for one in await newest(world, impersonator_id=world.admin.user_id)][:2] == [
+        "user.change",
+        "impersonation.use",
+    ]
+
+
+async def test_pages_and_live_commands_in_anothers_place_are_recorded(
+    world: World, impersonated: tuple[Visitor, Visitor]
+) -> None:
+    student, stand_in = impersonated
+    visitor = await world.house.visitor()
+    visitor.http.cookies.set("lms_access", stand_in.tokens["access_token"])
+    assert (await visitor.http.get(f"{world.house.address}/home")).status_code == 200
+    async with watching(stand_in) as watcher:
+        await watcher.ask("ping")
+    told = [(one["kind"], one["target_id"]) for one in await newest(world, actor_id=student.user_id)]
+    assert ("page", "GET /home") in told
+    assert ("command", "ping") in told
+
+
+# --- reading ---
+
+
+async def test_the_log_is_read_newest_first_in_stretches(world: World) -> None:
+    course_id = await world.course()
+    for title in ("One", "Two", "Three"):
+        await world.admin.ok("PATCH", f"/courses/{course_id}", json={"title": title})
+    first = await world.admin.ok("GET", "/admin/audit-logs", params={"target_id": course_id, "limit": 2})
+    await world.admin.ok("PATCH", f"/courses/{course_id}", json={"title": "Four"})  # nothing slips in behind
+    query = {"target_id": course_id, "limit": 2, "after": first["next"]}
+    second = await world.admin.ok("GET", "/admin/audit-logs", params=query)
+    seqs = [one["seq"] for one in first["items"] + second["items"]]
+    assert seqs == sorted(seqs, reverse=True)
+    assert (len(seqs), second["next"]) == (3, None)
+    assert first["items"][0]["before"]["title"] == first["items"][1]["after"]["title"]
+
+
+async def test_filters(world: World) -> None:
+    course_id = await world.course()
+    reply = await world.admin.call("POST", f"/courses/{course_id}/unpublish")
+    (record,) = await newest(world, request_id=reply.headers["X-Request-ID"])
+    assert record["target_id"] == course_id
+    assert (await newest(world, target_id=course_id, action="course.unpublish")) == [record]
+    assert (await newest(world, target_id=course_id, action="course.publish")) == []
+    assert (await newest(world, target_id=course_id, kind="quiz")) == []
+    assert (await newest(world, target_id=course_id, **{"from": record["at"]})) == [record]
+    assert (await newest(world, target_id=course_id, to=record["at"])) == []
+    for wrong in ({"from": "yesterday"}, {"after": "x"}, {"limit": 0}):
+        await world.admin.refused(422, "GET", "/admin/audit-logs", params=wrong)
+
+
+async def test_the_reason_is_told_until_the_person_is_erased(
+    world: World, impersonated: tuple[Visitor, Visitor]
+) -> None:
+    student, _ = impersonated
+    (record,) = await newest(world, action="user.impersonate", target_id=student.user_id)
+    assert record["reason"] == "Cannot find the quiz"
+    await world.house.services.audit.forget_person(student.user_id)
+    (record,) = await newest(world, action="user.impersonate", target_id=student.user_id)
+    assert record["reason"] is None
+    assert (await world.house.services.audit_check.check()).findings == []
+
+
+async def test_others_do_not_read_it(world: World) -> None:
+    for who, status in ((await world.house.student(), 403), (world.teacher, 403), (await world.house.visitor(), 401)):
+        await who.refused(status, "GET", "/admin/audit-logs")
+    auditor = Actor("usr_auditor", Role.STUDENT, frozenset({"audit:view"}))
+    assert (await world.house.services.audit_log.state(auditor)).findings == []
+
+
+async def test_nobody_can_change_it(world: World) -> None:
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        await world.admin.refused(405, method, "/admin/audit-logs")
