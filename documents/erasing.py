@@ -20,9 +20,11 @@ from documents.user import User
 PAGE = 200
 
 Rows = AsyncIterator[list[Row]]
+Stored = type[Document]
+"""A class of documents."""
 
 
-async def walk(document: type[Document], which: Row, fields: Sequence[str] = ()) -> Rows:
+async def walk(document: Stored, which: Row, fields: Sequence[str] = ()) -> Rows:
     """All that are so, in pages by id; what is written meanwhile may be left out. Of all fields, or of these alone."""
     rows, after = document.get_motor_collection(), None
     projection = dict.fromkeys(fields, 1) or None
@@ -46,7 +48,7 @@ async def remove_all(document: type[Record], which: Row) -> int:
     return removed
 
 
-async def blank(document: type[Document], key: Any, fields: Mapping[str, Any], unset: Collection[str] = ()) -> None:
+async def blank(document: Stored, key: Any, fields: Mapping[str, Any], unset: Collection[str] = ()) -> None:
     """Set these fields of one, and take those away."""
     update: Row = {}
     if fields:
@@ -57,7 +59,7 @@ async def blank(document: type[Document], key: Any, fields: Mapping[str, Any], u
         await document.get_motor_collection().update_one({"_id": key}, update)
 
 
-async def blank_all(document: type[Document], which: Row, fields: Mapping[str, Any], unset: Collection[str]) -> None:
+async def blank_all(document: Stored, which: Row, fields: Mapping[str, Any], unset: Collection[str]) -> None:
     """The same of all that are so."""
     update: Row = {"$unset": dict.fromkeys(unset, "")} if unset else {}
     if fields:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from beanie import Document
-
 from documents.announcement import Announcement
 from documents.attempt import Attempt
 from documents.audit_beside import AuditMark, AuditReason, AuditSalt
 from documents.audit_record import AuditRecord
+from documents.base import Record
 from documents.course import Course
 from documents.enrollment import Enrollment
+from documents.erasing import Stored
 from documents.event_record import EventRecord
 from documents.export import Export
 from documents.idempotency import IdempotencyRecord
@@ -49,14 +49,14 @@ Action = Literal["anonymised", "removed", "kept"]
 class MapRow:
     """One collection. `stays` says what stays of a person's and why; `exported` names the file, or why there is none."""
 
-    document: type[Document]
+    document: Stored
     action: Action
     stays: str
     exported: str
     step: Step | None = None
 
 
-def _removed(document: type, stays: str, exported: str) -> MapRow:
+def _removed(document: type[Record], stays: str, exported: str) -> MapRow:
     return MapRow(document, "removed", stays, exported, partial(steps.remove_own, document))
 
 

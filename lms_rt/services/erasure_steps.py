@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from beanie import Document
-
 from documents import erasing
 from documents.announcement import Announcement
 from documents.attempt import Attempt
@@ -189,7 +187,7 @@ async def exports(ground: Ground) -> None:
             return
 
 
-async def _withhold(document: type[Document], which: dict[str, Any], places: tuple[str, ...], leaving: Leaving) -> None:
+async def _withhold(document: erasing.Stored, which: dict[str, Any], places: tuple[str, ...], leaving: Leaving) -> None:
     """Take the person out of these places of all that are so."""
     async for page in erasing.walk(document, which):
         for row in page:
