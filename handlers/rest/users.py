@@ -8,7 +8,8 @@ from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import Operation
 from lms_rt.contracts.accounts import ProfileChange, UserView
 from lms_rt.contracts.base import Page
-from lms_rt.contracts.users import AccountView, LearnerView, PeopleQuery, UserDraft, UserRemovalQuery
+from lms_rt.contracts.privacy import RemovalQuery
+from lms_rt.contracts.users import AccountView, LearnerView, PeopleQuery, UserDraft
 from lms_rt.errors import Code
 
 
@@ -94,7 +95,7 @@ ROUTES: tuple[Operation, ...] = (
         _ONE,
         remove_user,
         _MANAGERS,
-        query=UserRemovalQuery,
+        query=RemovalQuery,
         status=204,
         codes=(Code.VERSION_MISMATCH, Code.CONFLICT),
         audit="user.deactivate",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from documents.enums import Role
 from lms_rt.contracts.accounts import Email, FullName, LocaleTag, TimezoneName, UserView
@@ -97,14 +97,6 @@ class AccountChange(Change):
     permissions: PermissionWords = Field(default_factory=list)
     unlock: bool = False
     invite: bool = False
-
-
-class UserRemovalQuery(BaseModel):
-    """How to delete somebody."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    erase: bool = False
 
 
 class ImpersonationDraft(Draft):

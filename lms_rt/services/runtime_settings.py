@@ -111,15 +111,15 @@ class RuntimeSettings(Receiver[Word]):
         return {
             name: value
             for name, value in wanted.items()
-            if value is not None and (name not in given or value != self._configured[name])
+            if name in CHANGEABLE and value is not None and (name not in given or value != self._configured[name])
         }
 
     async def _write(self, actor: Actor, kept: Row, values: Row) -> Row | None:
         at = self._clock.now()
         await RuntimeSetting.begin(at)
         write, names = Write(kept["version"] + 1, at), sorted(values.keys() | kept["values"].keys())
-        before = {name.upper(): kept["values"].get(name, self._configured[name]) for name in names}
-        after = {name.upper(): values.get(name, self._configured[name]) for name in names}
+        before = {name.upper(): kept["values"].get(name, self._configured.get(name)) for name in names}
+        after = {name.upper(): values.get(name, self._configured.get(name)) for name in names}
         intents = [
             audit(write, actor, "settings.change", kind="settings", target_id=THE_ONE, before=before, after=after),
             effect(write, TOLD, {"version": write.version}),

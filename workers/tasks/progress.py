@@ -20,5 +20,6 @@ async def refresh_course(services: Services, taken: Taken) -> None:
 
 
 async def reconcile(services: Services, taken: Taken) -> None:  # noqa: ARG001 - as every task is called
-    """Let every course be counted again."""
+    """Let every course be counted again, and find who is older than searching."""
     await services.reconciling.order_all()
+    await services.users.make_findable()
