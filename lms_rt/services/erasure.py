@@ -27,11 +27,12 @@ from documents.user import User
 from lms_rt.clock import Clock, rfc3339
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.mails import ErasureScheduled
-from lms_rt.contracts.outbox import Deed, Intent, Write, event, job
+from lms_rt.contracts.outbox import Deed, Intent, Write, effect, event, job
 from lms_rt.contracts.privacy import LeaveDraft, LeavingView
 from lms_rt.errors import Code, Refused
 from lms_rt.ids import derived_id
 from lms_rt.security.sessions import UNKNOWN_DEVICE, Device
+from lms_rt.services.admin_users import CLOSED
 from lms_rt.services.attempt_grading import AttemptGrading
 from lms_rt.services.contended import until_written
 from lms_rt.services.enrollments import Enrollments
@@ -86,7 +87,11 @@ class Erasure:
         await _refuse_needed(user)
         if course_ids := await Course.ids_of_instructor(user.id):
             raise Refused(Code.CONFLICT, "Courses of yours are still there.", course_ids=course_ids[:100])
-        return LeavingView(erase_at=await self._close(actor, user.id, self._grace, is_told=True))
+        erase_at = await self._close(actor, user.id, self._grace, is_told=True)
+        if user.role == Role.ADMIN and not await erasing.count_admins(except_id=user.id):
+            await self.keep(actor)  # another administrator left at the same moment
+            raise _needed()
+        return LeavingView(erase_at=erase_at)
 
     async def keep(self, actor: Actor) -> None:
         """Take it back; an account that stays anyway is none the worse for it."""
@@ -226,6 +231,7 @@ def _closing(write: Write, actor: Actor, user: User, erase_at: Any) -> list[Inte
     intents = [event(write, "user_deactivated", n=0, channels=[], data=told, record="user.deactivated")]
     once = derived_id("job", TASK, user.id, str(write.version))
     intents.append(job(write, TASK, {"user_id": user.id}, due_at=erase_at, job_id=once))
+    intents.append(effect(write, CLOSED, {"user_id": user.id}))
     deed = Deed(actor, "user.erase", is_of_all=actor.user_id != user.id)
     after = {"is_active": False, "erase_at": rfc3339(erase_at)}
     return intents + deed.intents(write, user.id, before={"is_active": user.is_active}, after=after)
@@ -254,4 +260,8 @@ async def _require(user_id: str) -> User:
 async def _refuse_needed(user: User) -> None:
     """The last administrator stays."""
     if user.role == Role.ADMIN and not await erasing.count_admins(except_id=user.id):
-        raise Refused(Code.CONFLICT, "The school needs an administrator.")
+        raise _needed()
+
+
+def _needed() -> Refused:
+    return Refused(Code.CONFLICT, "The school needs an administrator.")
