@@ -85,6 +85,69 @@ async def test_a_hash_of_another_cost_is_outdated() -> None:
     assert await hasher(cost=5).is_right("the password", stored)
 
 
+@pytest.mark.parametrize("cost", [4, 5, 6])
+async def test_a_wrong_password_takes_the_same_rounds_whatever_it_was_hashed_with(
+    monkeypatch: pytest.MonkeyPatch, cost: int
+) -> None:
+    """Else the time would tell who has not signed in since the cost was raised."""
+    stored, rounds, real = await hasher(cost=cost).hash("the password"), [], bcrypt.checkpw
+
+    def checkpw(password: bytes, hashed: bytes) -> bool:
+        rounds.append(2 ** int(hashed[4:6]))
+        return real(password, hashed)
+
+    monkeypatch.setattr(bcrypt, "checkpw", checkpw)
+    assert not await hasher(cost=6).is_right("another", stored)
+    assert sum(rounds) == 2**6
+    rounds.clear()
+    assert not await hasher(cost=6).is_right("another", None)
+    assert sum(rounds) == 2**6
+
+
+async def test_nothing_is_tried_between_the_question_at_its_turn_and_the_hashing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passwords, seen, real = hasher(), list[str](), bcrypt.checkpw
+    stored = await passwords.hash("the password")
+
+    def checkpw(password: bytes, hashed: bytes) -> bool:
+        seen.append("tried")
+        return real(password, hashed)
+
+    async def ask() -> None:
+        seen.append("asked")
+        await asyncio.sleep(0)
+        if len(seen) > 4:
+            raise Refused(Code.RATE_LIMITED)
+
+    monkeypatch.setattr(bcrypt, "checkpw", checkpw)
+    tries = (passwords.is_right("another", stored, at_turn=ask) for _ in range(5))
+    answers = await asyncio.gather(*tries, return_exceptions=True)
+    assert seen == ["asked", "tried", "asked", "tried", "asked", "asked", "asked"]
+    assert [answer if answer is False else type(answer) for answer in answers] == [False, False, *[Refused] * 3]
+    assert await passwords.is_right("the password", stored)  # who was refused gave his turn back
+
+
+async def test_of_one_asker_only_so_many_wait() -> None:
+    release = threading.Event()
+    pool = HashingPool(threads=1, max_waiting=10, max_waiting_each=2)
+
+    async def ask(asker: str) -> bool:
+        async with pool.turn(asker):
+            return await pool.work(lambda: release.wait(10))
+
+    crowd = [asyncio.create_task(ask("one")) for _ in range(5)]
+    await asyncio.sleep(0)
+    other = asyncio.create_task(ask("another"))
+    await asyncio.sleep(0)
+    release.set()
+    answers = await asyncio.gather(*crowd, return_exceptions=True)
+    assert [isinstance(answer, Refused) for answer in answers] == [False, False, False, True, True]
+    assert await other
+    assert await ask("one")
+    pool.close()
+
+
 async def test_a_full_pool_refuses_at_once_and_recovers() -> None:
     release, started = threading.Event(), threading.Event()
 
