@@ -11,7 +11,10 @@ from pathlib import Path
 
 from config.logging import set_up_logging
 from config.settings import Settings
+from documents.enums import Role
+from lms_rt.contracts.actor import Actor
 from lms_rt.ids import new_id
+from lms_rt.services.audit import Audit
 from lms_rt.services.demo import DEMO_PASSWORD
 from lms_rt.services.jobs import Hopeless
 from tests.house import House, open_house
@@ -20,6 +23,7 @@ ADMIN_EMAIL = "admin@example.org"
 LETTERS = ("to be sent again", "to be discarded", "to be sent again without scripts", "to be discarded without scripts")
 LONG_ERROR = "550 5.1.1 <ada@example.org>: Recipient address rejected: " + "x" * 300
 TIMEZONE_ID = "reconcile:Africa/Cairo:2026-11-21"
+REASON = "Cannot find the quiz"
 SECRET = "Zk3x-9QvT1mB7hY_2wLr8cPd"
 _MAIL = {
     "template": "password_reset",
@@ -38,8 +42,18 @@ async def _dead(house: House, task: str, args: dict[str, object], *, error: str,
     await jobs.failed(taken, Hopeless(error))
 
 
+async def _act(audit: Audit, admin_id: str) -> None:
+    """What the administrator did before: in somebody's place, who is gone by now, and with a course."""
+    admin, stand_in = Actor(admin_id, Role.ADMIN), Actor(new_id("usr"), Role.STUDENT, impersonator_id=admin_id)
+    await audit.record(admin, "user.impersonate", kind="user", target_id=stand_in.user_id, reason=REASON)
+    await audit.record(stand_in, "impersonation.use", kind="page", target_id="GET /home")
+    change = {"title": "Algebra", "description": "Lines.", "is_published": True}
+    await audit.record(admin, "course.change", kind="course", target_id=new_id("crs"), after=change)
+
+
 async def _furnish(house: House) -> None:
-    await house.services.accounts.create_admin(ADMIN_EMAIL, DEMO_PASSWORD, "Ada Admin")
+    admin = await house.services.accounts.create_admin(ADMIN_EMAIL, DEMO_PASSWORD, "Ada Admin")
+    await _act(house.services.audit, admin.id)
     for error in LETTERS:
         await _dead(house, "webhooks.deliver", {"webhook_id": "whk_1", "event_id": "evt_1"}, error=error)
     await _dead(house, "mail.send", dict(_MAIL), error=LONG_ERROR)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.operated_school import ADMIN_EMAIL, LETTERS, LONG_ERROR, SECRET, TIMEZONE_ID
+from tests.browser.operated_school import ADMIN_EMAIL, LETTERS, LONG_ERROR, REASON, SECRET, TIMEZONE_ID
 from tests.browser.test_pages import looked_at
 from tests.browser.window import DemoSchool, Window, opening
 from tests.servers.processes import ServerProcess
@@ -22,6 +22,7 @@ Opener = Callable[..., Window]
 PAGES = {
     "overview": "/admin",
     "letters": "/admin/dead-letters",
+    "audit": "/admin/audit",
     "letter": f"/admin/dead-letters/{quote(TIMEZONE_ID, safe='')}",
 }
 POLL_MS = 10_000
@@ -127,6 +128,23 @@ def test_what_was_to_be_mailed_shows_no_secret(open_admin: Opener) -> None:
     expect(page.locator("dl.facts")).to_contain_text("password_reset")
     expect(page.locator("dl.facts")).to_contain_text("Ada")
     assert SECRET not in page.content()
+
+
+def test_the_audit_log_is_read_filtered_and_followed_without_scripts(open_admin: Opener) -> None:
+    page = open_admin(has_scripts=False).page
+    page.goto("/admin/audit?lang=en")
+    rows = page.locator("tbody tr")
+    expect(rows.filter(has_text="Course changed")).to_contain_text("description, is_published, title")
+    used = rows.filter(has_text="GET /home")
+    expect(used).to_contain_text("Ada Admin")
+    expect(used).to_contain_text("In the place of")
+    expect(rows.filter(has_text=REASON)).to_have_count(1)
+    page.get_by_label("What was done").select_option("course.change")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(rows).to_have_count(1)
+    page.get_by_role("link", name="Show all").click()
+    page.get_by_role("button", name="Follow all of it now").click()
+    expect(page.locator("#chain")).to_contain_text("All of it was followed last from record 1")
 
 
 def test_others_are_not_let_in(chromium: Browser, school: DemoSchool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from documents.audit_record import AuditRecord
 from documents.enums import Role
 from lms_rt.contracts.actor import Actor
 from tests.clients import Visitor
@@ -109,6 +110,23 @@ async def test_the_reason_is_told_until_the_person_is_erased(
     (record,) = await newest(world, action="user.impersonate", target_id=student.user_id)
     assert record["reason"] is None
     assert (await world.house.services.audit_check.check()).findings == []
+
+
+async def test_the_page_tells_what_is_wrong_with_the_log(world: World) -> None:
+    reader = (await world.house.visitor()).http
+    reader.cookies.set("lms_access", world.admin.tokens["access_token"])
+    page = f"{world.house.address}/admin/audit?lang=en"
+    await world.admin.ok("POST", "/courses", json={"title": "Geometry"})
+    record = (await newest(world, limit=1))[0]
+    assert "The newest records and the signed end of the log are in order" in (await reader.get(page)).text
+    assert (await reader.get(page)).text.count("Course made") >= 1
+    await AuditRecord.rows().update_one({"_id": record["seq"]}, {"$set": {"target_id": "crs_another"}})
+    assert f"Record {record['seq']} was changed after it was written." in (await reader.get(page)).text
+    arabic = (await reader.get(page.replace("en", "ar"))).text
+    assert f"غُيّر القيد {record['seq']} بعد كتابته." in arabic
+    await AuditRecord.rows().update_one({"_id": record["seq"]}, {"$set": {"target_id": record["target_id"]}})
+    shown = (await reader.get(page + "&action=course.create&from=2000-01-01&to=nonsense&after=x")).text
+    assert record["target_id"] in shown
 
 
 async def test_others_do_not_read_it(world: World) -> None:
