@@ -13,7 +13,10 @@ from tornado.httputil import HTTPServerRequest
 
 from handlers.rest.operations import REFRESH
 from handlers.rest.session_cookies import cookie_names
+from lms_rt.contracts.accounts import RefreshDraft
 from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.base import read_model
+from lms_rt.contracts.json_reader import parse_json
 from lms_rt.errors import Code, Refused
 from lms_rt.security.rate_limits import UNLIMITED, Charge, LimitClass
 from lms_rt.services import figures
@@ -52,9 +55,10 @@ class Limits:
         return limiter.name_of_address(str(request.remote_ip))
 
     def _session_of(self, request: HTTPServerRequest) -> str:
-        token = _cookie(request, self._cookies.refresh)
+        """The session that a request goes on with; nothing when it shows no token of ours."""
         try:
-            return self._services.sessions.session_of(token) if token else ""
+            token = _cookie(request, self._cookies.refresh) or _sent_token(request.body)
+            return self._services.sessions.session_of(token)
         except Refused:
             return ""
 
@@ -78,6 +82,11 @@ def limit_headers(charge: Charge | None) -> Mapping[str, str]:
         "RateLimit-Remaining": str(left),
         "RateLimit-Reset": str(charge.full_in_seconds),
     }
+
+
+def _sent_token(body: bytes) -> str:
+    """The refresh token in the body of a program, which has no cookies."""
+    return str(read_model(RefreshDraft, parse_json(body)).refresh_token)
 
 
 def _cookie(request: HTTPServerRequest, name: str) -> str:

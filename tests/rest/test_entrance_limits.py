@@ -142,6 +142,22 @@ async def test_the_page_says_so_in_words(house: House, browsers: AsyncExitStack)
         assert 0 < int(replies[-1].headers["Retry-After"]) <= 900
 
 
+async def test_programs_that_go_on_with_their_sessions_are_not_one_address(
+    house: House, browsers: AsyncExitStack, address: str
+) -> None:
+    students = [await house.student() for _ in range(7)]
+    programs = [await browser_at(house, browsers, address) for _ in students]
+    for _ in range(10):
+        for student, program in zip(students, programs, strict=True):
+            body = {"refresh_token": student.tokens["refresh_token"]}
+            reply = await program.post("/api/v1/auth/refresh", json=body)
+            assert reply.status_code == 200
+            student.tokens = reply.json()
+    garbage = [(await programs[0].post("/api/v1/auth/refresh", json={"refresh_token": "x"})) for _ in range(100)]
+    assert {reply.status_code for reply in garbage[:60]} == {401}
+    assert 429 in {reply.status_code for reply in garbage[60:]}
+
+
 async def test_the_mark_of_a_browser_is_out_of_reach_and_outlives_the_session(
     house: House, browsers: AsyncExitStack, address: str
 ) -> None:
