@@ -12,7 +12,9 @@ import pytest
 from documents.audit_beside import CUT, HEAD, AuditMark, AuditReason, AuditSalt
 from documents.audit_record import AuditRecord
 from documents.base import Row
+from documents.course import Course
 from documents.enums import Role
+from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.audit import AuditVerdict
@@ -22,6 +24,7 @@ from lms_rt.security.audit_chain import AuditChain, Link, record_hash
 from lms_rt.security.keyring import Keyring
 from lms_rt.services.audit import Audit
 from lms_rt.services.audit_check import GLANCE, AuditCheck
+from tests.services.relaying import relay_over
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -146,6 +149,29 @@ async def test_erasing_a_person_breaks_no_chain_and_leaves_no_guess(place: Place
 async def test_of_nothing_about_values_no_salt_is_kept(place: Place) -> None:
     await place.node.append(place.intent())
     assert await AuditSalt.rows().count_documents({}) == 0
+
+
+async def test_records_of_one_aggregate_keep_their_order_whatever_fails(place: Place) -> None:
+    """The second waits in the outbox for the first, and both leave when the log can be written again."""
+    refused = [True]
+
+    async def append(intent: Row) -> None:
+        if refused and intent["data"]["reason"] == "first":
+            refused.pop()
+            raise ConnectionError("the database is away")
+        await place.node.append(intent)
+
+    relay = relay_over(memory_bus(place.clock).fan_out, place.clock, [Course])
+    relay.register_audit(append)
+    intents = [place.intent(reason=reason) for reason in ("first", "second")]
+    await Course.rows().insert_one({"_id": "crs_1", "slug": "one", "outbox": intents, "outbox_at": place.clock.now()})
+    await relay.hand_over(Course, "crs_1")
+    assert await place.rows() == []
+    await relay.hand_over(Course, "crs_1")
+    assert [row["event_id"] for row in await place.rows()] == [intent["id"] for intent in intents]
+    row = await Course.find_outbox("crs_1")
+    assert row is not None
+    assert (row["outbox"], "outbox_at" in row) == ([], False)
 
 
 # --- damage ---
