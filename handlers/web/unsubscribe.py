@@ -15,6 +15,7 @@ class UnsubscribePage(PageHandler):
     """/unsubscribe/{token}: the token says whose mails of which kind, and is all the proof there is."""
 
     access = Access("whoever has the link of a mail", is_public=True)
+    limit = "pages"  # mail services click for all their users, from few addresses
 
     def get(self, token: str) -> None:
         """What would be switched off, and the button for it."""
