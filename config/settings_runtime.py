@@ -28,6 +28,7 @@ CHANGEABLE: tuple[str, ...] = (
     "retention_done_jobs_days",
     "retention_dead_letters_days",
     "retention_ended_sessions_days",
+    "retention_exports_days",
     "log_level",
 )
 """Those that are safe: no keys, no addresses, nothing that lets people in who were kept out by more than a word. How long

@@ -144,7 +144,12 @@ class TestWhoMayNot:
 
     async def test_nobody_gives_what_they_do_not_hold(self, house: House) -> None:
         clerk, pupil = await clerk_of(house, "users:manage", "audit:view"), await house.student()
-        for fields in ({"role": "admin"}, {"role": "instructor"}, {"permissions": ["impersonate"]}):
+        raised: tuple[dict[str, Any], ...] = (
+            {"role": "admin"},
+            {"role": "instructor"},
+            {"permissions": ["impersonate"]},
+        )
+        for fields in raised:
             assert await refusal(clerk, pupil.user_id, 403, **fields) == "forbidden"
         draft = {"email": "raised@example.org", "full_name": "Raised"}
         for more in ({"role": "admin"}, {"role": "instructor"}, {"permissions": ["settings:manage"]}):
@@ -155,7 +160,8 @@ class TestWhoMayNot:
         clerk, admin = await clerk_of(house, "users:manage"), await house.admin()
         above = [admin, await house.teacher(), await clerk_of(house, "users:manage", "impersonate")]
         for somebody in above:
-            for fields in ({"is_active": False}, {"role": "student"}, {"permissions": []}, {"unlock": True}):
+            changes: tuple[dict[str, Any], ...] = ({"is_active": False}, {"role": "student"}, {"permissions": []})
+            for fields in (*changes, {"unlock": True}):
                 assert await refusal(clerk, somebody.user_id, 403, **fields) == "forbidden"
 
     @pytest.mark.parametrize("path", ["/admin/users", "/users/usr_nobody"])

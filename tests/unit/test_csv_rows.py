@@ -33,7 +33,7 @@ def test_values_have_one_spelling() -> None:
     assert csv_lines([[None, True, False, -5, "x"], []]) == b",true,false,-5,x\r\n\r\n"
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00\r\n")), min_size=2))
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\x00\r\n")), min_size=2))
 def test_a_cell_is_never_two(cells: list[str]) -> None:
     rows = read(csv_lines([cells]))
     assert [cell.removeprefix("'") for cell in rows[0]] == [cell.removeprefix("'") for cell in cells]
