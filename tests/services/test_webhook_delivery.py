@@ -35,6 +35,7 @@ from lms_rt.services.webhook_notices import SWITCHED_OFF
 from lms_rt.services.webhooks import Webhooks
 from lms_rt.storage.mongo import OpenDatabase
 from tests.servers.receiver import Receiver, Reply, receiving
+from tests.services.relaying import unrecorded
 from tests.services.school import ADMIN
 
 EVENT_ID = "evt_1"
@@ -90,6 +91,7 @@ async def post(database: OpenDatabase) -> AsyncIterator[Post]:
         told.append(facts)
 
     relay = Relay(fan_out=bus.fan_out, clock=clock, aggregates=[Webhook], jobs=jobs, record=record)
+    relay.register_audit(unrecorded)
     handler: EffectHandler = tell
     relay.register_effect(SWITCHED_OFF, handler)
     guard = TargetGuard(resolve, allowed=["127.0.0.1/32"], is_http_allowed=True)
