@@ -17,6 +17,7 @@ from documents.base import Row
 from lms_rt.clock import Clock
 from lms_rt.contracts.audit import AuditState, AuditVerdict, Finding
 from lms_rt.security.audit_chain import AuditChain, Link, Walk
+from lms_rt.services import figures
 
 PAGE = 500
 GLANCE = 200
@@ -130,6 +131,7 @@ class AuditCheck:
     @staticmethod
     def _say(verdict: AuditVerdict) -> None:
         """The log line is a copy of the head that whoever can write to the database cannot take back."""
+        figures.AUDIT_FINDINGS.set(len(verdict.findings))
         if verdict.is_whole:
             _log.info("the audit log is whole up to %s:%s", verdict.last_seq, verdict.last_hash)
         else:
