@@ -18,8 +18,10 @@ from lms_rt.services import figures
 from lms_rt.services.jobs import Due, Failed, NotYet, Taken
 from workers.tasks import TASKS
 
-PAGE = 100
+PAGE = 500
 """So many due jobs are looked up at once."""
+FRESH_SECONDS = 2.0
+"""What was looked up is taken for so long; then somebody looks again, since lost jobs and those due longer come first."""
 CONCURRENCY: dict[Queue, int] = {"emails": 10, "certificates": 2, "webhooks": 20, "progress": 4, "payments": 4}
 INLINE_SECONDS = 2.0
 """Where whoever asks runs the job, it is looked for only when that did not happen."""
@@ -51,6 +53,7 @@ class Lane:
         self._runners: set[asyncio.Task[None]] = set()
         self._running: dict[str, _Run] = {}
         self._found: deque[Due] = deque()
+        self._found_at = 0.0
         self._looking = asyncio.Lock()
         self._is_called = False
         self._is_closed = False
@@ -114,6 +117,8 @@ class Lane:
     async def _take_next(self) -> Taken | None:
         """A job of this worker's own; None when nothing is due."""
         while not self._is_closed:
+            if time.monotonic() - self._found_at > FRESH_SECONDS:
+                self._found.clear()
             if self._found:
                 if (taken := await self._services.jobs.take(self._found.popleft(), self._worker_id)) is not None:
                     return taken
@@ -129,6 +134,7 @@ class Lane:
         while not self._is_closed:
             self._is_called = False
             found = await self._services.jobs.find_due(self.queue, limit=PAGE, for_seconds=self._late_seconds)
+            self._found_at = time.monotonic()
             held = {taken.job_id for taken in self.held}
             self._found.extend(due for due in found if due.job_id not in held)
             if self._found or not self._is_called:

@@ -5,6 +5,7 @@ Settings come from the environment. It prints "ready", then takes orders and ans
 - `put COUNT PREFIX ACCOUNTS`: so many jobs of the noting worker's task, counted in so many accounts (0: in none)
 - `commit COUNT RATE FILE`: so many writes a second that ask for a job each; FILE gets "job id, nanoseconds of the commit"
 - `mails COUNT PREFIX TEMPLATE DATA`: so many mails, to accounts by turns; DATA is JSON without spaces
+- `clear`: forget every job
 - `states`: how many jobs there are by state
 - `totals`: what the accounts have counted
 """
@@ -97,6 +98,10 @@ class Maker:
         await asyncio.to_thread(file.write_text, "".join(lines))
         return {"seconds": time.monotonic() - began}
 
+    async def clear(self) -> dict[str, Any]:
+        """Forget every job, so that a run meets its own alone."""
+        return {"count": (await Job.rows().delete_many({})).deleted_count}
+
     async def states(self) -> dict[str, int]:
         """Jobs by state."""
         found = Job.rows().aggregate([{"$group": {"_id": "$state", "count": {"$sum": 1}}}])
@@ -140,6 +145,8 @@ async def _obey(maker: Maker) -> None:
                 answer = await maker.commit(int(count), int(rate), Path(file))
             case ["mails", count, prefix, template, data]:
                 answer = await maker.mails(int(count), prefix, template, json.loads(data))
+            case ["clear"]:
+                answer = await maker.clear()
             case ["totals"]:
                 answer = await maker.totals()
             case _:

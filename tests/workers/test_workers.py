@@ -297,6 +297,34 @@ async def test_two_workers_share_the_work_and_double_nothing(house: House, servi
     assert sorted(notes.jobs) == sorted(asked)
 
 
+async def test_a_lost_job_does_not_wait_behind_what_was_looked_up_long_ago(
+    house: House, services: Services, notes: Notes
+) -> None:
+    may_end, at_once = asyncio.Event(), CONCURRENCY["progress"]
+    are_busy = asyncio.Event()
+
+    async def wait(services: Services, taken: Taken) -> None:
+        if len(notes.runs) == at_once:
+            are_busy.set()
+        await may_end.wait()
+
+    notes.then = wait
+    for _ in range(at_once):
+        await ask(services, "first")
+    for _ in range(at_once):
+        await ask(services, "later")
+    async with working(house) as worker:
+        await are_busy.wait()
+        lost, lease_end = await ask(services, "lost"), services.clock.now() - timedelta(seconds=1)
+        running = {"state": JobState.RUNNING.value, "lease_until": lease_end, "lease_by": "nobody"}
+        await Job.rows().update_one({"_id": lost}, {"$set": running})
+        worker._lanes["progress"]._found_at = 0.0
+        may_end.set()
+        await idle(services)
+    assert "lost" in notes.runs[at_once : 2 * at_once]
+    assert len(notes.runs) == 2 * at_once + 1
+
+
 async def test_a_worker_of_some_queues_leaves_the_others_alone(house: House, services: Services, notes: Notes) -> None:
     with task(TaskKind("test.hook", "webhooks", NoteArgs), notes):
         hook, note = new_id("job"), await ask(services, "note")

@@ -70,6 +70,7 @@ def _compare(arena: Arena, place: JobPlace, tables: Sequence[Table], *, delay_ms
 
 
 def _ours(place: JobPlace, sink: Program, port: str, *, count: int, prefix: str) -> tuple[float, float]:
+    place.maker.answer("clear")
     place.maker.answer(f"mails {count} {prefix} {_TEMPLATE} {_DATA}")
     sink.answer("again")
     worker = place.start_worker("emails", SMTP_HOST="127.0.0.1", SMTP_PORT=port, SMTP_TLS="none")
