@@ -28,6 +28,10 @@ OPEN = {
     "course": "/courses/{slug}",
     "sign in": "/signin?next=/home",
     "register": "/register",
+    "forgotten password": "/forgot",
+    "mail sent": "/forgot?sent=1",
+    "link that is over": "/reset?token=over",
+    "address to confirm": "/verify-email",
     "no page": "/nothing/here",
 }
 OF_STUDENTS = {
