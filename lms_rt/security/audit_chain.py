@@ -124,9 +124,7 @@ class Walk:
     def _follow_one(self, record: Row) -> None:
         seq: int = record["_id"]
         if seq > self.place.seq + 1:
-            self.find(
-                "front_missing" if not self.seen and self.place.seq == 0 else "missing", self.place.seq + 1, seq - 1
-            )
+            self.find("missing" if self.seen else "front_missing", self.place.seq + 1, seq - 1)
         elif record["previous_hash"] != self.place.hash:
             self.find("unlinked", seq)
         if record_hash(record) != record["hash"]:
