@@ -62,7 +62,8 @@ class Charge:
     @property
     def full_in_seconds(self) -> int:
         """Until everything may be asked again."""
-        return -int(-(self.quota.limit - self.allowance.remaining) // self.quota.per_second)
+        gone = self.quota.limit - self.allowance.remaining
+        return -(-gone * self.quota.seconds // self.quota.limit)
 
     @property
     def retry_after_seconds(self) -> int:

@@ -189,7 +189,7 @@ class StubSessions:
 
     csrf = CsrfTokens(Keyring(KEY))
 
-    async def authenticate(self, token: str) -> Actor:
+    async def authenticate(self, token: str, *, also_leaving: bool = False) -> Actor:  # noqa: ARG002
         if token == "expired":
             raise Refused(Code.TOKEN_EXPIRED)
         if token not in ACTORS:

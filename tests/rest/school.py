@@ -33,7 +33,7 @@ class StubSessions:
 
     csrf = CsrfTokens(Keyring("0123456789abcdefghijklmnopqrstuv"))
 
-    async def authenticate(self, token: str) -> Actor:
+    async def authenticate(self, token: str, *, also_leaving: bool = False) -> Actor:  # noqa: ARG002
         for one in PEOPLE:
             if one.user_id == token:
                 return one
