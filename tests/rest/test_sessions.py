@@ -238,7 +238,9 @@ async def test_who_acts_neither_begins_nor_answers_over_a_socket(house: House) -
     quiz = await factories.quiz(teacher, course["id"])
     helper = await acting(house, mona)
     async with socket_of(house, helper) as line:
-        assert (await asked(line, "attempt.start", quiz_id=quiz["id"]))["error"]["code"] == "forbidden"
+        assert (await asked(line, "attempt.start", quiz_id=quiz["id"], device_id="laptop"))["error"][
+            "code"
+        ] == "forbidden"
         attempt = await mona.ok("POST", "/attempts", json={"quiz_id": quiz["id"]})
         held = {"attempt_id": attempt["id"], "device_id": "laptop", "lease": attempt["lease"]}
         answer = {
@@ -258,4 +260,4 @@ async def test_who_acts_neither_begins_nor_answers_over_a_socket(house: House) -
         await helper.call("POST", "/auth/logout")
         assert await closed(line) == 4501
     stored = await mona.ok("GET", f"/attempts/{attempt['id']}")
-    assert (stored["status"], stored["answers"]) == ("in_progress", [])
+    assert (stored["status"], stored["answers"]) == ("in_progress", {})
