@@ -50,7 +50,7 @@ _MANAGERS = needs("users:manage")
 _ONE = "/users/{user_id}"
 
 ROUTES: tuple[Operation, ...] = (
-    Operation("GET", "/users/me", me, SIGNED_IN, reply=UserView, summary="My profile"),
+    Operation("GET", "/users/me", me, SIGNED_IN, reply=UserView, is_for_leaving=True, summary="My profile"),
     Operation(
         ("PATCH", "PUT"),
         "/users/me",

@@ -1,0 +1,124 @@
+"""What every file store must do, on the disk and in MongoDB."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from config.settings import Settings
+from lms_rt.clock import Clock
+from lms_rt.storage.backup import UPLOADS_NAME
+from lms_rt.storage.files.base import CHUNK_BYTES, FileMissing, FileStore
+from lms_rt.storage.files.gridfs import GridFiles
+from lms_rt.storage.files.local import LocalFiles
+from lms_rt.storage.mongo import OpenDatabase
+
+FILE = "exp_one.zip"
+
+
+@pytest.fixture
+def files(engine: str, settings: Settings, database: OpenDatabase) -> FileStore:
+    if engine == "embedded":
+        return LocalFiles(settings.lms_data_dir / UPLOADS_NAME)
+    return GridFiles(database.motor, clock=Clock())
+
+
+async def chunks(*pieces: bytes) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
+async def broken() -> AsyncIterator[bytes]:
+    yield b"half" * CHUNK_BYTES
+    raise ConnectionError("the writer went away")
+
+
+async def content(files: FileStore, file_id: str = FILE) -> bytes:
+    return b"".join([piece async for piece in files.read(file_id)])
+
+
+async def everything_left(engine: str, settings: Settings, database: OpenDatabase) -> int:
+    """How many pieces of files there are, whole or not."""
+    if engine == "embedded":
+        return len(list((settings.lms_data_dir / UPLOADS_NAME).iterdir()))
+    return await database.motor["files.chunks"].count_documents({})
+
+
+async def test_what_was_saved_is_read_again_and_told_of(files: FileStore) -> None:
+    pieces = [b"a", b"", b"b" * (3 * CHUNK_BYTES + 7), b"c"]
+    saved = await files.save(FILE, chunks(*pieces))
+    whole = b"".join(pieces)
+    assert await content(files) == whole
+    assert (saved.size_bytes, saved.sha256) == (len(whole), hashlib.sha256(whole).hexdigest())
+    await files.ping()
+
+
+async def test_it_is_read_in_pieces_of_a_bounded_size(files: FileStore) -> None:
+    await files.save(FILE, chunks(b"x" * (4 * CHUNK_BYTES)))
+    sizes = [len(piece) async for piece in files.read(FILE)]
+    assert len(sizes) >= 4
+    assert max(sizes) <= CHUNK_BYTES
+
+
+async def test_saved_again_it_is_the_new_one(files: FileStore) -> None:
+    await files.save(FILE, chunks(b"old" * CHUNK_BYTES))
+    await files.save(FILE, chunks(b"new"))
+    assert await content(files) == b"new"
+
+
+async def test_an_empty_file_is_a_file(files: FileStore) -> None:
+    saved = await files.save(FILE, chunks())
+    assert (saved.size_bytes, await content(files)) == (0, b"")
+
+
+async def test_of_what_broke_off_nothing_stays(
+    files: FileStore, engine: str, settings: Settings, database: OpenDatabase
+) -> None:
+    with pytest.raises(ConnectionError):
+        await files.save(FILE, broken())
+    with pytest.raises(FileMissing):
+        await content(files)
+    assert await everything_left(engine, settings, database) == 0
+
+
+async def test_removed_it_is_gone_with_all_its_pieces_and_again_is_as_good(
+    files: FileStore, engine: str, settings: Settings, database: OpenDatabase
+) -> None:
+    await files.save(FILE, chunks(b"x" * (2 * CHUNK_BYTES)))
+    await files.remove(FILE)
+    await files.remove(FILE)
+    with pytest.raises(FileMissing):
+        await content(files)
+    assert await everything_left(engine, settings, database) == 0
+
+
+async def test_old_ones_are_found_and_young_ones_are_not(files: FileStore) -> None:
+    now = Clock().now()
+    for number in range(3):
+        await files.save(f"exp_{number}.zip", chunks(b"x"))
+    assert await files.find_ids(before=now - timedelta(minutes=1), limit=10) == []
+    later = now + timedelta(minutes=1)
+    assert sorted(await files.find_ids(before=later, limit=10)) == ["exp_0.zip", "exp_1.zip", "exp_2.zip"]
+    assert len(await files.find_ids(before=later, limit=2)) == 2
+
+
+@pytest.mark.parametrize("name", ["", "..", "../lms.db", "/etc/passwd", "exp_a/../../b", "exp_a\x00", "EXP_A", "exp_é"])
+async def test_a_name_that_is_none_of_ours_is_refused(files: FileStore, name: str) -> None:
+    with pytest.raises(ValueError, match="no id"):
+        await files.save(name, chunks(b"x"))
+    with pytest.raises(ValueError, match="no id"):
+        await content(files, name)
+    with pytest.raises(ValueError, match="no id"):
+        await files.remove(name)
+
+
+async def test_on_a_disk_it_is_its_owners_alone(tmp_path: Path) -> None:
+    files = LocalFiles(tmp_path / "uploads")
+    await files.save(FILE, chunks(b"x"))
+    assert stat.S_IMODE((tmp_path / "uploads" / FILE).stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "uploads").stat().st_mode) == 0o700
