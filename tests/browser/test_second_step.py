@@ -13,12 +13,12 @@ import pyotp
 import pytest
 from playwright.sync_api import Page, expect
 
-from lms_rt.services.demo import DEMO_PASSWORD
 from tests.browser.window import DemoSchool, Window
 
 pytestmark = pytest.mark.browser
 
 Opener = Callable[..., Window]
+PASSWORD = "four calm words here"
 SUBMIT = "main button.button-main[type=submit]"
 ASK_SOMETHING = """async () => {
   const own = document.querySelector("script[type=module][src]").src;
@@ -44,7 +44,7 @@ class Newcomer:
 def newcomer(school: DemoSchool) -> Newcomer:
     email = f"{uuid.uuid4().hex}@demo.school"
     http = httpx.Client(base_url=f"{school.address}/api/v1", timeout=30)
-    body = {"email": email, "password": DEMO_PASSWORD, "full_name": "Nora Newcomer"}
+    body = {"email": email, "password": PASSWORD, "full_name": "Nora Newcomer"}
     tokens = http.post("/auth/register", json=body).raise_for_status().json()
     http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
     return Newcomer(email, http)
@@ -52,7 +52,7 @@ def newcomer(school: DemoSchool) -> Newcomer:
 
 def with_app(school: DemoSchool) -> Newcomer:
     nora = newcomer(school)
-    asked = {"password": DEMO_PASSWORD, "method": "totp"}
+    asked = {"password": PASSWORD, "method": "totp"}
     nora.secret = nora.http.post("/auth/mfa/enable", json=asked).raise_for_status().json()["secret"]
     code = pyotp.TOTP(nora.secret).generate_otp(int(time.time()) // 30)
     shown = nora.http.post("/auth/mfa/verify", json={"code": code}).raise_for_status().json()
@@ -63,7 +63,7 @@ def with_app(school: DemoSchool) -> Newcomer:
 def give_password(page: Page, email: str, path: str = "/signin?next=/notifications") -> None:
     page.goto(path)
     page.fill("#email", email)
-    page.fill("#password", DEMO_PASSWORD)
+    page.fill("#password", PASSWORD)
     page.click(SUBMIT)
     expect(page.locator("#code")).to_be_visible()
 
@@ -108,7 +108,7 @@ def test_a_code_by_mail_opens_and_comes_no_more_than_once_a_minute(
     open_window: Opener, demo_school: DemoSchool
 ) -> None:
     nora = newcomer(demo_school)
-    asked = {"password": DEMO_PASSWORD, "method": "email"}
+    asked = {"password": PASSWORD, "method": "email"}
     nora.http.post("/auth/mfa/enable", json=asked).raise_for_status()
     first = mailed_code(demo_school, nora.email)
     nora.http.post("/auth/mfa/verify", json={"code": first}).raise_for_status()
@@ -168,7 +168,7 @@ def test_signing_in_again_in_place_asks_for_the_code_too(open_window: Opener, de
     window.forget_cookie("lms_refresh")
     page.evaluate(f"void ({ASK_SOMETHING})()")
     page.fill("#again-email", nora.email)
-    page.fill("#again-password", DEMO_PASSWORD)
+    page.fill("#again-password", PASSWORD)
     page.get_by_role("dialog").get_by_role("button", name="Sign in").click()
     expect(page.locator("#again-code")).to_be_focused()
     assert not window.look_over()
