@@ -201,7 +201,7 @@ async def test_asking_again_and_again_is_one_mail(school: MailSchool, lina: Visi
 async def test_so_many_links_hold_and_no_more_are_written(school: MailSchool, lina: Visitor, address: str) -> None:
     for number in range(8):
         await school.ask(lina.user_id, "password_reset", f"job_many_{address}_{number}")
-    await school.work()
+        await school.work()
     assert subjects(school, address).count("Choose a new password") == 5
 
 
