@@ -36,7 +36,7 @@ class NodeReports:
             return
         try:
             while True:
-                await NodeRecord.report(self.node_id, self._report())
+                await NodeRecord.report(self.node_id, self.report())
                 await NodeRecord.forget_before(self._clock.now() - KEPT)
                 await self._clock.sleep(EVERY_SECONDS)
         finally:
@@ -47,14 +47,15 @@ class NodeReports:
 
     async def list(self) -> list[NodeView]:
         """All nodes, this one as it stands now; the oldest first."""
-        found = {self.node_id: {"_id": self.node_id, **self._report()}}
+        found = {self.node_id: {"_id": self.node_id, **self.report()}}
         if not self._is_alone:
             since = self._clock.now() - timedelta(seconds=SEEN_SECONDS)
             found = {row["_id"]: row for row in await NodeRecord.find_seen_since(since, limit=MAX_NODES)} | found
         rows = sorted(found.values(), key=lambda row: (row["started_at"], row["_id"]))
         return [_view(row) for row in rows]
 
-    def _report(self) -> Row:
+    def report(self) -> Row:
+        """How this node stands now."""
         return {
             "host": socket.gethostname(),
             "pid": os.getpid(),

@@ -17,6 +17,7 @@ from documents.node import NodeRecord
 from documents.runtime_setting import RuntimeSetting
 from lms_rt.client.live import LiveClient
 from lms_rt.contracts.jobs import QUEUES
+from lms_rt.services.node_reports import NodeReports
 from lms_rt.services.runtime_settings import RuntimeSettings
 from tests import factories
 from tests.clients import Visitor
@@ -72,22 +73,31 @@ class TestStats:
         assert (await admin.ok("GET", "/ready"))["node"] == stats["node"]
         assert stats["node"] in {node["id"] for node in stats["nodes"]}
 
-    async def test_other_nodes_are_told_of_until_they_are_silent(
-        self, house: House, admin: Visitor, monkeypatch: pytest.MonkeyPatch
+    async def test_nodes_hear_of_each_other_until_one_leaves_or_falls_silent(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        if house.services.database.is_embedded:
-            pytest.skip("the embedded store's one process is alone")
-        now = house.services.clock.now()
-        report = {"host": "two", "pid": 7, "version": "1", "connections": 41, "started_at": now, "seen_at": now}
-        await NodeRecord.report("nod_other", report)
-        stats = await admin.ok("GET", "/admin/stats")
-        assert "nod_other" in {node["id"] for node in stats["nodes"]}
-        assert stats["connections"] == 41 + next(
-            node["connections"] for node in stats["nodes"] if node["id"] == stats["node"]
+        clock = house.services.clock
+        one, two = (
+            NodeReports(clock=clock, node_id=name, is_alone=False, connections=lambda: 41)
+            for name in ("nod_one", "nod_two")
         )
+
+        async def told(wanted: set[str]) -> None:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while {node.id for node in await one.list()} != wanted:  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0.02)
+
+        others = {node.id for node in await one.list()} - {"nod_one"}
+        reporting = asyncio.create_task(two.run())
+        await told({"nod_one", "nod_two", *others})
+        assert next(node.connections for node in await one.list() if node.id == "nod_two") == 41
+        reporting.cancel()
+        await told({"nod_one", *others})
+        await NodeRecord.report("nod_dead", two.report())
+        await told({"nod_one", "nod_dead", *others})
         monkeypatch.setattr("lms_rt.services.node_reports.SEEN_SECONDS", -1.0)
-        assert [node["id"] for node in (await admin.ok("GET", "/admin/stats"))["nodes"]] == [stats["node"]]
-        await NodeRecord.leave("nod_other")
+        await told({"nod_one"})
+        await NodeRecord.leave("nod_dead")
 
     async def test_open_sockets_are_counted(self, house: House, admin: Visitor) -> None:
         student = await house.student()
