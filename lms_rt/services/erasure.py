@@ -157,7 +157,7 @@ class Erasure:
         await self._come_to_an_end(user_id, Role(row["role"]))
         await self._drain(user_id)
         ground = await self._ground(row, job_id)
-        channels = await self._traces.channels_of(user_id)
+        channels = await self._traces.channels_of(ground.leaving)
         await self._go_through(ground)
         await self._bury(user_id)
         await self._drain(user_id)

@@ -98,12 +98,18 @@ async def announcements(ground: Ground) -> None:
 
 async def notifications(ground: Ground) -> None:
     """One's own go; those of others name somebody no more."""
-    leaving = ground.leaving
-    await erasing.remove_all(Notification, {"user_id": leaving.user_id})
-    about = [{name: leaving.user_id} for name in ("data.student_id", "data.user_id", "data.author_id")]
+    await erasing.remove_all(Notification, {"user_id": ground.leaving.user_id})
+    await _withhold(Notification, told_of(ground.leaving), ("data", "mail"), ground.leaving)
+
+
+def told_of(leaving: Leaving) -> dict[str, Any]:
+    """The filter for what others were told of somebody."""
+    about: list[dict[str, Any]] = [
+        {name: leaving.user_id} for name in ("data.student_id", "data.user_id", "data.author_id")
+    ]
     if leaving.own_ids:
-        about.append({"data.announcement_id": {"$in": sorted(leaving.own_ids)}})  # type: ignore[dict-item]
-    await _withhold(Notification, {"$or": about}, ("data", "mail"), leaving)
+        about.append({"data.announcement_id": {"$in": sorted(leaving.own_ids)}})
+    return {"$or": about}
 
 
 async def events(ground: Ground) -> None:

@@ -6,6 +6,7 @@ from documents import erasing
 from documents.announcement import Announcement
 from documents.attempt import Attempt
 from documents.enrollment import Enrollment
+from documents.notification import Notification
 from lms_rt.bus.base import Bus
 from lms_rt.contracts.channels import (
     attempt_channel,
@@ -14,6 +15,8 @@ from lms_rt.contracts.channels import (
     quiz_live_channel,
     user_channel,
 )
+from lms_rt.services.erasure_steps import told_of
+from lms_rt.services.withholding import Leaving
 from lms_rt.storage.mongo import OpenDatabase
 
 
@@ -23,9 +26,12 @@ class Traces:
     def __init__(self, *, bus: Bus, database: OpenDatabase) -> None:
         self._bus, self._database = bus, database
 
-    async def channels_of(self, user_id: str) -> set[str]:
-        """The channels that may have told of somebody: their own, and those of what they took part in."""
+    async def channels_of(self, leaving: Leaving) -> set[str]:
+        """The channels that may have told of somebody: their own, those of what they took part in, and of whom was told."""
+        user_id = leaving.user_id
         found, mine = {user_channel(user_id)}, {"student_id": user_id}
+        async for page in erasing.walk(Notification, told_of(leaving), ("user_id",)):
+            found |= {user_channel(row["user_id"]) for row in page}
         async for page in erasing.walk(Attempt, mine, ("quiz_id",)):
             for row in page:
                 found |= {attempt_channel(row["_id"]), quiz_live_channel(row["quiz_id"])}

@@ -21,6 +21,7 @@ _NAMES = ("full_name", "student_name", "instructor_name", "author_name")
 _FIELDS: Mapping[str, Any] = {
     **dict.fromkeys(_NAMES, WITHHELD),
     "metadata": {},
+    "writer": {"device_id": None, "is_me": False},
     "review": None,
     "locale": "en",
     "timezone": "UTC",
