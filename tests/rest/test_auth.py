@@ -165,7 +165,7 @@ async def test_signing_out_ends_one_session_or_all(http: httpx.AsyncClient) -> N
 async def test_a_full_pool_says_when_to_come_back(
     http: httpx.AsyncClient, people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def refuse(*_: Any) -> bool:
+    async def refuse(*_: Any, **__: Any) -> bool:
         raise Refused(Code.BUSY, retry_after_seconds=16)
 
     monkeypatch.setattr(people.passwords, "is_right", refuse)
