@@ -29,7 +29,7 @@ from lms_rt.security.sealing import Sealer
 from lms_rt.security.ssrf import TargetGuard
 from lms_rt.security.webhook_signatures import webhook_signature
 from lms_rt.services.jobs import Failed, Hopeless, Jobs, NotYet
-from lms_rt.services.relay import EffectHandler, Relay
+from lms_rt.services.relay import Relay
 from lms_rt.services.webhook_delivery import AT_ONCE, WebhookDeliveries
 from lms_rt.services.webhook_notices import SWITCHED_OFF
 from lms_rt.services.webhooks import Webhooks
@@ -92,8 +92,7 @@ async def post(database: OpenDatabase) -> AsyncIterator[Post]:
 
     relay = Relay(fan_out=bus.fan_out, clock=clock, aggregates=[Webhook], jobs=jobs, record=record)
     relay.register_audit(unrecorded)
-    handler: EffectHandler = tell
-    relay.register_effect(SWITCHED_OFF, handler)
+    relay.register_effect(SWITCHED_OFF, tell)
     guard = TargetGuard(resolve, allowed=["127.0.0.1/32"], is_http_allowed=True)
     sealer, gateway = Sealer(Keyring("k" * 32), purpose="webhooks"), WebhookGateway()
     webhooks = Webhooks(clock=clock, relay=relay, jobs=jobs, guard=guard, sealer=sealer)
