@@ -27,6 +27,11 @@ LABELS: Mapping[tuple[str, str], str] = {
     ("ws_recoveries", "result"): "`ok`, `failed` (the client has to fetch the snapshot)",
     ("bus_publishes", "kind"): "`event` (of record), `direct`, `state`, `poke`, `word` (to the nodes)",
     ("bus_publishes", "result"): "`done`, `repeated` (the channel has had it), `refused` (the bus is away)",
+    ("sign_ins", "result"): "`right`, `wrong`, `locked` (the account, there), `limited` (the address)",
+    (
+        "rate_limited",
+        "class",
+    ): "`general`, `auth`, `sign_in`, `failed_sign_in`, `attempts`, `uploads`, `pages`, see [limits.md](limits.md)",
     ("attempts_finished", "by"): "`student`, `deadline`, `instructor`",
     ("webhook_deliveries", "result"): "`delivered`, `failed` (this attempt)",
     ("mails", "template"): "a name of the catalogue of mails",
@@ -65,6 +70,8 @@ _WATCH = """
 | `rate(ws_closes_total{code="4010"}[5m]) > 0` | gaps that the history could not heal, or a new epoch |
 | `rate(ws_closes_total{code="4529"}[5m]) > 0` | somebody floods; `4500`: somebody sends garbage |
 | `rate(ws_closes_total{code="1013"}[5m]) > 0` | more came at once than this node lets in |
+| `rate(sign_ins_total{result="wrong"}[5m])` far above the usual | somebody guesses passwords, whichever accounts he tries |
+| `rate(rate_limited_total[5m])` rises | somebody asks too much, or a limit is too narrow for the school |
 | `clock_error_seconds > 0.25` | deadlines are less exact than promised |
 """
 _HEADS = ("figure", "kind", "labels", "what it is")
