@@ -63,6 +63,8 @@ def main(arguments):  # type: (list[str]) -> int
     args = main_parser.parse_args(arguments)
     if arguments[0] == "serve":  # handlers and workers do not know each other
         args.open_beside = importlib.import_module("workers.beside").open_beside
+    if arguments[0] == "check":  # the settings know nobody, Vault neither
+        args.read_secrets = importlib.import_module("lms_rt.gateways.vault").read_secrets
     return int(command.main(args))
 
 

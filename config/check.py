@@ -15,12 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Exit status 0: the settings can be used; 1: the faults are listed."
 
 
-def main(_args: argparse.Namespace) -> int:
-    """Print the settings, or every fault; warn of retired names."""
+def main(args: argparse.Namespace) -> int:
+    """Print the settings, or every fault; warn of retired names. `args.read_secrets` asks Vault, if it is handed in."""
     for warning in retired_settings():
         print(f"warning: {warning}", file=sys.stderr)  # noqa: T201
     try:
-        settings = load_settings()
+        settings = load_settings(getattr(args, "read_secrets", None))
     except SettingsError as error:
         print(*(f"fault: {fault}" for fault in error.faults), sep="\n", file=sys.stderr)  # noqa: T201
         return 1

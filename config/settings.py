@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-import os
+import logging
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -15,12 +15,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from config.settings_accounts import LimitSettings, RetentionSettings, SignInSettings, Words
 from config.settings_checks import faults_of
+from config.settings_sources import FileSource, SecretsReader, file_faults, kept_elsewhere
 
 VERSION = "0.1.0"
 HOME = Path(__file__).resolve().parent.parent
 """Where run.py is: what is kept beside it is found from any working directory."""
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
+_log = logging.getLogger(__name__)
 
 
 class SettingsError(Exception):
@@ -149,6 +151,13 @@ class Settings(RetentionSettings, LimitSettings, SignInSettings):
     vault_secret_id: SecretStr = Field(SecretStr(""), description="AppRole instead of a token: its secret.")
     vault_path: str = Field("secret/lms", description="Where they lie there: mount and path of a KV v2 secret.")
     vault_namespace: str = Field("", description="Namespace there; empty: none.")
+    vault_cacert: Path | None = Field(
+        None, description="File of the authorities that vouch for it; default: the usual."
+    )
+    vault_required: bool | None = Field(
+        None,
+        description="Do not start while it gives nothing; default: in production. Else what is set elsewhere holds.",
+    )
     vault_timeout_seconds: float = Field(5.0, gt=0, le=60, description="Every wait for it ends then.")
 
     # attempts and the live socket
@@ -192,6 +201,34 @@ class Settings(RetentionSettings, LimitSettings, SignInSettings):
             raise ValueError("use an address such as school@lms.example.org; the name is EMAIL_FROM_NAME")
         return value
 
+    @field_validator("vault_addr")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^/?#@\s]+/?", value):
+            raise ValueError("use https://host:port")
+        return value
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _dsn(cls, value: SecretStr) -> SecretStr:
+        if value and not re.fullmatch(r"https?://[^/@\s]+@[^/@\s]+(/[^\s?#]*)?/\d+", value.get_secret_value()):
+            raise ValueError("use https://key@host/number")
+        return value
+
+    @field_validator("vault_path")
+    @classmethod
+    def _mount_and_path(cls, value: str) -> str:
+        if not re.fullmatch(r"[\w.-]+(/[\w.-]+)+", value) or {".", ".."} & set(value.split("/")):
+            raise ValueError("use the mount and the path, such as secret/lms")
+        return value
+
+    @field_validator("security_contact")
+    @classmethod
+    def _contact(cls, value: str) -> str:
+        if value and not re.fullmatch(r"(mailto:[^\s@]+@[^\s@]+|https://\S+|tel:\+?[\d-]+)", value):
+            raise ValueError("use mailto:security@lms.example.org or https://…")
+        return value
+
     @field_validator("auth_modes")
     @classmethod
     def _modes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -209,12 +246,17 @@ class Settings(RetentionSettings, LimitSettings, SignInSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - files are named by *_FILE here
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What is passed in, then files named by *_FILE, then the environment, then `.env`."""
-        return init_settings, _FileSource(settings_cls), env_settings, dotenv_settings
+        return init_settings, FileSource(settings_cls, env_settings, dotenv_settings), env_settings, dotenv_settings
 
     @property
     def is_production(self) -> bool:
         """The strict environment."""
         return self.environment == Environment.PRODUCTION
+
+    @property
+    def is_vault_required(self) -> bool:
+        """Is it better not to start than to start without what lies in Vault?"""
+        return self.is_production if self.vault_required is None else self.vault_required
 
     @property
     def is_embedded(self) -> bool:
@@ -258,52 +300,32 @@ class Settings(RetentionSettings, LimitSettings, SignInSettings):
         return {name.upper(): ("********" if shown[name] else "") if name in secret else shown[name] for name in shown}
 
 
-class _FileSource(PydanticBaseSettingsSource):
-    """Secrets from files: NAME_FILE holds the path of a file that holds NAME."""
+def load_settings(secrets_by: SecretsReader | None = None, **overrides: Any) -> Settings:
+    """The settings of this process. Raises `SettingsError` with every fault at once.
 
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        """The content of the file that is named for this field, if one is; `_file_faults` tells of one that is none."""
-        path = _path_of_secret(field_name, field)
-        try:
-            return (Path(path).read_text().strip() if path else None), field_name, False
-        except (OSError, UnicodeDecodeError):
-            return None, field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        """All fields that come from files."""
-        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
-        return {name: value for name, value in found.items() if value is not None}
-
-
-def _path_of_secret(name: str, field: Any) -> str:
-    return os.environ.get(f"{name.upper()}_FILE", "") if field.annotation is SecretStr else ""
-
-
-def load_settings(**overrides: Any) -> Settings:
-    """The settings of this process. Raises `SettingsError` with every fault at once."""
-    faults = _file_faults()
-    try:
-        settings = Settings(**overrides)
-    except ValidationError as error:
-        faults += [f"{'.'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors()]
-        wrong = {str(fault["loc"][0]) for fault in error.errors()} & set(Settings.model_fields)
-        # The defaults stand in for them, so that what else is wrong is told in the same breath.
-        settings = Settings(**overrides | {name: Settings.model_fields[name].default for name in wrong})
-    faults += faults_of(settings)
+    `secrets_by` asks Vault, when the settings name one; what lies there goes before files and the environment.
+    """
+    faults = file_faults(Settings, **overrides)
+    settings, wrong = _validated(overrides)
+    found, unknown, silent = kept_elsewhere(settings, secrets_by)
+    if found:
+        settings, wrong = _validated(overrides | found)
+    faults += wrong + unknown + faults_of(settings)
+    if silent is not None and settings.is_vault_required:
+        faults.append(f"VAULT_ADDR: {silent}")
     if faults:
         raise SettingsError(faults)
+    if silent is not None:
+        _log.warning("Vault: %s; what is set elsewhere is used", silent)
     return settings
 
 
-def _file_faults() -> list[str]:
-    """The files that settings name and that cannot be read."""
-    faults = []
-    for name, field in Settings.model_fields.items():
-        if path := _path_of_secret(name, field):
-            try:
-                Path(path).read_text()
-            except OSError as error:
-                faults.append(f"{name.upper()}_FILE cannot be read: {error}")
-            except UnicodeDecodeError:
-                faults.append(f"{name.upper()}_FILE is not UTF-8: {path}")
-    return faults
+def _validated(given: dict[str, Any]) -> tuple[Settings, list[str]]:
+    """The settings, and a fault for each value that is none; the defaults stand in for those."""
+    try:
+        return Settings(**given), []
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors()]
+        wrong = {str(fault["loc"][0]) for fault in error.errors()} & set(Settings.model_fields)
+        # The defaults stand in for them, so that what else is wrong is told in the same breath.
+        return Settings(**given | {name: Settings.model_fields[name].default for name in wrong}), faults

@@ -64,6 +64,7 @@ def _production_faults(settings: Settings) -> list[str]:
         "CORS_ORIGINS has a wildcard": any("*" in origin for origin in settings.cors_origins),
         "COOKIE_SECURE is off": not settings.cookie_secure,
         "PASSWORD_HASH_COST is less than 12": settings.password_hash_cost < 12,
+        "VAULT_ADDR is not https": settings.vault_addr.startswith("http:"),
     } | {f"{name} is weak or a default": _is_weak(value) for name, value in secrets.items()}
     return [fault for fault, is_true in checks.items() if is_true]
 

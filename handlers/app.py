@@ -16,7 +16,7 @@ from handlers.live.lines import Lines
 from handlers.live.socket import live_rules
 from handlers.observing import HttpFigures, Observer
 from handlers.origins import Origins
-from handlers.rest import docs
+from handlers.rest import docs, well_known
 from handlers.rest.base import RestHandler, Spine
 from handlers.rest.credentials import Credentials
 from handlers.rest.dispatch import API_PREFIX, Match, RouteTable
@@ -100,7 +100,7 @@ def make_app(
     """
     settings = services.settings
     registry = registry or CollectorRegistry()
-    served = (*operations, *(metrics_routes(registry) if settings.metrics_enabled else ()))
+    served = (*operations, *well_known.ROUTES, *(metrics_routes(registry) if settings.metrics_enabled else ()))
     lines = Lines()
     rules = [*(live_rules(services, lines=lines) if live is None else live), *pages]
     if settings.are_docs_open:

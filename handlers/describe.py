@@ -9,6 +9,7 @@ from pathlib import Path
 
 from config.settings import SettingsError, load_settings
 from handlers.routes import openapi_document
+from lms_rt.gateways.vault import read_secrets
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Write the document, indented, in an order that does not change by itself."""
     try:
-        document = openapi_document(load_settings())
+        document = openapi_document(load_settings(read_secrets))
     except SettingsError as error:
         sys.stderr.writelines(f"settings: {fault}\n" for fault in error.faults)
         return 1

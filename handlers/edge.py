@@ -9,6 +9,7 @@ from ipaddress import ip_address, ip_network
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, RequestStartLine, ResponseStartLine
 
 from config.logging import current_request_id
+from config.scrubbing import looks_secret
 from config.settings import Settings
 from handlers.exchange import Exchange, current_exchange
 from lms_rt.errors import Code, Refused
@@ -30,7 +31,8 @@ class Edge:
     def admit(self, request: HTTPServerRequest) -> Refused | None:
         """Begin the exchange; the refusal when the request names a host that is not ours."""
         given = request.headers.get("X-Request-ID", "")
-        request_id = given if _WELL_FORMED_ID.match(given) else new_id("req")
+        is_taken = _WELL_FORMED_ID.match(given) and not looks_secret(given)  # it is logged, and told on
+        request_id = given if is_taken else new_id("req")
         current_exchange.set(Exchange(request_id, shows_timing=self._shows_timing))
         current_request_id.set(request_id)
         request.request_id = request_id  # type: ignore[attr-defined]  # pages show it

@@ -30,6 +30,8 @@ from lms_rt.console.demo_school import open_demo_school
 from lms_rt.console.import_questions import import_questions
 from lms_rt.console.reseal import reseal
 from lms_rt.console.verify_audit import verify_audit
+from lms_rt.gateways.error_reports import close_error_reports, open_error_reports
+from lms_rt.gateways.vault import read_secrets
 from lms_rt.services.demo import DEMO_PASSWORD
 from lms_rt.storage.control import serve_control
 
@@ -54,10 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C. Exit status 1, with one line, when it cannot start."""
+    reports = None
     given = {"http_host": args.host, "http_port": args.port, "lms_data_dir": args.data and Path(args.data)}
     try:
-        settings = load_settings(**{name: value for name, value in given.items() if value is not None})
+        settings = load_settings(read_secrets, **{name: value for name, value in given.items() if value is not None})
         set_up_logging(settings)
+        reports = open_error_reports(settings, "serve")
         for warning in retired_settings():
             _log.warning(warning)
         asyncio.run(_serve(settings, args))
@@ -69,6 +73,8 @@ def main(args: argparse.Namespace) -> int:
         return 0
     else:
         return 0
+    finally:
+        close_error_reports(reports)
     return 1
 
 

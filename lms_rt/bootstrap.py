@@ -50,6 +50,7 @@ from lms_rt.services.reviews import review_by
 from lms_rt.services.sessions import Sessions
 from lms_rt.services.subscriptions import Subscriptions
 from lms_rt.services.task_figures import TaskFigures
+from lms_rt.services.vault_keeper import VaultKeeper
 from lms_rt.storage.embedded import StoreError
 from lms_rt.storage.files.base import FileStore
 from lms_rt.storage.mongo import OpenDatabase, open_database
@@ -127,6 +128,8 @@ async def open_services(
         clock_keeper = None if bus.time is None else await _kept_clock(clock, bus, bus.time, stack)
         services = _wired(settings, clock, _Place(database, bus, limits, registry), stack)
         tasks = _tasks_of(services, is_worker=is_worker)
+        if settings.vault_addr:
+            tasks["vault"] = VaultKeeper(settings).run
         if clock_keeper is not None:
             tasks["clock"] = clock_keeper.run
         stack.push_async_callback(bus.reachability.watch(services.relay).stop)

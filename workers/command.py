@@ -12,6 +12,8 @@ from typing import Any
 from config.logging import set_up_logging
 from config.settings import Settings, SettingsError, load_settings
 from lms_rt.bootstrap import StoreError
+from lms_rt.gateways.error_reports import close_error_reports, open_error_reports
+from lms_rt.gateways.vault import read_secrets
 
 UntilTold = Callable[[], Awaitable[Any]]
 """Waits for SIGTERM or Ctrl-C."""
@@ -20,9 +22,11 @@ Work = Callable[[Settings, UntilTold], Coroutine[Any, Any, None]]
 
 def run_until_told(name: str, work: Work) -> int:
     """Run `work` on the MongoDB and the Redis of the nodes; exit status 1, with one line, when it cannot start."""
+    reports = None
     try:
-        settings = load_settings()
+        settings = load_settings(read_secrets)
         set_up_logging(settings)
+        reports = open_error_reports(settings, name)
         if settings.is_embedded:
             raise StoreError("the embedded store belongs to one process, `serve`, which does this too; set MONGODB_URL")
         asyncio.run(_run(settings, work))
@@ -34,6 +38,8 @@ def run_until_told(name: str, work: Work) -> int:
         return 0
     else:
         return 0
+    finally:
+        close_error_reports(reports)
     return 1
 
 

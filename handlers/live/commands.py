@@ -133,7 +133,7 @@ def _reply_of_fault(frame: CommandFrame, fault: Exception) -> tuple[bytes, str]:
     refused = fault if isinstance(fault, Refused) else translated(fault)
     if refused is not None:
         return error_frame(frame.id, refused), "refused"
-    _log.error("command %s failed", frame.type, exc_info=fault)
+    _log.error("command %s failed", frame.type, exc_info=fault, extra={"command": frame.type})
     return error_frame(frame.id, Refused(Code.UNAVAILABLE, "Something went wrong on our side.")), "failed"
 
 

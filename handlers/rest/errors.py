@@ -88,7 +88,7 @@ def _headers(refused: Refused, status: int) -> dict[str, str]:
 
 def problem_of_fault(error: BaseException, request_id: str, route: str) -> Problem:
     """The answer to what nobody expected: 500 without any detail; the log has it all, under the request id."""
-    _log.error("unexpected fault in %s", route, exc_info=error)
+    _log.error("unexpected fault in %s", route, exc_info=error, extra={"route": route})
     return Problem(
         500,
         {

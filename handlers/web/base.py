@@ -314,10 +314,10 @@ class PageHandler(RequestHandler):
 
     # --- when it cannot be shown ---
 
-    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """A refusal is an answer, not a fault of ours."""
-        if not isinstance(value, Refused):
-            super().log_exception(typ, value, tb)
+    def log_exception(self, _typ: Any, value: Any, _tb: Any) -> None:
+        """A refusal is an answer, not a fault of ours. Without the address: it may hold a token."""
+        if not isinstance(value, Refused | HTTPError):
+            _log.error("unexpected fault in the page %s", type(self).__name__, exc_info=value)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """The error page: title, detail, request id, Try again."""

@@ -14,6 +14,7 @@ from typing import Any
 from config.settings import Settings, SettingsError, load_settings
 from lms_rt.bootstrap import Services, StoreError, open_services
 from lms_rt.errors import Refused
+from lms_rt.gateways.vault import read_secrets
 from lms_rt.storage.control import ControlFault, NotRunning, call
 
 Work = Callable[[Services], Awaitable[Any]]
@@ -21,7 +22,7 @@ Work = Callable[[Services], Awaitable[Any]]
 
 def settings_for(data_dir: str | None) -> Settings:
     """The settings, with another data directory when one is named. Raises `SettingsError`."""
-    return load_settings(**({"lms_data_dir": Path(data_dir)} if data_dir else {}))
+    return load_settings(read_secrets, **({"lms_data_dir": Path(data_dir)} if data_dir else {}))
 
 
 async def ask_or_do(settings: Settings, operation: str, arguments: dict[str, Any], work: Work) -> Any:

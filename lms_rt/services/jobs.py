@@ -202,7 +202,7 @@ class Jobs:
         reason = describe(error)
         wait = None if isinstance(error, Hopeless) else taken.kind.retries.wait_seconds(taken.failures + 1)
         if wait is None:
-            await self._bury(taken.kind.queue, taken.job_id, taken.token, reason, failures=1)
+            await self._bury(taken.kind.queue, taken.job_id, taken.token, reason, fault=error)
             return
         if isinstance(error, Failed) and error.retry_after_seconds is not None:
             wait = max(wait, min(error.retry_after_seconds, MAX_RETRY_AFTER_SECONDS))
@@ -239,10 +239,12 @@ class Jobs:
                 _log.info("the queues could not be counted: %s", type(error).__name__)
             await asyncio.sleep(WATCH_SECONDS)
 
-    async def _bury(self, queue: str, job_id: str, token: str, reason: str, *, failures: int = 0) -> None:
+    async def _bury(
+        self, queue: str, job_id: str, token: str, reason: str, *, fault: BaseException | None = None
+    ) -> None:
         fields: Row = {"state": JobState.DEAD.value, "finished_at": self._clock.now(), "error": reason[:MAX_ERROR]}
-        if await Job.leave(job_id, token, fields, failures=failures):
-            _log.error("job %s is a dead letter", job_id)
+        if await Job.leave(job_id, token, fields, failures=0 if fault is None else 1):
+            _log.error("job %s is a dead letter", job_id, extra={"queue": queue, "fault": fault})
             figures.TASKS.labels(queue, "dead").inc()
 
     @staticmethod

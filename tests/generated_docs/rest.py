@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from config.settings import Settings
 from documents.enums import Role
 from handlers.live import asyncapi
-from handlers.rest import docs
+from handlers.rest import docs, well_known
 from handlers.rest.access import Access
 from handlers.rest.dispatch import full_patterns
 from handlers.rest.errors import status_of
@@ -96,7 +96,7 @@ def permissions() -> str:
 def _all() -> tuple[Operation, ...]:
     settings = Settings.model_construct()
     documents = (*document_routes(ROUTES, settings), *asyncapi.document_routes(settings))
-    more = (*documents, *docs.ROUTES, *metrics_routes(CollectorRegistry()))
+    more = (*documents, *docs.ROUTES, *well_known.ROUTES, *metrics_routes(CollectorRegistry()))
     return (*ROUTES, *more)
 
 

@@ -179,7 +179,11 @@ async def test_a_well_formed_request_id_comes_back(client: httpx.AsyncClient) ->
     assert response.headers["X-Request-ID"] == "abc-123_X.y"
 
 
-@pytest.mark.parametrize("request_id", ["", "with space", "x" * 129, 'a"b', "<b>"])
+_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1c3IifQ.c2lnbmF0dXJl"  # of no use
+_RANDOM = "q0Jz3mB7xk1WcVt9Ys5RfLh2Dn8Gp4AeUi6Oj-Hv_Tb"  # nor this
+
+
+@pytest.mark.parametrize("request_id", ["", "with space", "x" * 129, 'a"b', "<b>", _TOKEN, _RANDOM, "token:abc"])
 async def test_another_request_id_is_replaced(client: httpx.AsyncClient, request_id: str) -> None:
     response = await client.get("/health", headers={"X-Request-ID": request_id})
     assert response.headers["X-Request-ID"].startswith("req_")

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from config.logging import current_request_id, redacted, set_up_logging
+from config.logging import current_request_id, set_up_logging
+from config.scrubbing import redacted
 from config.settings import Settings
 
 log = logging.getLogger("tests.logging")
@@ -87,3 +88,26 @@ def test_the_level_of_the_settings_holds(stream: io.StringIO) -> None:
     log.warning("loud")
     assert "quiet" not in stream.getvalue()
     assert "loud" in stream.getvalue()
+
+
+def test_facts_within_facts_and_the_request_are_looked_through(stream: io.StringIO) -> None:
+    set_up_logging(settings(log_format="json"), stream)
+    token = current_request_id.set("eyJhbGciOi.eyJzdWIiOi.abc")
+    try:
+        facts = {"sent": {"to": ["ada@example.org"], "password": "open sesame"}, "lms_refresh": "plain", "count": 3}
+        log.info("done", extra=facts, stack_info=True)
+    finally:
+        current_request_id.reset(token)
+    line = json.loads(stream.getvalue())
+    assert line["request_id"] == "[token]"
+    assert line["sent"] == {"to": ["[address]"], "password": "[secret]"}
+    assert (line["lms_refresh"], line["count"]) == ("[secret]", 3)
+    assert "test_logging.py" in line["stack"]
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_fault_that_is_only_for_reports_is_not_written(stream: io.StringIO, form: Any) -> None:
+    set_up_logging(settings(log_format=form), stream)
+    log.error("job %s is a dead letter", "job_1", extra={"fault": ValueError("an answer"), "queue": "mail"})
+    assert "an answer" not in stream.getvalue()
+    assert "mail" in stream.getvalue()

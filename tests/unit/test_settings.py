@@ -102,3 +102,40 @@ def test_a_retired_setting_names_its_successor() -> None:
 def test_the_sender_of_mails_is_an_address(environment: pytest.MonkeyPatch, bad: str) -> None:
     faults = _faults(environment, EMAIL_FROM=bad)
     assert [fault for fault in faults if fault.startswith("EMAIL_FROM: ") and "EMAIL_FROM_NAME" in fault]
+
+
+def test_a_file_may_be_named_in_the_env_file_too(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(f"{SECRET}\n")
+    (tmp_path / "name").write_text("school\n")
+    (tmp_path / ".env").write_text(f"SECRET_KEY_FILE={tmp_path}/key\nSECRET_KEY={'e' * 40}\nSMTP_USERNAME_FILE=name\n")
+    settings = load_settings()
+    assert (settings.secret_key.get_secret_value(), settings.smtp_username) == (SECRET, "school")
+
+
+def test_the_environment_names_the_file_before_the_env_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(SECRET)
+    (tmp_path / ".env").write_text("SECRET_KEY_FILE=missing\n")
+    environment.setenv("SECRET_KEY_FILE", "key")
+    assert load_settings().secret_key.get_secret_value() == SECRET
+
+
+def test_a_file_that_the_env_file_names_and_that_is_missing_is_a_fault(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("SECRET_KEY_FILE=missing\n")
+    (fault,) = _faults(environment)
+    assert fault.startswith("SECRET_KEY_FILE cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [
+        ("VAULT_ADDR", "vault.example"), ("VAULT_ADDR", "https://token@vault.example"), ("VAULT_PATH", "school"),
+        ("VAULT_PATH", "secret/../sys"), ("SENTRY_DSN", "https://sentry.example/7"),
+        ("SENTRY_DSN", "https://key@sentry.example/"),
+    ],
+)  # fmt: skip
+def test_addresses_elsewhere_are_well_formed(environment: pytest.MonkeyPatch, name: str, bad: str) -> None:
+    (fault,) = _faults(environment, **{name: bad})
+    assert fault.startswith(f"{name}: ")
+    assert bad not in fault
