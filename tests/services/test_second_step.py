@@ -69,6 +69,16 @@ async def test_of_many_at_once_with_one_code_one_gets_in(steps: Steps) -> None:
     assert sum(isinstance(outcome, TokensView) for outcome in outcomes) == 1
 
 
+async def test_who_comes_a_moment_later_with_the_same_code_stays_out(steps: Steps) -> None:
+    mona = await steps.with_app()
+    code, known = steps.app_code(mona.secret), await User.find_by_id(mona.user_id)
+    assert known is not None
+    await steps.codes.require_code(known, code, occasion=None)
+    with pytest.raises(Refused) as refused:  # both had read the account before either code was taken
+        await steps.codes.require_code(known, code, occasion=None)
+    assert refused.value.code is Code.INVALID_CODE
+
+
 async def test_a_challenge_opens_once(steps: Steps) -> None:
     mona = await steps.with_app()
     challenge = await steps.challenge()
