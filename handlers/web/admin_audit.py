@@ -11,7 +11,7 @@ from lms_rt.contracts.audit import ACTIONS, AuditQuery, AuditView
 
 PAGE_SIZE = 50
 _SHEETS = ("pages.css", "teach.css", "admin.css")
-_TEXTS = ("actor_id", "target_id", "request_id")
+_TEXTS = ("actor_id", "impersonator_id", "target_id", "request_id")
 _MAX_LENGTH = 128
 
 
