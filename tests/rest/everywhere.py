@@ -100,7 +100,8 @@ async def seeded(house: House, person: Visitor) -> Everywhere:
     await person.ok("PUT", "/notifications/preferences", json={"digest": "daily"})
     await person.ok("POST", "/users/me/export")
     await idle(house.services)
-    await _about(person, attempt_id, course["id"])
+    await _waiting(person.user_id)
+    await _beside(person.user_id, attempt_id, course["id"])
     return Everywhere(person, teacher, other, course, own_course, attempt_id, begun["id"])
 
 
@@ -113,9 +114,9 @@ async def _attempted(person: Visitor, quiz_id: str) -> str:
     return str(attempt["id"])
 
 
-async def _about(person: Visitor, attempt_id: str, course_id: str) -> None:
-    """What comes to be on its own ways: mails that wait or failed, a receiver's reply, a ticket, a webhook."""
-    now, user_id = Clock().now(), person.user_id
+async def _waiting(user_id: str) -> None:
+    """Jobs that wait or failed: for this person, and such as name them to others."""
+    now = Clock().now()
     blank: Row = {"queue": "emails", "task": "mail.send", "due_at": now + timedelta(days=9), "created_at": now}
     blank |= {"tries": 0, "crashes": 0}
     told = {"template": "invitation", "user_id": "usr_somebody", "data": {"invited_by": LATER_NAME}}
@@ -135,6 +136,11 @@ async def _about(person: Visitor, attempt_id: str, course_id: str) -> None:
         {"_id": f"weekly:{user_id}:2026-01-05", **blank, "state": "waiting", "args": failed},
     ]
     await Job.rows().insert_many(rows)
+
+
+async def _beside(user_id: str, attempt_id: str, course_id: str) -> None:
+    """A ticket, a kept mail, a review, a receiver's reply, a webhook."""
+    now = Clock().now()
     await SpareTicket.rows().insert_one(
         {"_id": "spare", "facts": {"user_id": user_id, "n": NOTE}, "expires_ms": 1 << 50}
     )

@@ -33,7 +33,8 @@ POST /auth/forgot-password = /auth/password/reset | POST /auth/reset-password = 
 POST /auth/verify-email/request = /auth/email/verify | POST /auth/verify-email/confirm = /auth/email/verify/confirm
 POST /auth/login-cookie | POST /auth/refresh-cookie | POST /auth/logout-cookie | POST /auth/ws-ticket
 GET,DELETE /auth/sessions | GET,DELETE /auth/sessions/{id} | POST /users/me/password
-GET,PUT,PATCH /users/me | GET,POST /users | GET,DELETE /users/{id}
+GET,PUT,PATCH,DELETE /users/me | GET,POST /users/me/export | GET /users/me/export/download | POST /users/me/keep
+ GET,POST /users | GET,DELETE /users/{id}
 GET,PUT,PATCH /instructors/me | GET /instructors/me/dashboard | GET /instructors/{id}
 GET /admin/users | PUT,PATCH /admin/users/{id} | POST /admin/users/{id}/impersonate
 GET /admin/stats | GET,PATCH /admin/settings
