@@ -118,7 +118,7 @@ class AccessTokens:
                 token, key, algorithms=[self._algorithm], audience=AUDIENCE, issuer=self._issuer, options=options
             )
             return self._checked(claims)
-        except (jwt.InvalidTokenError, ValueError, RecursionError):
+        except (jwt.InvalidTokenError, ValueError):
             raise Refused(Code.INVALID_TOKEN) from None
 
     def _key_of(self, token: str) -> Key:
