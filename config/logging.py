@@ -27,10 +27,11 @@ def _facts(record: logging.LogRecord) -> dict[str, Any]:
     return {name: scrubbed(value, name=name) for name, value in vars(record).items() if name not in _STANDARD}
 
 
-class _WithRequest(logging.Filter):
+class WithRequest(logging.Filter):
     """Puts the current request's id onto every record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Every record passes."""
         record.request_id = current_request_id.get()
         return True
 
@@ -76,7 +77,7 @@ def set_up_logging(settings: Settings, stream: TextIO | None = None) -> None:
     is_json = settings.log_format == "json" or (settings.log_format == "auto" and settings.is_production)
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines() if is_json else ReadableText())
-    handler.addFilter(_WithRequest())
+    handler.addFilter(WithRequest())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if settings.debug else settings.log_level)

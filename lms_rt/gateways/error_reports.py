@@ -13,6 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from config.logging import WithRequest
 from config.settings import VERSION, Settings
 from lms_rt.gateways.error_events import TAGS, allowed
 
@@ -37,6 +38,7 @@ class ErrorReports(logging.Handler):
 
     def __init__(self, settings: Settings, process: str) -> None:
         super().__init__(logging.INFO if settings.sentry_traces_sample_rate else logging.ERROR)
+        self.addFilter(WithRequest())
         self._client, self._process = _client(settings), process
         self._traced_share = settings.sentry_traces_sample_rate
         self._minute, self._told = 0, 0
