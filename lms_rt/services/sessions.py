@@ -214,9 +214,7 @@ class Sessions(Receiver[Word]):
     async def end_others(self, user_id: str, *, keep: str, reason: str) -> None:
         """End every session of this person but the one to `keep`."""
         for session_id in await self._families.end_all(user_id, keep=keep):
-            await self._copy_revocation(session_id)
-            await self._tell_person(user_id, session_id, reason)
-            await self.end_acting(user_id, session_id)
+            await self._announce(user_id, session_id, reason=reason)
         self._signed_in.forget(user_id, keep)
         await self._announcer.tell(SESSION_REVOKED, session_revoked(user_id, except_session_id=keep))
 

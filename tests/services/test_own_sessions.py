@@ -110,6 +110,15 @@ async def test_all_others_end_and_nobody_elses(own: Own, people: People) -> None
     assert [view.device for view in await own.listed(kept)] == ["kept"]
 
 
+async def test_all_others_end_at_once_at_other_nodes_too(own: Own, people: People) -> None:
+    lost, kept = await people.join(), await own.sign_in("kept")
+    async with open_people(people.settings, clock=people.clock, bus=people.bus) as other:
+        await other.sessions.authenticate(lost.access_token)
+        await own.sessions.end_others(await own.actor(kept))
+        assert await other.refusal(lost.access_token) is Code.TOKEN_REVOKED
+        assert await other.refusal(kept.access_token) is None
+
+
 # --- the password ---
 
 
@@ -127,12 +136,12 @@ async def test_a_new_password_ends_all_others_and_keeps_the_session_that_asks(ow
 
 
 async def test_the_nodes_are_told_of_all_sessions_but_the_one_that_made_the_change(own: Own, people: People) -> None:
-    await people.join()
-    asking = await own.sign_in("asking")
+    ended, asking = await people.join(), await own.sign_in("asking")
     await own.change_password(asking)
-    kept = people.sessions.session_of(asking.refresh_token)
+    gone, kept = (people.sessions.session_of(tokens.refresh_token) for tokens in (ended, asking))
     assert people.heard.named(SESSION_REVOKED) == [
-        {"user_id": asking.user.id, "session_id": None, "except_session_id": kept}
+        {"user_id": asking.user.id, "session_id": gone, "except_session_id": None},
+        {"user_id": asking.user.id, "session_id": None, "except_session_id": kept},
     ]
 
 
