@@ -100,6 +100,7 @@ async def seeded(house: House, person: Visitor) -> Everywhere:
     await person.ok("PUT", "/notifications/preferences", json={"digest": "daily"})
     await person.ok("POST", "/users/me/export")
     await idle(house.services)
+    await _at_the_entrance(house, person)
     await _waiting(person.user_id)
     await _beside(person.user_id, attempt_id, course["id"])
     return Everywhere(person, teacher, other, course, own_course, attempt_id, begun["id"])
@@ -112,6 +113,17 @@ async def _attempted(person: Visitor, quiz_id: str) -> str:
     body = {"answers": answers, "device_id": DEVICE, "lease": attempt["lease"]}
     await person.ok("POST", f"/attempts/{attempt['id']}/submit", json=body)
     return str(attempt["id"])
+
+
+async def _at_the_entrance(house: House, person: Visitor) -> None:
+    """They forget their password, somebody tries to guess it, an administrator acts in their place and says why."""
+    stranger, admin = await house.visitor(), await house.admin()
+    stranger.http.headers["X-Forwarded-For"] = NETWORK
+    await stranger.call("POST", "/auth/forgot-password", json={"email": ADDRESS})
+    await stranger.refused(401, "POST", "/auth/login", json={"email": ADDRESS, "password": "needle guess"})
+    reason = {"reason": f"{NAME} asked for help"}
+    await admin.ok("POST", f"/admin/users/{person.user_id}/impersonate", json=reason)
+    await idle(house.services)
 
 
 async def _waiting(user_id: str) -> None:
@@ -204,6 +216,7 @@ def _in_memory(services: Services) -> Iterator[tuple[str, str]]:
     for name, channel in history._channels._channels.items():
         for _, published in channel.history:
             yield f"memory {name}", event_tail(published.event).decode()
+    yield "memory limits", repr(vars(services.bus.rate_limits))
 
 
 async def _in_redis(services: Services) -> AsyncIterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -22,8 +23,9 @@ from lms_rt.services.erasure_map import steps_of
 from lms_rt.services.erasure_steps import Ground
 from tests.conftest import _ENGINES, settings_on
 from tests.house import PASSWORD, House, open_house
+from tests.live.node_school import watching
 from tests.rest.everywhere import ADDRESS, NAME, TEXTS, Everywhere, Needled, seeded, traces
-from tests.working import idle, working
+from tests.working import PATIENCE_SECONDS, idle, working
 
 
 @pytest.fixture(params=_ENGINES)
@@ -64,10 +66,26 @@ async def test_nothing_of_the_person_is_left_anywhere(
     caplog.set_level(logging.DEBUG, "lms_rt")
     seen = {place.split(" ")[0] for place in await traces(house.services)}
     # else this test would search for what was never there
-    assert seen >= {"attempts", "announcements", "enrollments", "events", "jobs", "notifications", "sessions"}
+    assert seen >= {
+        "attempts",
+        "announcements",
+        "enrollments",
+        "events",
+        "jobs",
+        "notifications",
+        "sessions",
+        "audit_reasons",
+    }
     assert seen >= {"spare_tickets", "sent_mails", "users", "webhook_deliveries"}
     assert "memory" in seen or "redis" in seen
-    await erased(house, everywhere)
+    channel = f"course:{everywhere.course['id']}"
+    async with watching(everywhere.person) as screen:
+        await screen.ok("subscribe", channel=channel)
+        await erased(house, everywhere)
+        await screen.until(lambda: screen.is_over or None)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while (await house.services.bus.presence.members_of([channel]))[channel]:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.02)
     assert not await traces(house.services)
     assert not [needle for needle in TEXTS if needle.casefold() in caplog.text.casefold()]
     user_id = everywhere.person.user_id
