@@ -26,6 +26,7 @@ from tests.rest.mail_links import (
     sign_in,
     subjects,
 )
+from tests.rest.test_sessions import closed, socket_of
 from tests.workers.mail_school import MailSchool, open_mail_school
 
 FORGOT = ("/auth/forgot-password", "/auth/password/reset")
@@ -79,7 +80,9 @@ async def test_a_forgotten_password_is_replaced_by_the_link_of_a_mail(
 
 async def test_it_ends_every_session(school: MailSchool, lina: Visitor, address: str) -> None:
     token = await reset_token(school, address)
-    await post(school, RESET[0], token=token, new_password=NEW_PASSWORD)
+    async with socket_of(school.house, lina) as line:
+        await post(school, RESET[0], token=token, new_password=NEW_PASSWORD)
+        assert await closed(line) == 4501
     assert (await lina.refused(401, "GET", "/auth/me"))["code"] == "token_revoked"
     refreshed = await post(school, "/auth/refresh", refresh_token=lina.tokens["refresh_token"])
     assert code_of(refreshed) == (401, "token_revoked")
