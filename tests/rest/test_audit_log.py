@@ -7,6 +7,8 @@ import pytest
 from documents.audit_record import AuditRecord
 from documents.enums import Role
 from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.audit import AuditQuery
+from lms_rt.errors import Refused
 from tests.clients import Visitor
 from tests.house import House
 from tests.live.node_school import watching
@@ -132,6 +134,8 @@ async def test_the_page_tells_what_is_wrong_with_the_log(world: World) -> None:
 async def test_others_do_not_read_it(world: World) -> None:
     for who, status in ((await world.house.student(), 403), (world.teacher, 403), (await world.house.visitor(), 401)):
         await who.refused(status, "GET", "/admin/audit-logs")
+    with pytest.raises(Refused):  # nor by another way than the route
+        await world.house.services.audit_log.list(Actor("usr_teacher", Role.INSTRUCTOR), AuditQuery())
     auditor = Actor("usr_auditor", Role.STUDENT, frozenset({"audit:view"}))
     assert (await world.house.services.audit_log.state(auditor)).findings == []
 

@@ -16,10 +16,11 @@ from lms_rt.bus.base import FanOut
 from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.events import LiveEvent
-from lms_rt.contracts.outbox import Write, effect, event, job
+from lms_rt.contracts.outbox import Write, audit, effect, event, job
 from lms_rt.services import relay as relay_module
 from lms_rt.services.relay import Relay
 from tests.services.relaying import relay_over
+from tests.services.school import ADMIN
 
 pytestmark = pytest.mark.usefixtures("database")
 CHANNEL = "course:1"
@@ -100,6 +101,21 @@ async def test_who_writes_waits_for_what_is_told_and_done_at_once_alone(place: P
     assert place.recorded == [event_id]
     assert await Job.find_row(job_id) is not None
     assert (await place.told(), place.effects) == ([event_id], [effect_id])
+
+
+async def test_what_an_administrator_did_is_in_the_audit_log_when_the_reply_is_there(place: Place) -> None:
+    kept: list[str] = []
+
+    async def keep(intent: dict[str, Any]) -> None:
+        kept.append(intent["id"])
+
+    place.relay.register_audit(keep)
+    record = audit(Write(1, place.clock.now()), ADMIN, "course.change", kind="course", target_id="crs_1")
+    async with finishing(place.relay):
+        await Course.rows().insert_one({"_id": "crs_1", "outbox": [record], "outbox_at": place.clock.now()})
+        await place.relay.hand_over(Course, "crs_1")
+        assert kept == [record["id"]]
+        assert not await Course.rows().find_one({"outbox_at": {"$exists": True}})
 
 
 async def test_the_bus_is_asked_once_for_each_event(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
