@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 
+from tests.secrets_used import note_reply
+
 TIMEOUT_SECONDS = 30
 
 
@@ -51,7 +53,9 @@ class Visitor:
 
     async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """One request below /api/v1."""
-        return await self.http.request(method, path, **options)
+        response = await self.http.request(method, path, **options)
+        note_reply(response.content)
+        return response
 
     async def ok(self, method: str, path: str, **options: Any) -> Any:
         """The JSON of a successful reply (None for 204); anything else fails the test with the problem's words."""

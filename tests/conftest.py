@@ -5,6 +5,7 @@ No factories. What is made of many modules is imported when a test asks for it: 
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -15,6 +16,7 @@ import pytest
 
 from config.settings import Settings
 from lms_rt.storage.mongo import OpenDatabase, open_database
+from tests import secrets_used
 from tests.servers.mongo_server import running_mongo
 from tests.servers.redis_server import running_redis
 
@@ -29,6 +31,11 @@ _ENGINES = ("embedded", pytest.param("real", marks=pytest.mark.real))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="also run the long tests")
+
+
+def pytest_configure() -> None:
+    # Here, since pytest puts the level back after each step of a test: lines are made, and read, from INFO on.
+    logging.getLogger().setLevel(logging.INFO)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -47,6 +54,15 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.section("not run on this machine")
         for reason in missing:
             terminalreporter.line(reason.removeprefix("Skipped: "))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_secret_comes_to_light() -> Iterator[None]:
+    """Nothing that is logged or printed during the whole run may hold a secret that was used in it."""
+    with pytest.MonkeyPatch.context() as patch, secrets_used.watching(patch):
+        secrets_used.note(_KEY)
+        yield
+    assert secrets_used.found == []
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.secrets_used import note_environment, note_output
+
 READY_SECONDS = 60.0
 _END_SECONDS = 10.0
 
@@ -23,6 +25,9 @@ class ServerProcess:
     """
 
     def __init__(self, command: Sequence[str], *, env: dict[str, str] | None = None, log: Path | None = None) -> None:
+        note_environment(env or {})
+        if log is not None:
+            note_output(log)
         with log.open("ab") if log is not None else contextlib.nullcontext(subprocess.STDOUT) as errors:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0, env=env
@@ -91,4 +96,5 @@ class ServerProcess:
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 stream.close()
+        note_output(self.printed)
         return status

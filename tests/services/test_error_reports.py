@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -53,15 +53,6 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
 async def sentry() -> AsyncIterator[SentryServer]:
     async with sentry_running() as server:
         yield server
-
-
-@pytest.fixture
-def root_at_info() -> Iterator[None]:
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.INFO)
-    yield
-    root.setLevel(level)
 
 
 @asynccontextmanager
@@ -214,7 +205,6 @@ async def test_the_words_of_libraries_stay_here(sentry: SentryServer) -> None:
     assert_clean(sentry)
 
 
-@pytest.mark.usefixtures("root_at_info")
 async def test_a_sample_of_requests_is_traced_by_pattern(house: House, sentry: SentryServer) -> None:
     student = await house.student(NEEDLES["name"])
     async with telling(sentry, sentry_traces_sample_rate=1.0):
