@@ -15,6 +15,7 @@ from documents.event_record import EventRecord
 from documents.export import Export
 from documents.idempotency import IdempotencyRecord
 from documents.job import Job
+from documents.session import Session
 from documents.user import User
 from documents.webhook import Webhook
 from lms_rt.clock import Clock
@@ -189,3 +190,22 @@ async def test_whoever_leaves_by_themself_is_erased_when_the_time_of_grace_is_ov
     assert await traces(house.services, ["Wilhelmina"])
     await let_pass(house, student.user_id)
     assert await traces(house.services, ["Wilhelmina", student.user["email"]]) == []
+
+
+async def test_what_somebody_wrote_who_was_let_in_before_goes_too(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    student = await house.student("Wilhelmina Ephemeral")
+    await student.ok("DELETE", "/users/me", json={"password": PASSWORD})
+    await idle(house.services)
+    bury = house.services.erasure._bury
+
+    async def late(user_id: str) -> None:
+        now = Clock().now()
+        row = {"user_id": user_id, "device": "Wilhelmina's phone", "created_at": now, "idle_until": now}
+        await Session.rows().insert_one({"_id": "fam_late", **row})
+        await bury(user_id)
+
+    monkeypatch.setattr(house.services.erasure, "_bury", late)
+    await let_pass(house, student.user_id)
+    assert not await traces(house.services, ["Wilhelmina"])
