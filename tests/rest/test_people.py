@@ -202,6 +202,8 @@ class TestClosing:
     async def test_a_closed_account_lets_nobody_in_and_can_be_opened_again(self, house: House) -> None:
         admin, somebody = await house.admin(), await house.student()
         path, sign_in = f"/users/{somebody.user_id}", {"email": somebody.user["email"], "password": PASSWORD}
+        elsewhere = await house.visitor()
+        await elsewhere.sign_in(**sign_in)
         assert await admin.ok("DELETE", path) is None
         assert (await somebody.refused(401, "GET", "/auth/me"))["code"] == "token_revoked"
         visitor = await house.visitor()
@@ -214,6 +216,8 @@ class TestClosing:
         assert (await admin.ok("GET", path))["version"] == shown["version"]
         await admin.ok("PATCH", f"/admin/users/{somebody.user_id}", json={"is_active": True})
         await visitor.sign_in(**sign_in)
+        await elsewhere.refused(401, "GET", "/auth/me")  # what ended stays ended
+        await visitor.refused(401, "POST", "/auth/refresh", json=refresh)
         await all_recorded()
         told = EventRecord.rows().find({"data.id": somebody.user_id, "type": {"$ne": "user.registered"}}).sort("_id", 1)
         assert [row["type"] async for row in told] == ["user.deactivated", "user.updated"]
