@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from documents.mfa import SecondStep
+from documents.user import User
 from lms_rt.contracts.base import encode
 from lms_rt.contracts.mfa import MailedCodeView, MfaEnd, MfaMethod, MfaRequest, TotpSetupView
 from lms_rt.errors import Code, Refused
@@ -92,6 +94,18 @@ async def test_beginning_anew_voids_what_was_begun(steps: Steps) -> None:
     former, latter = await begun(steps, actor), await begun(steps, actor)
     assert await refusal(steps.mfa.confirm(actor, steps.app_code(former.secret))) is Code.INVALID_CODE
     assert await steps.mfa.confirm(actor, steps.app_code(latter.secret))
+
+
+async def test_what_was_begun_anew_in_the_same_moment_is_not_switched_on(steps: Steps) -> None:
+    actor = await steps.joined()
+    await begun(steps, actor)
+    known = await User.find_by_id(actor.user_id)
+    assert known is not None
+    assert known.mfa_pending is not None
+    await begun(steps, actor)
+    step = {"method": "totp", "secret": "", "last_step": 0, "recovery": []}
+    assert not await SecondStep.switch_on(known, known.mfa_pending["id"], step, steps.people.clock.now(), intents=[])
+    assert await steps.people.sign_in()
 
 
 async def test_without_having_begun_there_is_nothing_to_confirm(steps: Steps) -> None:
