@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from prometheus_client import REGISTRY
@@ -13,6 +15,7 @@ from handlers.rest.dispatch import RouteTable, TableError
 from handlers.rest.openapi import build_document
 from handlers.rest.operations import FORM, UPLOAD, Operation
 from tests.rest.conftest import (
+    ACTORS,
     STUDENT,
     TEACHER,
     EchoView,
@@ -81,6 +84,16 @@ async def test_people_are_counted_apart_and_strangers_by_their_address(serve: Se
     assert await statuses(table, 6, headers=there | STUDENT) == [429] * 6  # the same person from elsewhere
     assert await statuses(table, 5, headers=here | TEACHER) == [200] * 5
     assert await statuses(table, 5, headers=there) == [200] * 5
+
+
+async def test_who_acts_in_somebodys_place_is_counted_for_himself(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ACTORS, "acting", replace(ACTORS["student"], impersonator_id="usr_admin"))
+    table = await serve(ROWS, **ALL, **FIVE)
+    table.services.audit = AsyncMock()  # which notes each of them
+    assert await statuses(table, 6, headers={"Authorization": "Bearer acting"}) == [*[200] * 5, 429]
+    assert await statuses(table, 5, headers=STUDENT) == [200] * 5
 
 
 async def test_an_address_is_believed_of_trusted_proxies_alone(serve: Serve) -> None:
