@@ -28,6 +28,9 @@ _SCHEME = "bcrypt-hs384-1"
 _NICENESS = 10
 _NOBODY = "abcdefghijklmnopqrstuu" + "A" * 31  # salt and digest of no password: checking costs what a real one costs
 
+_NEW_PASSWORDS = "new passwords"
+"""All who choose one wait as one asker: however many register, there are places left for who signs in."""
+
 ResultT = TypeVar("ResultT")
 
 
@@ -102,7 +105,8 @@ class PasswordHasher:
     async def hash(self, password: str) -> str:
         """What to store for this password."""
         digest = self._digest(password)
-        hashed = await self._pool.run(lambda: bcrypt.hashpw(digest, bcrypt.gensalt(self._cost)))
+        async with self._pool.turn(_NEW_PASSWORDS):
+            hashed = await self._pool.work(lambda: bcrypt.hashpw(digest, bcrypt.gensalt(self._cost)))
         return self._prefix + hashed.decode()
 
     async def is_right(

@@ -148,6 +148,17 @@ async def test_of_one_asker_only_so_many_wait() -> None:
     pool.close()
 
 
+async def test_who_registers_leaves_places_for_who_signs_in() -> None:
+    pool = HashingPool(max_waiting=8, max_waiting_each=2)
+    passwords = PasswordHasher(pepper="p" * 32, cost=4, pool=pool)
+    stored = await passwords.hash("the password")
+    crowd = asyncio.gather(*(passwords.hash(f"new password {n}") for n in range(20)), return_exceptions=True)
+    await asyncio.sleep(0)
+    assert await passwords.is_right("the password", stored)
+    assert [isinstance(answer, Refused) for answer in await crowd].count(True) == 17
+    pool.close()
+
+
 async def test_a_full_pool_refuses_at_once_and_recovers() -> None:
     release, started = threading.Event(), threading.Event()
 
