@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import zipfile
@@ -120,6 +121,21 @@ async def test_while_one_is_made_asking_again_gives_that_one(house: House) -> No
     assert third["id"] != first["id"]
     await idle(house.services)
     assert (await student.ok("GET", "/users/me/export"))["id"] == third["id"]
+
+
+async def test_asked_for_at_once_by_all_devices_it_is_one(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    student, build, may_begin = await house.student(), house.services.exports.build, asyncio.Event()
+
+    async def held(export_id: str) -> None:
+        await may_begin.wait()
+        await build(export_id)
+
+    monkeypatch.setattr(house.services.exports, "build", held)
+    asked = await asyncio.gather(*(student.ok("POST", "/users/me/export") for _ in range(8)))
+    may_begin.set()
+    await idle(house.services)
+    assert len({one["id"] for one in asked}) == 1
+    assert await Export.rows().count_documents({"user_id": student.user_id}) == 1
 
 
 async def test_one_that_nobody_works_at_any_more_makes_way(house: House) -> None:
