@@ -210,12 +210,16 @@ def test_what_is_ones_own_alone() -> None:
     }
 
 
+@pytest.fixture(scope="module")
+async def helper(house: House) -> Visitor:
+    """Who acts for a student."""
+    return await acting(house, await house.student())
+
+
 @pytest.mark.parametrize(("method", "row"), ALONE, ids=[f"{method} {row.path}" for method, row in ALONE])
 async def test_who_acts_for_somebody_is_kept_from_what_is_theirs_alone(
-    house: House, method: str, row: Operation
+    helper: Visitor, method: str, row: Operation
 ) -> None:
-    mona = await house.student()
-    helper = await acting(house, mona)
     for pattern in row.patterns:
         path = pattern.format_map(dict.fromkeys(row.parameters(pattern), "some_id"))
         assert (await helper.refused(403, method, path, json={}))["code"] == "forbidden"
