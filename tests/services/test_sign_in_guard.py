@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import bcrypt
@@ -192,7 +193,7 @@ class TestManyAtOnce:
     async def test_of_many_guesses_at_once_five_are_tried(self, people: People, hashed: list[bytes]) -> None:
         answers = await asyncio.gather(*(tried(people, SCHOOL, password=f"guess {n}") for n in range(200)))
         assert answers.count(Code.INVALID_CREDENTIALS) == 5
-        assert set(answers) == {Code.INVALID_CREDENTIALS, Code.ACCOUNT_LOCKED, Code.BUSY}
+        assert set(answers) <= {Code.INVALID_CREDENTIALS, Code.ACCOUNT_LOCKED, Code.BUSY}
         assert len(set(hashed)) == 5
 
     async def test_one_address_fails_ten_times_a_minute_whatever_accounts_it_tries(
@@ -217,11 +218,17 @@ class TestManyAtOnce:
 
     @pytest.mark.usefixtures("mona")
     async def test_one_address_does_not_fill_the_queue(self, people: People) -> None:
-        crowd = asyncio.gather(*(tried(people, SCHOOL, email=f"n{n}@example.org") for n in range(200)))
-        await asyncio.sleep(0)
-        mine = asyncio.ensure_future(tried(people, HOME, password=PASSWORD))
-        assert (await crowd).count(Code.BUSY) >= 100
+        release = threading.Event()
+        held = asyncio.create_task(people.passwords._pool.run(lambda: release.wait(20)))
+        crowd = [asyncio.create_task(tried(people, SCHOOL, email=f"n{n}@example.org")) for n in range(200)]
+        async with asyncio.timeout(20):
+            while sum(task.done() for task in crowd) < 159:  # noqa: ASYNC110 - the others wait for their turn
+                await asyncio.sleep(0)
+        mine = asyncio.create_task(tried(people, HOME, password=PASSWORD))
+        release.set()
+        assert [await task for task in crowd].count(Code.BUSY) == 159
         assert await mine is None
+        assert await held
 
     @pytest.mark.usefixtures("mona")
     async def test_many_addresses_share_what_is_left_of_an_account(self, people: People) -> None:
