@@ -165,6 +165,14 @@ async def test_sessions_that_ended_long_ago_are_forgotten(people: People) -> Non
     assert await Session.rows().count_documents({}) == 2
 
 
+async def test_how_long_ended_sessions_are_kept_can_be_set(settings: Settings, database: OpenDatabase) -> None:
+    async with open_people(settings.model_copy(update={"retention_ended_sessions_days": 3})) as people:
+        await people.join()
+        people.clock.advance(34 * DAY)
+        await people.sign_in()
+        assert await Session.rows().count_documents({}) == 1
+
+
 # --- tickets ---
 
 
