@@ -36,7 +36,14 @@ class Instructor(Aggregate):
     @classmethod
     async def begin(cls, user_id: str, since: datetime) -> None:
         """Keep an empty profile, as of the account's beginning, where there is none."""
-        empty: Row = {"_id": user_id, "user_id": user_id, "expertise": [], "version": 1, "created_at": since, "updated_at": since}
+        empty: Row = {
+            "_id": user_id,
+            "user_id": user_id,
+            "expertise": [],
+            "version": 1,
+            "created_at": since,
+            "updated_at": since,
+        }
         try:
             await cls.rows().insert_one(empty)
         except DuplicateKeyError:

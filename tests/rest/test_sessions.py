@@ -211,27 +211,27 @@ def test_what_is_ones_own_alone() -> None:
 
 
 @pytest.fixture(scope="module")
-async def helper(house: House) -> Visitor:
+async def acting_admin(house: House) -> Visitor:
     """Who acts for a student."""
     return await acting(house, await house.student())
 
 
 @pytest.mark.parametrize(("method", "row"), ALONE, ids=[f"{method} {row.path}" for method, row in ALONE])
 async def test_who_acts_for_somebody_is_kept_from_what_is_theirs_alone(
-    helper: Visitor, method: str, row: Operation
+    acting_admin: Visitor, method: str, row: Operation
 ) -> None:
     for pattern in row.patterns:
         path = pattern.format_map(dict.fromkeys(row.parameters(pattern), "some_id"))
-        assert (await helper.refused(403, method, path, json={}))["code"] == "forbidden"
+        assert (await acting_admin.refused(403, method, path, json={}))["code"] == "forbidden"
 
 
 async def test_who_acts_sees_what_the_person_sees_and_ends_with_the_admins_session(house: House) -> None:
     mona = await house.student()
-    helper = await acting(house, mona)
-    assert (await helper.ok("GET", "/auth/me"))["id"] == mona.user_id
-    assert (await helper.ok("GET", "/enrollments"))["items"] == []
-    assert (await helper.call("POST", "/auth/logout", json={"everywhere": True})).status_code == 204
-    await helper.refused(401, "GET", "/auth/me")
+    acting_admin = await acting(house, mona)
+    assert (await acting_admin.ok("GET", "/auth/me"))["id"] == mona.user_id
+    assert (await acting_admin.ok("GET", "/enrollments"))["items"] == []
+    assert (await acting_admin.call("POST", "/auth/logout", json={"everywhere": True})).status_code == 204
+    await acting_admin.refused(401, "GET", "/auth/me")
     await mona.ok("GET", "/auth/me")
 
 
@@ -240,8 +240,8 @@ async def test_who_acts_neither_begins_nor_answers_over_a_socket(house: House) -
     course = await factories.course(teacher)
     await factories.enrolled(mona, course["id"])
     quiz = await factories.quiz(teacher, course["id"])
-    helper = await acting(house, mona)
-    async with socket_of(house, helper) as line:
+    acting_admin = await acting(house, mona)
+    async with socket_of(house, acting_admin) as line:
         assert (await asked(line, "attempt.start", quiz_id=quiz["id"], device_id="laptop"))["error"][
             "code"
         ] == "forbidden"
@@ -261,7 +261,7 @@ async def test_who_acts_neither_begins_nor_answers_over_a_socket(house: House) -
             await asked(line, "attempt.submit", attempt_id=attempt["id"]),
         ]
         assert [reply["error"]["code"] for reply in refused] == ["forbidden"] * 4
-        await helper.call("POST", "/auth/logout")
+        await acting_admin.call("POST", "/auth/logout")
         assert await closed(line) == 4501
     stored = await mona.ok("GET", f"/attempts/{attempt['id']}")
     assert (stored["status"], stored["answers"]) == ("in_progress", {})
