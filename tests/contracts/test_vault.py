@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from config import check
 from config.settings import Settings, SettingsError, load_settings
 from lms_rt.gateways import vault as gateway
 from lms_rt.gateways.vault import VaultFault, read_secrets
@@ -153,10 +155,24 @@ def test_production_wants_it_and_over_https(vault: VaultServer) -> None:
     assert "VAULT_ADDR is not https" in caught.value.faults
 
 
-def test_a_redirect_is_not_followed_with_the_token(vault: VaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vault, "answer", lambda *_: (307, {"errors": []}))
-    with pytest.raises(VaultFault, match="none of Vault's"):
-        read_secrets(settings_of(vault, vault_token="hvs.root"))
+def test_a_redirect_is_not_followed_with_the_token(vault: VaultServer) -> None:
+    with vault_running() as stranger:
+        stranger.values = {"SECRET_KEY": KEY}
+        stranger.give_token()
+        vault.elsewhere = stranger.address
+        with pytest.raises(VaultFault, match="none of Vault's"):
+            read_secrets(settings_of(vault, vault_token="hvs.root"))
+        assert stranger.asked == []
+
+
+def test_the_command_check_asks_it_too(vault: VaultServer, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setenv("VAULT_ADDR", vault.address)
+    monkeypatch.setenv("VAULT_TOKEN", "hvs.root")
+    assert check.main(Namespace(read_secrets=read_secrets)) == 0
+    shown = capsys.readouterr().out
+    assert "SECRET_KEY=********\n" in shown
+    assert KEY not in shown
+    assert "hvs." not in shown
 
 
 # --- while it runs ---
@@ -165,7 +181,6 @@ def test_a_redirect_is_not_followed_with_the_token(vault: VaultServer, monkeypat
 @pytest.fixture
 def keeping(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     monkeypatch.setattr(vault_keeper, "LEAST_SECONDS", 0.02)
-    caplog.set_level(logging.INFO, vault_keeper.__name__)
     return caplog
 
 
@@ -196,9 +211,22 @@ async def test_a_role_whose_token_cannot_live_longer_signs_in_anew(
         await heard(vault, RENEW, 1)
 
 
+async def test_a_role_whose_token_was_taken_away_signs_in_anew(
+    vault: VaultServer, keeping: pytest.LogCaptureFixture
+) -> None:
+    vault.role_ttl_seconds = 0.2
+    access = {"vault_role_id": ROLE, "vault_secret_id": ROLE_SECRET}
+    async with running({"vault": VaultKeeper(settings_of(vault, **access)).run}):
+        await heard(vault, READ, 1)
+        vault.tokens.clear()
+        await heard(vault, SIGN_IN, 1)
+        await heard(vault, RENEW, 1)
+
+
 async def test_sealed_and_away_for_a_while_is_told_once_and_costs_nothing(
     vault: VaultServer, keeping: pytest.LogCaptureFixture
 ) -> None:
+    keeping.set_level(logging.INFO, vault_keeper.__name__)
     vault.give_token("hvs.long", ttl_seconds=0.2)
     vault.tokens["hvs.long"].ends_at += 3600  # it outlives the test
     async with running({"vault": VaultKeeper(settings_of(vault, vault_token="hvs.long")).run}):

@@ -42,6 +42,8 @@ class VaultServer:
     version: int = 1
     is_sealed: bool = False
     is_deleted: bool = False
+    elsewhere: str = ""
+    """Who asks is sent there."""
     tokens: dict[str, Token] = field(default_factory=dict)
     role_ttl_seconds: float = 3600
     asked: list[tuple[str, str]] = field(default_factory=list)
@@ -132,7 +134,9 @@ def vault_running(server: VaultServer | None = None, *, port: int = 0) -> Iterat
                 held.headers.append(headers)
                 held.changed.notify_all()
             content = b"" if told is None else json.dumps(told).encode()
-            self.send_response(status)
+            self.send_response(307 if held.elsewhere else status)
+            if held.elsewhere:
+                self.send_header("Location", held.elsewhere + self.path)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
