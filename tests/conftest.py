@@ -36,6 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure() -> None:
     # Here, since pytest puts the level back after each step of a test: lines are made, and read, from INFO on.
     logging.getLogger().setLevel(logging.INFO)
+    secrets_used.note_all_that_are_made()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -59,7 +60,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def no_secret_comes_to_light() -> Iterator[None]:
     """Nothing that is logged or printed during the whole run may hold a secret that was used in it."""
-    with pytest.MonkeyPatch.context() as patch, secrets_used.watching(patch):
+    with secrets_used.watching():
         secrets_used.note(_KEY)
         yield
     assert secrets_used.found == []

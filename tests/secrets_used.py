@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import jwt
-import pytest
 
 from config.logging import JsonLines, WithRequest
 from lms_rt.ids import has_prefix
@@ -108,11 +107,15 @@ class _Reader(logging.Handler):
             look_at(self.format(record), f"logged by {record.name}")
 
 
+def note_all_that_are_made() -> None:
+    """From now on; before any module of tests makes one."""
+    secrets.token_urlsafe = _noting(secrets.token_urlsafe)
+    jwt.PyJWT.encode = _noting(jwt.PyJWT.encode)  # type: ignore[method-assign]
+
+
 @contextmanager
-def watching(patch: pytest.MonkeyPatch) -> Iterator[None]:
-    """From now on all secrets are noted, and all lines are read, until the body ends; then the files too."""
-    patch.setattr(secrets, "token_urlsafe", _noting(secrets.token_urlsafe))
-    patch.setattr(jwt.PyJWT, "encode", _noting(jwt.PyJWT.encode))
+def watching() -> Iterator[None]:
+    """All lines are read until the body ends; then the files too."""
     root, reader = logging.getLogger(), _Reader()
     root.addHandler(reader)
     try:
