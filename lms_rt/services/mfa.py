@@ -14,7 +14,7 @@ from documents.mfa import SecondStep
 from documents.user import User
 from lms_rt.clock import Clock, rfc3339
 from lms_rt.contracts.actor import Actor
-from lms_rt.contracts.mfa import MailedCodeView, MfaEnd, MfaRequest, RecoveryCodesView, TotpSetupView
+from lms_rt.contracts.mfa import MailedCodeView, MfaEnd, MfaMethod, MfaRequest, RecoveryCodesView, TotpSetupView
 from lms_rt.contracts.outbox import Intent, Write, audited, event, job
 from lms_rt.errors import Code, Refused
 from lms_rt.ids import new_id
@@ -35,6 +35,12 @@ class Mfa:
     def __init__(self, *, issuer: str, clock: Clock, relay: Relay, codes: MfaCodes, sign_ins: SignIns) -> None:
         self._issuer, self._clock, self._relay = issuer, clock, relay
         self._codes, self._sign_ins = codes, sign_ins
+
+    async def find_method(self, actor: Actor) -> MfaMethod | None:
+        """How the actor's codes come; None: there is no second step."""
+        user = await self._require_user(actor)
+        method: MfaMethod | None = None if user.mfa is None else user.mfa["method"]
+        return method
 
     async def request(
         self, actor: Actor, draft: MfaRequest, device: Device = UNKNOWN_DEVICE

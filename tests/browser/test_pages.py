@@ -42,6 +42,8 @@ OF_STUDENTS = {
     "results": "/attempts/{attempt}/results",
     "notifications": "/notifications",
     "wishes": "/notifications/preferences",
+    "profile": "/me",
+    "security": "/me/security",
 }
 OF_TEACHERS = {
     "teach": "/teach",
