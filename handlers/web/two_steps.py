@@ -6,7 +6,7 @@ A secret and the recovery codes stand in the one answer that they are made for: 
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import ValidationError
 
@@ -21,6 +21,8 @@ _MAX_PASSWORD = 1024
 
 class TwoStepsPage(OwnSecurityPage):
     """/me/security/two-steps: begun with the password."""
+
+    limit: ClassVar[str] = "auth"
 
     async def post(self) -> None:
         """Show the secret of an app, or say that a code is on its way."""

@@ -276,3 +276,22 @@ async def test_who_still_has_courses_is_told_so(house: House) -> None:
         kept = await browser.post("/me/security/leave", leave_address=browser.email, leave_password=PASSWORD)
     assert (kept.status_code, "Courses of yours are still there" in kept.text) == (409, True)
     await teacher.ok("GET", "/users/me")
+
+
+async def test_the_school_keeps_an_administrator(house: House) -> None:
+    admin = await house.admin()
+    async with cookie_client(house, admin.tokens["access_token"]) as client:
+        browser = Browser(admin, client)
+        kept = await browser.post("/me/security/leave", leave_address=browser.email, leave_password=PASSWORD)
+    assert (kept.status_code, "at least one administrator" in kept.text) == (409, True)
+    await admin.ok("GET", "/users/me")
+
+
+async def test_a_locale_that_says_more_is_left_as_it_is(browser: Browser) -> None:
+    user = await browser.visitor.ok("PATCH", "/users/me", json={"locale": "ar-EG-u-nu-arab"})
+    fields = {"full_name": "Lina", "timezone": "UTC", "language": "ar"}
+    await browser.post("/me", **fields, digits="arab", version=str(user["version"]))
+    same = await browser.visitor.ok("GET", "/users/me")
+    assert (same["full_name"], same["locale"]) == ("Lina", "ar-EG-u-nu-arab")
+    await browser.post("/me", **fields, digits="latn", version=str(same["version"]))
+    assert (await browser.visitor.ok("GET", "/users/me"))["locale"] == "ar-EG"
