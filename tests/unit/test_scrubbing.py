@@ -66,7 +66,7 @@ def test_codes_of_a_second_step_are_taken_out(text: str) -> None:
         "node 0b7c1c5e-7b1a-4a4e-9d0f-0123456789ab",
         "trace 4bf92f3577b34da6a3ce929d0e0e4736",
         "weekly:usr_01jq:2026-11-21",
-        f"job {new_id('job')} failed at 10:11:12.345",
+        "job job_01m7zzm06pm3mxj37gxktfv7t5 failed at 10:11:12.345",
         "lms_rt.services.attempts.AttemptClockOfTheWholeSchoolAndMore",
     ],
 )  # fmt: skip
