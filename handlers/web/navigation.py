@@ -29,18 +29,32 @@ _BY_ROLE: Mapping[str, tuple[Link, ...]] = {
     "instructor": (_TEACH, _COURSES),
     "admin": (_ADMIN, _TEACH, _COURSES),
 }
+_OF_ADMINS: Mapping[str, str] = {
+    "settings:manage": "/admin",
+    "users:manage": "/admin/users",
+    "webhooks:manage": "/admin/webhooks",
+    "audit:view": "/admin/audit",
+}
+"""What each permission opens among the pages of administrators: whoever holds one is led to the first of theirs."""
 _BELOW: Mapping[str, tuple[str, ...]] = {
     "/": ("/courses",),
     "/home": ("/learn", "/attempts"),
     "/teach": ("/teach/",),
-    "/admin": ("/admin/",),
+    **dict.fromkeys(_OF_ADMINS.values(), ("/admin/",)),
 }
 
 
 def links_of(actor: Actor, path: str) -> list[Link]:
     """The links for somebody, the one of this page marked."""
-    links = () if actor.is_leaving else _BY_ROLE.get(actor.role.value if actor.role else "", ())
+    role = actor.role.value if actor.role else ""
+    links = () if actor.is_leaving else (*_for_admins(actor, role), *_BY_ROLE.get(role, ()))
     return [Link(link.path, link.words, link.icon, _is_current(link.path, path)) for link in links]
+
+
+def _for_admins(actor: Actor, role: str) -> tuple[Link, ...]:
+    """For who is no administrator and yet may open some of their pages."""
+    paths = [path for permission, path in _OF_ADMINS.items() if actor.has_permission(permission)]
+    return (Link(paths[0], _ADMIN.words, _ADMIN.icon),) if paths and role != "admin" else ()
 
 
 def home_path_of(actor: Actor) -> str:

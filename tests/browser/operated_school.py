@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from config.logging import set_up_logging
 from config.settings import Settings
 from documents.enums import Role
+from documents.user import User
+from lms_rt.contracts.accounts import find_email_key
 from lms_rt.contracts.actor import Actor
 from lms_rt.ids import new_id
 from lms_rt.services.audit import Audit
 from lms_rt.services.demo import DEMO_PASSWORD
 from lms_rt.services.jobs import Hopeless
+from lms_rt.services.user_search import found_by
 from tests.house import House, open_house
 
 ADMIN_EMAIL = "admin@example.org"
@@ -24,6 +29,8 @@ LETTERS = ("to be sent again", "to be discarded", "to be sent again without scri
 LONG_ERROR = "550 5.1.1 <ada@example.org>: Recipient address rejected: " + "x" * 300
 TIMEZONE_ID = "reconcile:Africa/Cairo:2026-11-21"
 REASON = "Cannot find the quiz"
+PERSON_ID, LEAVING_ID = "usr_lina", "usr_leaving"
+PEOPLE = 24
 SECRET = "Zk3x-9QvT1mB7hY_2wLr8cPd"
 _MAIL = {
     "template": "password_reset",
@@ -51,8 +58,29 @@ async def _act(audit: Audit, admin_id: str) -> None:
     await audit.record(admin, "course.change", kind="course", target_id=new_id("crs"), after=change)
 
 
+async def _person(house: House, user_id: str, full_name: str, **fields: Any) -> None:
+    """Somebody under an id that tests know."""
+    email, now = f"{user_id.removeprefix('usr_')}@example.org", house.services.clock.now()
+    made = {"email": email, "email_key": find_email_key(email), "full_name": full_name, "role": Role.STUDENT}
+    times = {"created_at": now, "updated_at": now}
+    user = {"password_hash": "x", **made, **times, **found_by(full_name, email), **fields}
+    assert await User.add(User(id=user_id, **user))
+
+
+async def _settle(house: House) -> None:
+    """People in every state, and more than a page of them."""
+    now = house.services.clock.now()
+    await _person(house, PERSON_ID, "Lina Long" + "g" * 60, email_verified_at=now, last_login_at=now)
+    await _person(house, LEAVING_ID, "ليلى حسن", is_active=False, erase_at=now + timedelta(days=14))
+    await _person(house, "usr_closed", "Klara Closed", is_active=False, role=Role.INSTRUCTOR)
+    await _person(house, "usr_invited", "Ivo Invited", password_hash="", permissions=["audit:view"])
+    for number in range(4, PEOPLE):
+        await _person(house, f"usr_{number}", f"Nora {number}")
+
+
 async def _furnish(house: House) -> None:
     admin = await house.services.accounts.create_admin(ADMIN_EMAIL, DEMO_PASSWORD, "Ada Admin")
+    await _settle(house)
     await _act(house.services.audit, admin.id)
     for error in LETTERS:
         await _dead(house, "webhooks.deliver", {"webhook_id": "whk_1", "event_id": "evt_1"}, error=error)

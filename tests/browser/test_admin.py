@@ -11,7 +11,16 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.operated_school import ADMIN_EMAIL, LETTERS, LONG_ERROR, REASON, SECRET, TIMEZONE_ID
+from tests.browser.operated_school import (
+    ADMIN_EMAIL,
+    LEAVING_ID,
+    LETTERS,
+    LONG_ERROR,
+    PERSON_ID,
+    REASON,
+    SECRET,
+    TIMEZONE_ID,
+)
 from tests.browser.test_pages import looked_at
 from tests.browser.window import DemoSchool, Window, opening
 from tests.servers.processes import ServerProcess
@@ -23,6 +32,10 @@ PAGES = {
     "overview": "/admin",
     "letters": "/admin/dead-letters",
     "audit": "/admin/audit",
+    "people": "/admin/users",
+    "person": f"/admin/users/{PERSON_ID}",
+    "leaving person": f"/admin/users/{LEAVING_ID}?done=changed",
+    "invitation": "/admin/users/new",
     "letter": f"/admin/dead-letters/{quote(TIMEZONE_ID, safe='')}",
 }
 POLL_MS = 10_000
@@ -145,6 +158,43 @@ def test_the_audit_log_is_read_filtered_and_followed_without_scripts(open_admin:
     page.get_by_role("link", name="Show all").click()
     page.get_by_role("button", name="Follow all of it now").click()
     expect(page.locator("#chain")).to_contain_text("All of it was followed last from record 1")
+
+
+def test_an_account_is_seen_to_without_scripts(open_admin: Opener) -> None:
+    page = open_admin(has_scripts=False).page
+    page.goto("/admin?lang=en")
+    page.get_by_role("link", name="People").click()
+    page.get_by_role("link", name="Invite somebody").click()
+    page.get_by_label("Name").fill("Sami Second")
+    page.get_by_label("Email address").fill("sami@example.org")
+    page.get_by_label("Role").select_option("instructor")
+    page.get_by_role("button", name="Send the invitation").click()
+    expect(page.locator(".banner")).to_contain_text("the invitation is on its way")
+    page.get_by_label("Read the audit log").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_label("Read the audit log")).to_be_checked()
+    page.get_by_role("button", name="Close the account").click()
+    expect(page.locator(".banner")).to_contain_text("The account is closed.")
+    page.locator("summary", has_text="Erase this person").click()
+    page.get_by_label("Type the address").fill("somebody@example.org")
+    page.get_by_role("button", name="Erase for good").click()
+    expect(page.locator("#fault")).to_contain_text("type the address exactly")
+    page.get_by_label("Type the address").fill("sami@example.org")
+    page.get_by_role("button", name="Erase for good").click()
+    expect(page.locator(".banner")).to_contain_text("The person is being erased.")
+    page.get_by_label("Name or address").fill("sami")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.locator("tbody tr")).to_contain_text("Leaving")
+
+
+def test_the_list_of_people_is_fetched_as_a_table(open_admin: Opener) -> None:
+    page = open_admin().page
+    page.goto("/admin/users?lang=en&role=instructor")
+    with page.expect_download() as fetched:
+        page.get_by_role("link", name="Fetch as a table").click()
+    rows = fetched.value.path().read_text(encoding="utf-8").strip().splitlines()
+    assert [row for row in rows[1:] if "Klara Closed" in row]
+    assert not [row for row in rows if "Nora" in row]
 
 
 def test_others_are_not_let_in(chromium: Browser, school: DemoSchool) -> None:

@@ -94,6 +94,8 @@ PAGE_FORMS: dict[str, str] = {
     "PreferencesPage": OWN_READING,
     "AuditPage": "looks at the log; nothing of the school changes",
     "DeadLetterAct": "as by REST: tried below",
+    "InviteUserPage": "as by REST: tried in test_admin_users_page",
+    "UserAct": "as by REST: tried in test_admin_users_page",
     "MissingPage": "nothing is done there",
 }
 LIVE = {
