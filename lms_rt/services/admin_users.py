@@ -103,6 +103,7 @@ class AdminUsers:
             if fields:
                 _refuse_change(actor, user, fields)
             if is_unlocked:
+                refuse_for_oneself(actor, user)  # failures count for whoever holds a session of theirs, too
                 fields["unlocked_ms"] = self._clock.now_ms()
             return user if not fields else await self._write(actor, user, fields)
 

@@ -142,6 +142,13 @@ class TestWhoMayNot:
         assert await refusal(clerk, clerk.user_id, 409, role="admin") == "conflict"
         assert await refusal(clerk, clerk.user_id, 409, permissions=["users:manage", "impersonate"]) == "conflict"
 
+    async def test_nobody_lets_themself_try_again(self, house: House) -> None:
+        """Or whoever holds their session for a moment guesses their password, and their codes, without end."""
+        for somebody in (await house.admin(), await clerk_of(house, "users:manage")):
+            assert await refusal(somebody, somebody.user_id, 409, unlock=True) == "conflict"
+            user = await User.find_by_id(somebody.user_id)
+            assert user is not None and user.unlocked_ms == 0
+
     async def test_nobody_gives_what_they_do_not_hold(self, house: House) -> None:
         clerk, pupil = await clerk_of(house, "users:manage", "audit:view"), await house.student()
         raised: tuple[dict[str, Any], ...] = (

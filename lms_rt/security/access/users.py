@@ -64,7 +64,7 @@ def refuse_beyond(actor: Actor, role: Role, own: Iterable[str]) -> None:
 
 
 def refuse_for_oneself(actor: Actor, user: User) -> None:
-    """Nobody raises, lowers or closes themself."""
+    """Nobody raises, lowers, closes or unlocks themself."""
     if user.id == actor.user_id:
         raise Refused(Code.CONFLICT, "Somebody else has to do this to your account.")
 
