@@ -15,9 +15,10 @@ import sys
 import threading
 import unicodedata
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 import bcrypt
@@ -28,10 +29,19 @@ _SCHEME = "bcrypt-hs384-1"
 _NICENESS = 10
 _NOBODY = "abcdefghijklmnopqrstuu" + "A" * 31  # salt and digest of no password: checking costs what a real one costs
 
-_NEW_PASSWORDS = "new passwords"
-"""All who choose one wait as one asker: however many register, there are places left for who signs in."""
-
 ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What may wait at once of one asker: so many, or (None) as many as anybody."""
+
+    asker: str
+    places: int | None = None
+
+
+_NEW_PASSWORDS = Share("new passwords")
+"""All who choose one wait as one asker: however many register, there are places left for who signs in."""
 
 
 def _yield_to_others() -> None:
@@ -45,7 +55,7 @@ class HashingPool:
 
     bcrypt at cost 12 takes a quarter of a second: on the loop it stops everybody, in the default executor it starves
     its other users. Beyond `max_waiting` the answer is 503 `busy` instead of a wait that nobody sits out, and of one
-    asker beyond `max_waiting_each`, so that nobody fills the queue alone.
+    asker beyond their share (else `max_waiting_each`), so that nobody fills the queue alone.
     """
 
     def __init__(
@@ -59,19 +69,20 @@ class HashingPool:
         self._by_asker: Counter[str] = Counter()
 
     @asynccontextmanager
-    async def turn(self, asker: str = "") -> AsyncIterator[None]:
+    async def turn(self, *shares: Share) -> AsyncIterator[None]:
         """Has come while the body runs, which may `work`; refused with `busy` when too many wait already."""
-        self._refuse_too_many(asker)
+        self._refuse_too_many(shares)
         self._under_way += 1
-        self._by_asker[asker] += 1
+        self._by_asker.update(share.asker for share in shares)
         try:
             async with self._free:
                 yield
         finally:
             self._under_way -= 1
-            self._by_asker[asker] -= 1
-            if not self._by_asker[asker]:
-                del self._by_asker[asker]
+            for share in shares:
+                self._by_asker[share.asker] -= 1
+                if not self._by_asker[share.asker]:
+                    del self._by_asker[share.asker]
 
     async def work(self, work: Callable[[], ResultT]) -> ResultT:
         """The result of `work`, for whose turn it is."""
@@ -82,12 +93,15 @@ class HashingPool:
         async with self.turn():
             return await self.work(work)
 
-    def _refuse_too_many(self, asker: str) -> None:
+    def _refuse_too_many(self, shares: Sequence[Share]) -> None:
         waiting = self._under_way - self._threads
-        of_asker = self._by_asker[asker] - self._threads if asker else 0
-        if waiting >= self._max_waiting or of_asker >= self._max_waiting_each:
+        if waiting >= self._max_waiting or any(self._is_used_up(share) for share in shares):
             seconds = max(1, round(waiting * self._seconds_each / self._threads))
             raise Refused(Code.BUSY, "Too many people are signing in at once; try again.", retry_after_seconds=seconds)
+
+    def _is_used_up(self, share: Share) -> bool:
+        places = self._max_waiting_each if share.places is None else share.places
+        return self._by_asker[share.asker] - self._threads >= places
 
     def close(self) -> None:
         """Let the work under way end, drop what waits."""
@@ -114,7 +128,7 @@ class PasswordHasher:
         password: str,
         stored: str | None,
         *,
-        asker: str = "",
+        shares: Sequence[Share] = (),
         at_turn: Callable[[], Awaitable[None]] | None = None,
     ) -> bool:
         """Is it the password behind `stored`? With None (nobody has this address) it takes as long, and is not.
@@ -125,7 +139,7 @@ class PasswordHasher:
         digest = self._digest(password)
         is_known = stored is not None and stored.startswith(self._prefix)
         hashed = (stored if stored is not None and is_known else self._nobody).removeprefix(self._prefix)
-        async with self._pool.turn(asker):
+        async with self._pool.turn(*shares):
             if at_turn is not None:
                 await at_turn()
             is_match = await self._pool.work(lambda: self._is_match(digest, hashed))

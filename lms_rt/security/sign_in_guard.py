@@ -14,6 +14,7 @@ from config.settings import Settings
 from lms_rt.bus.base import RateLimits
 from lms_rt.errors import Code, Refused
 from lms_rt.security.devices import DeviceMarks
+from lms_rt.security.passwords import Share
 from lms_rt.security.rate_limits import LimitClass, Quota, RateLimiter
 from lms_rt.security.sessions import Device
 
@@ -23,6 +24,10 @@ FROM_ANYWHERE = Quota(100, 3600)
 Browsers that the account knows are not counted here, and a new password set by mail begins anew.
 """
 _LONGEST_TEXT = 512
+_OF_AN_ACCOUNT = 4
+"""So many wait to be hashed at once of one account, whichever of the browsers that it knows they come from."""
+_OF_AN_ADDRESS = 52
+"""So many of one address, browsers that are known included: more than of strangers there, and fewer than there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +92,14 @@ class SignInGuard:
         """So long a lock lasts."""
         return self._settings.sign_in_lock_minutes
 
-    def asker_of(self, candidate: Candidate) -> str:
-        """By whom a place in the queue for hashing is taken."""
+    def shares_of(self, candidate: Candidate) -> list[Share]:
+        """Whose places in the queue for hashing are taken. A right password is never locked: by these it is bounded.
+
+        Strangers are not counted with the account, or they would keep its owner out.
+        """
         place = self._place(candidate, "password")
-        return place.pair if place.is_known else place.address
+        own = Share(f"known:{place.account}", _OF_AN_ACCOUNT) if place.is_known else Share(f"unknown:{place.address}")
+        return [own, Share(f"all:{place.address}", _OF_AN_ADDRESS)]
 
     def knows(self, user_id: str, device: Device) -> bool:
         """Has this account signed in with this browser before?"""

@@ -114,7 +114,7 @@ class SignIns:
 
         try:
             is_right = await self._passwords.is_right(
-                password, user.password_hash if user else None, asker=self._guard.asker_of(candidate), at_turn=count
+                password, user.password_hash if user else None, shares=self._guard.shares_of(candidate), at_turn=count
             )
         except Refused as refused:
             _count_refused(refused)

@@ -231,6 +231,49 @@ class TestManyAtOnce:
         assert await held
 
     @pytest.mark.usefixtures("mona")
+    async def test_one_account_does_not_fill_the_queue_by_many_browsers(self, people: People) -> None:
+        """Each sign-in without a mark makes a browser that is known, and a right password is never locked."""
+        await people.join("omar@example.org")
+        marks = [await known_browser(people) for _ in range(2)]
+        omars = await known_browser(people, "omar@example.org")
+        release = threading.Event()
+        held = asyncio.create_task(people.passwords._pool.run(lambda: release.wait(20)))
+        crowd = [asyncio.create_task(tried(people, marks[n % 2], password=PASSWORD)) for n in range(80)]
+        async with asyncio.timeout(20):
+            while sum(task.done() for task in crowd) < 75:  # noqa: ASYNC110 - the others wait for their turn
+                await asyncio.sleep(0)
+        others = [
+            asyncio.create_task(tried(people, place, email="omar@example.org", password=PASSWORD))
+            for place in (HOME, SCHOOL, omars)
+        ]
+        owner = asyncio.create_task(tried(people, SCHOOL, password=PASSWORD))  # from where she is not known
+        release.set()
+        assert [await task for task in crowd].count(Code.BUSY) == 75
+        assert [await task for task in (*others, owner)] == [None] * 4
+        assert await held
+
+    async def test_one_address_does_not_fill_the_queue_by_many_accounts(self, people: People) -> None:
+        """Strangers and browsers that are known together; strangers alone leave some to those that are known."""
+        emails = [f"n{number}@example.org" for number in range(20)]
+        known = []
+        for email in emails:
+            await people.join(email)
+            known.append((email, await known_browser(people, email)))
+        release = threading.Event()
+        held = asyncio.create_task(people.passwords._pool.run(lambda: release.wait(20)))
+        crowd = [asyncio.create_task(tried(people, SCHOOL, email=emails[n % 20], password=PASSWORD)) for n in range(60)]
+        crowd += [asyncio.create_task(tried(people, place, email=email, password=PASSWORD)) for email, place in known]
+        async with asyncio.timeout(20):
+            while sum(task.done() for task in crowd) < 27:  # noqa: ASYNC110 - the others wait for their turn
+                await asyncio.sleep(0)
+        mine = asyncio.create_task(tried(people, HOME, email=emails[0], password=PASSWORD))
+        release.set()
+        answers = [await task for task in crowd]
+        assert (answers[:60].count(None), answers[60:].count(None)) == (41, 12)
+        assert await mine is None
+        assert await held
+
+    @pytest.mark.usefixtures("mona")
     async def test_many_addresses_share_what_is_left_of_an_account(self, people: People) -> None:
         """Who takes turns at it from everywhere ends too; the browsers that the account knows do not feel it."""
         browser = await known_browser(people)

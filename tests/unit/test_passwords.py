@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lms_rt.errors import Code, Refused
 from lms_rt.security.password_rules import check_password
-from lms_rt.security.passwords import HashingPool, PasswordHasher
+from lms_rt.security.passwords import HashingPool, PasswordHasher, Share
 
 PEPPER = "pepper-of-the-tests"
 
@@ -133,7 +133,7 @@ async def test_of_one_asker_only_so_many_wait() -> None:
     pool = HashingPool(threads=1, max_waiting=10, max_waiting_each=2)
 
     async def ask(asker: str) -> bool:
-        async with pool.turn(asker):
+        async with pool.turn(Share(asker)):
             return await pool.work(lambda: release.wait(10))
 
     crowd = [asyncio.create_task(ask("one")) for _ in range(5)]
@@ -145,6 +145,27 @@ async def test_of_one_asker_only_so_many_wait() -> None:
     assert [isinstance(answer, Refused) for answer in answers] == [False, False, False, True, True]
     assert await other
     assert await ask("one")
+    pool.close()
+
+
+async def test_who_counts_with_others_waits_by_the_smallest_share() -> None:
+    release = threading.Event()
+    pool = HashingPool(threads=1, max_waiting=10, max_waiting_each=8)
+
+    async def ask(*shares: Share) -> bool:
+        async with pool.turn(*shares):
+            return await pool.work(lambda: release.wait(10))
+
+    house = Share("house", 4)
+    crowd = [asyncio.create_task(ask(Share("one", 2), house)) for _ in range(5)]
+    crowd += [asyncio.create_task(ask(Share("another"), house)) for _ in range(4)]
+    crowd += [asyncio.create_task(ask())]
+    await asyncio.sleep(0)
+    release.set()
+    answers = await asyncio.gather(*crowd, return_exceptions=True)
+    refused = [isinstance(answer, Refused) for answer in answers]
+    assert refused == [*[False] * 3, *[True] * 2, *[False] * 2, *[True] * 2, False]
+    assert pool._by_asker == {}
     pool.close()
 
 
