@@ -147,7 +147,8 @@ class TestWhoMayNot:
         for somebody in (await house.admin(), await clerk_of(house, "users:manage")):
             assert await refusal(somebody, somebody.user_id, 409, unlock=True) == "conflict"
             user = await User.find_by_id(somebody.user_id)
-            assert user is not None and user.unlocked_ms == 0
+            assert user is not None
+            assert user.unlocked_ms == 0
 
     async def test_nobody_gives_what_they_do_not_hold(self, house: House) -> None:
         clerk, pupil = await clerk_of(house, "users:manage", "audit:view"), await house.student()
