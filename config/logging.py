@@ -85,5 +85,6 @@ def set_up_logging(settings: Settings, stream: TextIO | None = None) -> None:
     for name in ("pymongo", "motor", "asyncio", "markdown_it"):
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
     # These tell of every request with its whole address and its headers; those of webhooks are secrets.
-    for name in ("httpx", "httpcore", "urllib3"):
+    # Tornado repeats what it could not read, up to all headers: whoever sends that would fill the log, unlimited.
+    for name in ("httpx", "httpcore", "urllib3", "tornado.general"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

@@ -90,6 +90,14 @@ def test_the_level_of_the_settings_holds(stream: io.StringIO) -> None:
     assert "loud" in stream.getvalue()
 
 
+def test_what_tornado_could_not_read_is_not_repeated(stream: io.StringIO) -> None:
+    set_up_logging(settings(log_level="INFO"), stream)
+    logging.getLogger("tornado.general").info("Malformed HTTP message from %s: %s", "203.0.113.7", "X: secret")
+    logging.getLogger("tornado.general").warning("loud")
+    assert "Malformed" not in stream.getvalue()
+    assert "loud" in stream.getvalue()
+
+
 def test_facts_within_facts_and_the_request_are_looked_through(stream: io.StringIO) -> None:
     set_up_logging(settings(log_format="json"), stream)
     token = current_request_id.set("eyJhbGciOi.eyJzdWIiOi.abc")
