@@ -14,6 +14,8 @@ HEAD = "head"
 """The mark at the newest record."""
 CUT = "cut"
 """The mark at the last record that was removed for its age."""
+CHECKED = "checked"
+"""The mark at the last record of a log that was found whole: up to here every record was by a key that was known then."""
 VERDICT = "verdict"
 """What the last check of the whole log found."""
 

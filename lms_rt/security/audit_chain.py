@@ -101,12 +101,14 @@ def record_hash(record: Row) -> str:
 class Walk:
     """The log followed from `place` on, a stretch at a time. What does not hold is in `findings`.
 
-    `hashes` are those that stand at the places that are `watched`.
+    `hashes` are those that stand at the places that are `watched`. Up to `known_until` the signatures were tried while
+    their keys were known; behind it a key that is none of ours is somebody else's.
     """
 
     chain: AuditChain
     place: Link
     watched: frozenset[int] = frozenset()
+    known_until: int = 0
     seen: int = 0
     findings: list[Finding] = field(default_factory=list)
     hashes: dict[int, str] = field(default_factory=dict)
@@ -129,9 +131,13 @@ class Walk:
             self.find("unlinked", seq)
         if record_hash(record) != record["hash"]:
             self.find("changed", seq)
-        elif self.chain.is_record(record) is False:
+        elif not self._is_ours(record):
             self.find("forged", seq)
         if seq in self.watched:
             self.hashes[seq] = record["hash"]
         self.seen += 1
         self.place = Link(seq, record["hash"])
+
+    def _is_ours(self, record: Row) -> bool:
+        is_signed = self.chain.is_record(record)
+        return record["_id"] <= self.known_until if is_signed is None else is_signed

@@ -115,10 +115,21 @@ class Audit:
         if head is None and last is None:
             await AuditMark.begin(HEAD, self._chain.mark(HEAD, Link(), self._clock.now()))
             head = await AuditMark.find_mark(HEAD)
-        end = Link() if last is None else Link(last["_id"], last["hash"])
-        if head is not None and head["seq"] >= end.seq and self._chain.is_mark(HEAD, head):
-            return head, Link(head["seq"], head["hash"])
-        return head, end
+        if head is not None and self._chain.is_mark(HEAD, head):
+            return head, await self._end_behind(Link(head["seq"], head["hash"]))
+        return head, Link() if last is None else Link(last["_id"], last["hash"])
+
+    async def _end_behind(self, end: Link) -> Link:
+        """The end from the head on: nothing that is not ours is built on, nor its place taken, so that it stays to be seen."""
+        while rows := await AuditRecord.find_stretch(after=end.seq, limit=MAX_BATCH):
+            for row in rows:
+                if row["_id"] != end.seq + 1:
+                    return end
+                is_ours = self._chain.is_record(row) is True
+                if not is_ours:
+                    _log.error("a record of the audit log is none of ours: python3 run.py verify-audit")
+                end = Link(row["_id"], row["hash"] if is_ours else end.hash)
+        return end
 
     async def _move_head(self, head: Row | None, place: Link) -> None:
         """Let the head follow. One that is gone or that we have not signed is left: what it tells must not be lost."""

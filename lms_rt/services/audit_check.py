@@ -11,7 +11,7 @@ import itertools
 import logging
 from datetime import datetime
 
-from documents.audit_beside import CUT, HEAD, VERDICT, AuditMark
+from documents.audit_beside import CHECKED, CUT, HEAD, VERDICT, AuditMark
 from documents.audit_record import AuditRecord
 from documents.base import Row
 from lms_rt.clock import Clock
@@ -38,7 +38,7 @@ class AuditCheck:
         for _ in range(_TRIES):
             head, cut = await AuditMark.find_mark(HEAD), await AuditMark.find_mark(CUT)
             watched = {link.seq for link in (None if head is None else _link(head), noted) if link is not None}
-            walk = Walk(self._chain, _link(cut), frozenset(watched))
+            walk = Walk(self._chain, _link(cut), frozenset(watched), await self._known_until(head))
             first_seq = await self._follow(walk)
             if await AuditMark.find_mark(CUT) == cut:  # else the old end was moved on the way
                 break
@@ -53,6 +53,8 @@ class AuditCheck:
             cut_seq=_link(cut).seq,
             findings=walk.findings,
         )
+        if verdict.is_whole:
+            await self._note_checked(walk.place)
         await AuditMark.put(VERDICT, {"seq": verdict.last_seq, "verdict": verdict.model_dump()})
         self._say(verdict)
         return verdict
@@ -62,7 +64,8 @@ class AuditCheck:
         kept, head = await AuditMark.find_mark(VERDICT), await AuditMark.find_mark(HEAD)
         rows = (await AuditRecord.find_newest({}, before=None, limit=GLANCE))[::-1]
         begin = Link(rows[0]["_id"] - 1, rows[0]["previous_hash"]) if rows else Link()
-        walk = Walk(self._chain, begin, frozenset() if head is None else frozenset({head["seq"]}))
+        watched = frozenset() if head is None else frozenset({head["seq"]})
+        walk = Walk(self._chain, begin, watched, await self._known_until(head))
         walk.follow(rows)
         cut = await AuditMark.find_mark(CUT)
         if not rows:
@@ -86,17 +89,33 @@ class AuditCheck:
         last, now = await AuditRecord.find_last(), self._clock.now()
         place = Link() if last is None else Link(last["_id"], last["hash"])
         await AuditMark.put(HEAD, self._chain.mark(HEAD, place, now))
+        await AuditMark.put(CHECKED, self._chain.mark(CHECKED, place, now))
         if (cut := await AuditMark.find_mark(CUT)) is not None:
             await AuditMark.put(CUT, self._chain.mark(CUT, _link(cut), now))
 
     async def renew_marks(self) -> None:
         """Sign marks by the key of today that a former one has signed, before that one is forgotten."""
-        for name in (HEAD, CUT):
+        for name in (HEAD, CUT, CHECKED):
             mark = await AuditMark.find_mark(name)
             if mark is not None and mark["key_id"] != self._chain.key_id and self._chain.is_mark(name, mark):
                 await AuditMark.move(name, mark, self._chain.mark(name, _link(mark), self._clock.now()))
 
     # --- how ---
+
+    async def _known_until(self, head: Row | None) -> int:
+        """Up to where records were found to be ours by keys that may be forgotten since: no further than the head goes."""
+        checked = await AuditMark.find_mark(CHECKED)
+        if checked is None or not self._chain.is_mark(CHECKED, checked):
+            return 0
+        return int(checked["seq"] if head is None else min(checked["seq"], head["seq"]))
+
+    async def _note_checked(self, place: Link) -> None:
+        """All is whole up to there. Whoever has been further meanwhile, is."""
+        checked, fields = await AuditMark.find_mark(CHECKED), self._chain.mark(CHECKED, place, self._clock.now())
+        if checked is None:
+            await AuditMark.begin(CHECKED, fields)
+        elif checked["seq"] < place.seq or not self._chain.is_mark(CHECKED, checked):
+            await AuditMark.move(CHECKED, checked, fields)
 
     async def _follow(self, walk: Walk) -> int:
         """Follow to the end; the first place that is there, 0 if none is."""
