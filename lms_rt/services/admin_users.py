@@ -102,6 +102,8 @@ class AdminUsers:
             fields = _differing(user, given)
             if fields:
                 _refuse_change(actor, user, fields)
+            elif given.get("is_active") is False:
+                fields = _closing(actor, user)
             if is_unlocked:
                 refuse_for_oneself(actor, user)  # failures count for whoever holds a session of theirs, too
                 fields["unlocked_ms"] = self._clock.now_ms()
@@ -114,13 +116,14 @@ class AdminUsers:
         return account_view_of(user)
 
     async def close(self, actor: Actor, user_id: str, *, expected_version: int | None = None) -> None:
-        """Let nobody in by this account any more; what was done by it stays. Closed already, it stays so."""
+        """Let nobody in by this account any more; what was done by it stays. Closed already, it stays so, for its owner too."""
 
         async def step() -> User | None:
             user = await require_governed(actor, user_id)
             refuse_other_version(user.version, expected_version)
             refuse_for_oneself(actor, user)
-            return user if not user.is_active else await self._write(actor, user, {"is_active": False})
+            fields = _closing(actor, user)
+            return user if not fields else await self._write(actor, user, fields)
 
         await until_written(step)
 
@@ -138,12 +141,21 @@ class AdminUsers:
         if written is None:
             return None
         if user.role == Role.ADMIN and user.is_active and not await is_an_admin_left():
-            taken_back: Fields = {name: getattr(user, name) for name in ("role", "is_active") if name in fields}
-            await self._change(actor, written, taken_back)
+            was: Fields = {name: getattr(user, name) for name in ("role", "is_active") if name in fields}
+            await until_written(lambda: self._take_back(actor, user.id, was))
             await self._relay.hand_over(User, user.id)
             raise Refused(Code.CONFLICT, "The school needs an administrator.")
         await self._relay.hand_over(User, user.id)
         return written
+
+    async def _take_back(self, actor: Actor, user_id: str, was: Fields) -> User | None:
+        """As it was before, whatever else became of the account meanwhile; whom somebody erases by then stays closed."""
+        user = await User.find_by_id(user_id)
+        if user is None:
+            raise Refused(Code.NOT_FOUND)
+        kept = {"is_active"} if user.erase_at is not None else set()
+        fields = {name: value for name, value in was.items() if name not in kept and getattr(user, name) != value}
+        return user if not fields else await self._change(actor, user, fields)
 
     async def _change(self, actor: Actor, user: User, fields: Fields) -> User | None:
         at = self._clock.now()
@@ -178,6 +190,14 @@ def _differing(user: User, given: Fields) -> Fields:
     wanted = {**given, "permissions": sorted(set(given["permissions"]))} if "permissions" in given else given
     present = {"role": user.role, "is_active": user.is_active, "permissions": sorted(user.permissions)}
     return {name: value for name, value in wanted.items() if present[name] != value}
+
+
+def _closing(actor: Actor, user: User) -> Fields:
+    """What closing it would write. Who has left by themself is erased when it was said, and cannot come back any more."""
+    if user.is_leaving:
+        refuse_for_oneself(actor, user)
+        return {"is_active": False, "erase_by": actor.user_id}
+    return {"is_active": False} if user.is_active else {}
 
 
 def _refuse_change(actor: Actor, user: User, fields: Fields) -> None:

@@ -87,32 +87,33 @@ class Erasure:
         await _refuse_needed(user)
         if course_ids := await Course.ids_of_instructor(user.id):
             raise Refused(Code.CONFLICT, "Courses of yours are still there.", course_ids=course_ids[:100])
-        erase_at = await self._close(actor, user.id, self._grace, is_told=True)
-        if user.role == Role.ADMIN and not await erasing.count_admins(except_id=user.id):
-            await self.keep(actor)  # another administrator left at the same moment
-            raise _needed()
-        return LeavingView(erase_at=erase_at)
+        return LeavingView(erase_at=await self._close(actor, user.id, self._grace, is_told=True))
 
     async def keep(self, actor: Actor) -> None:
         """Take it back; an account that stays anyway is none the worse for it."""
+        await self._let_stay(actor, actor.user_id)
+
+    async def _let_stay(self, actor: Actor, user_id: str) -> None:
+        """Take the end of an account back: its owner may, or who has just asked for it."""
 
         async def step() -> bool | None:
-            user = await _require(actor.user_id)
+            user = await _require(user_id)
             if user.is_active:
                 return True
             at = self._clock.now()
             write = Write(user.version + 1, at)
             told = {"user_id": user.id, "changed": ["is_active"]}
             intents = [event(write, "user_updated", n=0, channels=[], data=told, record="user.updated")]
-            if not user.is_leaving:
+            may_still = user.erase_at is not None and user.erasing_at is None
+            if not (user.is_leaving if actor.user_id == user_id else may_still):
                 raise Refused(Code.NOT_FOUND)
             was, stays = {"is_active": False}, {"is_active": True}
             intents += Deed(actor, "user.change").intents(write, user.id, before=was, after=stays)
             return await erasing.keep_account(user.id, user.version, intents, at) or None
 
         await until_written(step)
-        await self._sessions.forget(actor.user_id)
-        await self._relay.hand_over(User, actor.user_id)
+        await self._sessions.forget(user_id)
+        await self._relay.hand_over(User, user_id)
 
     async def find_end(self, actor: Actor) -> LeavingView | None:
         """When the actor's closed account is erased; None: it stays."""
@@ -125,11 +126,17 @@ class Erasure:
         await self._close(actor, user_id, SETTLE, is_told=False)
 
     async def _close(self, actor: Actor, user_id: str, after: timedelta, *, is_told: bool) -> Any:
-        async def step() -> Any:
+        is_own = actor.user_id == user_id
+
+        async def step() -> tuple[Role, Any] | None:
             user, at = await _require(user_id), self._clock.now()
+            if is_own and not user.is_active:  # closed while the password was looked at
+                if not user.is_leaving:
+                    raise Refused(Code.CONFLICT, "This account is closed.")
+                return user.role, user.erase_at
             erase_at = at + after
             fields: Row = {"is_active": False, "erase_at": erase_at}
-            if actor.user_id != user_id:
+            if not is_own:
                 fields["erase_by"] = actor.user_id
             write = Write(user.version + 1, at)
             intents = _closing(write, actor, user, erase_at)
@@ -138,9 +145,12 @@ class Erasure:
                 args = {"template": "erasure_scheduled", "user_id": user_id, "data": mail}
                 intents.append(job(write, "mail.send", args))
             is_written = await User.change(user_id, fields, at, expected_version=user.version, intents=intents)
-            return erase_at if is_written else None
+            return (user.role, erase_at) if is_written else None
 
-        erase_at = await until_written(step)
+        role, erase_at = await until_written(step)
+        if role == Role.ADMIN and not await erasing.count_admins(except_id=user_id):
+            await self._let_stay(actor, user_id)  # another administrator was lost at the same moment
+            raise _needed()
         await self._sessions.end_all(user_id, reason="account_closed")
         await self._relay.hand_over(User, user_id)
         return erase_at
