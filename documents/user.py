@@ -49,6 +49,8 @@ class User(Aggregate):
     search_tokens: list[str] = Field(default_factory=list)
     unlocked_ms: int = 0
     """Failed sign-ins before then count no more: an administrator has said so."""
+    password_reset_ms: int = 0
+    """Failed passwords before then count no more: another one was chosen by mail. Codes that failed still do."""
     erase_at: datetime | None = None
     """Its owner, or an administrator, has asked for its end: from then on there is no way back."""
     erase_by: str | None = None
@@ -146,12 +148,15 @@ class User(Aggregate):
         at: datetime,
         *,
         fields: Mapping[str, Any] = MappingProxyType({}),
+        unset: Collection[str] = (),
         intents: Sequence[Row] = (),
     ) -> bool:
         """Another password, and `fields` with it; False when the account is not as it was `known` any more."""
         which = {"_id": known.id, "version": known.version, "password_hash": known.password_hash}
         changed = {**fields, "password_hash": password_hash, "updated_at": at}
         update: Row = {"$set": changed, "$inc": {"version": 1}}
+        if unset:
+            update["$unset"] = dict.fromkeys(unset, "")
         return bool((await cls.rows().update_one(which, with_intents(update, intents, at))).matched_count)
 
     @classmethod

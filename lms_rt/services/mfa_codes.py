@@ -40,7 +40,10 @@ class MfaCodes:
 
     @asynccontextmanager
     async def trial(self, user: User, device: Device) -> AsyncIterator[None]:
-        """The body tries a code. It counts as a failure beforehand, and is forgiven when the body goes through."""
+        """The body tries a code. It counts as a failure beforehand, and is forgiven when the body goes through.
+
+        A new password set by mail begins nothing anew: a mailbox that was taken over is what a second step is for.
+        """
         candidate = Candidate(user.email_key, device, user_id=user.id, since_ms=user.unlocked_ms)
         admission = await self._guard.admit_code(candidate)
         try:

@@ -1,7 +1,8 @@
 """A password chosen anew by the link of a mail: after it was forgotten, or for the first time, by who was invited.
 
 The link proves the mailbox, so the address counts as verified; it opens no session, and ends every one there is. It is
-bound to the password that it replaces: once another is chosen, by whatever way, no link from before opens anything.
+bound to the password that it replaces: once another is chosen, by whatever way, no link from before opens anything. A second
+step that was set up before anybody had proved the address goes with it, or a stranger could keep its owner out for ever.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from config.settings import Settings
 from documents.enums import Role
 from documents.one_time import Purpose
 from documents.user import User
-from lms_rt.clock import Clock
+from lms_rt.clock import Clock, rfc3339
 from lms_rt.contracts.mails import AtMoment, MailOrder
-from lms_rt.contracts.outbox import Write, job
+from lms_rt.contracts.outbox import Intent, Write, job
 from lms_rt.contracts.verification import ResetDraft
 from lms_rt.errors import Code, Refused
 from lms_rt.security.one_time import Issued, Right
@@ -116,15 +117,29 @@ class PasswordResets:
         user, now, now_ms = await self._require_user(right), self._clock.now(), self._clock.now_ms()
         write, intents = Write(user.version + 1, now), []
         ended = {"sessions_valid_after_ms": max(user.sessions_valid_after_ms, now_ms)}
-        fields: dict[str, Any] = {"is_unconfirmed": False, "unlocked_ms": now_ms, **ended}
+        fields: dict[str, Any] = {"is_unconfirmed": False, "password_reset_ms": now_ms, **ended}
         if right.purpose is Purpose.PASSWORD_RESET:
             told = AtMoment(at=now).model_dump(mode="json")
             intents.append(job(write, "mail.send", {"template": "password_changed", "user_id": user.id, "data": told}))
-        if user.email_verified_at is None:
-            fields["email_verified_at"] = now
-            intents.append(address_proved(write, user.id))
-        is_written = await User.change_password(user, password_hash, now, fields=fields, intents=intents)
+        unset: tuple[str, ...] = ()
+        if (
+            user.email_verified_at is None
+        ):  # until now nobody has shown that the address is theirs: who set it up may be a stranger
+            unset = ("mfa", "mfa_pending")
+            fields |= {"email_verified_at": now, "mfa_enabled": False}
+            intents += self._of_proving(write, user)
+        is_written = await User.change_password(user, password_hash, now, fields=fields, unset=unset, intents=intents)
         return user if is_written else None
+
+    @staticmethod
+    def _of_proving(write: Write, user: User) -> list[Intent]:
+        if user.mfa is None:
+            return [address_proved(write, user.id)]
+        mail = {"is_enabled": False, "at": rfc3339(write.at)}
+        return [
+            address_proved(write, user.id, "mfa_enabled"),
+            job(write, "mail.send", {"template": "mfa_changed", "user_id": user.id, "data": mail}),
+        ]
 
 
 def _mark(user: User) -> str:

@@ -106,7 +106,8 @@ class SignIns:
 
     async def _is_right(self, password: str, user: User | None, account: str, device: Device) -> bool:
         """Is it theirs, and may they sign in? Counted before it is hashed, forgotten when it was right."""
-        candidate = Candidate(account, device, user.id if user else "", user.unlocked_ms if user else 0)
+        since_ms = max(user.unlocked_ms, user.password_reset_ms) if user else 0
+        candidate = Candidate(account, device, user.id if user else "", since_ms)
         admitted: list[Admission] = []
 
         async def count() -> None:
