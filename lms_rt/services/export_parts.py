@@ -34,6 +34,7 @@ from lms_rt.services.results import Results
 from lms_rt.services.user_views import user_view
 
 _OF_OTHERS = frozenset({"student_id", "student_name", "author_id", "author_name", "full_name", "invited_by"})
+_FOR_YOU, _FOR_ANOTHER = "somebody else, in your place", "you, in the place of somebody else"
 _README = """What this is
 ============
 Everything that {site} holds about you, as of {at}. Each file is JSON (UTF-8); times are in UTC.
@@ -76,7 +77,9 @@ class _Parts:
 
     async def sessions(self) -> Items:
         names = ("device", "address", "created_at", "last_used_at", "revoked_at")
-        async for row in _all(Session, {"user_id": self._user.id}, names):
+        # Where somebody else acted in their place is that person's device and address.
+        own = {"user_id": self._user.id, "impersonator_id": {"$exists": False}}
+        async for row in _all(Session, own, names):
             yield _chosen(row, names)
 
     async def notifications(self) -> Items:
@@ -130,12 +133,18 @@ class _Parts:
             yield {"id": row["_id"], **_chosen(row, names)}
 
     async def audit(self) -> Items:
-        names = ("at", "action", "kind", "target_id", "actor_id")
+        names = ("at", "action", "kind", "target_id", "actor_id", "impersonator_id")
         which = erasing.any_of(("target_id", "actor_id", "impersonator_id"), self._user.id)
         async for row in _all(AuditRecord, which, names):
-            who = "you" if row["actor_id"] == self._user.id else "somebody else"
-            target = {"target_id": row["target_id"]} if who == "you" or row["target_id"] == self._user.id else {}
-            yield {**_chosen(row, ("at", "action", "kind")), **target, "by": who}
+            by = self._by(row)
+            target = {"target_id": row["target_id"]} if by == "you" or row["target_id"] == self._user.id else {}
+            yield {**_chosen(row, ("at", "action", "kind")), **target, "by": by}
+
+    def _by(self, row: Row) -> str:
+        """Who did it. A record names the one in whose place it was done, and who did it there."""
+        if impersonator_id := row.get("impersonator_id"):
+            return _FOR_ANOTHER if impersonator_id == self._user.id else _FOR_YOU
+        return "you" if row["actor_id"] == self._user.id else "somebody else"
 
 
 PARTS: Mapping[str, Callable[[_Parts], Items]] = {

@@ -14,6 +14,7 @@ import pytest
 
 from documents.export import Export
 from documents.job import Job
+from documents.session import Session
 from documents.user import User
 from lms_rt.clock import Clock
 from tests import factories
@@ -110,6 +111,34 @@ async def test_it_holds_what_is_kept_about_them_and_nothing_of_others(house: Hou
     whole = json.dumps(theirs, ensure_ascii=False)
     assert "Sara" not in whole
     assert "Omar" not in whole
+
+
+async def test_who_acted_in_their_place_is_nowhere_in_it_and_they_did_none_of_it(house: House) -> None:
+    admin, student = await house.admin(), await house.student("Sara Saleh")
+    await student.ok("PATCH", "/users/me", json={"full_name": "Sara S."})
+    acting = await admin.ok("POST", f"/admin/users/{student.user_id}/impersonate", json={"reason": "They asked."})
+    other = await house.visitor()
+    other.http.headers["Authorization"] = f"Bearer {acting['access_token']}"
+    other.http.headers["User-Agent"] = "Browser of the administrator/9"
+    await other.ok("GET", "/users/me")
+    admins = {"device": "Browser of the administrator/9", "address": "198.51.100.77"}
+    written = await Session.rows().update_many({"impersonator_id": admin.user_id}, {"$set": admins})
+    assert written.matched_count == 1
+    await idle(house.services)
+    await exported(house, student)
+    mine = await unpacked(student)
+    whole = json.dumps(mine, ensure_ascii=False)
+    assert len(mine["sessions.json"]) == 1
+    for word in (*admins.values(), admin.user_id, admin.user["full_name"]):
+        assert word not in whole, word
+    done_by = {one["action"]: one["by"] for one in mine["audit.json"]}
+    assert done_by["user.impersonate"] == "somebody else"
+    assert done_by["impersonation.use"] == "somebody else, in your place"
+    await exported(house, admin)
+    theirs = await unpacked(admin)
+    (used,) = [one for one in theirs["audit.json"] if one["action"] == "impersonation.use"]
+    assert used["by"] == "you, in the place of somebody else"
+    assert "target_id" not in used
 
 
 async def test_while_one_is_made_asking_again_gives_that_one(house: House) -> None:
