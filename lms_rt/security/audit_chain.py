@@ -75,6 +75,10 @@ class AuditChain:
         """Did we sign this record? None: its key is none that we know any more, the chain alone speaks for it."""
         return self._is_signed(record, f"record\x1f{record['_id']}\x1f{record['hash']}")
 
+    def is_intact(self, record: Row) -> bool | None:
+        """Is this record what it was when we signed it, its time too? None: its hash holds, and its key is not known."""
+        return self.is_record(record) if record_hash(record) == record["hash"] else False
+
     def _is_signed(self, row: Row, message: str) -> bool | None:
         if row["key_id"] not in self._keys:
             return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 
 from documents.audit_beside import CHECKED, CUT, HEAD, VERDICT, AuditMark
@@ -76,13 +77,17 @@ class AuditCheck:
         return AuditState(whole=whole, last_seq=walk.place.seq, findings=[*older, *walk.findings])
 
     async def cut(self, before: datetime, *, limit: int) -> int:
-        """Remove some of the oldest records, from before then, behind a signed mark; how many. The newest one stays."""
+        """Remove some of the oldest records, from before then, behind a signed mark; how many. The newest one stays.
+
+        What is gone cannot be checked any more, so that nothing goes by a time that somebody else may have written.
+        """
         last = await AuditRecord.find_last()
         rows = await AuditRecord.find_stretch(after=0, limit=limit)
         gone = list(itertools.takewhile(lambda row: row["at"] < before and last is not None and row != last, rows))
-        if not gone or not await self._mark_cut(Link(gone[-1]["_id"], gone[-1]["hash"])):
+        end = await self._really_old(gone)
+        if end is None or not await self._mark_cut(_link_to(end)):
             return 0
-        return await AuditRecord.forget_until(gone[-1]["_id"])
+        return await AuditRecord.forget_until(end["_id"])
 
     async def sign_anew(self) -> None:
         """Let the head say what stands there now, by the key of today: after a key was lost, or damage was looked into."""
@@ -137,6 +142,32 @@ class AuditCheck:
         else:
             _try_place(walk, _link(head))
 
+    async def _really_old(self, gone: Sequence[Row]) -> Row | None:
+        """The last of these that is what we wrote: what stands before a record is older than it, whatever it says itself."""
+        intact = await asyncio.to_thread(lambda: [self._chain.is_intact(row) for row in gone])
+        tried = list(zip(gone, intact, strict=True))[::-1]
+        found = next((row for row, is_ours in tried if is_ours), None)
+        if found is None and tried and tried[0][1] is None and await self._is_followed(tried[0][0]):
+            found = tried[0][0]
+        if tried and found is not tried[0][0]:
+            _log.error("old records of the audit log are not what was written and stay: python3 run.py verify-audit")
+        return found
+
+    async def _is_followed(self, row: Row) -> bool:
+        """Of a record whose key is forgotten: does the chain lead from it to one that a known key has signed?"""
+        walk = Walk(self._chain, _link_to(row), known_until=row["_id"])
+        cut = await AuditMark.find_mark(CUT)
+        if cut is not None and _link(cut) == walk.place:
+            return True  # it went there before, and _mark_cut tries the mark
+        while rows := await AuditRecord.find_stretch(after=walk.place.seq, limit=PAGE):
+            for one in rows:
+                walk.known_until = one["_id"]
+                walk.follow([one])
+                if walk.findings or self._chain.is_record(one):
+                    return not walk.findings
+        head = await AuditMark.find_mark(HEAD)
+        return head is not None and self._chain.is_mark(HEAD, head) and _link(head) == walk.place
+
     async def _mark_cut(self, place: Link) -> bool:
         """Move the mark of the cut there; False when it is not ours to move."""
         cut, fields = await AuditMark.find_mark(CUT), self._chain.mark(CUT, place, self._clock.now())
@@ -163,6 +194,10 @@ def _try_place(walk: Walk, place: Link) -> None:
         walk.find("tail_missing", walk.place.seq + 1, place.seq)
     elif walk.hashes.get(place.seq, place.hash) != place.hash:
         walk.find("tail_differs", place.seq)
+
+
+def _link_to(record: Row) -> Link:
+    return Link(record["_id"], record["hash"])
 
 
 def _link(mark: Row | None) -> Link:

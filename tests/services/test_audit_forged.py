@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from documents.audit_record import AuditRecord
 from documents.base import Row
 from lms_rt.security.audit_chain import AuditChain, record_hash
 from lms_rt.security.keyring import Keyring
+from lms_rt.services.audit import Audit
 from lms_rt.services.audit_check import AuditCheck
-from tests.services.test_audit import KEY, Place, told
+from tests.services.test_audit import KEY, Place, aged, told
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -56,3 +58,56 @@ async def test_what_was_tried_by_a_forgotten_key_holds_and_nothing_behind_it(pla
     assert told(await without_former.check()) == [("forged", 3, 3)]
     await without_former.sign_anew()
     assert told(await without_former.check()) == []
+
+
+# --- retention ---
+
+
+async def made_old(before: Any, upto: int, *, is_hashed: bool) -> None:
+    """Records that say that they are older than they are; hashed anew, one behind the other, or as they were."""
+    previous = "0" * 64
+    for seq in range(1, upto + 1):
+        row = await AuditRecord.find_at(seq)
+        assert row is not None
+        row |= {"at": before - timedelta(days=1), "previous_hash": previous}
+        previous = record_hash(row) if is_hashed else row["hash"]
+        await AuditRecord.rows().replace_one({"_id": seq}, {**row, "hash": previous})
+
+
+@pytest.mark.parametrize("is_hashed", [False, True], ids=["as they were", "hashed anew"])
+async def test_what_was_made_old_is_not_taken_away(
+    place: Place, caplog: pytest.LogCaptureFixture, *, is_hashed: bool
+) -> None:
+    await place.filled(8)
+    before = place.clock.now() - timedelta(days=730)
+    await made_old(before, 5, is_hashed=is_hashed)
+    assert await place.check.cut(before, limit=100) == 0
+    assert len(await place.rows()) == 8
+    assert "stay" in caplog.text
+    assert await place.found() != []
+
+
+async def test_what_was_made_old_goes_with_what_is(place: Place) -> None:
+    """In front of one that holds and is too old, everything is: what was changed keeps nothing for ever."""
+    before = await aged(place, 4, 3)
+    await made_old(before - timedelta(days=400), 2, is_hashed=False)
+    await AuditRecord.rows().delete_one({"_id": 3})
+    assert await place.check.cut(before, limit=100) == 3
+    assert [row["_id"] for row in await place.rows()] == [5, 6, 7]
+    assert await place.found() == []
+
+
+async def test_records_by_a_forgotten_key_go_when_the_chain_leads_on(place: Place) -> None:
+    before = await aged(place, 4, 2)
+    rotated = AuditChain(Keyring("a newer key", (KEY,)))
+    await Audit(clock=place.clock, chain=rotated).append(place.intent("usr_later"))
+    assert told(await AuditCheck(clock=place.clock, chain=rotated).check()) == []
+    later = AuditCheck(clock=place.clock, chain=AuditChain(Keyring("a newer key")))
+    kept = await AuditRecord.find_at(5)
+    assert kept is not None
+    await AuditRecord.rows().update_one({"_id": 5}, {"$set": {"previous_hash": "1" * 64}})
+    assert await later.cut(before, limit=100) == 0
+    await AuditRecord.rows().replace_one({"_id": 5}, kept)
+    assert await later.cut(before, limit=2) == 2
+    assert await later.cut(before, limit=100) == 2
+    assert told(await later.check()) == []
