@@ -51,7 +51,7 @@ class MailLinks:
         return max(1, math.ceil((issued.expires_at - self._clock.now()) / timedelta(minutes=1)))
 
 
-def address_proved(write: Write, user_id: str) -> Intent:
+def address_proved(write: Write, user_id: str, *also_changed: str) -> Intent:
     """What is told when a link of a mail was followed: the account's address is its owner's."""
-    told = {"user_id": user_id, "changed": ["email_verified_at"]}
+    told = {"user_id": user_id, "changed": ["email_verified_at", *also_changed]}
     return event(write, "user_updated", n=0, channels=[], data=told, record="user.updated")

@@ -122,9 +122,7 @@ class PasswordResets:
             told = AtMoment(at=now).model_dump(mode="json")
             intents.append(job(write, "mail.send", {"template": "password_changed", "user_id": user.id, "data": told}))
         unset: tuple[str, ...] = ()
-        if (
-            user.email_verified_at is None
-        ):  # until now nobody has shown that the address is theirs: who set it up may be a stranger
+        if user.email_verified_at is None:  # whoever set this account up, it need not be who has the mailbox
             unset = ("mfa", "mfa_pending")
             fields |= {"email_verified_at": now, "mfa_enabled": False}
             intents += self._of_proving(write, user)
