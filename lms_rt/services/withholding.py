@@ -18,6 +18,8 @@ ERASED_DOMAIN = "erased.invalid"
 _OWNER_IDS = ("id", "user_id", "student_id")
 _MAKER_IDS = ("instructor_id", "author_id", "created_by")
 _NAMES = ("full_name", "student_name", "instructor_name", "author_name")
+_FOR_MACHINES = frozenset({"id", "kind", "link", "role", "status"})
+_FOR_MACHINES_ENDS = ("_at", "_id", "_url")
 _FIELDS: Mapping[str, Any] = {
     **dict.fromkeys(_NAMES, WITHHELD),
     "metadata": {},
@@ -48,20 +50,27 @@ class Leaving:
 
     def is_named_in(self, text: str) -> bool:
         """Does their address or whole name stand in it?"""
-        folded = text.casefold()
-        return any(word.casefold() in folded for word in self._words())
+        return any(word.search(text) for word in self._words())
 
-    def _words(self) -> list[str]:
+    def _words(self) -> list[re.Pattern[str]]:
         # One that is shorter stands in too much else; wherever an id says whose it is, it goes all the same.
         name = [self.full_name] if len(self.full_name) > 3 and self.full_name != WITHHELD else []
         addresses = [address for address in self.addresses if not address.endswith(ERASED_DOMAIN)]
-        return [*sorted(addresses, key=len, reverse=True), *name]
+        return [
+            *(_whole(one, r"[\w.+-]", r"[\w-]|\.\w") for one in sorted(addresses, key=len, reverse=True)),
+            *(_whole(one, r"\w", r"\w") for one in name),
+        ]
 
     def without_words(self, text: str) -> str:
         """The text without them."""
         for word in self._words():
-            text = re.sub(re.escape(word), WITHHELD, text, flags=re.IGNORECASE)
+            text = word.sub(WITHHELD, text)
         return text
+
+
+def _whole(word: str, not_before: str, not_behind: str) -> re.Pattern[str]:
+    """It alone, however it is spelt: who is called Anna takes nothing from a Johanna."""
+    return re.compile(f"(?<!{not_before}){re.escape(word)}(?!{not_behind})", re.IGNORECASE)
 
 
 def erased_address(user_id: str) -> str:
@@ -75,10 +84,19 @@ def withheld(value: Any, leaving: Leaving) -> Any:
         return leaving.without_words(value)
     if isinstance(value, Mapping):
         fields = _fields_to_blank(value, leaving)
-        return {name: fields[name] if name in fields else withheld(one, leaving) for name, one in value.items()}
+        kept = {name for name, one in value.items() if isinstance(one, str) and _is_for_machines(name)}
+        return {
+            name: fields[name] if name in fields else one if name in kept else withheld(one, leaving)
+            for name, one in value.items()
+        }
     if isinstance(value, list | tuple):
         return [withheld(one, leaving) for one in value]
     return value
+
+
+def _is_for_machines(name: str) -> bool:
+    """Links, ids and the like hold no words: a name that happens to stand in one was chosen to break it."""
+    return name in _FOR_MACHINES or name.endswith(_FOR_MACHINES_ENDS)
 
 
 def _fields_to_blank(value: Mapping[str, Any], leaving: Leaving) -> Mapping[str, Any]:

@@ -88,3 +88,24 @@ def test_signs_in_a_name_are_only_signs() -> None:
 def test_who_was_erased_before_names_nobody() -> None:
     gone = Leaving("usr_mona", WITHHELD, GONE, GONE)
     assert withheld({"text": f"{WITHHELD} and so on"}, gone) == {"text": f"{WITHHELD} and so on"}
+
+
+@pytest.mark.parametrize(
+    ("called", "address", "text"),
+    [
+        ("Anna", "a@b.co", "Johanna and Annabel wrote"),
+        ("Nobody", "a@b.co", "aa@b.co, x.a@b.co, a@b.com and a@b.co.uk"),
+    ],
+)
+def test_others_whose_name_or_address_holds_theirs_keep_it(called: str, address: str, text: str) -> None:
+    leaving = Leaving("usr_x", called, address, address)
+    assert withheld(text, leaving) == text
+    assert not leaving.is_named_in(text)
+    assert withheld(f"{called}, <{address}>.", leaving) == f"{WITHHELD}, <{WITHHELD}>."
+
+
+@pytest.mark.parametrize("called", ["https", "/courses", "student"])
+def test_nobody_breaks_the_links_of_others_by_what_they_are_called(called: str) -> None:
+    said = {"link": "/courses/1", "accept_url": "https://school/invite", "role": "student", "student_name": called}
+    leaving = Leaving("usr_x", called, "x@example.org", "x@example.org")
+    assert withheld(said, leaving) == {**said, "student_name": WITHHELD}
