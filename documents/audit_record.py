@@ -15,6 +15,8 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from documents.base import Row
 
 _DUPLICATE = 11000
+_BEYOND = 2**53
+"""No place is as high. What has such a one, or none that is a number, is no record: it stands in nobody's way."""
 
 
 class AuditRecord(Document):
@@ -96,7 +98,12 @@ class AuditRecord(Document):
     @classmethod
     async def find_last(cls) -> Row | None:
         """The record at the highest place."""
-        return await cls.rows().find_one({}, sort=[("_id", DESCENDING)])
+        return await cls.rows().find_one({"_id": {"$gt": 0, "$lt": _BEYOND}}, sort=[("_id", DESCENDING)])
+
+    @classmethod
+    async def has_others(cls) -> bool:
+        """Is there anything besides that is no record?"""
+        return await cls.rows().find_one({"_id": {"$not": {"$gt": 0, "$lt": _BEYOND}}}, {"_id": 1}) is not None
 
     @classmethod
     async def find_at(cls, seq: int) -> Row | None:
@@ -106,12 +113,13 @@ class AuditRecord(Document):
     @classmethod
     async def find_stretch(cls, *, after: int, limit: int) -> list[Row]:
         """Records behind a place, oldest first."""
-        return await cls.rows().find({"_id": {"$gt": after}}).sort("_id", ASCENDING).limit(limit).to_list(length=limit)
+        which = {"_id": {"$gt": after, "$lt": _BEYOND}}
+        return await cls.rows().find(which).sort("_id", ASCENDING).limit(limit).to_list(length=limit)
 
     @classmethod
     async def find_newest(cls, which: Row, *, before: int | None, limit: int) -> list[Row]:
         """Records that fit, from before a place (None: from the end), newest first."""
-        asked = {**which, "_id": {"$lt": before}} if before is not None else which
+        asked = {**which, "_id": {"$gt": 0, "$lt": _BEYOND if before is None else min(before, _BEYOND)}}
         return await cls.rows().find(asked).sort("_id", DESCENDING).limit(limit).to_list(length=limit)
 
     @classmethod

@@ -73,16 +73,17 @@ class AuditChain:
 
     def is_record(self, record: Row) -> bool | None:
         """Did we sign this record? None: its key is none that we know any more, the chain alone speaks for it."""
-        return self._is_signed(record, f"record\x1f{record['_id']}\x1f{record['hash']}")
+        return self._is_signed(record, f"record\x1f{record['_id']}\x1f{record.get('hash')}")
 
     def is_intact(self, record: Row) -> bool | None:
         """Is this record what it was when we signed it, its time too? None: its hash holds, and its key is not known."""
-        return self.is_record(record) if record_hash(record) == record["hash"] else False
+        return self.is_record(record) if _is_hashed(record) else False
 
     def _is_signed(self, row: Row, message: str) -> bool | None:
-        if row["key_id"] not in self._keys:
+        key_id, signature = str(row.get("key_id")), str(row.get("signature"))
+        if key_id not in self._keys:
             return None
-        return hmac.compare_digest(self._signed(row["key_id"], message), row["signature"])
+        return hmac.compare_digest(self._signed(key_id, message).encode(), signature.encode())
 
     def _signed(self, key_id: str, message: str) -> str:
         return hmac.digest(self._keys[key_id], message.encode(), "sha256").hex()
@@ -96,6 +97,14 @@ def record_hash(record: Row) -> str:
     """SHA-256 over the members of a record in their order, as JSON; the time is in milliseconds."""
     members = [to_ms(record[name]) if name == "at" else record[name] for name in _HASHED]
     return hashlib.sha256(encode(members)).hexdigest()
+
+
+def _is_hashed(record: Row) -> bool:
+    """Is the hash that of the record? What is no record at all has none."""
+    try:
+        return bool(record_hash(record) == record["hash"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
 
 
 # --- trying a stretch ---
@@ -128,19 +137,22 @@ class Walk:
             self.findings.append(Finding(kind=kind, first_seq=first, last_seq=first if last is None else last))
 
     def _follow_one(self, record: Row) -> None:
-        seq: int = record["_id"]
+        seq, hash_ = record["_id"], str(record.get("hash"))
+        if not isinstance(seq, int):
+            self.find("changed", self.place.seq)
+            return
         if seq > self.place.seq + 1:
             self.find("missing" if self.seen else "front_missing", self.place.seq + 1, seq - 1)
-        elif record["previous_hash"] != self.place.hash:
+        elif record.get("previous_hash") != self.place.hash:
             self.find("unlinked", seq)
-        if record_hash(record) != record["hash"]:
+        if not _is_hashed(record):
             self.find("changed", seq)
         elif not self._is_ours(record):
             self.find("forged", seq)
         if seq in self.watched:
-            self.hashes[seq] = record["hash"]
+            self.hashes[seq] = hash_
         self.seen += 1
-        self.place = Link(seq, record["hash"])
+        self.place = Link(seq, hash_)
 
     def _is_ours(self, record: Row) -> bool:
         is_signed = self.chain.is_record(record)

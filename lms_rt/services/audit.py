@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import math
 from collections.abc import Sequence
 from typing import Any, Unpack
 
@@ -117,18 +118,18 @@ class Audit:
             head = await AuditMark.find_mark(HEAD)
         if head is not None and self._chain.is_mark(HEAD, head):
             return head, await self._end_behind(Link(head["seq"], head["hash"]))
-        return head, Link() if last is None else Link(last["_id"], last["hash"])
+        return head, Link() if last is None else Link(int(last["_id"]), str(last.get("hash")))
 
     async def _end_behind(self, end: Link) -> Link:
         """The end from the head on: nothing that is not ours is built on, nor its place taken, so that it stays to be seen."""
         while rows := await AuditRecord.find_stretch(after=end.seq, limit=MAX_BATCH):
             for row in rows:
-                if row["_id"] != end.seq + 1:
+                if not end.seq < row["_id"] <= end.seq + 1:
                     return end
                 is_ours = self._chain.is_record(row) is True
                 if not is_ours:
                     _log.error("a record of the audit log is none of ours: python3 run.py verify-audit")
-                end = Link(row["_id"], row["hash"] if is_ours else end.hash)
+                end = Link(math.ceil(row["_id"]), row["hash"] if is_ours else end.hash)
         return end
 
     async def _move_head(self, head: Row | None, place: Link) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import math
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -64,7 +65,7 @@ class AuditCheck:
         """What the last check found, and whether the newest records and the head hold now."""
         kept, head = await AuditMark.find_mark(VERDICT), await AuditMark.find_mark(HEAD)
         rows = (await AuditRecord.find_newest({}, before=None, limit=GLANCE))[::-1]
-        begin = Link(rows[0]["_id"] - 1, rows[0]["previous_hash"]) if rows else Link()
+        begin = Link(int(rows[0]["_id"]) - 1, str(rows[0].get("previous_hash"))) if rows else Link()
         watched = frozenset() if head is None else frozenset({head["seq"]})
         walk = Walk(self._chain, begin, watched, await self._known_until(head))
         walk.follow(rows)
@@ -83,7 +84,7 @@ class AuditCheck:
         """
         last = await AuditRecord.find_last()
         rows = await AuditRecord.find_stretch(after=0, limit=limit)
-        gone = list(itertools.takewhile(lambda row: row["at"] < before and last is not None and row != last, rows))
+        gone = list(itertools.takewhile(lambda row: _is_before(row, before) and row != last, rows))
         end = await self._really_old(gone)
         if end is None or not await self._mark_cut(_link_to(end)):
             return 0
@@ -126,8 +127,12 @@ class AuditCheck:
         """Follow to the end; the first place that is there, 0 if none is."""
         first_seq = 0
         while rows := await AuditRecord.find_stretch(after=walk.place.seq, limit=PAGE):
-            first_seq = first_seq or rows[0]["_id"]
+            first_seq = first_seq or int(rows[0]["_id"])
             await asyncio.to_thread(walk.follow, rows)
+            if walk.place.seq < rows[-1]["_id"]:  # which is between two places, and was found
+                walk.place = Link(math.ceil(rows[-1]["_id"]), walk.place.hash)
+        if await AuditRecord.has_others():
+            walk.find("forged", 0)
         return first_seq
 
     def _try_marks(self, walk: Walk, head: Row | None, cut: Row | None) -> None:
@@ -196,8 +201,13 @@ def _try_place(walk: Walk, place: Link) -> None:
         walk.find("tail_differs", place.seq)
 
 
+def _is_before(record: Row, moment: datetime) -> bool:
+    at = record.get("at")
+    return isinstance(at, datetime) and at < moment
+
+
 def _link_to(record: Row) -> Link:
-    return Link(record["_id"], record["hash"])
+    return Link(record["_id"], str(record.get("hash")))
 
 
 def _link(mark: Row | None) -> Link:

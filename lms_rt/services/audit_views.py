@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pydantic import ValidationError
+
 from documents.audit_beside import AuditReason
 from documents.audit_record import AuditRecord
 from documents.base import Row
@@ -29,10 +31,11 @@ class AuditLog:
         equal = {name: value for name in _EQUAL if (value := getattr(query, name)) is not None}
         which = AuditRecord.asked_for(equal, since=query.since, until=query.until)
         rows = await AuditRecord.find_newest(which, before=_place(query.after), limit=query.limit + 1)
-        shown = rows[: query.limit]
+        shown = [row for row in rows[: query.limit] if _is_record(row)]  # the check says what else there is
         reasons = await AuditReason.texts_of([row["event_id"] for row in shown if row["reason_hash"]])
         items = [_view(row, reasons.get(row["event_id"])) for row in shown]
-        return AuditPage(items=items, next=items[-1].id if len(rows) > query.limit else None, limit=query.limit)
+        next_ = str(rows[query.limit - 1]["_id"]) if len(rows) > query.limit else None
+        return AuditPage(items=items, next=next_, limit=query.limit)
 
     async def state(self, actor: Actor) -> AuditState:
         """Does the chain hold?"""
@@ -50,6 +53,14 @@ class AuditLog:
         ids = {one for record in records for one in (record.actor_id, record.impersonator_id, record.target_id) if one}
         found = await names_of(one for one in ids if one.startswith("usr_"))
         return {user_id: row["full_name"] for user_id, row in found.items() if row.get("full_name")}
+
+
+def _is_record(row: Row) -> bool:
+    try:
+        AuditRecord.model_validate(row)
+    except ValidationError:
+        return False
+    return True
 
 
 def _view(row: Row, reason: str | None) -> AuditView:

@@ -9,10 +9,15 @@ import pytest
 
 from documents.audit_record import AuditRecord
 from documents.base import Row
+from documents.enums import Role
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.audit import AuditQuery
 from lms_rt.security.audit_chain import AuditChain, record_hash
 from lms_rt.security.keyring import Keyring
+from lms_rt.security.permissions import permissions_of
 from lms_rt.services.audit import Audit
 from lms_rt.services.audit_check import AuditCheck
+from lms_rt.services.audit_views import AuditLog
 from tests.services.test_audit import KEY, Place, aged, told
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -111,3 +116,33 @@ async def test_records_by_a_forgotten_key_go_when_the_chain_leads_on(place: Plac
     assert await later.cut(before, limit=2) == 2
     assert await later.cut(before, limit=100) == 2
     assert told(await later.check()) == []
+
+
+# --- what is no record at all ---
+
+NO_RECORDS: dict[str, tuple[Row, tuple[str, int, int]]] = {
+    "a text for a place": ({"_id": "x"}, ("forged", 0, 0)),
+    "the highest place there can be": ({"_id": 2**63 - 1, "event_id": "aud_x"}, ("forged", 0, 0)),
+    "a place far away": ({"_id": 2**52, "event_id": "aud_x"}, ("changed", 2**52, 2**52)),
+    "a place between two": ({"_id": 2.5, "event_id": "aud_x", "at": None}, ("changed", 2, 2)),
+    "the next place, and nothing else": ({"_id": 4}, ("changed", 4, 4)),
+    "a signature of other signs": (
+        {"_id": 4, "key_id": AuditChain(Keyring(KEY)).key_id, "signature": "é"},
+        ("changed", 4, 4),
+    ),
+}
+
+
+@pytest.mark.parametrize("put", NO_RECORDS)
+async def test_what_is_no_record_is_found_and_stands_in_nobodys_way(place: Place, put: str) -> None:
+    row, wanted = NO_RECORDS[put]
+    await place.filled(3)
+    await AuditRecord.rows().insert_one(dict(row))
+    await place.another().append(place.intent("usr_later"))
+    assert wanted in await place.found()
+    await place.check.glance()
+    await place.check.cut(place.clock.now(), limit=100)
+    log = AuditLog(check=place.check)
+    admin = Actor("usr_ada", Role.ADMIN, permissions_of(Role.ADMIN, []))
+    shown = (await log.list(admin, AuditQuery())).items
+    assert "usr_later" in [one.target_id for one in shown]
