@@ -14,6 +14,7 @@ from typing import Any
 from config.settings import Settings
 from config.settings_runtime import CHANGEABLE, adopt, description_of
 from documents.base import Row
+from documents.enums import Role
 from documents.runtime_setting import THE_ONE, RuntimeSetting
 from lms_rt.bus.base import Bus, Interrupted, Listening, Receiver, Word
 from lms_rt.clock import Clock
@@ -25,6 +26,7 @@ from lms_rt.contracts.outbox import Write, audit, effect
 from lms_rt.errors import Refused
 from lms_rt.realtime.projections import wait_until
 from lms_rt.security.access.operating import require_operator
+from lms_rt.security.access.users import refuse_beyond
 from lms_rt.services.contended import until_written
 from lms_rt.services.course_edits import refuse_other_version
 from lms_rt.services.relay import Relay
@@ -32,6 +34,7 @@ from lms_rt.services.relay import Relay
 LOOK_SECONDS = 30.0
 TOLD = "settings.told"
 """The name of the effect: the nodes are told."""
+_OPEN_TO_INSTRUCTORS = "allow_public_role_registration"
 _NOTHING: Row = {"values": {}, "version": 1, "updated_at": None}
 
 _log = logging.getLogger(__name__)
@@ -98,6 +101,7 @@ class RuntimeSettings(Receiver[Word]):
             kept = await RuntimeSetting.find_changed() or _NOTHING
             refuse_other_version(kept["version"], expected_version)
             values = self._after(kept["values"], given)
+            self._refuse_beyond(actor, kept["values"], values)
             return kept if values == kept["values"] else await self._write(actor, kept, values)
 
         kept = await until_written(step)
@@ -113,6 +117,12 @@ class RuntimeSettings(Receiver[Word]):
             for name, value in wanted.items()
             if name in CHANGEABLE and value is not None and (name not in given or value != self._configured[name])
         }
+
+    def _refuse_beyond(self, actor: Actor, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """Refuse to let anybody become an instructor who could make nobody one: it would be a way to be one."""
+        was, is_to_be = ({**self._configured, **values}[_OPEN_TO_INSTRUCTORS] for values in (before, after))
+        if is_to_be and not was:
+            refuse_beyond(actor, Role.INSTRUCTOR, ())
 
     async def _write(self, actor: Actor, kept: Row, values: Row) -> Row | None:
         at = self._clock.now()
