@@ -1,4 +1,7 @@
-"""Who was shut out stays out, whatever they or others do at the same moment; and the school keeps an administrator. On both lanes."""
+"""Who was shut out stays out, whatever they or others do at the same moment, and the school keeps an administrator.
+
+Nobody comes by more than they hold, neither in somebody's place nor by a setting. On both lanes.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
 from documents import erasing
 from documents.audit_record import AuditRecord
@@ -21,6 +26,7 @@ from lms_rt.security.permissions import permissions_of
 from lms_rt.services import admin_users
 from tests.clients import Visitor
 from tests.house import PASSWORD, House
+from tests.working import PATIENCE_SECONDS
 
 
 async def back(house: House, who: Visitor) -> Visitor:
@@ -207,3 +213,54 @@ async def test_what_is_taken_back_is_so_though_the_account_moved_meanwhile(
     user = await User.find_by_id(second.user_id)
     assert user is not None
     assert (user.role, user.is_active, user.full_name) == (Role.ADMIN, True, "Anew")
+
+
+# --- who acts in somebody's place ---
+
+
+async def clerk_of(house: House, *permissions: str) -> Visitor:
+    """Somebody who is no administrator, and holds these permissions of their own."""
+    clerk = await house.student()
+    path = f"/admin/users/{clerk.user_id}"
+    await (await house.admin()).ok("PATCH", path, json={"permissions": list(permissions)})
+    return clerk
+
+
+async def acting(house: House, by: Visitor, as_whom: Visitor) -> Visitor:
+    """Somebody who acts in another's place."""
+    path = f"/admin/users/{as_whom.user_id}/impersonate"
+    stand_in = await house.visitor()
+    stand_in.take(await by.ok("POST", path, json={"reason": "They asked for help"}))
+    return stand_in
+
+
+@pytest.mark.parametrize("given", [{"role": "instructor"}, {"permissions": ["audit:view"]}])
+async def test_who_acts_for_somebody_does_not_grow_with_them(house: House, given: dict[str, object]) -> None:
+    admin, pupil = await house.admin(), await house.student()
+    clerk = await clerk_of(house, "impersonate")
+    stand_in, helper = await acting(house, clerk, pupil), await acting(house, admin, pupil)
+    url = f"ws{house.address.removeprefix('http')}/ws?ticket={await stand_in.ticket()}"
+    async with connect(url, subprotocols=[Subprotocol("lms.v1.json")], compression=None, proxy=None) as socket:
+        await socket.recv()
+        await admin.ok("PATCH", f"/admin/users/{pupil.user_id}", json=given)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await socket.wait_closed()
+    assert (await stand_in.refused(401, "GET", "/users/me"))["code"] == "token_revoked"
+    await pupil.ok("GET", "/users/me")
+    await helper.ok("GET", "/users/me")
+
+
+# --- settings ---
+
+
+async def test_who_makes_nobody_an_instructor_lets_nobody_become_one(house: House) -> None:
+    admin, clerk = await house.admin(), await clerk_of(house, "settings:manage")
+    name = "ALLOW_PUBLIC_ROLE_REGISTRATION"
+    await clerk.ok("PATCH", "/admin/settings", json={name: False})
+    for value in (True, None):  # in the house that is what is configured
+        assert (await clerk.refused(403, "PATCH", "/admin/settings", json={name: value}))["code"] == "forbidden"
+    assert house.services.settings.allow_public_role_registration is False
+    await clerk.ok("PATCH", "/admin/settings", json={"RETENTION_EVENTS_DAYS": 31})
+    await admin.ok("PATCH", "/admin/settings", json={name: None, "RETENTION_EVENTS_DAYS": None})
+    await clerk.ok("PATCH", "/admin/settings", json={name: True})  # it is already
+    assert house.services.settings.allow_public_role_registration is True
