@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
-from pymongo import IndexModel
+from pymongo import ASCENDING, IndexModel
 
 from documents.base import Record, Row
 
@@ -36,7 +36,10 @@ class Session(Record):
         """Collection and indexes."""
 
         name = "sessions"
-        indexes: ClassVar = [IndexModel("user_id"), IndexModel("impersonator_id", sparse=True)]
+        indexes: ClassVar = [
+            IndexModel([("user_id", ASCENDING), ("revoked_at", ASCENDING), ("last_used_at", ASCENDING)]),
+            IndexModel("impersonator_id", sparse=True),
+        ]
 
     @classmethod
     async def add(cls, session: Session) -> None:
@@ -79,10 +82,16 @@ class Session(Record):
         return bool(result.matched_count)
 
     @classmethod
-    async def rows_of_user(cls, user_id: str) -> list[Row]:
-        """All families of this person that are still kept, ended ones too."""
-        wanted = {"revoked_at": 1, "idle_until": 1, "absolute_until": 1, "last_used_at": 1, "impersonator_id": 1}
-        return [row async for row in cls.rows().find({"user_id": user_id}, wanted)]
+    async def ids_alive(cls, user_id: str, now: datetime) -> list[str]:
+        """The families of this person that have neither ended nor run out, those too in which somebody acts for them."""
+        return [row["_id"] async for row in cls.rows().find(_alive(user_id, now), {"_id": 1})]
+
+    @classmethod
+    async def own_beyond(cls, user_id: str, now: datetime, *, keep: str, count: int, limit: int) -> list[str]:
+        """Of the person's own that are alive, but the one to `keep`: those beyond so many, the latest used first."""
+        which: Row = {**_alive(user_id, now), "impersonator_id": {"$exists": False}, "_id": {"$ne": keep}}
+        found = cls.rows().find(which, {"_id": 1}).sort([("last_used_at", -1), ("_id", -1)]).skip(count).limit(limit)
+        return [row["_id"] for row in await found.to_list(length=limit)]
 
     @classmethod
     async def page_of_user(
@@ -90,11 +99,8 @@ class Session(Record):
     ) -> tuple[list[Row], int]:
         """The person's own sessions that hold, the latest used first, and how many there are."""
         which: Row = {
-            "user_id": user_id,
-            "revoked_at": {"$exists": False},
+            **_alive(user_id, now),
             "impersonator_id": {"$exists": False},
-            "idle_until": {"$gt": now},
-            "absolute_until": {"$gt": now},
             "proved_ms": {"$gt": proved_after_ms},
         }
         found = cls.rows().find(which).sort([("last_used_at", -1), ("_id", -1)]).skip(skip).limit(limit)
@@ -128,12 +134,30 @@ class Session(Record):
         return await cls.rows().find_one(which, {"_id": 1}) is not None
 
     @classmethod
-    async def forget_ended(cls, before: datetime, *, limit: int) -> int:
-        """Remove some that were over before then, one way or another; how many."""
-        ends = ("revoked_at", "idle_until", "absolute_until")
-        return await cls.forget_some({"$or": [{end: {"$lt": before}} for end in ends]}, limit=limit)
+    async def forget_ended(cls, before: datetime, *, limit: int, user_id: str = "") -> int:
+        """Remove some (of this person) that were over before then, one way or another; how many."""
+        which: Row = {"$or": [{end: {"$lt": before}} for end in ("revoked_at", "idle_until", "absolute_until")]}
+        return await cls.forget_some({"user_id": user_id, **which} if user_id else which, limit=limit)
+
+    @classmethod
+    async def forget_beyond(cls, user_id: str, now: datetime, *, count: int, limit: int) -> None:
+        """Remove some of this person's that have ended, beyond so many that ended last."""
+        which: Row = {"user_id": user_id, "revoked_at": {"$lte": now}}
+        found = cls.rows().find(which, {"_id": 1}).sort("revoked_at", -1).skip(count).limit(limit)
+        if ids := [row["_id"] for row in await found.to_list(length=limit)]:
+            await cls.forget(ids)
 
     @classmethod
     async def forget(cls, session_ids: list[str]) -> None:
-        """Remove families that ended long ago."""
+        """Remove families that have ended."""
         await cls.rows().delete_many({"_id": {"$in": session_ids}})
+
+
+def _alive(user_id: str, now: datetime) -> Row:
+    """What has neither ended nor run out."""
+    return {
+        "user_id": user_id,
+        "revoked_at": {"$exists": False},
+        "idle_until": {"$gt": now},
+        "absolute_until": {"$gt": now},
+    }

@@ -16,6 +16,11 @@ from lms_rt.security.tokens import Impersonator, RefreshTokens
 GRACE = timedelta(seconds=10)
 """So long the token before the current one gets the current one again: two tabs, or a reply that was lost."""
 
+MAX_ENDED = 200
+"""So many of an account's sessions that have ended are kept, those that ended last."""
+_AT_ONCE = 50
+"""So many at most are ended, or forgotten, by one sign-in; the next one goes on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Device:
@@ -145,8 +150,8 @@ class Families:
 
     async def end_all(self, user_id: str, *, keep: str = "") -> list[str]:
         """End every family of this person but the one to `keep`; the ids of those that were alive."""
-        now, rows = self._clock.now(), await Session.rows_of_user(user_id)
-        return await self._end_each(row["_id"] for row in rows if _is_alive(row, now) and row["_id"] != keep)
+        alive = await Session.ids_alive(user_id, self._clock.now())
+        return await self._end_each(session_id for session_id in alive if session_id != keep)
 
     async def end_acting(self, impersonator_id: str, session_id: str | None) -> list[tuple[str, str]]:
         """End the sessions in which this person acts for others, from one of theirs or (None) any: whose they were, and they."""
@@ -159,12 +164,11 @@ class Families:
             raise Refused(Code.TOKEN_REVOKED)
 
     async def _end_surplus(self, user_id: str, now: datetime, *, keep: str) -> list[str]:
-        rows = await Session.rows_of_user(user_id)
-        others = [row for row in rows if _is_alive(row, now) and row["_id"] != keep and "impersonator_id" not in row]
-        others.sort(key=lambda row: (row["last_used_at"], row["_id"]), reverse=True)
-        if long_over := [row["_id"] for row in rows if _ended_at(row) < now - self._lives.kept]:
-            await Session.forget(long_over)
-        return await self._end_each(row["_id"] for row in others[self._max_per_user - 1 :])
+        """Nothing here may grow with how often somebody signs in: all of it happens each time."""
+        surplus = await Session.own_beyond(user_id, now, keep=keep, count=self._max_per_user - 1, limit=_AT_ONCE)
+        await Session.forget_ended(now - self._lives.kept, limit=_AT_ONCE, user_id=user_id)
+        await Session.forget_beyond(user_id, now, count=MAX_ENDED, limit=_AT_ONCE)
+        return await self._end_each(surplus)
 
     async def _end_each(self, session_ids: Iterable[str]) -> list[str]:
         return [session_id for session_id in session_ids if await self.end(session_id)]
@@ -185,10 +189,4 @@ class Families:
 
 
 def _is_alive(row: Row, now: datetime) -> bool:
-    return "revoked_at" not in row and now < _ended_at(row)
-
-
-def _ended_at(row: Row) -> datetime:
-    """When it ended, or will without being used."""
-    end: datetime = min(row["idle_until"], row["absolute_until"])
-    return min(end, row["revoked_at"]) if "revoked_at" in row else end
+    return "revoked_at" not in row and now < min(row["idle_until"], row["absolute_until"])

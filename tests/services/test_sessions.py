@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from documents.session import Session
 from documents.user import User
 from lms_rt.contracts.controls import SESSION_REVOKED
 from lms_rt.errors import Code, Refused
+from lms_rt.security.sessions import MAX_ENDED
 from lms_rt.storage.mongo import OpenDatabase
 from tests.services.people import People, open_people
 
@@ -163,6 +165,42 @@ async def test_sessions_that_ended_long_ago_are_forgotten(people: People) -> Non
     people.clock.advance(2 * DAY)
     await people.sign_in()
     assert await Session.rows().count_documents({}) == 2
+
+
+async def test_of_what_ended_an_account_leaves_so_much_and_no_more(people: People) -> None:
+    """Or whoever signs in to their own account without end slows down every sign-in after it."""
+    tokens = await people.join()
+    (row,) = [row async for row in Session.rows().find({})]
+    await people.join("omar@example.org", "Omar Said")
+    ended = [
+        {**row, "_id": f"fam_ended{number:03}", "revoked_at": row["created_at"] + timedelta(seconds=number)}
+        for number in range(MAX_ENDED + 60)
+    ]
+    await Session.rows().insert_many(ended)
+    people.clock.advance(3600)
+    for _ in range(3):
+        await people.sign_in()
+    left = [row["_id"] async for row in Session.rows().find({"revoked_at": {"$exists": True}})]
+    assert sorted(left) == [row["_id"] for row in ended[60:]]
+    assert await Session.rows().count_documents({}) == MAX_ENDED + 5
+    assert await people.refresh_refusal(tokens.refresh_token) is None
+
+
+async def test_a_sign_in_reads_nothing_of_what_ended(people: People) -> None:
+    tokens = await people.join()
+    alive = people.sessions.session_of(tokens.refresh_token)
+    (row,) = [row async for row in Session.rows().find({})]
+    now, earlier = people.clock.now(), people.clock.now() - timedelta(days=1)
+    others: tuple[dict[str, Any], ...] = (
+        {"revoked_at": now},
+        {"idle_until": earlier},
+        {"absolute_until": earlier},
+        {"impersonator_id": "usr_x"},
+    )
+    await Session.rows().insert_many([{**row, "_id": f"fam_{n}", **more} for n, more in enumerate(others)])
+    assert set(await Session.ids_alive(tokens.user.id, now)) == {"fam_3", alive}
+    assert await Session.own_beyond(tokens.user.id, now, keep="fam_new", count=0, limit=9) == [alive]
+    assert await Session.own_beyond(tokens.user.id, now, keep=alive, count=0, limit=9) == []
 
 
 async def test_how_long_ended_sessions_are_kept_can_be_set(settings: Settings, database: OpenDatabase) -> None:
