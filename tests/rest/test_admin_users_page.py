@@ -191,6 +191,15 @@ async def test_an_account_is_closed_and_opened_again(house: House, admin: Reader
     assert await recorded(lina.user_id) == ["user.deactivate", "user.change"]
 
 
+async def test_who_left_by_themself_is_kept_out_for_good(house: House, admin: Reader) -> None:
+    lina = await house.student("Lina Leaving")
+    await lina.ok("DELETE", "/users/me", json={"password": PASSWORD})
+    assert "can still sign in and keep the account" in (await admin.opened(f"/{lina.user_id}")).text
+    assert "The account is closed." in (await admin.sent(f"/{lina.user_id}", "/close")).text
+    user = await account(lina)
+    assert (user.may_sign_in, user.erase_at is not None) == (False, True)
+
+
 async def test_a_lock_is_lifted(house: House, admin: Reader) -> None:
     lina, stranger = await house.student(), await house.visitor()
     wrong = {"email": lina.user["email"], "password": "wrong horse battery staple"}
