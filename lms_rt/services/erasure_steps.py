@@ -13,7 +13,7 @@ from documents.base import Record
 from documents.enrollment import Enrollment
 from documents.enums import JobState, QuestionType
 from documents.event_record import EventRecord
-from documents.export import Export
+from documents.export import Export, file_ids_of
 from documents.idempotency import IdempotencyRecord
 from documents.job import Job
 from documents.notification import Notification
@@ -186,8 +186,8 @@ async def exports(ground: Ground) -> None:
     """The files first: a row without its file is seen, a file without its row is not."""
     while page := await Export.find_of(ground.leaving.user_id, limit=erasing.PAGE):
         for row in page:
-            if row.get("file_id"):
-                await ground.files.remove(row["file_id"])
+            for file_id in file_ids_of(row):
+                await ground.files.remove(file_id)
         removed = await erasing.remove_all(Export, erasing.of_ids([row["_id"] for row in page]))
         if not removed:
             return

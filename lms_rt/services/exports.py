@@ -6,12 +6,12 @@ One at a time: whoever asks while one is being made is given that one. What is i
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from datetime import datetime, timedelta
 
 from config.settings import Settings
 from documents.base import Row
-from documents.export import OPEN, Export
+from documents.export import OPEN, Export, file_ids_of
 from documents.user import User
 from lms_rt.clock import Clock, rfc3339
 from lms_rt.contracts.actor import Actor
@@ -20,7 +20,7 @@ from lms_rt.contracts.mails import ExportReady
 from lms_rt.contracts.outbox import Write, event, job
 from lms_rt.contracts.privacy import EXPORT_URL, ExportView
 from lms_rt.errors import Code, Refused
-from lms_rt.ids import derived_id, new_id, random_token
+from lms_rt.ids import derived_id, new_id
 from lms_rt.services.archive import archived
 from lms_rt.services.contended import until_written
 from lms_rt.services.export_parts import Sources, entries_of
@@ -110,14 +110,14 @@ class Exports:
 
     async def build(self, export_id: str) -> None:
         """Make it, and tell; again after a crash, from the beginning. One that was made or given up is left alone."""
-        if not await Export.begin(export_id, self._clock.now()):
+        row = await Export.begin(export_id, self._clock.now())
+        if row is None:
             return
-        row = await Export.find_row(export_id)
-        user = None if row is None else await User.find_by_id(row["user_id"])
+        user = await User.find_by_id(row["user_id"])
         if user is None or user.erasing_at is not None:
             await self.give_up(export_id)
             return
-        file_id = f"{export_id}{random_token(6).lower().translate(_PLAIN)}.zip"
+        *former, file_id = file_ids_of(row)
         saved = await self._files.save(file_id, archived(entries_of(self._sources, user), self._clock.now()))
         at = self._clock.now()
         expires_at = at + self._kept_for
@@ -131,12 +131,20 @@ class Exports:
         if not await Export.end(export_id, fields, at=at, intents=_told(export_id, user.id, at, expires_at)):
             await self._files.remove(file_id)
             return
+        await self._remove_files(former)
         _log.info("export %s is ready", export_id)
         await self._relay.hand_over(Export, export_id)
 
     async def give_up(self, export_id: str) -> None:
         """It will not be made: its person may ask again."""
-        await Export.end(export_id, {"status": "failed"}, at=self._clock.now())
+        row = await Export.find_row(export_id)
+        if row is not None and await Export.end(export_id, {"status": "failed"}, at=self._clock.now()):
+            await self._remove_files(file_ids_of(row))
+
+    async def _remove_files(self, file_ids: Iterable[str]) -> None:
+        """What tries left that came to nothing; one that is still written removes its own when it cannot end."""
+        for file_id in file_ids:
+            await self._files.remove(file_id)
 
     # --- retention ---
 
@@ -150,20 +158,15 @@ class Exports:
         before = min(before, self._clock.now() - self._kept_for - STALE)
         rows = await Export.find_before(before, limit=limit)
         for row in rows:
-            if row.get("file_id"):
-                await self._files.remove(row["file_id"])
+            await self._remove_files(file_ids_of(row))
             await Export.remove(row["_id"])
         if rows:
             return len(rows)
         left = await self._files.find_ids(before=before, limit=limit)
         named = await Export.find_named(left)
         unnamed = [file_id for file_id in left if file_id.startswith(f"{PREFIX}_") and file_id not in named]
-        for file_id in unnamed:
-            await self._files.remove(file_id)
+        await self._remove_files(unnamed)
         return len(unnamed)
-
-
-_PLAIN = str.maketrans("", "", "-_")
 
 
 def _told(export_id: str, user_id: str, at: datetime, expires_at: datetime) -> list[Row]:

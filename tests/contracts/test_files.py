@@ -97,6 +97,40 @@ async def test_removed_it_is_gone_with_all_its_pieces_and_again_is_as_good(
     assert await everything_left(engine, settings, database) == 0
 
 
+async def left_by_a_crash(files: FileStore, engine: str, settings: Settings, database: OpenDatabase) -> None:
+    """What a process leaves that dies while it writes: nothing is undone."""
+    if engine == "embedded":
+        directory = settings.lms_data_dir / UPLOADS_NAME
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / f".begun-{FILE}-abcdefgh").write_bytes(b"half")
+        return
+    for number in range(2):
+        await database.motor["files.chunks"].insert_one({"files_id": FILE, "n": number, "data": b"half"})
+
+
+async def test_what_a_crash_left_goes_with_its_id(
+    files: FileStore, engine: str, settings: Settings, database: OpenDatabase
+) -> None:
+    await left_by_a_crash(files, engine, settings, database)
+    await files.remove("exp_on.zip")
+    assert await everything_left(engine, settings, database) > 0
+    await files.remove(FILE)
+    assert await everything_left(engine, settings, database) == 0
+
+
+async def test_what_a_crash_left_is_found_when_it_is_old(
+    files: FileStore, engine: str, settings: Settings, database: OpenDatabase
+) -> None:
+    await left_by_a_crash(files, engine, settings, database)
+    await files.save("exp_whole.zip", chunks(b"x"))
+    assert await files.find_ids(before=Clock().now() - timedelta(minutes=1), limit=10) == []
+    left = await files.find_ids(before=Clock().now() + timedelta(minutes=1), limit=10)
+    assert sorted(left) == (["exp_whole.zip"] if engine == "embedded" else [FILE, "exp_whole.zip"])
+    for file_id in left:
+        await files.remove(file_id)
+    assert await everything_left(engine, settings, database) == 0
+
+
 async def test_old_ones_are_found_and_young_ones_are_not(files: FileStore) -> None:
     now = Clock().now()
     for number in range(3):

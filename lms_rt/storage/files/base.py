@@ -39,11 +39,11 @@ class FileStore(ABC):
 
     @abstractmethod
     async def remove(self, file_id: str) -> None:
-        """Let it be gone; again does nothing."""
+        """Let it be gone, and what a crash left of it; again does nothing."""
 
     @abstractmethod
     async def find_ids(self, *, before: datetime, limit: int) -> list[str]:
-        """Some of the files that were saved before then."""
+        """Some of the files that were saved before then; what a crash left half written then is among them, or is removed."""
 
     @abstractmethod
     async def ping(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
+from bson import ObjectId
 from gridfs.errors import NoFile
 from motor.motor_asyncio import AsyncIOMotorDatabase, AsyncIOMotorGridFSBucket
 
@@ -54,9 +55,16 @@ class GridFiles(FileStore):
             await self._bucket.delete(checked_id(file_id))
 
     async def find_ids(self, *, before: datetime, limit: int) -> list[str]:
-        """By the time of their saving, as our clock told it."""
-        rows = self._database[f"{BUCKET}.files"].find({"metadata.saved_at": {"$lt": before}}, {"_id": 1}).limit(limit)
-        return [row["_id"] for row in await rows.to_list(length=limit)]
+        """By the time of their saving, as our clock told it; what has no row, by the time in the ids of its chunks."""
+        files, chunks = self._database[f"{BUCKET}.files"], self._database[f"{BUCKET}.chunks"]
+        rows = await files.find({"metadata.saved_at": {"$lt": before}}, {"_id": 1}).limit(limit).to_list(length=limit)
+        found = [row["_id"] for row in rows]
+        for file_id in await chunks.distinct("files_id", {"_id": {"$lt": ObjectId.from_datetime(before)}}):
+            if len(found) >= limit:
+                break
+            if await files.find_one({"_id": file_id}, {"_id": 1}) is None:
+                found.append(file_id)
+        return found
 
     async def ping(self) -> None:
         """Does the collection answer?"""

@@ -52,8 +52,8 @@ class LocalFiles(FileStore):
                 yield chunk
 
     async def remove(self, file_id: str) -> None:
-        """Unlink it."""
-        await asyncio.to_thread((self._directory / checked_id(file_id)).unlink, missing_ok=True)
+        """Unlink it, and what was begun under this id: whoever still writes there cannot put it in its place."""
+        await asyncio.to_thread(self._unlink, checked_id(file_id))
 
     async def find_ids(self, *, before: datetime, limit: int) -> list[str]:
         """By the time of their last writing. What a crash left half written is removed on the way."""
@@ -74,6 +74,10 @@ class LocalFiles(FileStore):
                 elif path.is_file() and len(found) < limit:
                     found.append(path.name)
         return found
+
+    def _unlink(self, name: str) -> None:
+        for path in (self._directory / name, *self._directory.glob(f"{_BEGUN}{name}-*")):
+            path.unlink(missing_ok=True)
 
     def _probe(self) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
