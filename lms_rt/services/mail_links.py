@@ -20,6 +20,7 @@ from lms_rt.services.jobs import Jobs
 from lms_rt.services.later import Later
 
 _MINUTE_MS = 60_000
+HOUR_MS = 60 * _MINUTE_MS
 
 
 class MailLinks:
@@ -40,11 +41,13 @@ class MailLinks:
 
         self.later.put(f"the mail {template}", order)
 
-    async def order(self, template: str, user_id: str, data: dict[str, Any] | None = None) -> None:
-        """Have a mail sent to somebody; asked for again within the same minute it is the same one."""
-        minute = str(self._clock.now_ms() // _MINUTE_MS)
+    async def order(
+        self, template: str, user_id: str, data: dict[str, Any] | None = None, *, once_in_ms: int = _MINUTE_MS
+    ) -> None:
+        """Have a mail sent to somebody; asked for again within the same minute (or hour …) it is the same one."""
+        moment = str(self._clock.now_ms() // once_in_ms)
         args = {"template": template, "user_id": user_id, "data": data or {}}
-        await self._jobs.put(derived_id("job", template, user_id, minute), "mail.send", args)
+        await self._jobs.put(derived_id("job", template, user_id, moment), "mail.send", args)
 
     def minutes_left(self, issued: Issued) -> int:
         """As a mail says it: how long its link holds from now on."""

@@ -10,7 +10,7 @@ from lms_rt.contracts.accounts import RegistrationDraft, TokensView
 from lms_rt.errors import Code, Refused
 from lms_rt.security.sessions import UNKNOWN_DEVICE, Device
 from lms_rt.services.accounts import Accounts, NewAccount
-from lms_rt.services.mail_links import MailLinks
+from lms_rt.services.mail_links import HOUR_MS, MailLinks
 
 
 class Registration:
@@ -37,4 +37,4 @@ class Registration:
             return
         owner = await User.find_by_email_key(account.email_key)
         if owner is not None:
-            await self._links.order("registration_existing", owner.id)
+            await self._links.order("registration_existing", owner.id, once_in_ms=HOUR_MS)

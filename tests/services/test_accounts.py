@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from config.settings import Settings
 from documents.enums import Role
+from documents.job import Job
 from documents.user import User
 from lms_rt.contracts.accounts import (
     ProfileChange,
@@ -40,6 +41,19 @@ async def me(people: People, tokens: TokensView) -> Actor:
 
 
 # --- registering ---
+
+
+async def test_an_owner_hears_once_an_hour_that_somebody_registers(settings: Settings, database: OpenDatabase) -> None:
+    """Or strangers could fill any mailbox that has an account."""
+    async with open_people(settings.model_copy(update={"registration_hides_existing": True})) as people:
+        people.clock.advance(3600 - people.clock.now_ms() / 1000 % 3600)
+        await people.registration.register(draft())
+        await people.later.settled()
+        for minutes in (2, 2, 40, 30):
+            people.clock.advance(minutes * 60)
+            await people.registration.register(draft())
+            await people.later.settled()
+        assert await Job.rows().count_documents({"args.template": "registration_existing"}) == 2
 
 
 async def test_who_registers_is_a_student_and_signed_in(people: People) -> None:
