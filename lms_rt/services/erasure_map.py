@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from documents import erasing
 from documents.announcement import Announcement
 from documents.attempt import Attempt
 from documents.audit_beside import AuditMark, AuditReason, AuditSalt
@@ -58,6 +59,12 @@ class MapRow:
 
 def _removed(document: type[Record], stays: str, exported: str) -> MapRow:
     return MapRow(document, "removed", stays, exported, partial(steps.remove_own, document))
+
+
+async def _sessions(ground: Ground) -> None:
+    """Their own, and those in which they acted in somebody's place: these hold their device and address."""
+    which = erasing.any_of(("user_id", "impersonator_id"), ground.leaving.user_id)
+    await erasing.remove_all(Session, which)
 
 
 _OF_THE_SCHOOL = "holds nobody"
@@ -114,7 +121,7 @@ ERASURE_MAP: tuple[MapRow, ...] = (
     MapRow(IdempotencyRecord, "removed", "nothing", _MACHINERY, steps.idempotency),
     MapRow(SentMail, "removed", "nothing", "not shown: a development server's alone", steps.sent_mails),
     MapRow(SpareTicket, "removed", "nothing", _MACHINERY, steps.spare_tickets),
-    _removed(Session, "nothing", "sessions.json"),
+    MapRow(Session, "removed", "nothing", "sessions.json", _sessions),
     _removed(Instructor, "nothing", "instructor.json"),
     MapRow(Export, "removed", "nothing, nor the file", "not shown: it is this", steps.exports),
     MapRow(

@@ -16,6 +16,7 @@ from documents.enrollment import Enrollment
 from documents.event_record import EventRecord
 from documents.job import Job
 from documents.sent_mail import SentMail
+from documents.session import Session
 from documents.ticket import SpareTicket
 from documents.webhook import Webhook
 from documents.webhook_delivery import WebhookDelivery
@@ -151,8 +152,11 @@ async def _waiting(user_id: str) -> None:
 
 
 async def _beside(user_id: str, attempt_id: str, course_id: str) -> None:
-    """A ticket, a kept mail, a review, a receiver's reply, a webhook."""
+    """A ticket, a kept mail, a review, a receiver's reply, a webhook, and a session in somebody else's place."""
     now = Clock().now()
+    acted = {"user_id": "usr_somebody", "impersonator_id": user_id, "device": PROGRAM, "address": NETWORK}
+    moments = dict.fromkeys(("created_at", "rotated_at", "last_used_at", "idle_until", "absolute_until"), now)
+    await Session.rows().insert_one({"_id": "fam_acted", **acted, **moments, "proved_ms": 0, "generation": 1})
     await SpareTicket.rows().insert_one(
         {"_id": "spare", "facts": {"user_id": user_id, "n": NOTE}, "expires_ms": 1 << 50}
     )
