@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,7 +21,6 @@ from lms_rt.bus.base import WakeUps
 from lms_rt.contracts import jobs
 from lms_rt.contracts.jobs import QUEUES, Queue, TaskKind
 from lms_rt.services.background import running
-from lms_rt.services.jobs import SKEW
 from workers.tasks import TASKS
 from workers.tasks.base import Perform
 from workers.worker import Worker
@@ -31,6 +30,9 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS = 20
 """Nothing here is judged by how long it takes; what is not done within this time is not done."""
+
+
+_STEP = timedelta(milliseconds=50)
 
 
 class HouseBell(WakeUps):
@@ -90,7 +92,7 @@ async def _left(services: Services) -> list[str]:
             row = await document.rows().find_one({"outbox_at": {"$lte": services.clock.now()}}, {"outbox": 1})
             if row is not None:
                 return [f"outbox of {row['_id']}: {row.get('outbox')}"]
-    soon = services.clock.now() + SKEW  # the clock of a node follows that of Redis, and may step back a little
+    soon = services.clock.now() + _STEP  # the clock of a node follows that of Redis, and may step back a little
     waiting = {"state": JobState.WAITING.value, "due_at": {"$lte": soon}}
     # One question: a job that fails goes from one state to the other and back, between two it could be seen in neither.
     row = await Job.rows().find_one({"$or": [waiting, {"state": JobState.RUNNING.value}]})

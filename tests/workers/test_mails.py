@@ -11,6 +11,7 @@ import pytest
 
 from documents.enums import JobState
 from documents.user import User
+from lms_rt.contracts.jobs import Retries
 from lms_rt.contracts.letters import Sender
 from lms_rt.contracts.mails import MASK
 from lms_rt.gateways.smtp import MailServer, SmtpPostman
@@ -34,6 +35,16 @@ async def school(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 @pytest.fixture
 async def reader(school: MailSchool) -> Reader:
     return await school.reader()
+
+
+@pytest.fixture(autouse=True)
+def whole_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No wait is drawn so short that it is over before a test has looked."""
+
+    def whole(retries: Retries, failures: int) -> float | None:
+        return retries.waits_seconds[failures - 1] if failures <= len(retries.waits_seconds) else None
+
+    monkeypatch.setattr(Retries, "wait_seconds", whole)
 
 
 # --- mails that come ---
