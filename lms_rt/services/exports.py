@@ -31,6 +31,7 @@ TASK = "exports.build"
 STALE = timedelta(days=1)
 """Nobody is at work on it any more: the next request begins another."""
 PREFIX = "exp"
+_FORMER = 100
 
 _log = logging.getLogger(__name__)
 
@@ -132,6 +133,7 @@ class Exports:
             await self._files.remove(file_id)
             return
         await self._remove_files(former)
+        await self._forget_former(user.id, export_id)
         _log.info("export %s is ready", export_id)
         await self._relay.hand_over(Export, export_id)
 
@@ -140,6 +142,13 @@ class Exports:
         row = await Export.find_row(export_id)
         if row is not None and await Export.end(export_id, {"status": "failed"}, at=self._clock.now()):
             await self._remove_files(file_ids_of(row))
+
+    async def _forget_former(self, user_id: str, newest_id: str) -> None:
+        """Nobody is handed an older one: it would lie there until its time is over, and as many as were asked for."""
+        for row in await Export.find_of(user_id, limit=_FORMER):
+            if row["_id"] != newest_id and "outbox_at" not in row:
+                await self._remove_files(file_ids_of(row))
+                await Export.remove(row["_id"])
 
     async def _remove_files(self, file_ids: Iterable[str]) -> None:
         """What tries left that came to nothing; one that is still written removes its own when it cannot end."""

@@ -152,6 +152,20 @@ async def test_while_one_is_made_asking_again_gives_that_one(house: House) -> No
     assert (await student.ok("GET", "/users/me/export"))["id"] == third["id"]
 
 
+async def test_an_older_copy_goes_when_a_newer_one_is_there(house: House) -> None:
+    student, other = await house.student(), await house.student()
+    kept = await exported(house, other)
+    made = [await exported(house, student) for _ in range(3)]
+    left = [row async for row in Export.rows().find({"user_id": student.user_id})]
+    assert [row["_id"] for row in left] == [made[-1]["id"]]
+    far = Clock().now() + timedelta(days=1)
+    files = await house.services.files.find_ids(before=far, limit=500)
+    assert [one for one in files if one.startswith((made[0]["id"], made[1]["id"]))] == []
+    assert (await unpacked(student))["account.json"][0]["id"] == student.user_id
+    assert (await unpacked(other))["account.json"][0]["id"] == other.user_id
+    assert (await other.ok("GET", "/users/me/export"))["id"] == kept["id"]
+
+
 async def test_asked_for_at_once_by_all_devices_it_is_one(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     student, build, may_begin = await house.student(), house.services.exports.build, asyncio.Event()
 
