@@ -204,8 +204,8 @@ def _person(row: Row) -> Person:
 
 def _require_acting(person: Person, impersonator: Person) -> None:
     """May they act in this person's place, as things stand now? Nobody acts as an administrator, or as who may do more."""
-    is_within = impersonator.role is Role.ADMIN or person.permissions <= impersonator.permissions
-    if Permission.IMPERSONATE not in impersonator.permissions or person.role is Role.ADMIN or not is_within:
+    is_within = impersonator.role == Role.ADMIN or person.permissions <= impersonator.permissions
+    if Permission.IMPERSONATE not in impersonator.permissions or person.role == Role.ADMIN or not is_within:
         raise Refused(Code.TOKEN_REVOKED)
 
 

@@ -79,7 +79,7 @@ class Accounts:
     async def prepared(self, draft: RegistrationDraft, *, tells_taken: bool = True) -> NewAccount:
         """What somebody registers with, checked, its password hashed. Whether the address is free, `add` finds out."""
         role = Role(draft.role)
-        if role is not Role.STUDENT and not (role is Role.INSTRUCTOR and self._settings.allow_public_role_registration):
+        if role != Role.STUDENT and not (role == Role.INSTRUCTOR and self._settings.allow_public_role_registration):
             raise Refused(Code.FORBIDDEN, "An account with this role cannot be registered by oneself.")
         return await self._checked(draft.email, draft.password, draft.full_name, role, tells_taken=tells_taken)
 

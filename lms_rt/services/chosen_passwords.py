@@ -10,7 +10,7 @@ from lms_rt.security.password_rules import check_password
 def least_length(settings: Settings, role: Role) -> int:
     """How long a password of this role has to be."""
     least = settings.password_min_length
-    return least if role is Role.STUDENT else max(least, settings.password_min_length_staff)
+    return least if role == Role.STUDENT else max(least, settings.password_min_length_staff)
 
 
 def check_chosen(

@@ -148,6 +148,14 @@ async def test_security_is_kept_from_who_acts_in_ones_place(house: House, browse
 # --- the password ---
 
 
+async def test_everybody_is_told_the_length_that_holds_for_them(house: House, browser: Browser) -> None:
+    of_student = (await browser.http.get("/me/security")).text
+    assert "At least 8 characters" in of_student
+    teacher = await house.teacher()
+    async with cookie_client(house, teacher.tokens["access_token"]) as client:
+        assert "At least 12 characters" in (await client.get("/me/security")).text
+
+
 async def test_a_new_password_ends_the_other_sessions(house: House, browser: Browser) -> None:
     other = await house.visitor()
     await other.sign_in(browser.email, PASSWORD)

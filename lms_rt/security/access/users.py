@@ -59,7 +59,7 @@ def refuse_beyond(actor: Actor, role: Role, own: Iterable[str]) -> None:
     """Refuse where this role with these permissions of its own may do more than the actor, or is an administrator's."""
     if actor.is_admin:
         return
-    if role is Role.ADMIN or not permissions_of(role, own) <= actor.permissions:
+    if role == Role.ADMIN or not permissions_of(role, own) <= actor.permissions:
         raise Refused(Code.FORBIDDEN, "They may do more than you.")
 
 
