@@ -1,86 +1,34 @@
-"""What every page shares: who reads it, in which language and theme, how it is shown, and what it says when it cannot.
+"""What every page does before and instead of showing itself: who may see it, where its form came from, what a fault looks like.
 
 A page handler declares `access`, asks services for views, and ends with `self.show(Screen(...), name=value)`. It never
-parses JSON and never decides a rule.
+parses JSON and never decides a rule. How pages look is `looks.py`, `page_forms.py` and `screens.py`.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
-from zoneinfo import ZoneInfo
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel
 from tornado.web import HTTPError, RequestHandler
 
-from handlers.exchange import this_exchange
-from handlers.origins import Origins
 from handlers.rest.access import Access, refuse_impersonator
-from handlers.rest.calls import Cookie
 from handlers.rest.errors import problem_of, status_of
 from handlers.rest.limits import Limits, limit_headers, refuse_too_many
-from handlers.web.assets import assets
-from handlers.web.navigation import home_path_of, links_of
-from handlers.web.presentation import Reader, csrf_input, environment
-from handlers.web.translation import DIRECTIONS, LANGUAGES, Language, Translator, chosen_language
+from handlers.web.paths import KEEP_PATH, is_own_path, sign_in_path
+from handlers.web.screens import Screen, ScreenHandler, shape
 from lms_rt.contracts.actor import STRANGER, Actor
 from lms_rt.errors import Code, Refused
-from lms_rt.security.csrf import STRANGERS
 from lms_rt.security.rate_limits import LimitClass
 
-if TYPE_CHECKING:
-    from lms_rt.bootstrap import Services
+__all__ = ["KEEP_PATH", "MissingPage", "PageHandler", "Screen", "is_own_path", "shape", "sign_in_path"]
 
-YEAR_DAYS = 365
-THEMES = ("system", "light", "dark")
 _VERBS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-_ELSEWHERE = frozenset({"cross-site", "same-site"})
-_SHEETS = ("app.css", "components.css")
 _log = logging.getLogger("lms_rt.web")
 
 
-@dataclass(frozen=True, slots=True)
-class Screen:
-    """One page to show: its template, the parts of its title ("Page", "Course"; the site follows), what its scripts get.
-
-    `data` becomes `page.data` in scripts; `groups` are the groups of the catalogue whose words they need (besides
-    "client"); `scripts` and `sheets` are names in static/.
-    """
-
-    template: str
-    title: tuple[str, ...] = ()
-    data: Mapping[str, Any] = field(default_factory=dict)
-    groups: tuple[str, ...] = ()
-    scripts: tuple[str, ...] = ("shell.js",)
-    sheets: tuple[str, ...] = ()
-
-
-def shape(view: BaseModel) -> dict[str, Any]:
-    """A view as REST shows it: what templates and page data are written against (`15-shapes`)."""
-    return view.model_dump(mode="json")
-
-
-def is_own_path(path: str) -> bool:
-    """Is it a path on this site, which somebody may be sent on to?"""
-    parts = urlsplit(path)
-    return path.startswith("/") and not path.startswith(("//", "/\\")) and not parts.netloc and path.isprintable()
-
-
-def sign_in_path(path: str) -> str:
-    """Where to sign in and come back to a path."""
-    return "/signin" if path in {"", "/"} else f"/signin?next={quote(path, safe='/')}"
-
-
-KEEP_PATH = "/me/keep"
-"""Where whoever has closed their account is sent."""
-
-
-class PageHandler(RequestHandler):
+class PageHandler(ScreenHandler):
     """One page. Subclasses declare `access` and write `get` (and `post` for forms that work without scripts).
 
     They also declare `is_own_alone`, if nobody may see it in another's place, and by `limit` the class that its form
@@ -91,25 +39,7 @@ class PageHandler(RequestHandler):
     is_own_alone: ClassVar[bool] = False
     is_for_leaving: ClassVar[bool] = False
     limit: ClassVar[str] = ""
-    actor: Actor = STRANGER
-    language: Language = "en"
-    theme: str = "system"
-    unread: int = 0
-    has_shell: ClassVar[bool] = True
-    _csrf_token: str = ""
     _limit_headers: Mapping[str, str] = MappingProxyType({})
-
-    @property
-    def services(self) -> Services:
-        """The services of this process."""
-        services: Services = self.settings["services"]
-        return services
-
-    @property
-    def t(self) -> Translator:
-        """Words in the page's language."""
-        wants_arabic = self.get_cookie("lms_digits") == "arab" and self.language == "ar"
-        return Translator(self.language, "arab" if wants_arabic else "latn")
 
     def set_default_headers(self) -> None:
         """Nothing of a page is kept by anybody. (The guards are on every response: `handlers/headers.py`.)"""
@@ -159,11 +89,6 @@ class PageHandler(RequestHandler):
             self.set_header(header, value)
         refuse_too_many(charge)
 
-    @property
-    def has_bell(self) -> bool:
-        """Is there a shell, and somebody to be told something?"""
-        return self.has_shell and not (self.actor.is_stranger or self.actor.is_leaving)
-
     async def find_actor(self) -> Actor:
         """Who the session cookie says it is; a stranger when there is none that is valid."""
         token = self.get_cookie(self.cookie_name("lms_access"))
@@ -176,141 +101,6 @@ class PageHandler(RequestHandler):
                 raise
             return STRANGER
         return actor
-
-    def cookie_name(self, name: str) -> str:
-        """The name of a session cookie, which over HTTPS carries a prefix that pins it to this host."""
-        return f"__Host-{name}" if self.services.settings.cookie_secure else name
-
-    def choose_looks(self) -> None:
-        """Language and theme, by the query, else the cookie, else the browser."""
-        wish, theme = self.get_query_argument("lang", ""), self.get_query_argument("theme", "")
-        self.language = chosen_language(
-            wish, self.get_cookie("lms_lang", "") or "", self.request.headers.get("Accept-Language", "")
-        )
-        if wish in DIRECTIONS:
-            self.keep("lms_lang", wish)
-        if theme in THEMES:
-            self.keep("lms_theme", theme)
-        chosen = theme or self.get_cookie("lms_theme", "") or ""
-        self.theme = chosen if chosen in THEMES else "system"
-        self.set_header("Content-Language", self.language)
-
-    def keep(self, name: str, value: str) -> None:
-        """Remember a wish of this browser for a year, where scripts may change it."""
-        is_secure = self.request.protocol == "https"
-        self.set_cookie(name, value, expires_days=YEAR_DAYS, samesite="Lax", secure=is_secure)
-
-    def write_cookie(self, cookie: Cookie) -> None:
-        """Set a cookie as REST describes it."""
-        self.set_cookie(**cookie.arguments())
-
-    # --- forms without scripts ---
-
-    @property
-    def form_token(self) -> str:
-        """The token of this page's forms: bound to the session, sent back in the form and in its own cookie."""
-        if not self._csrf_token:
-            sent = self.get_cookie("lms_form") or ""
-            csrf, session = self.services.sessions.csrf, self._form_session
-            is_good = csrf.is_valid(session, cookie=sent, sent=sent)
-            self._csrf_token = sent if is_good else csrf.issue(session)
-            if not is_good:
-                is_secure = self.request.protocol == "https"
-                self.set_cookie("lms_form", self._csrf_token, httponly=True, samesite="Lax", secure=is_secure)
-        return self._csrf_token
-
-    @property
-    def _form_session(self) -> str:
-        return self.actor.session_id or STRANGERS
-
-    def check_form(self) -> None:
-        """Refuse a form that did not come from a page of this session."""
-        self.refuse_other_site()
-        sent, cookie = self.get_body_argument("csrf", ""), self.get_cookie("lms_form")
-        if not self.services.sessions.csrf.is_valid(self._form_session, cookie=cookie, sent=sent):
-            raise Refused(Code.CSRF_FAILED)
-
-    def refuse_other_site(self) -> None:
-        """Refuse what a page of another site posts: a sibling domain could toss in a cookie that fits its form's token."""
-        site, origin = self.request.headers.get("Sec-Fetch-Site", ""), self.request.headers.get("Origin", "null")
-        is_foreign = origin != "null" and not Origins(self.services.settings).is_allowed(self.request)
-        if site in _ELSEWHERE or (not site and is_foreign):
-            raise Refused(Code.CSRF_FAILED)
-
-    def field(self, name: str) -> str:
-        """A field of a posted form, or the empty text."""
-        return self.get_body_argument(name, "", strip=False)[:10_000]
-
-    # --- showing ---
-
-    def show(self, screen: Screen, **values: Any) -> None:
-        """Render and send the page."""
-        title = " · ".join(part for part in (*screen.title, self.services.settings.project_name) if part)
-        scripts = (*screen.scripts, "bell.js") if self.has_bell else screen.scripts
-        context = self._context() | {
-            "page_title": title,
-            "page_data": self._page_data(screen),
-            "scripts": scripts,
-            "modules": assets().imports_of(scripts),
-            "sheets": (*_SHEETS, *screen.sheets),
-        }
-        self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(environment().get_template(screen.template).render(context | values))
-
-    def with_query(self, **changes: str | int | None) -> str:
-        """The same address with other values in its query; None takes one out."""
-        pairs = dict(parse_qsl(self.request.query))
-        for name in ("lang", "theme"):
-            pairs.pop(name, None)
-        pairs.update({name: str(value) for name, value in changes.items() if value is not None})
-        kept = {name: value for name, value in pairs.items() if changes.get(name, "") is not None and value}
-        return self.request.path + (f"?{urlencode(kept)}" if kept else "")
-
-    def _context(self) -> dict[str, Any]:
-        others = [code for code, _ in LANGUAGES if code != self.language]
-        return {
-            "t": self.t,
-            "language": self.language,
-            "other_language": others[0],
-            "languages": LANGUAGES,
-            "direction": DIRECTIONS[self.language],
-            "theme": self.theme,
-            "reader": Reader(self.t, self._zone()),
-            "actor": self.actor,
-            "unread": self.unread,
-            "links": links_of(self.actor, self.request.path),
-            "home_path": home_path_of(self.actor),
-            "sign_in_path": sign_in_path(self.request.uri or "/"),
-            "is_sign_in_page": False,
-            "site_name": self.services.settings.project_name,
-            "asset": assets().path,
-            "with_query": self.with_query,
-            "csrf_field": lambda: csrf_input(self.form_token),
-        }
-
-    def _zone(self) -> tzinfo:
-        try:
-            return ZoneInfo(self.get_cookie("lms_zone", "") or "UTC")
-        except (ValueError, OSError, KeyError):
-            return UTC
-
-    def _page_data(self, screen: Screen) -> dict[str, Any]:
-        actor = self.actor
-        role = actor.role.value if actor.role else None
-        user = None if actor.is_stranger else {"id": actor.user_id, "full_name": actor.full_name, "role": role}
-        return {
-            "language": self.language,
-            "direction": DIRECTIONS[self.language],
-            "digits": self.t.digits,
-            "release": assets().release,
-            "assets": f"/static/{assets().release}/",
-            "user": user,
-            "site_name": self.services.settings.project_name,
-            "server_time_ms": self.services.clock.now_ms(),
-            "csrf_cookie": self.cookie_name("lms_csrf"),
-            "messages": self.t.groups(("client", *screen.groups)),
-            "data": dict(screen.data),
-        }
 
     # --- when it cannot be shown ---
 
@@ -336,11 +126,6 @@ class PageHandler(RequestHandler):
         """Where a refusal says when to come again, its page does."""
         if (seconds := refused.data.get("retry_after_seconds")) is not None:
             self.set_header("Retry-After", str(seconds))
-
-    @property
-    def request_id(self) -> str:
-        """The id under which the log knows this request."""
-        return this_exchange().request_id
 
     @property
     def allowed(self) -> tuple[str, ...]:
