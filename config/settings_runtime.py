@@ -41,6 +41,11 @@ def kind_of(name: str) -> Any:
     return Settings.model_fields[name].rebuild_annotation()
 
 
+def defaults() -> dict[str, Any]:
+    """What holds by itself, by the names in the environment; secrets masked."""
+    return Settings.model_construct().masked()
+
+
 def description_of(name: str) -> str:
     """What a setting does."""
     return Settings.model_fields[name].description or ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, create_model
 
@@ -57,13 +58,20 @@ class AdminStatsView(View):
 class SettingView(View):
     """One setting by the name that it has in the environment.
 
-    `value` holds now, secrets masked; `configured` is what the environment (or the default) says.
+    `value` holds now, secrets masked; `configured` is what the environment (or the default) says. `source` is where `value`
+    is from: changed here, given for this installation, or the default. The bounds (`least`, `most`, `choices`) are those of
+    settings that can be changed here.
     """
 
     name: str
     value: Any
     configured: Any
+    default: Any
+    source: Literal["changed", "given", "default"]
     description: str
+    least: int | None = None
+    most: int | None = None
+    choices: list[str] | None = None
     is_changed: bool
     is_changeable: bool
 
@@ -91,3 +99,11 @@ SettingsChange: type[Change] = create_model(
     __doc__="Settings that are to hold from now on, on all nodes; null lets what the environment says hold again.",
     **_changeable(),
 )
+
+
+@cache
+def bounds_of(name: str) -> dict[str, Any]:
+    """What a setting that can be changed here may be: the members `least`, `most` and `choices` of its view."""
+    either = SettingsChange.model_json_schema(by_alias=False)["properties"][name]["anyOf"]
+    schema = next(one for one in either if one.get("type") != "null")
+    return {"least": schema.get("minimum"), "most": schema.get("maximum"), "choices": schema.get("enum")}

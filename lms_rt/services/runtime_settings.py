@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from config.settings import Settings
-from config.settings_runtime import CHANGEABLE, adopt, description_of
+from config.settings_runtime import CHANGEABLE, adopt, defaults, description_of
 from documents.base import Row
 from documents.enums import Role
 from documents.runtime_setting import THE_ONE, RuntimeSetting
 from lms_rt.bus.base import Bus, Interrupted, Listening, Receiver, Word
 from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
-from lms_rt.contracts.admin import AdminSettingsView, SettingsChange, SettingView
+from lms_rt.contracts.admin import AdminSettingsView, SettingsChange, SettingView, bounds_of
 from lms_rt.contracts.base import Change, read_model
 from lms_rt.contracts.controls import SETTINGS_CHANGED
 from lms_rt.contracts.outbox import Write, audit, effect
@@ -162,17 +162,25 @@ class RuntimeSettings(Receiver[Word]):
         return taken
 
     def _view(self, kept: Row) -> AdminSettingsView:
-        shown = self._settings.masked()
+        shown, default = self._settings.masked(), defaults()
         names = [*CHANGEABLE, *(name.lower() for name in shown if name.lower() not in CHANGEABLE)]
         settings = [
             SettingView(
                 name=name.upper(),
                 value=shown[name.upper()],
                 configured=self._configured.get(name, shown[name.upper()]),
+                default=default[name.upper()],
+                source=self._source_of(name, kept["values"]),
                 description=description_of(name),
                 is_changed=name in kept["values"],
                 is_changeable=name in CHANGEABLE,
+                **(bounds_of(name) if name in CHANGEABLE else {}),
             )
             for name in names
         ]
         return AdminSettingsView(settings=settings, version=kept["version"], updated_at=kept["updated_at"])
+
+    def _source_of(self, name: str, changed: Mapping[str, Any]) -> Literal["changed", "given", "default"]:
+        if name in changed:
+            return "changed"
+        return "given" if name in self._settings.model_fields_set else "default"
