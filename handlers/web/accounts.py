@@ -8,11 +8,12 @@ from handlers.rest.access import PUBLIC
 from handlers.rest.errors import status_of
 from handlers.rest.session_cookies import cleared_cookies, cookie_names, device_cookie, session_cookies
 from handlers.web.base import PageHandler, Screen, is_own_path
-from handlers.web.navigation import home_path_of
+from handlers.web.navigation import home_path_by, home_path_of
 from lms_rt.contracts.accounts import RegistrationDraft, SignInDraft, TokensView
 from lms_rt.contracts.base import field_errors
 from lms_rt.contracts.mfa import MfaRequiredView, required_of
 from lms_rt.errors import Code, FieldError, Refused
+from lms_rt.security.permissions import permissions_of
 from lms_rt.security.sessions import Device
 
 _SHEETS = ("pages.css",)
@@ -53,7 +54,7 @@ class EntrancePage(PageHandler):
         if "nu-arab" in tokens.user.locale:
             self.keep("lms_digits", "arab")
         path = self.get_argument("next", "")
-        home = "/home" if tokens.user.role == "student" else "/teach"
+        home = home_path_by(permissions_of(tokens.user.role, tokens.user.permissions))
         self.redirect(path if is_own_path(path) else home, status=303)
 
     def _show_form(

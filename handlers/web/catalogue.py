@@ -10,6 +10,7 @@ from lms_rt.contracts.base import PageQuery
 from lms_rt.contracts.courses import CourseDetailView, CourseQuery
 from lms_rt.contracts.enrollments import EnrollmentDraft, EnrollmentView
 from lms_rt.errors import Code, Refused
+from lms_rt.security.access.courses import teaches
 
 CARDS = 12
 _SHEETS = ("pages.css",)
@@ -74,7 +75,7 @@ class CoursePage(PageHandler):
 
     async def _show(self, course: CourseDetailView, refusal: Refused | None = None) -> None:
         enrollment = await present_enrollment(self, course)
-        is_teacher = self.actor.is_admin or course.instructor_id == self.actor.user_id
+        is_teacher = teaches(self.actor, course)
         shown = None if enrollment is None else shape(enrollment)
         screen = Screen(
             "course.html",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from handlers.rest.access import needs
 from handlers.web.base import PageHandler, Screen, shape
-from handlers.web.teaching import STAFF
 from lms_rt.contracts.quizzes import QuestionQuery, QuizView
 
 ROWS = 50
@@ -16,7 +16,7 @@ _ALL_AT_ONCE = 100
 class DashboardPage(PageHandler):
     """/teach/quizzes/{id}/live."""
 
-    access = STAFF
+    access = needs("analytics:view")
 
     async def get(self, quiz_id: str) -> None:
         """Figures, who needs attention, students, questions."""

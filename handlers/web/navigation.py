@@ -1,11 +1,13 @@
-"""Where the links of the shell lead, by role. Only to pages that exist."""
+"""Where the links of the shell lead, by what somebody may do. Only to pages that exist."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from lms_rt.contracts.actor import Actor
+from lms_rt.security.access.courses import may_teach
+from lms_rt.security.permissions import Permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,14 @@ _BELOW: Mapping[str, tuple[str, ...]] = {
 def links_of(actor: Actor, path: str) -> list[Link]:
     """The links for somebody, the one of this page marked."""
     role = actor.role.value if actor.role else ""
-    links = () if actor.is_leaving else (*_for_admins(actor, role), *_BY_ROLE.get(role, ()))
+    links = () if actor.is_leaving else (*_for_admins(actor, role), *_of_role(actor, role))
     return [Link(link.path, link.words, link.icon, _is_current(link.path, path)) for link in links]
+
+
+def _of_role(actor: Actor, role: str) -> tuple[Link, ...]:
+    """Those of the role, and to teaching for who may teach whatever their role."""
+    links = _BY_ROLE.get(role, ())
+    return (*links, _TEACH) if may_teach(actor) and _TEACH not in links else links
 
 
 def _for_admins(actor: Actor, role: str) -> tuple[Link, ...]:
@@ -61,7 +69,12 @@ def home_path_of(actor: Actor) -> str:
     """Where somebody starts."""
     if actor.is_stranger:
         return "/"
-    return "/teach" if actor.is_staff else "/home"
+    return home_path_by(actor.permissions)
+
+
+def home_path_by(permissions: Collection[str]) -> str:
+    """Where somebody with these permissions starts: who makes courses with their own, everybody else with learning."""
+    return "/teach" if Permission.COURSE_CREATE in permissions else "/home"
 
 
 def _is_current(link: str, path: str) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from handlers.rest.access import needs
 from handlers.web.base import PageHandler, Screen, shape
-from handlers.web.teaching import STAFF
 from lms_rt.contracts.courses import CourseDetailView
 from lms_rt.contracts.quizzes import QuestionQuery, QuizView
 from lms_rt.errors import Code, Refused
+from lms_rt.security.access.courses import teaches
 
 QUESTION_TYPES = (
     "multiple_choice",
@@ -27,13 +28,13 @@ _SHEETS = ("pages.css", "teach.css")
 class QuizPage(PageHandler):
     """What the editor's pages share: the quiz and its course, for those who teach it."""
 
-    access = STAFF
+    access = needs("quizzes:manage")
 
     async def require_own_quiz(self, quiz_id: str) -> tuple[QuizView, CourseDetailView]:
         """The quiz and its course; somebody else's is not there."""
         quiz = await self.services.quizzes.show(self.actor, quiz_id)
         course = await self.services.courses.show(self.actor, quiz.course_id)
-        if not (self.actor.is_admin or course.instructor_id == self.actor.user_id):
+        if not teaches(self.actor, course):
             raise Refused(Code.NOT_FOUND)
         return quiz, course
 

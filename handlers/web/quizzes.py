@@ -12,6 +12,7 @@ from lms_rt.clock import rfc3339
 from lms_rt.contracts.attempts import AttemptQuery
 from lms_rt.contracts.quizzes import QuizView
 from lms_rt.errors import Code, Refused
+from lms_rt.security.access.courses import teaches
 
 _SHEETS = ("pages.css",)
 
@@ -25,7 +26,7 @@ class QuizStart(PageHandler):
         """Your minutes and why, attempts left, window, rules, line check, Start or Resume."""
         quiz = await self.services.quizzes.show(self.actor, quiz_id)
         course = await self.services.courses.show(self.actor, quiz.course_id)
-        is_teacher = self.actor.is_admin or course.instructor_id == self.actor.user_id
+        is_teacher = teaches(self.actor, course)
         attempts = await self._attempts(quiz_id)
         shown = shape(quiz)
         screen = Screen(

@@ -45,6 +45,9 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[str]] = MappingProxyType(
 )
 """What a role brings. An instructor's hold for what is their own; an admin's for everything."""
 
+TEACHING = ROLE_PERMISSIONS[Role.INSTRUCTOR]
+"""Whoever holds one of these may teach: who made a course is, by them, more than a visitor there."""
+
 
 def permissions_of(role: Role, own: Iterable[str] = ()) -> frozenset[str]:
     """What somebody of this role with these permissions of their own may do."""

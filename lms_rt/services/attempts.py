@@ -34,12 +34,13 @@ from lms_rt.contracts.channels import attempt_channel, quiz_live_channel
 from lms_rt.errors import Code, Refused, invalid
 from lms_rt.realtime.timers import TimerFacts
 from lms_rt.security.access.quizzes import (
+    ATTEMPT_PERMISSIONS,
     own,
     require_attempt,
     require_own_attempt,
     require_quiz,
     require_taught_quiz,
-    teaches_course,
+    sees_attempts,
 )
 from lms_rt.services.answers import Answers
 from lms_rt.services.attempt_clock import AttemptClock
@@ -232,13 +233,13 @@ class Attempts:
         is_taught = False
         if query.quiz_id is not None:
             try:
-                await require_taught_quiz(actor, query.quiz_id)
+                await require_taught_quiz(actor, query.quiz_id, *ATTEMPT_PERMISSIONS)
                 is_taught = True
             except Refused as refused:
                 if refused.code is not Code.NOT_FOUND:
                     raise
         elif query.course_id is not None:
-            is_taught = await teaches_course(actor, query.course_id)
+            is_taught = await sees_attempts(actor, query.course_id)
         if not is_taught and not (actor.is_admin and query.student_id is not None):
             is_own = query.student_id in (None, actor.user_id)
             return {"student_id": actor.user_id} if is_own else {"_id": {"$in": []}}

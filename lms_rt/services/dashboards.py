@@ -22,6 +22,7 @@ from lms_rt.contracts.dashboards import AsOf, LiveView
 from lms_rt.errors import Refused
 from lms_rt.realtime.projections import Source
 from lms_rt.security.access.quizzes import require_taught_quiz
+from lms_rt.security.permissions import Permission
 from lms_rt.services.live_picture import LivePicture, Presence, Sitting
 
 OVERLAP_MS = 5_000
@@ -153,7 +154,7 @@ class Dashboards:
 
     async def show(self, actor: Actor, quiz_id: str) -> LiveView:
         """The whole picture as it is now, with the place of its channel read before the data."""
-        quiz = (await require_taught_quiz(actor, quiz_id)).quiz
+        quiz = (await require_taught_quiz(actor, quiz_id, Permission.ANALYTICS_VIEW)).quiz
         channel = quiz_live_channel(quiz_id)
         top = await self._bus.history.top(channel)
         picture = LivePicture(await _questions(quiz_id))

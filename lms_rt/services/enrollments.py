@@ -28,7 +28,14 @@ from lms_rt.contracts.enrollments import (
 )
 from lms_rt.contracts.outbox import Deed
 from lms_rt.errors import Code, Refused, invalid
-from lms_rt.security.access.courses import require_course, require_enrollment, require_taught_course, teaches
+from lms_rt.security.access.courses import (
+    may_teach,
+    require_course,
+    require_enrollment,
+    require_taught_course,
+    teaches,
+)
+from lms_rt.security.permissions import Permission
 from lms_rt.services import figures
 from lms_rt.services.contended import until_written
 from lms_rt.services.course_edits import refuse_other_version
@@ -148,7 +155,7 @@ class Enrollments:
 
     async def list_students(self, actor: Actor, course_id: str, query: RosterQuery) -> Page[RosterView]:
         """The roster of a course of the actor's own, with progress."""
-        course = await require_taught_course(actor, course_id)
+        course = await require_taught_course(actor, course_id, Permission.ENROLLMENTS_MANAGE)
         filter_: Row = {"course_id": course.id, **({} if query.status is None else {"status": query.status})}
         found, total = await Enrollment.page(filter_, sorting(query.sort), skip=query.skip, limit=query.page_size)
         present = [await self._edits.current(one) for one in found]
@@ -247,8 +254,8 @@ def _refuse_unpaid(course: CourseHead) -> None:
 
 
 async def _wish(actor: Actor, course: CourseHead, student_id: str | None) -> _Wish:
-    """Who is to come in; naming somebody else is for the course's staff."""
-    is_by_staff = teaches(actor, course)
+    """Who is to come in; naming somebody else is for who sees to the course's enrolments."""
+    is_by_staff = teaches(actor, course, Permission.ENROLLMENTS_MANAGE)
     if student_id in (None, actor.user_id):
         return _Wish(course, actor.user_id, actor.full_name, is_by_staff)
     if not is_by_staff:
@@ -263,7 +270,7 @@ async def _list_filter(actor: Actor, query: EnrollmentQuery) -> Row:
     asked = {"course_id": query.course_id, "student_id": query.student_id, "status": query.status}
     wanted: Row = {name: value for name, value in asked.items() if value is not None}
     is_about_others = query.course_id is not None or query.student_id not in (None, actor.user_id)
-    if not is_about_others or not actor.is_staff:
+    if not is_about_others or not may_teach(actor, Permission.ENROLLMENTS_MANAGE):
         return {"$and": [wanted, {"student_id": actor.user_id}]}
     if actor.is_admin:
         return wanted

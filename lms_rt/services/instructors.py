@@ -1,6 +1,7 @@
 """Teachers: what they say of themselves, what everybody may see of them, and how their courses get on.
 
-A teacher is whoever has that role, and an administrator with a published course. Whose account is closed is not there.
+A teacher is whoever has that role, and whoever else may teach and has a published course. Whose account is closed is not
+there.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from lms_rt.contracts.instructors import (
 )
 from lms_rt.contracts.outbox import Write, audited
 from lms_rt.errors import Code, Refused
+from lms_rt.security.permissions import TEACHING, permissions_of
 from lms_rt.services.contended import until_written
 from lms_rt.services.course_edits import refuse_other_version
 from lms_rt.services.course_views import Reader, course_view
@@ -73,7 +75,7 @@ class Instructors:
     async def show(self, user_id: str) -> InstructorProfileView:
         """A teacher as everybody sees them."""
         user = await User.find_by_id(user_id)
-        if user is None or not user.is_active or user.role == Role.STUDENT:
+        if user is None or not user.is_active or _permissions(user).isdisjoint(TEACHING):
             raise Refused(Code.NOT_FOUND)
         courses = await courses_of(user.id)
         published = {"instructor_id": user.id, "is_published": True, "is_archived": False}
@@ -120,6 +122,10 @@ class Instructors:
             return None
         written: Instructor = profile.model_copy(update={**fields, "version": profile.version + 1, "updated_at": at})
         return written
+
+
+def _permissions(user: User) -> frozenset[str]:
+    return permissions_of(Role(user.role), user.permissions)
 
 
 async def _require_user(user_id: str) -> User:

@@ -18,7 +18,7 @@ from lms_rt.contracts.base import Page, page_of, refuse_changed_read_only
 from lms_rt.contracts.outbox import Deed, Intent, Write, event, job
 from lms_rt.contracts.quizzes import QuizChange, QuizDraft, QuizQuery, QuizView
 from lms_rt.errors import Code, Refused, invalid
-from lms_rt.security.access.courses import is_visible, require_taught_course, teaches
+from lms_rt.security.access.courses import is_visible, may_teach, require_taught_course, teaches
 from lms_rt.security.access.quizzes import require_quiz, require_taught_quiz
 from lms_rt.services.contended import until_written
 from lms_rt.services.course_edits import refuse_other_version
@@ -139,7 +139,7 @@ class Quizzes:
         if course_id is None:
             if actor.is_admin:
                 return {}
-            taught = await Course.ids_of_instructor(actor.user_id) if actor.is_staff else []
+            taught = await Course.ids_of_instructor(actor.user_id) if may_teach(actor) else []
             learned = await Enrollment.present_course_ids(actor.user_id, now_ms)
             shown = [head.id for head in (await Course.heads(learned)).values() if is_visible(actor, head)]
             return {"$or": [{"course_id": {"$in": taught}}, {"course_id": {"$in": shown}, "is_published": True}]}

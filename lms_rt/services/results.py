@@ -14,7 +14,7 @@ from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.attempts import ResultQuestionView, ResultsView, StandingView
 from lms_rt.contracts.questions import attempt_question_view, is_counted
 from lms_rt.errors import Code, Refused
-from lms_rt.security.access.quizzes import require_attempt, teaches_course
+from lms_rt.security.access.quizzes import require_attempt, sees_attempts
 from lms_rt.services.attempt_grading import graded_answers
 from lms_rt.services.attempt_views import answer_views, summary_fields
 from lms_rt.services.grading import Graded, counted_percentage, round_half_up
@@ -53,7 +53,7 @@ class Results:
 
     async def _may_see_answers(self, actor: Actor, attempt: Row, paper: Row, now_ms: int) -> bool:
         """Those who teach always may; a student as the quiz says now, which may have changed since the start."""
-        if await teaches_course(actor, attempt["course_id"]):
+        if await sees_attempts(actor, attempt["course_id"]):
             return True
         quiz = await Quiz.find_head(attempt["quiz_id"]) or {**paper, "is_published": False}
         return may_see_answers(quiz, attempt, now_ms)

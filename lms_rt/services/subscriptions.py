@@ -16,7 +16,9 @@ from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.channels import ChannelKind, find_channel
 from lms_rt.errors import Code, Refused
 from lms_rt.security.access.courses import is_visible, teaches
-from lms_rt.security.access.quizzes import require_attempt_state, teaches_course
+from lms_rt.security.access.quizzes import ATTEMPT_PERMISSIONS, require_attempt_state, sees_attempts, teaches_course
+from lms_rt.security.access.users import sees_to_accounts
+from lms_rt.security.permissions import Permission
 
 People = Sequence[tuple[Actor, Sequence[str]]]
 """Some actors, each with names of channels."""
@@ -45,7 +47,10 @@ class Subscriptions:
         return [[name for name in names if not _is_open(actor, name, facts)] for actor, names in people]
 
     async def may_see_names(self, actor: Actor, name: str) -> bool:
-        """May the actor, who listens to the channel, know who else does? Those who teach there, not all who teach."""
+        """May the actor, who listens to the channel, know who else does?
+
+        Those who may know the people there by other ways too: who sees to enrolments, attempts or accounts.
+        """
         channel = find_channel(name)
         if channel is None:
             return False
@@ -53,12 +58,12 @@ class Subscriptions:
             case ChannelKind.COURSE_STAFF | ChannelKind.QUIZ_LIVE:
                 return True
             case ChannelKind.COURSE:
-                return await teaches_course(actor, channel.subject_id)
+                return await teaches_course(actor, channel.subject_id, Permission.ENROLLMENTS_MANAGE)
             case ChannelKind.ATTEMPT:
                 attempt = await require_attempt_state(actor, channel.subject_id)
-                return await teaches_course(actor, attempt["course_id"])
+                return await sees_attempts(actor, attempt["course_id"])
             case ChannelKind.USER | ChannelKind.SYSTEM:
-                return actor.is_admin
+                return sees_to_accounts(actor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +116,21 @@ def _in_the_course(actor: Actor, course_id: str, facts: _Facts) -> bool:
     return teaches(actor, course) or enrollment_id_of(actor.user_id, course_id) in facts.present
 
 
-def _teaching_the_course(actor: Actor, course_id: str, facts: _Facts) -> bool:
-    return _teaches(actor, facts.courses.get(course_id))
+def _seeing_to_its_students(actor: Actor, course_id: str, facts: _Facts) -> bool:
+    """Who enrols is told by name."""
+    return _teaches(actor, facts.courses.get(course_id), Permission.ENROLLMENTS_MANAGE)
 
 
 def _student_or_teacher_of_the_attempt(actor: Actor, attempt_id: str, facts: _Facts) -> bool:
     attempt = facts.attempts.get(attempt_id)
     if attempt is None:
         return False
-    return _is_own(actor, attempt) or _teaches(actor, facts.courses.get(attempt["course_id"]))
+    course = facts.courses.get(attempt["course_id"])
+    return _is_own(actor, attempt) or _teaches(actor, course, *ATTEMPT_PERMISSIONS)
 
 
-def _teaching_the_quiz(actor: Actor, quiz_id: str, facts: _Facts) -> bool:
-    return _teaches(actor, facts.courses.get(facts.course_of_quiz.get(quiz_id, "")))
+def _watching_the_quiz(actor: Actor, quiz_id: str, facts: _Facts) -> bool:
+    return _teaches(actor, facts.courses.get(facts.course_of_quiz.get(quiz_id, "")), Permission.ANALYTICS_VIEW)
 
 
 def _everybody(_actor: Actor, _: str, _facts: _Facts) -> bool:
@@ -134,15 +141,15 @@ def _everybody(_actor: Actor, _: str, _facts: _Facts) -> bool:
 _RULES: Mapping[ChannelKind, Callable[[Actor, str, _Facts], bool]] = {
     ChannelKind.USER: _only_that_user,
     ChannelKind.COURSE: _in_the_course,
-    ChannelKind.COURSE_STAFF: _teaching_the_course,
+    ChannelKind.COURSE_STAFF: _seeing_to_its_students,
     ChannelKind.ATTEMPT: _student_or_teacher_of_the_attempt,
-    ChannelKind.QUIZ_LIVE: _teaching_the_quiz,
+    ChannelKind.QUIZ_LIVE: _watching_the_quiz,
     ChannelKind.SYSTEM: _everybody,
 }
 
 
-def _teaches(actor: Actor, course: CourseHead | None) -> bool:
-    return course is not None and teaches(actor, course)
+def _teaches(actor: Actor, course: CourseHead | None, *by: Permission) -> bool:
+    return course is not None and teaches(actor, course, *by)
 
 
 def _is_own(actor: Actor, attempt: Row | None) -> bool:

@@ -1,8 +1,9 @@
 """Who may do what with a course, its lessons and its enrolments: load and authorise, or raise.
 
 What the caller may not know about is `not_found`: unpublished courses of others, other people's enrolments, and, where
-something is to be changed, every course of somebody else. Whether the caller's role may do such a thing at all has been
-decided before, by the operation's access rule.
+something is to be changed, every course of somebody else. It is permissions that decide, not words like "instructor":
+whether the caller may do such a thing at all has been decided before, by the operation's access rule; where the door is
+open to all who are signed in, the permission that teachers need for it is asked for here.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from documents.course import Course, CourseHead
 from documents.enrollment import Enrollment
 from lms_rt.contracts.actor import Actor
 from lms_rt.errors import Code, Refused
+from lms_rt.security.permissions import TEACHING, Permission
 
 
 class CourseFacts(Protocol):
@@ -38,12 +40,14 @@ class CourseFacts(Protocol):
 CourseT = TypeVar("CourseT", Course, CourseHead)
 
 
-def teaches(actor: Actor, course: CourseFacts) -> bool:
-    """Is the course the actor's own? Admins may do all that owners may."""
-    if actor.is_admin:
-        return True
-    is_teacher = actor.is_staff or actor.has_permission("course:update")
-    return is_teacher and actor.user_id == course.instructor_id
+def may_teach(actor: Actor, *by: Permission) -> bool:
+    """May the actor teach what is their own? By one of these permissions; without any, by whatever teachers hold."""
+    return actor.is_admin or not actor.permissions.isdisjoint(by or TEACHING)
+
+
+def teaches(actor: Actor, course: CourseFacts, *by: Permission) -> bool:
+    """Is the course the actor's own, and may they teach, by one of these permissions? Admins may do all that owners may."""
+    return actor.is_admin or (actor.user_id == course.instructor_id and may_teach(actor, *by))
 
 
 def is_visible(actor: Actor, course: CourseFacts) -> bool:
@@ -61,9 +65,9 @@ async def require_whole_course(actor: Actor, id_or_slug: str) -> Course:
     return _visible(actor, await Course.find_whole(id_or_slug))
 
 
-async def require_taught_course(actor: Actor, id_or_slug: str) -> CourseHead:
-    """The head of a course that is the actor's own."""
-    return _taught(actor, await Course.find_head(id_or_slug))
+async def require_taught_course(actor: Actor, id_or_slug: str, *by: Permission) -> CourseHead:
+    """The head of a course that is the actor's own, by one of these permissions."""
+    return _taught(actor, await Course.find_head(id_or_slug), *by)
 
 
 async def require_whole_taught_course(actor: Actor, id_or_slug: str) -> Course:
@@ -99,14 +103,14 @@ async def require_learner(actor: Actor, course: CourseFacts, *, now_ms: int) -> 
 
 
 async def require_enrollment(actor: Actor, enrollment_id: str) -> Enrollment:
-    """An enrolment that is the actor's own, or in a course of theirs."""
+    """An enrolment that is the actor's own, or in a course of theirs, for who sees to enrolments."""
     enrollment = await Enrollment.find_one_by_id(enrollment_id)
     if enrollment is None or actor.is_stranger:
         raise Refused(Code.NOT_FOUND)
     if actor.is_admin or enrollment.student_id == actor.user_id:
         return enrollment
     course = await Course.find_head(enrollment.course_id)
-    if course is None or not teaches(actor, course):
+    if course is None or not teaches(actor, course, Permission.ENROLLMENTS_MANAGE):
         raise Refused(Code.NOT_FOUND)
     return enrollment
 
@@ -125,8 +129,8 @@ def _visible(actor: Actor, course: CourseT | None) -> CourseT:
     return course
 
 
-def _taught(actor: Actor, course: CourseT | None) -> CourseT:
-    if course is None or not teaches(actor, course):
+def _taught(actor: Actor, course: CourseT | None, *by: Permission) -> CourseT:
+    if course is None or not teaches(actor, course, *by):
         raise Refused(Code.NOT_FOUND)
     return course
 

@@ -16,6 +16,10 @@ from documents.quiz import Quiz
 from lms_rt.contracts.actor import Actor
 from lms_rt.errors import Code, Refused
 from lms_rt.security.access.courses import is_visible, require_learner, teaches
+from lms_rt.security.permissions import Permission
+
+ATTEMPT_PERMISSIONS = (Permission.QUIZZES_MANAGE, Permission.ANALYTICS_VIEW)
+"""Who teaches a course sees by either how its students did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,10 @@ async def require_quiz(actor: Actor, quiz_id: str, *, now_ms: int) -> QuizAccess
     return QuizAccess(quiz, course, await require_learner(actor, course, now_ms=now_ms))
 
 
-async def require_taught_quiz(actor: Actor, quiz_id: str) -> QuizAccess:
-    """A quiz of the actor's own course."""
+async def require_taught_quiz(actor: Actor, quiz_id: str, *by: Permission) -> QuizAccess:
+    """A quiz of the actor's own course, by one of these permissions."""
     quiz, course = await _found(quiz_id)
-    if not teaches(actor, course):
+    if not teaches(actor, course, *by):
         raise Refused(Code.NOT_FOUND)
     return QuizAccess(quiz, course, None)
 
@@ -89,16 +93,21 @@ def refuse_other_hand(actor: Actor) -> None:
         raise Refused(Code.FORBIDDEN, "Nobody sits a quiz in somebody else's place.")
 
 
-async def teaches_course(actor: Actor, course_id: str) -> bool:
-    """Is there such a course, and is it the actor's own?"""
+async def teaches_course(actor: Actor, course_id: str, *by: Permission) -> bool:
+    """Is there such a course, and is it the actor's own, by one of these permissions?"""
     course = await Course.find_head(course_id)
-    return course is not None and teaches(actor, course)
+    return course is not None and teaches(actor, course, *by)
+
+
+async def sees_attempts(actor: Actor, course_id: str) -> bool:
+    """May the actor, who teaches there, see how students of the course did?"""
+    return await teaches_course(actor, course_id, *ATTEMPT_PERMISSIONS)
 
 
 async def _authorised(actor: Actor, attempt: Row | None) -> Row:
     if attempt is None or actor.is_stranger:
         raise Refused(Code.NOT_FOUND)
-    if attempt["student_id"] != actor.user_id and not await teaches_course(actor, attempt["course_id"]):
+    if attempt["student_id"] != actor.user_id and not await sees_attempts(actor, attempt["course_id"]):
         raise Refused(Code.NOT_FOUND)
     return attempt
 
