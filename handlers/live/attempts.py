@@ -25,6 +25,7 @@ from lms_rt.contracts.attempts import (
 from lms_rt.contracts.channels import attempt_channel
 from lms_rt.contracts.live import LiveAttemptView
 from lms_rt.errors import Code, Refused
+from lms_rt.security.rights import Reach
 from lms_rt.services.attempts import device_of
 
 
@@ -121,13 +122,13 @@ def _handed_out(attempt: HandedOutView, subscription: dict[str, Any] | None) -> 
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("attempt.start", AttemptStart, start, LiveAttemptView),
-    Command("attempt.resume", AttemptResume, resume, LiveAttemptView),
-    Command("attempt.take_over", AttemptTakeOver, take_over, LiveAttemptView),
-    Command("attempt.look", AttemptLook, look),
-    Command("attempt.page", AttemptPage, page),
-    Command("attempt.seen", AttemptSeen, seen),
-    Command("answer.save", AnswerSave, save, SavedView),
-    Command("attempt.sync", AttemptSync, sync, SyncView),
-    Command("attempt.submit", AttemptSubmit, submit, AttemptView),
+    Command("attempt.start", AttemptStart, start, LiveAttemptView, reach=Reach.INSIDE),
+    Command("attempt.resume", AttemptResume, resume, LiveAttemptView, reach=Reach.SAT),
+    Command("attempt.take_over", AttemptTakeOver, take_over, LiveAttemptView, reach=Reach.SAT),
+    Command("attempt.look", AttemptLook, look, reach=Reach.SAT),
+    Command("attempt.page", AttemptPage, page, reach=Reach.SAT),
+    Command("attempt.seen", AttemptSeen, seen, reach=Reach.SAT),
+    Command("answer.save", AnswerSave, save, SavedView, reach=Reach.SAT),
+    Command("attempt.sync", AttemptSync, sync, SyncView, reach=Reach.SAT),
+    Command("attempt.submit", AttemptSubmit, submit, AttemptView, reach=Reach.SAT),
 )

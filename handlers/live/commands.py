@@ -18,6 +18,7 @@ from lms_rt.contracts.live import DoneView
 from lms_rt.errors import Code, Refused
 from lms_rt.realtime.connection import Connection
 from lms_rt.realtime.subscription import Subscription
+from lms_rt.security.rights import Reach
 from lms_rt.storage.faults import translated
 
 if TYPE_CHECKING:
@@ -38,13 +39,15 @@ CommandReply = type[View]
 class Command:
     """One row of the table: the type that clients send, the model of its fields (without `id` and `type`), what it does.
 
-    `reply` describes the result for the documents.
+    `reply` describes the result for the documents; `reach` says whose things are reached (`lms_rt/security/rights.py`):
+    without it the product's own table is not served.
     """
 
     type: str
     model: CommandModel
     function: CommandFunction
     reply: CommandReply = DoneView
+    reach: Reach | None = None
 
 
 class LiveSession:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from handlers.live.commands import Command, LiveSession
 from lms_rt.contracts.enrollments import LessonCompleteCommand, LessonProgressCommand, LessonProgressView
+from lms_rt.security.rights import Reach
 
 
 async def progress(session: LiveSession, command: LessonProgressCommand) -> LessonProgressView:
@@ -18,6 +19,6 @@ async def complete(session: LiveSession, command: LessonCompleteCommand) -> Less
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("lesson.progress", LessonProgressCommand, progress, LessonProgressView),
-    Command("lesson.complete", LessonCompleteCommand, complete, LessonProgressView),
+    Command("lesson.progress", LessonProgressCommand, progress, LessonProgressView, reach=Reach.LEARNING),
+    Command("lesson.complete", LessonCompleteCommand, complete, LessonProgressView, reach=Reach.LEARNING),
 )

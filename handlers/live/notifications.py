@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from handlers.live.commands import Command, LiveSession
 from lms_rt.contracts.notifications import NotificationReadCommand, UnreadView
+from lms_rt.security.rights import Reach
 
 
 async def read(session: LiveSession, command: NotificationReadCommand) -> UnreadView:
@@ -15,4 +16,6 @@ async def read(session: LiveSession, command: NotificationReadCommand) -> Unread
     return await notifications.unread(session.actor)
 
 
-COMMANDS: tuple[Command, ...] = (Command("notification.read", NotificationReadCommand, read, UnreadView),)
+COMMANDS: tuple[Command, ...] = (
+    Command("notification.read", NotificationReadCommand, read, UnreadView, reach=Reach.OWN),
+)

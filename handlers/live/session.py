@@ -8,6 +8,7 @@ from handlers.live.commands import Command, LiveSession
 from lms_rt.clock import rfc3339_of_ms
 from lms_rt.contracts.live import AuthRefreshCommand, SessionView
 from lms_rt.errors import Code, FieldError, Refused
+from lms_rt.security.rights import Reach
 
 
 async def refresh(session: LiveSession, command: AuthRefreshCommand) -> dict[str, Any]:
@@ -26,4 +27,4 @@ async def refresh(session: LiveSession, command: AuthRefreshCommand) -> dict[str
     return {"session_expires_at": rfc3339_of_ms(actor.expires_at_ms)}
 
 
-COMMANDS: tuple[Command, ...] = (Command("auth.refresh", AuthRefreshCommand, refresh, SessionView),)
+COMMANDS: tuple[Command, ...] = (Command("auth.refresh", AuthRefreshCommand, refresh, SessionView, reach=Reach.SELF),)

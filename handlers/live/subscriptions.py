@@ -18,6 +18,7 @@ from lms_rt.contracts.live import (
     UnsubscribeCommand,
 )
 from lms_rt.errors import Code, Refused
+from lms_rt.security.rights import Reach
 
 
 async def subscribe(session: LiveSession, command: SubscribeCommand) -> dict[str, Any]:
@@ -95,8 +96,8 @@ def _shown(events: tuple[Published, ...]) -> list[orjson.Fragment]:
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("subscribe", SubscribeCommand, subscribe, SubscribedView),
-    Command("unsubscribe", UnsubscribeCommand, unsubscribe),
-    Command("history", HistoryCommand, history, HistoryView),
-    Command("presence", PresenceCommand, presence, PresenceView),
+    Command("subscribe", SubscribeCommand, subscribe, SubscribedView, reach=Reach.ALL),
+    Command("unsubscribe", UnsubscribeCommand, unsubscribe, reach=Reach.SELF),
+    Command("history", HistoryCommand, history, HistoryView, reach=Reach.ALL),
+    Command("presence", PresenceCommand, presence, PresenceView, reach=Reach.ALL),
 )

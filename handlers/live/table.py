@@ -18,14 +18,24 @@ def command_table(commands: Iterable[Command]) -> Mapping[str, Command]:
     return table
 
 
+def declared(commands: Iterable[Command]) -> Iterable[Command]:
+    """The commands, when each says whose things it reaches."""
+    for command in commands:
+        if command.reach is None:
+            raise ValueError(f"the command {command.type} does not say whose things it reaches")
+        yield command
+
+
 COMMANDS: Mapping[str, Command] = command_table(
-    (
-        *subscriptions.COMMANDS,
-        *time.COMMANDS,
-        *session.COMMANDS,
-        *lessons.COMMANDS,
-        *attempts.COMMANDS,
-        *notifications.COMMANDS,
+    declared(
+        (
+            *subscriptions.COMMANDS,
+            *time.COMMANDS,
+            *session.COMMANDS,
+            *lessons.COMMANDS,
+            *attempts.COMMANDS,
+            *notifications.COMMANDS,
+        )
     )
 )
 """Every command there is."""

@@ -10,6 +10,7 @@ from typing import Any
 from handlers.live.commands import Command, LiveSession
 from lms_rt.clock import rfc3339_of_ms
 from lms_rt.contracts.live import PingCommand, PingView, TimeSyncCommand, TimeSyncView
+from lms_rt.security.rights import Reach
 
 
 def ping(session: LiveSession, _: PingCommand) -> dict[str, Any]:
@@ -25,6 +26,6 @@ def sync(session: LiveSession, command: TimeSyncCommand) -> dict[str, Any]:
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("ping", PingCommand, ping, PingView),
-    Command("time.sync", TimeSyncCommand, sync, TimeSyncView),
+    Command("ping", PingCommand, ping, PingView, reach=Reach.ALL),
+    Command("time.sync", TimeSyncCommand, sync, TimeSyncView, reach=Reach.ALL),
 )

@@ -7,6 +7,7 @@ from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import Operation
 from lms_rt.contracts.admin import AdminSettingsView, SettingsChange
 from lms_rt.errors import Code
+from lms_rt.security.rights import Reach
 
 
 async def show_settings(call: Call) -> Reply:
@@ -28,6 +29,7 @@ ROUTES: tuple[Operation, ...] = (
         "/admin/settings",
         show_settings,
         _OPERATOR,
+        reach=Reach.ALL,
         reply=AdminSettingsView,
         summary="The settings",
         description="As they hold on this node now, by their names in the environment. Secrets are masked.",
@@ -37,6 +39,7 @@ ROUTES: tuple[Operation, ...] = (
         "/admin/settings",
         change_settings,
         _OPERATOR,
+        reach=Reach.ALL,
         body=SettingsChange,
         reply=AdminSettingsView,
         codes=(Code.VERSION_MISMATCH,),

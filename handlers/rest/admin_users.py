@@ -11,6 +11,7 @@ from lms_rt.contracts.base import Page
 from lms_rt.contracts.sessions import ImpersonationView
 from lms_rt.contracts.users import AccountChange, AccountQuery, AccountView, ImpersonationDraft
 from lms_rt.errors import Code
+from lms_rt.security.rights import Reach
 
 _TABLE = "text/csv"
 _GIVES = ("application/json", _TABLE)
@@ -48,6 +49,7 @@ ROUTES: tuple[Operation, ...] = (
         "/admin/users",
         list_accounts,
         _MANAGERS,
+        reach=Reach.ALL,
         query=AccountQuery,
         reply=Page[AccountView],
         gives=_GIVES,
@@ -62,6 +64,7 @@ ROUTES: tuple[Operation, ...] = (
         "/admin/users/{user_id}",
         change_account,
         _MANAGERS,
+        reach=Reach.GOVERNED,
         body=AccountChange,
         reply=AccountView,
         codes=(Code.VERSION_MISMATCH, Code.CONFLICT),
@@ -78,6 +81,7 @@ ROUTES: tuple[Operation, ...] = (
         "/admin/users/{user_id}/impersonate",
         impersonate,
         needs("impersonate"),
+        reach=Reach.GOVERNED,
         body=ImpersonationDraft,
         reply=ImpersonationView,
         is_secret=True,

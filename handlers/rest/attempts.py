@@ -22,6 +22,7 @@ from lms_rt.contracts.attempts import (
 )
 from lms_rt.contracts.base import CursorPage, Page
 from lms_rt.errors import Code
+from lms_rt.security.rights import Reach
 from lms_rt.services.attempts import device_of
 
 
@@ -91,6 +92,7 @@ ROUTES: tuple[Operation, ...] = (
         "/attempts",
         list_attempts,
         SIGNED_IN,
+        reach=Reach.SHARED,
         also=("/quizzes/{quiz_id}/attempts",),
         query=AttemptQuery,
         reply=Page[AttemptRowView] | CursorPage[AttemptRowView],
@@ -102,6 +104,7 @@ ROUTES: tuple[Operation, ...] = (
         "/attempts",
         start_attempt,
         SIGNED_IN,
+        reach=Reach.INSIDE,
         also=("/quizzes/{quiz_id}/attempts",),
         body=AttemptDraft,
         reply=HandedOutView,
@@ -121,12 +124,21 @@ ROUTES: tuple[Operation, ...] = (
         summary="Start an attempt, or come back to the open one",
         description="201: it is new. 200: there was an open one; without `lease` another device writes it.",
     ),
-    Operation("GET", "/attempts/{attempt_id}", show_attempt, SIGNED_IN, reply=AttemptView, summary="One attempt"),
+    Operation(
+        "GET",
+        "/attempts/{attempt_id}",
+        show_attempt,
+        SIGNED_IN,
+        reach=Reach.SHARED,
+        reply=AttemptView,
+        summary="One attempt",
+    ),
     Operation(
         "PATCH",
         "/attempts/{attempt_id}/answers",
         save_answers,
         SIGNED_IN,
+        reach=Reach.SAT,
         body=AnswersDraft,
         reply=AnswersView,
         codes=_LEDGER,
@@ -139,6 +151,7 @@ ROUTES: tuple[Operation, ...] = (
         "/attempts/{attempt_id}/sync",
         sync_attempt,
         SIGNED_IN,
+        reach=Reach.SAT,
         body=SyncDraft,
         reply=SyncView,
         is_own_alone=True,
@@ -149,6 +162,7 @@ ROUTES: tuple[Operation, ...] = (
         "/attempts/{attempt_id}/take-over",
         take_over_attempt,
         SIGNED_IN,
+        reach=Reach.SAT,
         body=TakeOverDraft,
         reply=HandedOutView,
         is_own_alone=True,
@@ -159,6 +173,7 @@ ROUTES: tuple[Operation, ...] = (
         "/attempts/{attempt_id}/signals",
         signal_attempt,
         SIGNED_IN,
+        reach=Reach.SAT,
         body=SignalsDraft,
         status=204,
         is_own_alone=True,
@@ -169,6 +184,7 @@ ROUTES: tuple[Operation, ...] = (
         "/attempts/{attempt_id}/submit",
         submit_attempt,
         SIGNED_IN,
+        reach=Reach.SAT,
         also=("/quizzes/{quiz_id}/attempts/{attempt_id}/submit",),
         body=SubmitDraft,
         reply=AttemptView,
@@ -183,6 +199,7 @@ ROUTES: tuple[Operation, ...] = (
         "/attempts/{attempt_id}/results",
         show_results,
         SIGNED_IN,
+        reach=Reach.SHARED,
         reply=ResultsView,
         codes=(Code.NOT_GRADED,),
         summary="Results, as far as the quiz allows",

@@ -6,6 +6,7 @@ from handlers.rest.access import needs
 from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import Operation
 from lms_rt.contracts.audit import AuditPage, AuditQuery
+from lms_rt.security.rights import Reach
 
 
 async def list_audit_records(call: Call) -> Reply:
@@ -19,6 +20,7 @@ ROUTES: tuple[Operation, ...] = (
         "/admin/audit-logs",
         list_audit_records,
         needs("audit:view"),
+        reach=Reach.ALL,
         query=AuditQuery,
         reply=AuditPage,
         summary="The audit log",

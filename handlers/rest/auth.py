@@ -21,6 +21,7 @@ from lms_rt.contracts.accounts import (
 from lms_rt.contracts.mfa import MfaRequiredView, required_of
 from lms_rt.contracts.verification import AcceptedView
 from lms_rt.errors import Code, Refused
+from lms_rt.security.rights import Reach
 from lms_rt.security.sessions import Device
 
 
@@ -214,13 +215,16 @@ ROUTES: tuple[Operation, ...] = (
         "/auth/logout",
         logout,
         SIGNED_IN,
+        reach=Reach.SELF,
         body=SignOutDraft,
         reply=None,
         status=204,
         is_for_leaving=True,
         summary="Sign out",
     ),
-    Operation("GET", "/auth/me", me, SIGNED_IN, reply=UserView, is_for_leaving=True, summary="Who am I"),
+    Operation(
+        "GET", "/auth/me", me, SIGNED_IN, reach=Reach.SELF, reply=UserView, is_for_leaving=True, summary="Who am I"
+    ),
     Operation(
         "POST",
         "/auth/login-cookie",
@@ -268,6 +272,7 @@ ROUTES: tuple[Operation, ...] = (
         "/auth/ws-ticket",
         ws_ticket,
         SIGNED_IN,
+        reach=Reach.SELF,
         reply=TicketView,
         is_secret=True,
         summary="Get a ticket for the WebSocket",

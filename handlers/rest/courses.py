@@ -18,6 +18,7 @@ from lms_rt.contracts.courses import (
 )
 from lms_rt.contracts.enrollments import RosterQuery, RosterView
 from lms_rt.errors import Code
+from lms_rt.security.rights import Reach
 
 
 async def list_courses(call: Call) -> Reply:
@@ -86,13 +87,21 @@ async def announce(call: Call) -> Reply:
 
 ROUTES: tuple[Operation, ...] = (
     Operation(
-        "GET", "/courses", list_courses, PUBLIC, query=CourseQuery, reply=Page[CourseView], summary="The catalogue"
+        "GET",
+        "/courses",
+        list_courses,
+        PUBLIC,
+        reach=Reach.PUBLISHED,
+        query=CourseQuery,
+        reply=Page[CourseView],
+        summary="The catalogue",
     ),
     Operation(
         "GET",
         "/courses/me",
         list_own_courses,
         _CREATE,
+        reach=Reach.OWN_COURSES,
         query=OwnCourseQuery,
         reply=Page[CourseView],
         summary="My own courses, drafts too",
@@ -102,6 +111,7 @@ ROUTES: tuple[Operation, ...] = (
         "/courses",
         create_course,
         _CREATE,
+        reach=Reach.SELF,
         body=CourseDraft,
         reply=CourseDetailView,
         status=201,
@@ -114,6 +124,7 @@ ROUTES: tuple[Operation, ...] = (
         "/courses/{course_id}",
         show_course,
         PUBLIC,
+        reach=Reach.VISIBLE,
         reply=CourseDetailView,
         summary="One course with its lessons, by id or slug",
     ),
@@ -122,6 +133,7 @@ ROUTES: tuple[Operation, ...] = (
         "/courses/{course_id}",
         change_course,
         _UPDATE,
+        reach=Reach.TAUGHT,
         body=CourseChange,
         reply=CourseDetailView,
         codes=(Code.VERSION_MISMATCH, Code.SLUG_TAKEN, Code.COURSE_NOT_READY, Code.CONFLICT, Code.TOO_LARGE),
@@ -133,6 +145,7 @@ ROUTES: tuple[Operation, ...] = (
         "/courses/{course_id}",
         remove_course,
         _DELETE,
+        reach=Reach.TAUGHT,
         query=CourseRemovalQuery,
         status=204,
         codes=(Code.VERSION_MISMATCH, Code.COURSE_HAS_STUDENTS),
@@ -144,6 +157,7 @@ ROUTES: tuple[Operation, ...] = (
         "/courses/{course_id}/publish",
         publish_course,
         _UPDATE,
+        reach=Reach.TAUGHT,
         reply=CourseDetailView,
         codes=(Code.COURSE_NOT_READY, Code.VERSION_MISMATCH),
         audit="course.publish",
@@ -154,6 +168,7 @@ ROUTES: tuple[Operation, ...] = (
         "/courses/{course_id}/unpublish",
         unpublish_course,
         _UPDATE,
+        reach=Reach.TAUGHT,
         reply=CourseDetailView,
         codes=(Code.VERSION_MISMATCH,),
         audit="course.unpublish",
@@ -164,6 +179,7 @@ ROUTES: tuple[Operation, ...] = (
         "/courses/{course_id}/students",
         list_students,
         needs("enrollments:manage"),
+        reach=Reach.TAUGHT,
         query=RosterQuery,
         reply=Page[RosterView],
         summary="The students of a course, with progress",
@@ -173,6 +189,7 @@ ROUTES: tuple[Operation, ...] = (
         "/courses/{course_id}/announcements",
         announce,
         _UPDATE,
+        reach=Reach.TAUGHT,
         body=AnnouncementDraft,
         reply=AnnouncementView,
         status=201,

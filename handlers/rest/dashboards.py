@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from handlers.rest.access import role
+from handlers.rest.access import needs
 from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import Operation
 from lms_rt.contracts.dashboards import LiveView
+from lms_rt.security.rights import Reach
 
 
 async def show(call: Call) -> Reply:
@@ -18,7 +19,8 @@ ROUTES: tuple[Operation, ...] = (
         "GET",
         "/quizzes/{quiz_id}/live",
         show,
-        role("instructor", "admin"),
+        needs("analytics:view"),
+        reach=Reach.TAUGHT,
         reply=LiveView,
         summary="The live dashboard's snapshot",
         description="Frames of the channel `quiz:{id}:live` change it; a frame applies when its `follows` is at most `version`.",

@@ -7,6 +7,7 @@ from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import Operation
 from lms_rt.contracts.base import Page
 from lms_rt.contracts.tasks import DeadLetterQuery, DeadLetterView
+from lms_rt.security.rights import Reach
 
 
 async def list_dead_letters(call: Call) -> Reply:
@@ -39,17 +40,27 @@ ROUTES: tuple[Operation, ...] = (
         "/admin/dead-letters",
         list_dead_letters,
         _OPERATOR,
+        reach=Reach.ALL,
         query=DeadLetterQuery,
         reply=Page[DeadLetterView],
         summary="Jobs that nobody could do",
         description="The latest first. What may be a secret in `args` and `error` is masked.",
     ),
-    Operation("GET", _ONE, show_dead_letter, _OPERATOR, reply=DeadLetterView, summary="One job that nobody could do"),
+    Operation(
+        "GET",
+        _ONE,
+        show_dead_letter,
+        _OPERATOR,
+        reach=Reach.ALL,
+        reply=DeadLetterView,
+        summary="One job that nobody could do",
+    ),
     Operation(
         "POST",
         _ONE + "/retry",
         retry_dead_letter,
         _OPERATOR,
+        reach=Reach.ALL,
         reply=DeadLetterView,
         audit="dead_letter.retry",
         summary="Send it again",
@@ -60,6 +71,7 @@ ROUTES: tuple[Operation, ...] = (
         _ONE,
         discard_dead_letter,
         _OPERATOR,
+        reach=Reach.ALL,
         status=204,
         audit="dead_letter.discard",
         summary="Discard it for good",

@@ -101,6 +101,8 @@ class RouteTable:
         access: object = operation.access  # whatever stands in the row, not what its type promises
         if not isinstance(access, Access):
             self._faults.append(f"{row} declares no access rule")
+        elif operation.reach is None and not access.is_public:
+            self._faults.append(f"{row} does not say whose things it reaches")
         if not operation.summary:
             self._faults.append(f"{row} has no summary")
         if operation.counts_as not in LIMIT_NAMES:

@@ -14,6 +14,7 @@ from lms_rt.contracts.enrollments import (
     ProgressDraft,
 )
 from lms_rt.errors import Code
+from lms_rt.security.rights import Reach
 
 
 async def list_enrollments(call: Call) -> Reply:
@@ -70,6 +71,7 @@ ROUTES: tuple[Operation, ...] = (
         "/enrollments",
         list_enrollments,
         SIGNED_IN,
+        reach=Reach.SHARED,
         also=("/enrollments/my-courses",),
         query=EnrollmentQuery,
         reply=Page[EnrollmentView],
@@ -80,6 +82,7 @@ ROUTES: tuple[Operation, ...] = (
         "/enrollments",
         enroll,
         SIGNED_IN,
+        reach=Reach.VISIBLE,
         body=EnrollmentDraft,
         reply=EnrollmentView,
         status=201,
@@ -89,12 +92,21 @@ ROUTES: tuple[Operation, ...] = (
         audit="enrollment.create",
         summary="Enrol in a course",
     ),
-    Operation("GET", _ONE, show_enrollment, SIGNED_IN, reply=EnrollmentView, summary="One enrolment with its progress"),
+    Operation(
+        "GET",
+        _ONE,
+        show_enrollment,
+        SIGNED_IN,
+        reach=Reach.SHARED,
+        reply=EnrollmentView,
+        summary="One enrolment with its progress",
+    ),
     Operation(
         ("PUT", "PATCH"),
         _ONE,
         change_enrollment,
         SIGNED_IN,
+        reach=Reach.SHARED,
         body=EnrollmentChange,
         reply=EnrollmentView,
         codes=(Code.VERSION_MISMATCH, Code.PAYMENT_REQUIRED),
@@ -106,6 +118,7 @@ ROUTES: tuple[Operation, ...] = (
         _ONE,
         drop_enrollment,
         SIGNED_IN,
+        reach=Reach.SHARED,
         status=204,
         codes=(Code.VERSION_MISMATCH,),
         audit="enrollment.drop",
@@ -116,6 +129,7 @@ ROUTES: tuple[Operation, ...] = (
         "/enrollments/{enrollment_id}/progress",
         record_progress,
         SIGNED_IN,
+        reach=Reach.LEARNING,
         body=ProgressDraft,
         reply=EnrollmentView,
         codes=(Code.NOT_ENROLLED, Code.NOT_COMPLETE),
@@ -126,6 +140,7 @@ ROUTES: tuple[Operation, ...] = (
         "/enrollments/{enrollment_id}/lessons/{lesson_id}/complete",
         complete_lesson,
         SIGNED_IN,
+        reach=Reach.LEARNING,
         reply=EnrollmentView,
         codes=(Code.NOT_ENROLLED, Code.NOT_COMPLETE),
         summary="Complete a lesson",
@@ -135,6 +150,7 @@ ROUTES: tuple[Operation, ...] = (
         "/enrollments/{enrollment_id}/complete",
         complete_enrollment,
         SIGNED_IN,
+        reach=Reach.LEARNING,
         reply=EnrollmentView,
         codes=(Code.NOT_ENROLLED, Code.NOT_COMPLETE, Code.MINIMUM_TIME),
         summary="Complete the course",

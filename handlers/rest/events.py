@@ -7,6 +7,7 @@ from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import Operation
 from lms_rt.contracts.event_records import EventPage, EventQuery
 from lms_rt.errors import Code
+from lms_rt.security.rights import Reach
 
 
 async def list_events(call: Call) -> Reply:
@@ -20,6 +21,7 @@ ROUTES: tuple[Operation, ...] = (
         "/events",
         list_events,
         needs("webhooks:manage"),
+        reach=Reach.ALL,
         query=EventQuery,
         reply=EventPage,
         codes=(Code.CONFLICT,),

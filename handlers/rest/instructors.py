@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers.rest.access import PUBLIC, role
+from handlers.rest.access import PUBLIC, needs, needs_one_of
 from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import Operation
 from lms_rt.contracts.instructors import (
@@ -13,6 +13,7 @@ from lms_rt.contracts.instructors import (
     InstructorView,
 )
 from lms_rt.errors import Code
+from lms_rt.security.rights import Reach
 
 
 async def show_me(call: Call) -> Reply:
@@ -36,15 +37,24 @@ async def show_instructor(call: Call) -> Reply:
     return Reply(await call.services.instructors.show(call.path["instructor_id"]))
 
 
-_TEACHERS = role("instructor", "admin")
+_TEACHERS = needs_one_of("course:create", "course:update")
 
 ROUTES: tuple[Operation, ...] = (
-    Operation("GET", "/instructors/me", show_me, _TEACHERS, reply=InstructorView, summary="My profile as a teacher"),
+    Operation(
+        "GET",
+        "/instructors/me",
+        show_me,
+        _TEACHERS,
+        reach=Reach.SELF,
+        reply=InstructorView,
+        summary="My profile as a teacher",
+    ),
     Operation(
         ("PATCH", "PUT"),
         "/instructors/me",
         change_me,
         _TEACHERS,
+        reach=Reach.SELF,
         body=InstructorChange,
         reply=InstructorView,
         codes=(Code.VERSION_MISMATCH,),
@@ -55,7 +65,8 @@ ROUTES: tuple[Operation, ...] = (
         "GET",
         "/instructors/me/dashboard",
         show_dashboard,
-        _TEACHERS,
+        needs("analytics:view"),
+        reach=Reach.OWN_COURSES,
         query=DashboardQuery,
         reply=InstructorDashboardView,
         summary="How my courses get on",
@@ -65,6 +76,7 @@ ROUTES: tuple[Operation, ...] = (
         "/instructors/{instructor_id}",
         show_instructor,
         PUBLIC,
+        reach=Reach.ALL,
         reply=InstructorProfileView,
         summary="A teacher, and their published courses",
         description="The newest 20 of them; all are at `/courses?instructor_id=`.",

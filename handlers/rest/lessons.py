@@ -9,6 +9,7 @@ from lms_rt.contracts.base import Page
 from lms_rt.contracts.enrollments import EnrollmentView
 from lms_rt.contracts.lessons import LessonChange, LessonDraft, LessonOrder, LessonQuery, LessonView
 from lms_rt.errors import Code
+from lms_rt.security.rights import Reach
 
 
 async def list_lessons(call: Call) -> Reply:
@@ -80,6 +81,7 @@ ROUTES: tuple[Operation, ...] = (
         "/courses/{course_id}/lessons",
         list_lessons,
         PUBLIC,
+        reach=Reach.VISIBLE,
         also=("/lessons",),
         query=LessonQuery,
         reply=Page[LessonView],
@@ -90,6 +92,7 @@ ROUTES: tuple[Operation, ...] = (
         "/courses/{course_id}/lessons",
         create_lesson,
         _UPDATE,
+        reach=Reach.TAUGHT,
         also=("/lessons",),
         query=LessonQuery,
         body=LessonDraft,
@@ -104,6 +107,7 @@ ROUTES: tuple[Operation, ...] = (
         "/lessons/reorder",
         reorder_lessons,
         _UPDATE,
+        reach=Reach.TAUGHT,
         also=("/courses/{course_id}/lessons/reorder",),
         body=LessonOrder,
         reply=Page[LessonView],
@@ -116,6 +120,7 @@ ROUTES: tuple[Operation, ...] = (
         _ONE,
         show_lesson,
         PUBLIC,
+        reach=Reach.INSIDE,
         also=_ALSO,
         reply=LessonView,
         codes=(Code.NOT_ENROLLED,),
@@ -126,6 +131,7 @@ ROUTES: tuple[Operation, ...] = (
         _ONE,
         change_lesson,
         _UPDATE,
+        reach=Reach.TAUGHT,
         also=_ALSO,
         body=LessonChange,
         reply=LessonView,
@@ -138,6 +144,7 @@ ROUTES: tuple[Operation, ...] = (
         _ONE,
         remove_lesson,
         _UPDATE,
+        reach=Reach.TAUGHT,
         also=_ALSO,
         status=204,
         codes=(Code.VERSION_MISMATCH,),
@@ -149,6 +156,7 @@ ROUTES: tuple[Operation, ...] = (
         "/lessons/{lesson_id}/complete",
         complete_lesson,
         SIGNED_IN,
+        reach=Reach.LEARNER,
         reply=EnrollmentView,
         codes=(Code.NOT_ENROLLED, Code.NOT_COMPLETE),
         summary="Complete a lesson",

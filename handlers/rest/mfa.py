@@ -18,6 +18,7 @@ from lms_rt.contracts.mfa import (
     TotpSetupView,
 )
 from lms_rt.errors import Code
+from lms_rt.security.rights import Reach
 
 
 async def answer(call: Call) -> Reply:
@@ -101,6 +102,7 @@ ROUTES: tuple[Operation, ...] = (
         "/auth/mfa/enable/request",
         request,
         SIGNED_IN,
+        reach=Reach.SELF,
         also=("/auth/mfa/enable",),
         body=MfaRequest,
         reply=TotpSetupView | MailedCodeView,
@@ -115,6 +117,7 @@ ROUTES: tuple[Operation, ...] = (
         "/auth/mfa/enable/confirm",
         confirm,
         SIGNED_IN,
+        reach=Reach.SELF,
         also=("/auth/mfa/verify",),
         body=MfaConfirmation,
         reply=RecoveryCodesView,
@@ -130,6 +133,7 @@ ROUTES: tuple[Operation, ...] = (
         "/auth/mfa/disable",
         disable,
         SIGNED_IN,
+        reach=Reach.SELF,
         body=MfaEnd,
         reply=MailedCodeView,
         status=204,

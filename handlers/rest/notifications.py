@@ -15,6 +15,7 @@ from lms_rt.contracts.notifications import (
     UnreadView,
 )
 from lms_rt.errors import Code
+from lms_rt.security.rights import Reach
 
 
 async def list_notifications(call: Call) -> Reply:
@@ -49,6 +50,7 @@ ROUTES: tuple[Operation, ...] = (
         "/notifications",
         list_notifications,
         SIGNED_IN,
+        reach=Reach.OWN,
         query=NotificationQuery,
         reply=NotificationPage | NotificationStretch,
         summary="My notifications",
@@ -59,18 +61,26 @@ ROUTES: tuple[Operation, ...] = (
         "/notifications/{notification_id}/read",
         read,
         SIGNED_IN,
+        reach=Reach.OWN,
         reply=NotificationView,
         summary="I have read a notification",
         description="All devices of the reader are told. Again changes nothing.",
     ),
     Operation(
-        "POST", "/notifications/read-all", read_all, SIGNED_IN, reply=UnreadView, summary="I have read all of them"
+        "POST",
+        "/notifications/read-all",
+        read_all,
+        SIGNED_IN,
+        reach=Reach.SELF,
+        reply=UnreadView,
+        summary="I have read all of them",
     ),
     Operation(
         "GET",
         "/notifications/preferences",
         show_preferences,
         SIGNED_IN,
+        reach=Reach.SELF,
         reply=PreferencesView,
         summary="What I wish to be told",
     ),
@@ -79,6 +89,7 @@ ROUTES: tuple[Operation, ...] = (
         "/notifications/preferences",
         change_preferences,
         SIGNED_IN,
+        reach=Reach.SELF,
         body=PreferencesChange,
         reply=PreferencesView,
         codes=(Code.VERSION_MISMATCH,),

@@ -11,15 +11,17 @@ A worked example, `handlers/rest/quizzes.py` in small::
         return Reply(quiz, location=f"/quizzes/{quiz.id}")
 
     ROUTES: tuple[Operation, ...] = (
-        Operation("GET", "/quizzes", list_quizzes, PUBLIC, query=QuizQuery, reply=Page[QuizView], summary="Quizzes"),
-        Operation("POST", "/quizzes", create, needs("quizzes:manage"), body=QuizDraft, reply=QuizView, status=201,
-                  summary="Create a quiz"),
-        Operation(("PATCH", "PUT"), "/quizzes/{quiz_id}", change, needs("quizzes:manage"), body=QuizChange,
-                  reply=QuizView, codes=(Code.VERSION_MISMATCH,), summary="Change a quiz"),
-        Operation("POST", "/quizzes/{quiz_id}/publish", publish, needs("quizzes:manage"), reply=QuizView,
-                  codes=(Code.QUIZ_NOT_READY, Code.VERSION_MISMATCH), summary="Publish a quiz"),
-        Operation("POST", "/attempts", start, SIGNED_IN, also=("/quizzes/{quiz_id}/attempts",), body=AttemptDraft,
-                  reply=AttemptView, status=201, more_statuses=(200,), is_idempotent=True, summary="Start or resume"),
+        Operation("GET", "/quizzes", list_quizzes, SIGNED_IN, reach=Reach.INSIDE, query=QuizQuery,
+                  reply=Page[QuizView], summary="Quizzes"),
+        Operation("POST", "/quizzes", create, needs("quizzes:manage"), reach=Reach.TAUGHT, body=QuizDraft,
+                  reply=QuizView, status=201, summary="Create a quiz"),
+        Operation(("PATCH", "PUT"), "/quizzes/{quiz_id}", change, needs("quizzes:manage"), reach=Reach.TAUGHT,
+                  body=QuizChange, reply=QuizView, codes=(Code.VERSION_MISMATCH,), summary="Change a quiz"),
+        Operation("POST", "/quizzes/{quiz_id}/publish", publish, needs("quizzes:manage"), reach=Reach.TAUGHT,
+                  reply=QuizView, codes=(Code.QUIZ_NOT_READY, Code.VERSION_MISMATCH), summary="Publish a quiz"),
+        Operation("POST", "/attempts", start, SIGNED_IN, reach=Reach.INSIDE, also=("/quizzes/{quiz_id}/attempts",),
+                  body=AttemptDraft, reply=AttemptView, status=201, more_statuses=(200,), is_idempotent=True,
+                  summary="Start or resume"),
     )
 
 What follows without being declared: 401 and 403 by the access rule, 404 for paths with an id, 400, 413, 415 and 422
@@ -33,7 +35,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
@@ -42,6 +44,7 @@ from handlers.rest.calls import Call, Reply
 from lms_rt.contracts.actor import Actor
 from lms_rt.errors import Code, Refused
 from lms_rt.security.rate_limits import UNLIMITED, LimitClass
+from lms_rt.security.rights import Reach
 
 Endpoint = Callable[[Call], Awaitable[Reply]]
 
@@ -90,6 +93,7 @@ class _Described:
     limit: str = ""
     audit: str = ""
     is_own_alone: bool = False
+    reach: Reach | None = None
     is_for_leaving: bool = False
     place: Place = Place.API
     is_documented: bool = True
@@ -108,6 +112,7 @@ class Operation(_Described):
     - `is_secret`: the reply carries a token: it is never compressed nor stored by anybody on the way;
     - `limit`: the class of requests that it counts among, where its place does not say it (`counts_as`);
     - `audit`: the action under which a change by it stands in the audit log;
+    - `reach`: whose things are reached behind the door (`lms_rt/security/rights.py`); everybody's where all may pass;
     - `is_own_alone`: nobody may do it in another's place: refused to who acts as somebody else;
     - `is_for_leaving`: who has closed their account may still do it.
     """
@@ -154,6 +159,17 @@ class Operation(_Described):
         if self.is_upload:
             return LimitClass.UPLOADS.value
         return _LIMITS_BY_WORD.get(self._first_word, LimitClass.GENERAL.value)
+
+    @property
+    def reaches(self) -> Reach:
+        """Whose things are reached: what it says, else what is everybody's."""
+        return self.reach or Reach.ALL
+
+    @property
+    def is_list(self) -> bool:
+        """Does it answer with a list, in which everybody finds what is theirs?"""
+        shapes = get_args(self.reply) or (self.reply,)
+        return "GET" in self.methods and all("items" in getattr(shape, "model_fields", ()) for shape in shapes)
 
     @property
     def _first_word(self) -> str:

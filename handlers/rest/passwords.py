@@ -8,6 +8,7 @@ from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import Operation
 from lms_rt.contracts.sessions import PasswordChangeDraft
 from lms_rt.errors import Code
+from lms_rt.security.rights import Reach
 
 
 async def change_password(call: Call) -> Reply:
@@ -22,6 +23,7 @@ ROUTES: tuple[Operation, ...] = (
         "/users/me/password",
         change_password,
         SIGNED_IN,
+        reach=Reach.SELF,
         audit="user.change",
         body=PasswordChangeDraft,
         status=204,

@@ -9,6 +9,7 @@ from handlers.rest.operations import Operation
 from handlers.rest.session_cookies import cleared_cookies
 from lms_rt.contracts.privacy import ExportView, LeaveDraft, LeavingView
 from lms_rt.errors import Code
+from lms_rt.security.rights import Reach
 
 ZIP = "application/zip"
 
@@ -52,6 +53,7 @@ ROUTES: tuple[Operation, ...] = (
         "/users/me/export",
         ask_for_export,
         SIGNED_IN,
+        reach=Reach.SELF,
         reply=ExportView,
         status=202,
         is_own_alone=True,
@@ -65,6 +67,7 @@ ROUTES: tuple[Operation, ...] = (
         "/users/me/export",
         tell_of_export,
         SIGNED_IN,
+        reach=Reach.SELF,
         reply=ExportView,
         is_own_alone=True,
         is_for_leaving=True,
@@ -76,6 +79,7 @@ ROUTES: tuple[Operation, ...] = (
         "/users/me/export/download",
         fetch_export,
         SIGNED_IN,
+        reach=Reach.SELF,
         reply=bytes,
         gives=(ZIP,),
         is_secret=True,
@@ -89,6 +93,7 @@ ROUTES: tuple[Operation, ...] = (
         "/users/me",
         leave,
         SIGNED_IN,
+        reach=Reach.SELF,
         audit="user.erase",
         body=LeaveDraft,
         reply=LeavingView,
@@ -104,6 +109,7 @@ ROUTES: tuple[Operation, ...] = (
         "/users/me/keep",
         keep,
         SIGNED_IN,
+        reach=Reach.SELF,
         audit="user.change",
         status=204,
         is_own_alone=True,

@@ -10,6 +10,7 @@ from lms_rt.contracts.imports import ExportQuery, ImportQuery, ImportReport
 from lms_rt.contracts.questions import QuestionChange, QuestionView
 from lms_rt.contracts.quizzes import PlacedQuestionDraft, QuestionQuery
 from lms_rt.errors import Code
+from lms_rt.security.rights import Reach
 
 
 async def list_questions(call: Call) -> Reply:
@@ -72,6 +73,7 @@ ROUTES: tuple[Operation, ...] = (
         "/questions",
         list_questions,
         MANAGE,
+        reach=Reach.TAUGHT,
         also=("/quizzes/{quiz_id}/questions",),
         query=QuestionQuery,
         reply=Page[QuestionView],
@@ -83,6 +85,7 @@ ROUTES: tuple[Operation, ...] = (
         "/questions",
         create_question,
         MANAGE,
+        reach=Reach.TAUGHT,
         also=("/quizzes/{quiz_id}/questions",),
         body=PlacedQuestionDraft,
         reply=QuestionView,
@@ -96,6 +99,7 @@ ROUTES: tuple[Operation, ...] = (
         "/questions/{question_id}",
         show_question,
         MANAGE,
+        reach=Reach.TAUGHT,
         reply=QuestionView,
         summary="One question with its key",
     ),
@@ -104,6 +108,7 @@ ROUTES: tuple[Operation, ...] = (
         "/questions/{question_id}",
         change_question,
         MANAGE,
+        reach=Reach.TAUGHT,
         body=QuestionChange,
         reply=QuestionView,
         codes=(Code.TOO_LARGE, Code.QUIZ_NOT_READY, Code.VERSION_MISMATCH),
@@ -116,6 +121,7 @@ ROUTES: tuple[Operation, ...] = (
         "/questions/{question_id}",
         remove_question,
         MANAGE,
+        reach=Reach.TAUGHT,
         status=204,
         codes=(Code.QUIZ_NOT_READY, Code.VERSION_MISMATCH),
         audit="question.remove",
@@ -126,6 +132,7 @@ ROUTES: tuple[Operation, ...] = (
         "/quizzes/{quiz_id}/questions/import",
         import_questions,
         MANAGE,
+        reach=Reach.TAUGHT,
         takes=UPLOAD,
         query=ImportQuery,
         reply=ImportReport,
@@ -142,6 +149,7 @@ ROUTES: tuple[Operation, ...] = (
         "/quizzes/{quiz_id}/questions/export",
         export_questions,
         MANAGE,
+        reach=Reach.TAUGHT,
         query=ExportQuery,
         gives=("text/plain",),
         codes=(Code.BUSY,),

@@ -8,6 +8,7 @@ from handlers.rest.operations import Operation
 from lms_rt.contracts.base import Page
 from lms_rt.contracts.quizzes import QuizChange, QuizDraft, QuizQuery, QuizRemovalQuery, QuizView
 from lms_rt.errors import Code
+from lms_rt.security.rights import Reach
 
 
 async def list_quizzes(call: Call) -> Reply:
@@ -55,12 +56,22 @@ async def unpublish_quiz(call: Call) -> Reply:
 MANAGE = needs("quizzes:manage")
 
 ROUTES: tuple[Operation, ...] = (
-    Operation("GET", "/quizzes", list_quizzes, SIGNED_IN, query=QuizQuery, reply=Page[QuizView], summary="Quizzes"),
+    Operation(
+        "GET",
+        "/quizzes",
+        list_quizzes,
+        SIGNED_IN,
+        reach=Reach.INSIDE,
+        query=QuizQuery,
+        reply=Page[QuizView],
+        summary="Quizzes",
+    ),
     Operation(
         "POST",
         "/quizzes",
         create_quiz,
         MANAGE,
+        reach=Reach.TAUGHT,
         body=QuizDraft,
         reply=QuizView,
         status=201,
@@ -73,6 +84,7 @@ ROUTES: tuple[Operation, ...] = (
         "/quizzes/{quiz_id}",
         show_quiz,
         SIGNED_IN,
+        reach=Reach.INSIDE,
         reply=QuizView,
         codes=(Code.NOT_ENROLLED,),
         summary="One quiz",
@@ -82,6 +94,7 @@ ROUTES: tuple[Operation, ...] = (
         "/quizzes/{quiz_id}",
         change_quiz,
         MANAGE,
+        reach=Reach.TAUGHT,
         body=QuizChange,
         reply=QuizView,
         codes=(Code.QUIZ_NOT_READY, Code.VERSION_MISMATCH),
@@ -93,6 +106,7 @@ ROUTES: tuple[Operation, ...] = (
         "/quizzes/{quiz_id}",
         remove_quiz,
         MANAGE,
+        reach=Reach.TAUGHT,
         query=QuizRemovalQuery,
         status=204,
         codes=(Code.HAS_ATTEMPTS, Code.VERSION_MISMATCH),
@@ -104,6 +118,7 @@ ROUTES: tuple[Operation, ...] = (
         "/quizzes/{quiz_id}/publish",
         publish_quiz,
         MANAGE,
+        reach=Reach.TAUGHT,
         reply=QuizView,
         codes=(Code.QUIZ_NOT_READY, Code.VERSION_MISMATCH),
         audit="quiz.publish",
@@ -115,6 +130,7 @@ ROUTES: tuple[Operation, ...] = (
         "/quizzes/{quiz_id}/unpublish",
         unpublish_quiz,
         MANAGE,
+        reach=Reach.TAUGHT,
         reply=QuizView,
         codes=(Code.VERSION_MISMATCH,),
         audit="quiz.unpublish",

@@ -7,6 +7,7 @@ from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import Operation
 from lms_rt.contracts.base import Page, PageQuery
 from lms_rt.contracts.sessions import SessionView
+from lms_rt.security.rights import Reach
 
 
 async def list_sessions(call: Call) -> Reply:
@@ -37,6 +38,7 @@ ROUTES: tuple[Operation, ...] = (
         "/auth/sessions",
         list_sessions,
         SIGNED_IN,
+        reach=Reach.OWN,
         query=PageQuery,
         reply=Page[SessionView],
         is_own_alone=True,
@@ -48,6 +50,7 @@ ROUTES: tuple[Operation, ...] = (
         "/auth/sessions",
         end_other_sessions,
         SIGNED_IN,
+        reach=Reach.SELF,
         status=204,
         is_own_alone=True,
         summary="Sign out everywhere else",
@@ -57,6 +60,7 @@ ROUTES: tuple[Operation, ...] = (
         "/auth/sessions/{session_id}",
         show_session,
         SIGNED_IN,
+        reach=Reach.OWN,
         reply=SessionView,
         is_own_alone=True,
         summary="One place where I am signed in",
@@ -66,6 +70,7 @@ ROUTES: tuple[Operation, ...] = (
         "/auth/sessions/{session_id}",
         end_session,
         SIGNED_IN,
+        reach=Reach.OWN,
         status=204,
         is_own_alone=True,
         summary="Sign out somewhere",

@@ -7,6 +7,7 @@ from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import Operation
 from lms_rt.contracts.base import PageQuery
 from lms_rt.contracts.tasks import QueuesView, WorkersView
+from lms_rt.security.rights import Reach
 
 
 async def show_queues(call: Call) -> Reply:
@@ -25,6 +26,7 @@ ROUTES: tuple[Operation, ...] = (
         "/admin/tasks",
         show_queues,
         needs("settings:manage"),
+        reach=Reach.ALL,
         reply=QueuesView,
         summary="The queues of background work",
         description="Made to be asked again every few seconds; counts are those of the moment `as_of`.",
@@ -34,6 +36,7 @@ ROUTES: tuple[Operation, ...] = (
         "/admin/tasks/workers",
         list_workers,
         needs("settings:manage"),
+        reach=Reach.ALL,
         query=PageQuery,
         reply=WorkersView,
         summary="The processes that do background work",

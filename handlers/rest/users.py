@@ -11,6 +11,7 @@ from lms_rt.contracts.base import Page
 from lms_rt.contracts.privacy import RemovalQuery
 from lms_rt.contracts.users import AccountView, LearnerView, PeopleQuery, UserDraft
 from lms_rt.errors import Code
+from lms_rt.security.rights import Reach
 
 
 async def update_me(call: Call) -> Reply:
@@ -50,12 +51,15 @@ _MANAGERS = needs("users:manage")
 _ONE = "/users/{user_id}"
 
 ROUTES: tuple[Operation, ...] = (
-    Operation("GET", "/users/me", me, SIGNED_IN, reply=UserView, is_for_leaving=True, summary="My profile"),
+    Operation(
+        "GET", "/users/me", me, SIGNED_IN, reach=Reach.SELF, reply=UserView, is_for_leaving=True, summary="My profile"
+    ),
     Operation(
         ("PATCH", "PUT"),
         "/users/me",
         update_me,
         SIGNED_IN,
+        reach=Reach.SELF,
         body=ProfileChange,
         reply=UserView,
         codes=(Code.VERSION_MISMATCH,),
@@ -67,6 +71,7 @@ ROUTES: tuple[Operation, ...] = (
         "/users",
         list_users,
         needs_one_of("users:manage", "enrollments:manage"),
+        reach=Reach.PUPILS,
         query=PeopleQuery,
         reply=Page[AccountView | LearnerView],
         summary="People",
@@ -80,6 +85,7 @@ ROUTES: tuple[Operation, ...] = (
         "/users",
         invite_user,
         _MANAGERS,
+        reach=Reach.GOVERNED,
         body=UserDraft,
         reply=AccountView,
         status=201,
@@ -89,12 +95,13 @@ ROUTES: tuple[Operation, ...] = (
         summary="Invite somebody",
         description="The account has no password; the mail of the invitation leads to where one is chosen.",
     ),
-    Operation("GET", _ONE, show_user, _MANAGERS, reply=AccountView, summary="One account"),
+    Operation("GET", _ONE, show_user, _MANAGERS, reach=Reach.ALL, reply=AccountView, summary="One account"),
     Operation(
         "DELETE",
         _ONE,
         remove_user,
         _MANAGERS,
+        reach=Reach.GOVERNED,
         query=RemovalQuery,
         status=204,
         codes=(Code.VERSION_MISMATCH, Code.CONFLICT),

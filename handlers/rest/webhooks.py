@@ -15,6 +15,7 @@ from lms_rt.contracts.webhooks import (
     WebhookView,
 )
 from lms_rt.errors import Code
+from lms_rt.security.rights import Reach
 
 
 async def list_webhooks(call: Call) -> Reply:
@@ -70,6 +71,7 @@ ROUTES: tuple[Operation, ...] = (
         "/webhooks",
         list_webhooks,
         _ACCESS,
+        reach=Reach.ALL,
         query=WebhookQuery,
         reply=Page[WebhookView],
         summary="Outgoing webhooks",
@@ -79,6 +81,7 @@ ROUTES: tuple[Operation, ...] = (
         "/webhooks",
         create_webhook,
         _ACCESS,
+        reach=Reach.ALL,
         body=WebhookDraft,
         reply=WebhookView,
         status=201,
@@ -89,12 +92,13 @@ ROUTES: tuple[Operation, ...] = (
         summary="Add a webhook",
         description="The reply holds its `secret`, which is never shown again. Without `event_types` it is sent all events.",
     ),
-    Operation("GET", _ONE, show_webhook, _ACCESS, reply=WebhookView, summary="One webhook"),
+    Operation("GET", _ONE, show_webhook, _ACCESS, reach=Reach.ALL, reply=WebhookView, summary="One webhook"),
     Operation(
         "PATCH",
         _ONE,
         change_webhook,
         _ACCESS,
+        reach=Reach.ALL,
         body=WebhookChange,
         reply=WebhookView,
         is_secret=True,
@@ -112,6 +116,7 @@ ROUTES: tuple[Operation, ...] = (
         _ONE,
         remove_webhook,
         _ACCESS,
+        reach=Reach.ALL,
         status=204,
         codes=(Code.VERSION_MISMATCH,),
         audit="webhook.remove",
@@ -122,6 +127,7 @@ ROUTES: tuple[Operation, ...] = (
         "/webhooks/{webhook_id}/deliveries",
         list_deliveries,
         _ACCESS,
+        reach=Reach.ALL,
         query=DeliveryQuery,
         reply=Page[DeliveryView],
         summary="What a webhook was sent, newest first",
@@ -131,6 +137,7 @@ ROUTES: tuple[Operation, ...] = (
         "/webhooks/deliveries/{delivery_id}/redeliver",
         redeliver,
         _ACCESS,
+        reach=Reach.ALL,
         reply=DeliveryView,
         codes=(Code.CONFLICT,),
         audit="webhook.redeliver",
@@ -141,6 +148,7 @@ ROUTES: tuple[Operation, ...] = (
         "/webhooks/{webhook_id}/test",
         test_webhook,
         _ACCESS,
+        reach=Reach.ALL,
         reply=DeliveryView,
         audit="webhook.test",
         summary="Send a test event to a webhook",

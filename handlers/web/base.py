@@ -21,6 +21,7 @@ from handlers.web.screens import Screen, ScreenHandler, shape
 from lms_rt.contracts.actor import STRANGER, Actor
 from lms_rt.errors import Code, Refused
 from lms_rt.security.rate_limits import LimitClass
+from lms_rt.security.rights import Reach
 
 __all__ = ["KEEP_PATH", "MissingPage", "PageHandler", "Screen", "is_own_path", "shape", "sign_in_path"]
 
@@ -31,11 +32,13 @@ _log = logging.getLogger("lms_rt.web")
 class PageHandler(ScreenHandler):
     """One page. Subclasses declare `access` and write `get` (and `post` for forms that work without scripts).
 
-    They also declare `is_own_alone`, if nobody may see it in another's place, and by `limit` the class that its form
-    counts among, as operations do; without one it is auth for strangers, and general for who is signed in.
+    They also declare whose things they `reach` (`lms_rt/security/rights.py`); `is_own_alone`, if nobody may see it in
+    another's place; and by `limit` the class that its form counts among, as operations do; without one it is auth for
+    strangers, and general for who is signed in.
     """
 
     access: ClassVar[Access]
+    reach: ClassVar[Reach | None] = None
     is_own_alone: ClassVar[bool] = False
     is_for_leaving: ClassVar[bool] = False
     limit: ClassVar[str] = ""

@@ -30,6 +30,7 @@ from lms_rt.errors import Code, Refused
 from lms_rt.ids import derived_id
 from lms_rt.security.csrf import CsrfTokens
 from lms_rt.security.keyring import Keyring
+from lms_rt.security.rights import Reach
 from lms_rt.services.health import Health
 from lms_rt.services.idempotency import Idempotency
 from lms_rt.wiring_accounts import guard_of
@@ -158,6 +159,7 @@ TABLE: tuple[Operation, ...] = (
         "/things",
         create,
         needs("things:manage"),
+        reach=Reach.ALL,
         also=("/boxes/{box_id}/things",),
         body=ThingDraft,
         reply=ThingView,
@@ -167,15 +169,33 @@ TABLE: tuple[Operation, ...] = (
         summary="Make a thing",
     ),
     Operation("GET", "/things/{thing_id}", show, PUBLIC, reply=ThingView, summary="One thing"),
-    Operation("GET", "/things/mine", whoami, SIGNED_IN, reply=EchoView, summary="Mine"),
+    Operation("GET", "/things/mine", whoami, SIGNED_IN, reach=Reach.ALL, reply=EchoView, summary="Mine"),
     Operation(
-        ("PATCH", "PUT"), "/things/{thing_id}", change, SIGNED_IN, body=ThingChange, reply=ThingView, summary="Change"
+        ("PATCH", "PUT"),
+        "/things/{thing_id}",
+        change,
+        SIGNED_IN,
+        reach=Reach.ALL,
+        body=ThingChange,
+        reply=ThingView,
+        summary="Change",
     ),
-    Operation("DELETE", "/things/{thing_id}", remove, role("instructor"), status=204, summary="Remove"),
+    Operation(
+        "DELETE", "/things/{thing_id}", remove, role("instructor"), reach=Reach.ALL, status=204, summary="Remove"
+    ),
     Operation("POST", "/echo", echo, ANONYMOUS, body=ThingDraft, reply=EchoView, summary="Echo"),
-    Operation("POST", "/note", echo, SIGNED_IN, body=NoteDraft, reply=EchoView, summary="A note, all optional"),
+    Operation(
+        "POST",
+        "/note",
+        echo,
+        SIGNED_IN,
+        reach=Reach.ALL,
+        body=NoteDraft,
+        reply=EchoView,
+        summary="A note, all optional",
+    ),
     Operation("POST", "/grant", echo, ANONYMOUS, body=GrantForm, takes=FORM, reply=EchoView, summary="A form"),
-    Operation("POST", "/upload", upload, SIGNED_IN, takes=UPLOAD, reply=EchoView, summary="A file"),
+    Operation("POST", "/upload", upload, SIGNED_IN, reach=Reach.ALL, takes=UPLOAD, reply=EchoView, summary="A file"),
     Operation("GET", "/whoami", whoami, PUBLIC, reply=EchoView, summary="Who"),
     Operation("POST", "/tokens", tokens, ANONYMOUS, reply=EchoView, is_secret=True, summary="Secrets"),
     Operation("GET", "/broken", broken, ANONYMOUS, reply=EchoView, summary="Breaks"),

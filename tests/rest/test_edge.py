@@ -11,7 +11,7 @@ import pytest
 
 from config.logging import set_up_logging
 from handlers.app import make_app
-from handlers.rest.access import PUBLIC
+from handlers.rest.access import PUBLIC, SIGNED_IN
 from handlers.rest.dispatch import TableError
 from handlers.rest.operations import Operation
 from lms_rt.clock import FakeClock
@@ -256,6 +256,8 @@ async def test_the_envelope_wraps_everything(serve: Serve) -> None:
 def test_a_table_with_a_fault_does_not_start() -> None:
     services = table_services(table_settings(), FakeClock())
     bare = Operation("GET", "/a", show, None, summary="No rule")  # type: ignore[arg-type]
+    vague = Operation("GET", "/v", show, SIGNED_IN, summary="Whose")
     twice = [Operation("GET", path, show, PUBLIC, summary="Twice") for path in ("/b/{x}", "/b/{y}")]
-    with pytest.raises(TableError, match=r"GET /a declares no access rule; GET /api/v1/b/\{y\} stands twice"):
-        make_app(services, operations=(bare, *twice))
+    said = r"GET /a declares no access rule; GET /v does not say whose .*; GET /api/v1/b/\{y\} stands twice"
+    with pytest.raises(TableError, match=said):
+        make_app(services, operations=(bare, vague, *twice))

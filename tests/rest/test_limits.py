@@ -14,6 +14,7 @@ from handlers.rest.access import ANONYMOUS, PUBLIC, SIGNED_IN
 from handlers.rest.dispatch import RouteTable, TableError
 from handlers.rest.openapi import build_document
 from handlers.rest.operations import FORM, UPLOAD, Operation
+from lms_rt.security.rights import Reach
 from tests.rest.conftest import (
     ACTORS,
     STUDENT,
@@ -31,11 +32,13 @@ from tests.rest.test_conventions import API
 
 ROWS = (
     Operation("GET", "/whoami", whoami, PUBLIC, reply=EchoView, summary="Who"),
-    Operation("GET", "/mine", whoami, SIGNED_IN, reply=EchoView, summary="Mine"),
-    Operation("GET", "/attempts/{attempt_id}", whoami, SIGNED_IN, reply=EchoView, summary="An attempt"),
-    Operation("POST", "/upload", upload, SIGNED_IN, takes=UPLOAD, reply=EchoView, summary="A file"),
+    Operation("GET", "/mine", whoami, SIGNED_IN, reach=Reach.ALL, reply=EchoView, summary="Mine"),
+    Operation(
+        "GET", "/attempts/{attempt_id}", whoami, SIGNED_IN, reach=Reach.ALL, reply=EchoView, summary="An attempt"
+    ),
+    Operation("POST", "/upload", upload, SIGNED_IN, reach=Reach.ALL, takes=UPLOAD, reply=EchoView, summary="A file"),
     Operation("POST", "/auth/grant", echo, ANONYMOUS, body=GrantForm, takes=FORM, reply=EchoView, summary="A form"),
-    Operation("GET", "/auth/me", whoami, SIGNED_IN, reply=EchoView, summary="Me"),
+    Operation("GET", "/auth/me", whoami, SIGNED_IN, reach=Reach.ALL, reply=EchoView, summary="Me"),
     Operation("POST", "/webhook", echo, ANONYMOUS, limit="none", reply=EchoView, summary="A gateway's"),
 )
 ALL = {"rate_limit_exempt_networks": "none"}
