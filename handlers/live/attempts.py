@@ -122,13 +122,13 @@ def _handed_out(attempt: HandedOutView, subscription: dict[str, Any] | None) -> 
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("attempt.start", AttemptStart, start, LiveAttemptView, reach=Reach.INSIDE),
-    Command("attempt.resume", AttemptResume, resume, LiveAttemptView, reach=Reach.SAT),
-    Command("attempt.take_over", AttemptTakeOver, take_over, LiveAttemptView, reach=Reach.SAT),
-    Command("attempt.look", AttemptLook, look, reach=Reach.SAT),
-    Command("attempt.page", AttemptPage, page, reach=Reach.SAT),
-    Command("attempt.seen", AttemptSeen, seen, reach=Reach.SAT),
-    Command("answer.save", AnswerSave, save, SavedView, reach=Reach.SAT),
-    Command("attempt.sync", AttemptSync, sync, SyncView, reach=Reach.SAT),
-    Command("attempt.submit", AttemptSubmit, submit, AttemptView, reach=Reach.SAT),
+    Command("attempt.start", AttemptStart, start, LiveAttemptView, reach=Reach.INSIDE, is_own_alone=True),
+    Command("attempt.resume", AttemptResume, resume, LiveAttemptView, reach=Reach.SAT, is_own_alone=True),
+    Command("attempt.take_over", AttemptTakeOver, take_over, LiveAttemptView, reach=Reach.SAT, is_own_alone=True),
+    Command("attempt.look", AttemptLook, look, reach=Reach.SAT, is_own_alone=True),
+    Command("attempt.page", AttemptPage, page, reach=Reach.SAT, is_own_alone=True),
+    Command("attempt.seen", AttemptSeen, seen, reach=Reach.SAT, is_own_alone=True),
+    Command("answer.save", AnswerSave, save, SavedView, reach=Reach.SAT, is_own_alone=True),
+    Command("attempt.sync", AttemptSync, sync, SyncView, reach=Reach.SAT, is_own_alone=True),
+    Command("attempt.submit", AttemptSubmit, submit, AttemptView, reach=Reach.SAT, is_own_alone=True),
 )

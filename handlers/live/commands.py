@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from handlers.rest.access import refuse_impersonator
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import Draft, View, read_model
 from lms_rt.contracts.frames import CommandFrame, error_frame, reply_frame
@@ -40,7 +41,7 @@ class Command:
     """One row of the table: the type that clients send, the model of its fields (without `id` and `type`), what it does.
 
     `reply` describes the result for the documents; `reach` says whose things are reached (`lms_rt/security/rights.py`):
-    without it the product's own table is not served.
+    without it the product's own table is not served. What `is_own_alone` nobody may do in another's place.
     """
 
     type: str
@@ -48,6 +49,7 @@ class Command:
     function: CommandFunction
     reply: CommandReply = DoneView
     reach: Reach | None = None
+    is_own_alone: bool = False
 
 
 class LiveSession:
@@ -125,8 +127,11 @@ def _outcome(session: LiveSession, command: Command | None, frame: CommandFrame)
 
 
 async def _noted(session: LiveSession, command: Command, asked: Draft) -> Any:
-    """What is done in somebody else's place is recorded first."""
-    await session.services.audit.note_use(session.actor, "command", command.type)
+    """What is done in somebody else's place is recorded first, with the channel that it is about."""
+    channel = getattr(asked, "channel", "")
+    await session.services.audit.note_use(session.actor, "command", f"{command.type} {channel}".rstrip())
+    if command.is_own_alone:
+        refuse_impersonator(session.actor)
     outcome = command.function(session, asked)
     return await outcome if asyncio.iscoroutine(outcome) else outcome
 

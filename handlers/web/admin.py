@@ -11,6 +11,7 @@ from lms_rt.contracts.base import PageQuery
 from lms_rt.contracts.jobs import QUEUES
 from lms_rt.contracts.tasks import DeadLetterQuery
 from lms_rt.errors import Code, Refused
+from lms_rt.security.rights import Reach
 
 OPERATORS: Access = needs("settings:manage")
 POLL_MS = 10_000
@@ -23,6 +24,7 @@ class AdminPage(PageHandler):
     """/admin: what the school leans on, queues, workers. A script asks again every ten seconds."""
 
     access = OPERATORS
+    reach = Reach.ALL
 
     async def get(self) -> None:
         """Everything as it stands now."""
@@ -44,6 +46,7 @@ class DeadLettersPage(PageHandler):
     """/admin/dead-letters: error, send again, discard."""
 
     access = OPERATORS
+    reach = Reach.ALL
 
     async def get(self) -> None:
         """The latest first, of one queue or of all."""
@@ -69,6 +72,7 @@ class DeadLetterPage(PageHandler):
     """/admin/dead-letters/{id}: all that is known of one."""
 
     access = OPERATORS
+    reach = Reach.ALL
 
     async def get(self, job_id: str) -> None:
         """What it was to do, and why it could not be done."""
@@ -81,6 +85,7 @@ class DeadLetterAct(PageHandler):
     """What the buttons do without scripts."""
 
     access = OPERATORS
+    reach = Reach.ALL
 
     async def post(self, job_id: str, act: str) -> None:
         """Send it again, or discard it; then back to the others."""

@@ -8,6 +8,7 @@ from typing import Any
 from handlers.rest.access import needs
 from handlers.web.base import PageHandler, Screen, shape
 from lms_rt.contracts.audit import ACTIONS, AuditQuery, AuditView
+from lms_rt.security.rights import Reach
 
 PAGE_SIZE = 50
 _SHEETS = ("pages.css", "teach.css", "admin.css")
@@ -19,6 +20,7 @@ class AuditPage(PageHandler):
     """Filters in the address, older ones behind a cursor, and the state of the chain above them."""
 
     access = needs("audit:view")
+    reach = Reach.ALL
 
     async def get(self) -> None:
         """A stretch of the log."""

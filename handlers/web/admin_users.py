@@ -20,6 +20,7 @@ from lms_rt.contracts.accounts import find_email_key
 from lms_rt.contracts.base import read_model
 from lms_rt.contracts.users import AccountChange, AccountQuery, AccountView, PermissionWord, UserDraft
 from lms_rt.errors import Code, FieldError, Refused
+from lms_rt.security.rights import Reach
 
 PAGE_SIZE = 20
 ROLES = ("student", "instructor", "admin")
@@ -41,6 +42,7 @@ class UsersPage(PageHandler):
     """/admin/users. Filters, order and page stand in the address."""
 
     access = _MANAGERS
+    reach = Reach.GOVERNED
 
     async def get(self) -> None:
         """A page of those who fit."""
@@ -92,6 +94,7 @@ class InviteUserPage(PageHandler):
     """/admin/users/new: an account for somebody, who chooses the password by the link of a mail."""
 
     access = _MANAGERS
+    reach = Reach.ALL
     is_own_alone: ClassVar[bool] = True
 
     def get(self) -> None:
@@ -145,6 +148,7 @@ class AccountPage(PageHandler):
     """What showing an account and changing it share."""
 
     access = _MANAGERS
+    reach = Reach.GOVERNED
 
     async def show_account(self, user_id: str, *, fault: str = "", typed: Mapping[str, Any] | None = None) -> None:
         """The account as it is now; `typed` is what a form that was refused held."""

@@ -32,13 +32,15 @@ _log = logging.getLogger("lms_rt.web")
 class PageHandler(ScreenHandler):
     """One page. Subclasses declare `access` and write `get` (and `post` for forms that work without scripts).
 
-    They also declare whose things they `reach` (`lms_rt/security/rights.py`); `is_own_alone`, if nobody may see it in
-    another's place; and by `limit` the class that its form counts among, as operations do; without one it is auth for
+    They also declare whose things they `reach` (`lms_rt/security/rights.py`), and where a form's door or reach is another
+    than the page's, `form_access` and `form_reach`; `is_own_alone`, if nobody may see it in another's place; and by `limit` the class that its form counts among, as operations do; without one it is auth for
     strangers, and general for who is signed in.
     """
 
     access: ClassVar[Access]
     reach: ClassVar[Reach | None] = None
+    form_access: ClassVar[Access | None] = None
+    form_reach: ClassVar[Reach | None] = None
     is_own_alone: ClassVar[bool] = False
     is_for_leaving: ClassVar[bool] = False
     limit: ClassVar[str] = ""
@@ -60,10 +62,10 @@ class PageHandler(ScreenHandler):
             return
         self.actor = await self.find_actor()
         await self._charge()
-        if self.actor.is_stranger and not self.access.is_public:
+        if self.actor.is_stranger and not self.door.is_public:
             self.redirect(sign_in_path(self.request.uri or "/"), status=303)
             return
-        if self.actor.is_leaving and not (self.is_for_leaving or self.access.is_public):
+        if self.actor.is_leaving and not (self.is_for_leaving or self.door.is_public):
             self.redirect(KEEP_PATH, status=303)
             return
         await self._admit()
@@ -72,11 +74,16 @@ class PageHandler(ScreenHandler):
         if self.has_bell:
             self.unread = (await self.services.notifications.unread(self.actor)).unread
 
+    @property
+    def door(self) -> Access:
+        """Who may do what is asked for: its form's rule, where that is another."""
+        return self.form_access if self.request.method == "POST" and self.form_access else self.access
+
     async def _admit(self) -> None:
         """By the rule of access; what is done in somebody's place is recorded, and kept from what is theirs alone."""
         if self.actor.is_impersonated:
             await self.services.audit.note_use(self.actor, "page", f"{self.request.method} {self.request.path}")
-        self.access.check(self.actor)
+        self.door.check(self.actor)
         if self.is_own_alone:
             refuse_impersonator(self.actor)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from handlers.rest.access import PUBLIC
+from handlers.rest.access import PUBLIC, SIGNED_IN
 from handlers.web.base import PageHandler, Screen, shape
 from lms_rt.contracts.base import PageQuery
 from lms_rt.contracts.courses import CourseDetailView, CourseQuery
 from lms_rt.contracts.enrollments import EnrollmentDraft, EnrollmentView
 from lms_rt.errors import Code, Refused
 from lms_rt.security.access.courses import teaches
+from lms_rt.security.rights import Reach
 
 CARDS = 12
 _SHEETS = ("pages.css",)
@@ -28,6 +29,7 @@ class CataloguePage(PageHandler):
     """/ with its filters in the address."""
 
     access = PUBLIC
+    reach = Reach.PUBLISHED
 
     async def get(self) -> None:
         """Search, filters, cards, pager."""
@@ -52,7 +54,8 @@ class CataloguePage(PageHandler):
 class CoursePage(PageHandler):
     """/courses/{slug}."""
 
-    access = PUBLIC
+    access, form_access = PUBLIC, SIGNED_IN
+    reach = Reach.VISIBLE
 
     async def get(self, slug: str) -> None:
         """Title, price, one button, lessons. An id or a former slug is sent on to the present one."""

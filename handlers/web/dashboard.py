@@ -7,6 +7,7 @@ from typing import Any
 from handlers.rest.access import needs
 from handlers.web.base import PageHandler, Screen, shape
 from lms_rt.contracts.quizzes import QuestionQuery, QuizView
+from lms_rt.security.rights import Reach
 
 ROWS = 50
 _OPEN = ("in_progress", "paused")
@@ -17,6 +18,7 @@ class DashboardPage(PageHandler):
     """/teach/quizzes/{id}/live."""
 
     access = needs("analytics:view")
+    reach = Reach.TAUGHT
 
     async def get(self, quiz_id: str) -> None:
         """Figures, who needs attention, students, questions."""

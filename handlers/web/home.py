@@ -7,6 +7,7 @@ from handlers.web.base import PageHandler, Screen, shape
 from lms_rt.clock import rfc3339
 from lms_rt.contracts.enrollments import EnrollmentQuery
 from lms_rt.contracts.quizzes import QuizQuery
+from lms_rt.security.rights import Reach
 
 _SHEETS = ("pages.css",)
 
@@ -15,6 +16,7 @@ class HomePage(PageHandler):
     """/home."""
 
     access = SIGNED_IN
+    reach = Reach.SELF
 
     async def get(self) -> None:
         """Continue, quizzes, progress."""

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from handlers.rest.access import SIGNED_IN
 from handlers.web.base import KEEP_PATH, PageHandler, Screen
+from lms_rt.security.rights import Reach
 
 _SHEETS = ("pages.css",)
 
@@ -14,6 +15,7 @@ class KeepPage(PageHandler):
     """/me/keep: the one page of a closed account."""
 
     access = SIGNED_IN
+    reach = Reach.SELF
     is_own_alone: ClassVar[bool] = True
     is_for_leaving: ClassVar[bool] = True
 

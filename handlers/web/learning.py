@@ -11,6 +11,7 @@ from handlers.web.catalogue import present_enrollment
 from lms_rt.contracts.courses import CourseDetailView
 from lms_rt.contracts.lessons import LessonView
 from lms_rt.errors import Code, Refused
+from lms_rt.security.rights import Reach
 
 _SHEETS = ("pages.css",)
 
@@ -19,6 +20,7 @@ class CourseStart(PageHandler):
     """/learn/{slug}: on to the first lesson that is not completed."""
 
     access = SIGNED_IN
+    reach = Reach.VISIBLE
 
     async def get(self, slug: str) -> None:
         """Send the reader to their next lesson, or to the course when there is none."""
@@ -34,6 +36,7 @@ class LessonPage(PageHandler):
     """/learn/{slug}/{lesson}."""
 
     access = SIGNED_IN
+    reach, form_reach = Reach.INSIDE, Reach.LEARNER
 
     async def get(self, slug: str, name: str) -> None:
         """The lesson; who may not read it is sent to the course's page."""

@@ -13,6 +13,7 @@ from lms_rt.contracts.accounts import ProfileChange, UserView
 from lms_rt.contracts.base import read_model
 from lms_rt.contracts.verification import VerificationRequest
 from lms_rt.errors import Code, FieldError, Refused
+from lms_rt.security.rights import Reach
 
 _SHEETS = ("pages.css",)
 _EASTERN = "-u-nu-arab"
@@ -46,6 +47,7 @@ class MePage(PageHandler):
     """/me."""
 
     access = SIGNED_IN
+    reach = Reach.SELF
 
     async def get(self) -> None:
         """The profile as it is stored."""
@@ -103,6 +105,7 @@ class ConfirmAddressPage(PageHandler):
     """/me/address: the button that has the link sent again."""
 
     access = SIGNED_IN
+    reach = Reach.SELF
     limit: ClassVar[str] = "auth"
 
     def get(self) -> None:

@@ -18,6 +18,7 @@ from lms_rt.contracts.notifications import (
     PreferencesChange,
 )
 from lms_rt.errors import Refused
+from lms_rt.security.rights import Reach
 
 PAGE_SIZE = 20
 _SHEETS = ("pages.css",)
@@ -28,6 +29,7 @@ class NotificationsPage(PageHandler):
     """/notifications."""
 
     access = SIGNED_IN
+    reach = Reach.SELF
 
     async def get(self) -> None:
         """The list, newest first; the filter and the page stand in the address."""
@@ -66,6 +68,7 @@ class PreferencesPage(PageHandler):
     """/notifications/preferences."""
 
     access = SIGNED_IN
+    reach = Reach.SELF
 
     async def get(self) -> None:
         """The form, as things stand."""

@@ -40,15 +40,20 @@ Row = tuple[str, type[RequestHandler]]
 
 
 class PageTableError(Exception):
-    """The table of pages cannot be served: a page declares no access rule. The server does not start."""
+    """The table of pages cannot be served: a page does not say who may open it, or whose things. The server does not start."""
 
 
 def checked(rows: Iterable[Row]) -> list[Row]:
-    """The rows, when every page says who may open it."""
+    """The rows, when every page says who may open it, and whose things are reached by it where not everybody may."""
     table = list(rows)
     for pattern, handler in table:
-        if issubclass(handler, PageHandler) and not isinstance(getattr(handler, "access", None), Access):
+        if not issubclass(handler, PageHandler):
+            continue
+        access = getattr(handler, "access", None)
+        if not isinstance(access, Access):
             raise PageTableError(f"{pattern} declares no access rule")
+        if handler.reach is None and not access.is_public:
+            raise PageTableError(f"{pattern} does not say whose things it reaches")
     return table
 
 

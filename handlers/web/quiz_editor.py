@@ -10,6 +10,7 @@ from lms_rt.contracts.courses import CourseDetailView
 from lms_rt.contracts.quizzes import QuestionQuery, QuizView
 from lms_rt.errors import Code, Refused
 from lms_rt.security.access.courses import teaches
+from lms_rt.security.rights import Reach
 
 QUESTION_TYPES = (
     "multiple_choice",
@@ -29,6 +30,7 @@ class QuizPage(PageHandler):
     """What the editor's pages share: the quiz and its course, for those who teach it."""
 
     access = needs("quizzes:manage")
+    reach = Reach.TAUGHT
 
     async def require_own_quiz(self, quiz_id: str) -> tuple[QuizView, CourseDetailView]:
         """The quiz and its course; somebody else's is not there."""

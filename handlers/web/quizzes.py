@@ -13,6 +13,7 @@ from lms_rt.contracts.attempts import AttemptQuery
 from lms_rt.contracts.quizzes import QuizView
 from lms_rt.errors import Code, Refused
 from lms_rt.security.access.courses import teaches
+from lms_rt.security.rights import Reach
 
 _SHEETS = ("pages.css",)
 
@@ -21,6 +22,7 @@ class QuizStart(PageHandler):
     """/quizzes/{id}."""
 
     access = SIGNED_IN
+    reach = Reach.INSIDE
 
     async def get(self, quiz_id: str) -> None:
         """Your minutes and why, attempts left, window, rules, line check, Start or Resume."""
@@ -87,6 +89,7 @@ class ResultsPage(PageHandler):
     """/attempts/{id}/results."""
 
     access = SIGNED_IN
+    reach = Reach.SHARED
 
     async def get(self, attempt_id: str) -> None:
         """Score, and each question as allowed; before the grade, a page that waits for it."""

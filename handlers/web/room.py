@@ -15,6 +15,7 @@ from handlers.rest.access import PUBLIC, SIGNED_IN
 from handlers.web.assets import assets
 from handlers.web.base import PageHandler, Screen, shape
 from lms_rt.errors import Code, Refused
+from lms_rt.security.rights import Reach
 
 _SCRIPTS = ("shell.js", "room.js")
 _SHEETS = ("room.css",)
@@ -25,6 +26,7 @@ class RoomPage(PageHandler):
     """/attempts/{id}: for the student who sits it; those who teach it are sent to what they may see."""
 
     access = SIGNED_IN
+    reach = Reach.SHARED
     has_shell = False
 
     async def get(self, attempt_id: str) -> None:

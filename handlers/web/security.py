@@ -17,6 +17,7 @@ from lms_rt.contracts.base import PageQuery, read_model
 from lms_rt.contracts.privacy import EXPORT_URL, LeaveDraft
 from lms_rt.contracts.sessions import PasswordChangeDraft
 from lms_rt.errors import Code, FieldError, Refused
+from lms_rt.security.rights import Reach
 from lms_rt.security.sessions import Device
 from lms_rt.services.chosen_passwords import least_length
 
@@ -32,6 +33,7 @@ class OwnSecurityPage(PageHandler):
     """What the pages share: theirs alone who is signed in, the device that asks, and the whole page with its faults."""
 
     access = SIGNED_IN
+    reach = Reach.SELF
     is_own_alone: ClassVar[bool] = True
 
     def get(self) -> Any:

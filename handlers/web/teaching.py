@@ -16,6 +16,7 @@ from lms_rt.errors import Code, Refused
 from lms_rt.ids import new_id
 from lms_rt.security.access.courses import teaches
 from lms_rt.security.permissions import TEACHING, Permission
+from lms_rt.security.rights import Reach
 
 TEACHERS: Access = needs_one_of(*sorted(TEACHING))
 TABS = ("details", "lessons", "quizzes", "students")
@@ -26,6 +27,7 @@ class TeachPage(PageHandler):
     """/teach: own courses and running quizzes."""
 
     access = TEACHERS
+    reach = Reach.OWN_COURSES
 
     async def get(self) -> None:
         """Running quizzes first, then the courses, drafts too."""
@@ -53,6 +55,7 @@ class CourseEditor(PageHandler):
     """/teach/courses/{id}/{tab}."""
 
     access = TEACHERS
+    reach = Reach.TAUGHT
 
     async def get(self, course_id: str, tab: str = "details") -> None:
         """One tab of the editor; a course of somebody else is not there, and students are for who sees to them."""

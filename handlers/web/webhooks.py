@@ -6,6 +6,7 @@ from handlers.rest.access import Access, needs
 from handlers.web.base import PageHandler, Screen, shape
 from lms_rt.contracts.events import RECORD_TYPES
 from lms_rt.contracts.webhooks import TEST_EVENT, DeliveryQuery, WebhookQuery
+from lms_rt.security.rights import Reach
 
 ACCESS: Access = needs("webhooks:manage")
 TYPES = tuple(sorted(name for name in RECORD_TYPES if name != TEST_EVENT))
@@ -19,6 +20,7 @@ class WebhookPageHandler(PageHandler):
     """What both pages share."""
 
     access = ACCESS
+    reach = Reach.ALL
 
     def page_number(self) -> int:
         """Which page of a list the address asks for."""

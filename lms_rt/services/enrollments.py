@@ -255,6 +255,8 @@ def _refuse_unpaid(course: CourseHead) -> None:
 
 async def _wish(actor: Actor, course: CourseHead, student_id: str | None) -> _Wish:
     """Who is to come in; naming somebody else is for who sees to the course's enrolments."""
+    if actor.is_stranger:
+        raise Refused(Code.UNAUTHENTICATED)
     is_by_staff = teaches(actor, course, Permission.ENROLLMENTS_MANAGE)
     if student_id in (None, actor.user_id):
         return _Wish(course, actor.user_id, actor.full_name, is_by_staff)

@@ -19,7 +19,9 @@ from lms_rt.security.access.courses import is_visible, teaches
 from lms_rt.security.access.quizzes import ATTEMPT_PERMISSIONS, require_attempt_state, sees_attempts, teaches_course
 from lms_rt.security.access.users import sees_to_accounts
 from lms_rt.security.permissions import Permission
+from lms_rt.security.rights import Reach
 
+_BY_ENROLLMENTS, _BY_ANALYTICS = (Permission.ENROLLMENTS_MANAGE,), (Permission.ANALYTICS_VIEW,)
 People = Sequence[tuple[Actor, Sequence[str]]]
 """Some actors, each with names of channels."""
 
@@ -58,7 +60,7 @@ class Subscriptions:
             case ChannelKind.COURSE_STAFF | ChannelKind.QUIZ_LIVE:
                 return True
             case ChannelKind.COURSE:
-                return await teaches_course(actor, channel.subject_id, Permission.ENROLLMENTS_MANAGE)
+                return await teaches_course(actor, channel.subject_id, *_BY_ENROLLMENTS)
             case ChannelKind.ATTEMPT:
                 attempt = await require_attempt_state(actor, channel.subject_id)
                 return await sees_attempts(actor, attempt["course_id"])
@@ -102,7 +104,11 @@ async def _facts(people: People, now_ms: int) -> _Facts:
 
 def _is_open(actor: Actor, name: str, facts: _Facts) -> bool:
     channel = find_channel(name)
-    return channel is not None and not actor.is_stranger and _RULES[channel.kind](actor, channel.subject_id, facts)
+    return (
+        channel is not None
+        and not actor.is_stranger
+        and CHANNEL_RIGHTS[channel.kind].is_open(actor, channel.subject_id, facts)
+    )
 
 
 def _only_that_user(actor: Actor, user_id: str, _: _Facts) -> bool:
@@ -118,7 +124,7 @@ def _in_the_course(actor: Actor, course_id: str, facts: _Facts) -> bool:
 
 def _seeing_to_its_students(actor: Actor, course_id: str, facts: _Facts) -> bool:
     """Who enrols is told by name."""
-    return _teaches(actor, facts.courses.get(course_id), Permission.ENROLLMENTS_MANAGE)
+    return _teaches(actor, facts.courses.get(course_id), *_BY_ENROLLMENTS)
 
 
 def _student_or_teacher_of_the_attempt(actor: Actor, attempt_id: str, facts: _Facts) -> bool:
@@ -130,7 +136,7 @@ def _student_or_teacher_of_the_attempt(actor: Actor, attempt_id: str, facts: _Fa
 
 
 def _watching_the_quiz(actor: Actor, quiz_id: str, facts: _Facts) -> bool:
-    return _teaches(actor, facts.courses.get(facts.course_of_quiz.get(quiz_id, "")), Permission.ANALYTICS_VIEW)
+    return _teaches(actor, facts.courses.get(facts.course_of_quiz.get(quiz_id, "")), *_BY_ANALYTICS)
 
 
 def _everybody(_actor: Actor, _: str, _facts: _Facts) -> bool:
@@ -138,14 +144,27 @@ def _everybody(_actor: Actor, _: str, _facts: _Facts) -> bool:
     return True
 
 
-_RULES: Mapping[ChannelKind, Callable[[Actor, str, _Facts], bool]] = {
-    ChannelKind.USER: _only_that_user,
-    ChannelKind.COURSE: _in_the_course,
-    ChannelKind.COURSE_STAFF: _seeing_to_its_students,
-    ChannelKind.ATTEMPT: _student_or_teacher_of_the_attempt,
-    ChannelKind.QUIZ_LIVE: _watching_the_quiz,
-    ChannelKind.SYSTEM: _everybody,
+@dataclass(frozen=True, slots=True)
+class ChannelRight:
+    """Who hears a kind of channel: whose things are reached by it, by which permissions of who teaches, and the rule itself.
+
+    What is not open to one is not there, whatever the reason.
+    """
+
+    reach: Reach
+    is_open: Callable[[Actor, str, _Facts], bool]
+    by: tuple[Permission, ...] = ()
+
+
+CHANNEL_RIGHTS: Mapping[ChannelKind, ChannelRight] = {
+    ChannelKind.USER: ChannelRight(Reach.OWN, _only_that_user),
+    ChannelKind.COURSE: ChannelRight(Reach.INSIDE, _in_the_course),
+    ChannelKind.COURSE_STAFF: ChannelRight(Reach.TAUGHT, _seeing_to_its_students, _BY_ENROLLMENTS),
+    ChannelKind.ATTEMPT: ChannelRight(Reach.SHARED, _student_or_teacher_of_the_attempt, ATTEMPT_PERMISSIONS),
+    ChannelKind.QUIZ_LIVE: ChannelRight(Reach.TAUGHT, _watching_the_quiz, _BY_ANALYTICS),
+    ChannelKind.SYSTEM: ChannelRight(Reach.ALL, _everybody),
 }
+"""The table of channels, one row for each kind."""
 
 
 def _teaches(actor: Actor, course: CourseHead | None, *by: Permission) -> bool:
