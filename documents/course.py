@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -117,11 +118,8 @@ class Course(Aggregate):
     @classmethod
     async def find_whole(cls, id_or_slug: str) -> Course | None:
         """The course of this id, slug or former slug, with all its lessons."""
-        for filter_ in _by_name(id_or_slug):
-            row = await cls.rows().find_one(filter_, {"outbox": 0})
-            if row is not None:
-                return _whole(row)
-        return None
+        row = await cls._find_named(id_or_slug, {"outbox": 0})
+        return None if row is None else _whole(row)
 
     @classmethod
     async def find_whole_of_lesson(cls, lesson_id: str) -> Course | None:
@@ -132,11 +130,14 @@ class Course(Aggregate):
     @classmethod
     async def find_head(cls, id_or_slug: str) -> CourseHead | None:
         """The head of the course of this id, slug or former slug."""
-        for filter_ in _by_name(id_or_slug):
-            row = await cls.rows().find_one(filter_, _HEAD)
-            if row is not None:
-                return _head(row)
-        return None
+        row = await cls._find_named(id_or_slug, _HEAD)
+        return None if row is None else _head(row)
+
+    @classmethod
+    async def _find_named(cls, id_or_slug: str, fields: Row | list[str]) -> Row | None:
+        """By as many looks when there is none as when there is one: the time it takes says nothing of hidden courses."""
+        found = await asyncio.gather(*(cls.rows().find_one(filter_, fields) for filter_ in _by_name(id_or_slug)))
+        return next((row for row in found if row is not None), None)
 
     @classmethod
     async def find_row(cls, course_id: str) -> Row | None:
@@ -274,7 +275,8 @@ _UNLISTED = ("lessons", "search_tokens", "counted", "outbox")
 
 
 def _by_name(id_or_slug: str) -> tuple[Row, ...]:
-    return ({"_id": id_or_slug}, {"slug": id_or_slug}, {"old_slugs": id_or_slug})
+    """Ids hold a sign that no slug does."""
+    return ({"_id": id_or_slug},) if "_" in id_or_slug else ({"slug": id_or_slug}, {"old_slugs": id_or_slug})
 
 
 def _head(row: Row) -> CourseHead:

@@ -15,7 +15,7 @@ from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.channels import ChannelKind, find_channel
 from lms_rt.errors import Code, Refused
-from lms_rt.security.access.courses import is_visible, teaches
+from lms_rt.security.access.courses import NOBODYS, is_visible, teaches
 from lms_rt.security.access.quizzes import ATTEMPT_PERMISSIONS, require_attempt_state, sees_attempts, teaches_course
 from lms_rt.security.access.users import sees_to_accounts
 from lms_rt.security.permissions import Permission
@@ -86,13 +86,13 @@ async def _facts(people: People, now_ms: int) -> _Facts:
     course_of_quiz = await Quiz.find_courses_of(subjects[ChannelKind.QUIZ_LIVE])
     attempts = await Attempt.find_owners(subjects[ChannelKind.ATTEMPT])
     of_others = {
-        attempts[channel.subject_id]["course_id"]
+        attempts[channel.subject_id]["course_id"] if channel.subject_id in attempts else NOBODYS
         for actor, channel in asked
         if channel.kind is ChannelKind.ATTEMPT and not _is_own(actor, attempts.get(channel.subject_id))
-        if channel.subject_id in attempts
     }
+    of_quizzes = {course_of_quiz.get(quiz_id, NOBODYS) for quiz_id in subjects[ChannelKind.QUIZ_LIVE]}
     courses = await Course.heads(
-        subjects[ChannelKind.COURSE] | subjects[ChannelKind.COURSE_STAFF] | set(course_of_quiz.values()) | of_others
+        subjects[ChannelKind.COURSE] | subjects[ChannelKind.COURSE_STAFF] | of_quizzes | of_others
     )
     enrollments = {
         enrollment_id_of(actor.user_id, channel.subject_id)

@@ -15,7 +15,7 @@ from documents.enrollment import Enrollment
 from documents.quiz import Quiz
 from lms_rt.contracts.actor import Actor
 from lms_rt.errors import Code, Refused
-from lms_rt.security.access.courses import is_visible, require_learner, teaches
+from lms_rt.security.access.courses import NOBODYS, is_visible, require_learner, teaches
 from lms_rt.security.permissions import Permission
 
 ATTEMPT_PERMISSIONS = (Permission.QUIZZES_MANAGE, Permission.ANALYTICS_VIEW)
@@ -55,7 +55,7 @@ async def require_taught_quiz(actor: Actor, quiz_id: str, *by: Permission) -> Qu
 async def require_taught_quiz_of_question(actor: Actor, question_id: str) -> QuizAccess:
     """The quiz of the actor's own course that holds a question."""
     quiz = await Quiz.find_with_question(question_id)
-    course = None if quiz is None else await Course.find_head(quiz["course_id"])
+    course = await Course.find_head(NOBODYS if quiz is None else quiz["course_id"])
     if quiz is None or course is None or not teaches(actor, course):
         raise Refused(Code.NOT_FOUND)
     return QuizAccess(quiz, course, None)
@@ -105,16 +105,17 @@ async def sees_attempts(actor: Actor, course_id: str) -> bool:
 
 
 async def _authorised(actor: Actor, attempt: Row | None) -> Row:
-    if attempt is None or actor.is_stranger:
-        raise Refused(Code.NOT_FOUND)
-    if attempt["student_id"] != actor.user_id and not await sees_attempts(actor, attempt["course_id"]):
+    if attempt is not None and attempt["student_id"] == actor.user_id:
+        return attempt
+    may_see = await sees_attempts(actor, NOBODYS if attempt is None else attempt["course_id"])
+    if attempt is None or not may_see:
         raise Refused(Code.NOT_FOUND)
     return attempt
 
 
 async def _found(quiz_id: str) -> tuple[Row, CourseHead]:
     quiz = await Quiz.find_head(quiz_id)
-    course = None if quiz is None else await Course.find_head(quiz["course_id"])
+    course = await Course.find_head(NOBODYS if quiz is None else quiz["course_id"])
     if quiz is None or course is None:
         raise Refused(Code.NOT_FOUND)
     return quiz, course
