@@ -56,7 +56,7 @@ class AuditPage(PageHandler):
         days = {"from": _day(self.get_query_argument("from", "")), "to": _day(self.get_query_argument("to", ""))}
         later = {"from": timedelta(0), "to": timedelta(days=1)}
         return {
-            name: datetime.combine(day + later[name], time(), tzinfo=self._zone())
+            name: datetime.combine(day + later[name], time(), tzinfo=self.zone())
             for name, day in days.items()
             if day is not None
         }
