@@ -60,6 +60,8 @@ class LessonPage(PageHandler):
         try:
             await self.services.progress.complete_lesson(self.actor, course.enrollment_id, lesson.id)
         except Refused as refused:
+            if refused.code is Code.NOT_ENROLLED:
+                raise
             await self._show(course, lesson, refused)
             return
         following = _following(course, lesson)

@@ -29,7 +29,7 @@ class NotificationsPage(PageHandler):
     """/notifications."""
 
     access = SIGNED_IN
-    reach = Reach.SELF
+    reach, form_reach = Reach.SELF, Reach.OWN
 
     async def get(self) -> None:
         """The list, newest first; the filter and the page stand in the address."""

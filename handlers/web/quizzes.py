@@ -10,6 +10,7 @@ from handlers.web.base import PageHandler, Screen, shape
 from handlers.web.shown_answers import ShownQuestion, shown_question
 from lms_rt.clock import rfc3339
 from lms_rt.contracts.attempts import AttemptQuery
+from lms_rt.contracts.courses import CourseDetailView
 from lms_rt.contracts.quizzes import QuizView
 from lms_rt.errors import Code, Refused
 from lms_rt.security.access.courses import teaches
@@ -101,10 +102,10 @@ class ResultsPage(PageHandler):
             await self._wait(attempt_id)
             return
         shown = shape(results)
-        course = await self.services.courses.show(self.actor, results.course_id)
+        course = await self._course(results.course_id)
         screen = Screen(
             "results.html",
-            title=(self.t("results.title"), results.quiz_title, course.title),
+            title=(self.t("results.title"), results.quiz_title, course.title if course else ""),
             data={"attempt_id": attempt_id, "percentage": shown["percentage"], "score": shown["score"]},
             groups=("results",),
             scripts=("shell.js", "results.js"),
@@ -113,10 +114,20 @@ class ResultsPage(PageHandler):
         self.show(
             screen,
             results=shown,
-            course=shape(course),
+            course=shape(course) if course else None,
             questions=self._questions(shown),
             is_own=results.student_id == self.actor.user_id,
         )
+
+    async def _course(self, course_id: str) -> CourseDetailView | None:
+        """The course; what was done in one stays also where it can no longer be seen."""
+        try:
+            course: CourseDetailView = await self.services.courses.show(self.actor, course_id)
+        except Refused as refused:
+            if refused.code is not Code.NOT_FOUND:
+                raise
+            return None
+        return course
 
     def _questions(self, shown: dict[str, Any]) -> list[ShownQuestion]:
         return [shown_question(row, self.t) for row in shown["questions"]]
