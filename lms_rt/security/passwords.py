@@ -40,6 +40,8 @@ class Share:
     places: int | None = None
 
 
+_SPREAD_SECONDS = 60
+"""Those who are turned away together are told to come again over so long, and not all at the same moment."""
 _NEW_PASSWORDS = Share("new passwords")
 """All who choose one wait as one asker: however many register, there are places left for who signs in."""
 
@@ -66,6 +68,7 @@ class HashingPool:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="bcrypt", initializer=_yield_to_others)
         self._free = asyncio.Semaphore(threads)
         self._under_way = 0
+        self._turned_away = 0
         self._by_asker: Counter[str] = Counter()
 
     @asynccontextmanager
@@ -79,10 +82,20 @@ class HashingPool:
                 yield
         finally:
             self._under_way -= 1
+            if not self._under_way:
+                self._turned_away = 0
             for share in shares:
                 self._by_asker[share.asker] -= 1
                 if not self._by_asker[share.asker]:
                     del self._by_asker[share.asker]
+
+    def refuse_full(self) -> None:
+        """Refuse with `busy` where nobody else can wait, whoever it is."""
+        waiting = self._under_way - self._threads
+        if waiting >= self._max_waiting:
+            self._turned_away += 1
+            behind = (self._turned_away * self._seconds_each / self._threads) % _SPREAD_SECONDS
+            raise self._busy(waiting, behind)
 
     async def work(self, work: Callable[[], ResultT]) -> ResultT:
         """The result of `work`, for whose turn it is."""
@@ -94,10 +107,13 @@ class HashingPool:
             return await self.work(work)
 
     def _refuse_too_many(self, shares: Sequence[Share]) -> None:
-        waiting = self._under_way - self._threads
-        if waiting >= self._max_waiting or any(self._is_used_up(share) for share in shares):
-            seconds = max(1, round(waiting * self._seconds_each / self._threads))
-            raise Refused(Code.BUSY, "Too many people are signing in at once; try again.", retry_after_seconds=seconds)
+        self.refuse_full()
+        if any(self._is_used_up(share) for share in shares):
+            raise self._busy(self._under_way - self._threads)
+
+    def _busy(self, waiting: int, more_seconds: float = 0.0) -> Refused:
+        seconds = max(1, round(waiting * self._seconds_each / self._threads + more_seconds))
+        return Refused(Code.BUSY, "Too many people are signing in at once; try again.", retry_after_seconds=seconds)
 
     def _is_used_up(self, share: Share) -> bool:
         places = self._max_waiting_each if share.places is None else share.places
@@ -115,6 +131,10 @@ class PasswordHasher:
         self._pepper, self._cost, self._pool = pepper.encode(), cost, pool
         self._prefix = f"{_SCHEME}${hashlib.sha256(b'pepper' + self._pepper).hexdigest()[:8]}$"
         self._nobody = f"{self._prefix}$2b${cost:02d}${_NOBODY}"
+
+    def refuse_full(self) -> None:
+        """Refuse with `busy`, before anything is looked up, where no password can be tried now."""
+        self._pool.refuse_full()
 
     async def hash(self, password: str) -> str:
         """What to store for this password."""

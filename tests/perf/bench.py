@@ -24,6 +24,7 @@ from tests.perf.scenarios import (
     inbound,
     mails,
     memory,
+    signing_in,
     stalled,
     start,
 )
@@ -39,6 +40,7 @@ SCENARIOS: dict[str, tuple[Callable[[Arena], list[Table]], Sequence[Goal]]] = {
     "memory": (memory.memory, memory.GOALS),
     "stalled-reader": (stalled.stalled_reader, stalled.GOALS),
     "abuse": (abuse.abuse, abuse.GOALS),
+    "signin-storm": (signing_in.signin_storm, signing_in.GOALS),
     "bridge": (between_nodes.bridge, between_nodes.BRIDGE_GOALS),
     "two-nodes": (between_nodes.two_nodes, between_nodes.TWO_NODES_GOALS),
     "relay": (background.relay, background.RELAY_GOALS),

@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
 from tests.live.raw_line import CONTINUATION, PING, TEXT, RawLine, Stranger, command, frame, heaviest_command, request
+from tests.perf.programs import give_way
 
 _PAUSE_SECONDS = 1.0
 _SLOW_BUFFER = 4_096
@@ -201,17 +200,10 @@ def _print(words: str) -> None:
     sys.stdout.flush()
 
 
-def _give_way() -> None:
-    """Run when nobody else wants this core."""
-    os.nice(19)
-    with suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-
-
 def main() -> None:
     """Be a nuisance until the input ends."""
     port, file, hello = sys.argv[1:]
-    _give_way()
+    give_way()
     asyncio.run(_obey(Nuisances(int(port), Path(file).read_text().split(), hello)))
 
 

@@ -1,8 +1,9 @@
 """`python -m tests.perf.ours SETTINGS`: the product as it is served, with a course in it, for the benchmarks to load.
 
-SETTINGS are JSON. It prints "ready PORT", then takes orders as the peers do, and one more: "people COUNT FILE" makes so
-many students of the course, each with a session of their own, and writes the paths by which they open the socket.
-Accounts are written straight into the database, since the cost of passwords is not what is measured.
+SETTINGS are JSON. It prints "ready PORT", then takes orders as the peers do, and two more: "people COUNT FILE" makes so
+many students of the course, each with a session of their own, and writes the paths by which they open the socket;
+"sign-ins COUNT FILE" lets so many of them sign in with the password of all, writes their addresses, and makes a quiz.
+Accounts are written straight into the database, and have a password only where its cost is what is measured.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import gc
 import json
 import sys
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
@@ -33,6 +35,7 @@ from tests.house import PASSWORD
 from tests.perf.peers.event import ready
 
 _TEXT = "Slopes and lines, with examples."
+_TEACHER = "teacher@example.org"
 
 
 class School:
@@ -47,7 +50,7 @@ class School:
     async def found(self) -> None:
         """Make the course, as its teacher would."""
         async with Visitor.of(self._address) as teacher:
-            await teacher.register("teacher@example.org", PASSWORD, "Tamar Teacher", "instructor")
+            await teacher.register(_TEACHER, PASSWORD, "Tamar Teacher", "instructor")
             self.course_id = (await factories.course(teacher))["id"]
 
     async def publish(self, events: int, stamp: int, size: int) -> None:
@@ -86,6 +89,21 @@ class School:
         tokens = [await self._services.sessions.begin(user, UNKNOWN_DEVICE, proved_ms=now_ms) for user in users]
         return [f"/ws?token={token.access_token}" for token in tokens]
 
+    async def let_sign_in(self, number: int) -> list[str]:
+        """Give so many students the password of all, at the cost that holds; their addresses."""
+        hashed = await self._services.passwords.hash(PASSWORD)
+        found = User.rows().find({"role": Role.STUDENT.value}, {"email": 1}).limit(number)
+        rows = [row async for row in found]
+        which = {"_id": {"$in": [row["_id"] for row in rows]}}
+        await User.rows().update_many(which, {"$set": {"password_hash": hashed}})
+        return [row["email"] for row in rows]
+
+    async def new_quiz(self) -> str:
+        """A quiz of one question, made by the teacher; its id."""
+        async with Visitor.of(self._address) as teacher:
+            await teacher.sign_in(_TEACHER, PASSWORD)
+            return str((await factories.quiz(teacher, self.course_id, (factories.CHOICE,)))["id"])
+
     def _user(self, number: int) -> User:
         now, email = self._services.clock.now(), f"student{number}@example.org"
         return User(
@@ -108,10 +126,16 @@ async def _obey(school: School) -> None:
             case ["publish", events, stamp, size]:
                 await school.publish(int(events), int(stamp), int(size))
             case ["people", number, file]:
-                paths = await school.take_in(int(number))
-                await asyncio.to_thread(Path(file).write_text, "".join(f"{path}\n" for path in paths))
-                sys.stdout.write(json.dumps({"course_id": school.course_id}) + "\n")
-                sys.stdout.flush()
+                await _reply(await school.take_in(int(number)), file, course_id=school.course_id)
+            case ["sign-ins", number, file]:
+                await _reply(await school.let_sign_in(int(number)), file, quiz_id=await school.new_quiz())
+
+
+async def _reply(lines: Sequence[str], file: str, **told: str) -> None:
+    """The lines go into a file, what is told goes out as JSON."""
+    await asyncio.to_thread(Path(file).write_text, "".join(f"{line}\n" for line in lines))
+    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.flush()
 
 
 async def _serve(settings: Settings, *, joins_course: str) -> None:

@@ -19,7 +19,7 @@ from tests.perf.arena import Arena
 from tests.perf.contestants import OURS
 from tests.perf.load import ROOT, Load
 from tests.perf.nuisances import KINDS
-from tests.perf.scenarios import abuse, background, between_nodes, growth, mails, stalled
+from tests.perf.scenarios import abuse, background, between_nodes, growth, mails, signing_in, stalled
 from tests.perf.tables import Goal, Sample, Table, printed, printed_goals
 
 _PAGE = "# Performance\n\nBefore.\n\n<!-- measured: written by run.py bench --page -->\nold\n<!-- end of what was measured -->\n\nAfter.\n"
@@ -122,6 +122,17 @@ def test_abuse_is_measured(arena: Arena) -> None:
     assert cost.rows.keys() == wait.rows.keys() | crowd.rows.keys()
     assert "The worst: " in wait.note
     assert " × " in cost.note, "some were ended"
+
+
+def test_a_storm_of_sign_ins_is_measured(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signing_in, "_COST", 4)
+    wait, alone, answers = signing_in.signin_storm(arena)
+    goals = {(goal.table, goal.row) for goal in signing_in.GOALS}
+    assert goals <= {(table.key, row) for table in (wait, answers) for row in table.rows}
+    assert len(alone.rows) == 2 * len(wait.rows)
+    asked = ("200", "503", "429", "still waiting at the end", "lost without an answer")
+    assert sum(answers.value(row) or 0 for row in asked) == 8
+    assert answers.value("refused, not told when to come again") == answers.value("others refused") == 0
 
 
 def test_growth_is_measured(arena: Arena) -> None:
