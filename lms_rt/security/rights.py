@@ -98,6 +98,7 @@ ROLE_OF: Mapping[Person, Role | None] = MappingProxyType(
 )
 """Who acts as the owner passes doors as they do."""
 
+_NOT_THEIRS = frozenset({Verdict.HIDDEN, Verdict.NOT_ENROLLED})
 _EVERYBODY = frozenset(Person)
 _THE_STUDENT = frozenset({Person.OWNER, Person.IMPERSONATOR})
 _ITS_TEACHERS = frozenset({Person.TEACHER, Person.ADMIN})
@@ -113,6 +114,7 @@ class _Rule:
     otherwise: Verdict = Verdict.HIDDEN
     hidden_to: AbstractSet[Person] | None = None
     knows_of_hidden: AbstractSet[Person] = frozenset()
+    is_by_own_hand: bool = False
 
 
 RULES: Mapping[Reach, _Rule] = MappingProxyType(
@@ -120,7 +122,9 @@ RULES: Mapping[Reach, _Rule] = MappingProxyType(
         Reach.ALL: _Rule("nothing of anybody's, or of all: whoever passes the door", _EVERYBODY),
         Reach.SELF: _Rule("one's own account and what hangs on it; nobody else's can be named", _EVERYBODY),
         Reach.OWN: _Rule("what is one person's: theirs alone, administrators' neither", _THE_STUDENT),
-        Reach.SAT: _Rule("an attempt to write into: the student's own hand alone", frozenset({Person.OWNER})),
+        Reach.SAT: _Rule(
+            "an attempt to write into: the student's own hand alone", frozenset({Person.OWNER}), is_by_own_hand=True
+        ),
         Reach.LEARNING: _Rule("a student's learning: theirs and administrators'", _THE_STUDENT | {Person.ADMIN}),
         Reach.SHARED: _Rule("a student's work: theirs, and those who teach the course", _THE_STUDENT | _ITS_TEACHERS),
         Reach.VISIBLE: _Rule(
@@ -163,7 +167,7 @@ def verdict(
     if at_door != Verdict.ALLOWED:
         return at_door
     found = _behind(RULES[reach], person, is_shown=is_shown)
-    return Verdict.LEFT_OUT if is_list and found != Verdict.ALLOWED else found
+    return Verdict.LEFT_OUT if is_list and found in _NOT_THEIRS else found
 
 
 def _at_door(door: Door, person: Person, *, is_own_alone: bool) -> Verdict:
@@ -180,6 +184,8 @@ def _at_door(door: Door, person: Person, *, is_own_alone: bool) -> Verdict:
 
 
 def _behind(rule: _Rule, person: Person, *, is_shown: bool) -> Verdict:
+    if rule.is_by_own_hand and person == Person.IMPERSONATOR:
+        return Verdict.OTHER_HAND
     if is_shown or rule.hidden_to is None:
         return Verdict.ALLOWED if person in rule.shown_to else rule.otherwise
     if person in rule.hidden_to:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.generated_docs import data, live, metrics, privacy, rest, settings
+from tests.generated_docs import data, live, metrics, privacy, rest, rights, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
 PAGES: Mapping[str, Callable[[], str]] = {
     ".env.example": settings.env_example,
     "docs/configuration.md": settings.configuration,
-    "docs/permissions.md": rest.permissions,
+    "docs/permissions.md": rights.permissions,
     "docs/rest-api.md": rest.rest_api,
     "docs/events.md": live.events,
     "docs/asyncapi.json": live.asyncapi,

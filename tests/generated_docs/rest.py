@@ -1,14 +1,12 @@
-"""`docs/rest-api.md` from the route table, `docs/permissions.md` from the permission table."""
+"""`docs/rest-api.md` from the route table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from config.settings import Settings
-from documents.enums import Role
 from handlers.live import asyncapi
 from handlers.rest import docs, well_known
 from handlers.rest.access import Access
@@ -19,7 +17,6 @@ from handlers.rest.openapi import document_routes
 from handlers.rest.operations import UPLOAD, Operation, Place
 from handlers.routes import ROUTES
 from lms_rt.errors import Code, Situation
-from lms_rt.security.permissions import ROLE_PERMISSIONS, Permission
 from tests.generated_docs.shapes import MADE, code, table
 
 _WHO = {
@@ -34,7 +31,7 @@ _REST = f"""# REST API
 Every operation that there is, from the one route table (`handlers/routes.py`). The full contract, with every field, is the
 OpenAPI 3.1 document: `python3 run.py openapi`, `/api/v1/openapi.json`, and `/docs` in a browser. *Whose* course or attempt
 it is, the services decide after loading it (`lms_rt/security/access/`): what is not yours and what is not there are the
-same 404.
+same 404 ([permissions](permissions.md) says who is told what).
 
 ## Conventions
 
@@ -67,32 +64,6 @@ def rest_api() -> str:
     return "\n".join(parts)
 
 
-def permissions() -> str:
-    """The page of permissions: who has what, and which operations ask for it."""
-    heads = ("permission", *(role.value for role in Role), "asked for by")
-    rows = [
-        (
-            code(permission.value),
-            *("yes" if permission.value in ROLE_PERMISSIONS[role] else "" for role in Role),
-            ", ".join(_asking(permission.value)),
-        )
-        for permission in Permission
-    ]
-    return (
-        f"# Permissions\n\n<!-- {MADE} -->\n\n"
-        "What each role may do at all (`lms_rt/security/permissions.py`). An instructor's hold for what is their own, an\n"
-        "administrator's for everything. `permissions` of a user add to those of the role. What no operation asks for yet\n"
-        "is reserved: its operations come later.\n\n"
-        f"{table(heads, rows)}\n\n"
-        "## Operations by role\n\n"
-        f"{table(('operation', 'for'), _by_role())}\n\n"
-        "## One's own alone\n\n"
-        "Refused (403) to who acts in somebody else's place, whatever they or the person may do "
-        "([accounts](accounts.md)):\n\n"
-        f"{', '.join(_own_alone())}.\n"
-    )
-
-
 def _all() -> tuple[Operation, ...]:
     settings = Settings.model_construct()
     documents = (*document_routes(ROUTES, settings), *asyncapi.document_routes(settings))
@@ -115,14 +86,15 @@ def _row(operation: Operation) -> tuple[str, ...]:
     return (
         ", ".join(operation.methods),
         code(first) + others,
-        _who(operation.access),
+        who(operation.access),
         what,
         _input(operation),
         _reply(operation),
     )
 
 
-def _who(access: Access) -> str:
+def who(access: Access) -> str:
+    """Who passes a door, in a few words."""
     if access.permissions:
         return " and ".join(code(name) for name in sorted(access.permissions))
     if access.any_of:
@@ -162,21 +134,3 @@ def _codes() -> str:
         for one in sorted(Code, key=lambda one: (status_of(one), one.code))
     ]
     return table(("status", "code", "words"), rows)
-
-
-def _asking(permission: str) -> Iterator[str]:
-    for operation in ROUTES:
-        if permission in operation.access.permissions | operation.access.any_of:
-            yield code(f"{operation.methods[0]} {operation.path}")
-
-
-def _own_alone() -> Iterator[str]:
-    for operation in ROUTES:
-        if operation.is_own_alone:
-            yield code(f"{'/'.join(operation.methods)} {operation.path}")
-
-
-def _by_role() -> Iterator[tuple[str, str]]:
-    for operation in ROUTES:
-        if operation.access.can_forbid:
-            yield code(f"{'/'.join(operation.methods)} {operation.path}"), _who(operation.access)

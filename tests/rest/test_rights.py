@@ -1,0 +1,192 @@
+"""Every operation, by every spelling, as each of the nine persons: what they are told is what the table of rights says.
+
+On the whole product, on both lanes, with bodies that the operations take: what is looked at is the right to ask, and a
+thing that is hidden is told as one that is not there. Live commands and pages have walks of their own.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from handlers.rest.access import PUBLIC
+from handlers.rest.dispatch import API_PREFIX, full_patterns
+from handlers.rest.operations import Operation
+from handlers.routes import ROUTES
+from lms_rt.security.rights import Person, Reach, Verdict, verdict
+from tests import factories
+from tests.conftest import _ENGINES, settings_on
+from tests.house import House, open_house
+from tests.rest.rights.asking import (
+    BODIES,
+    DOUBLED,
+    DOUBLES,
+    ENDS,
+    HAVE_SAT,
+    INSTEAD,
+    KNOWN_FIRST,
+    LISTED,
+    QUERIES,
+    is_list,
+    name_of,
+    options_of,
+    places_of,
+)
+from tests.rest.rights.school import FRESH, Ids, Place, RightsSchool, opened
+
+NAMES = [name_of(row) for row in ROUTES]
+WORDS = {
+    "401 unauthenticated": Verdict.SIGN_IN,
+    "403 forbidden": Verdict.FORBIDDEN,
+    "403 not_enrolled": Verdict.NOT_ENROLLED,
+    "404 not_found": Verdict.HIDDEN,
+}
+
+
+@pytest.fixture(scope="module", params=_ENGINES)
+async def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """A school whose webhooks may lead to this machine."""
+    wishes = {"webhook_allow_http": True, "webhook_allow_networks": ("127.0.0.0/8",)}
+    async with open_house(settings_on(str(request.param), request, tmp_path_factory.mktemp("house"), **wishes)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+async def school(house: House) -> RightsSchool:
+    return await opened(house)
+
+
+# --- the tables are whole ---
+
+
+def test_whatever_is_asked_with_a_body_is_asked_with_a_valid_one() -> None:
+    for row in ROUTES:
+        if row.body is not None and any(field.is_required() for field in row.body.model_fields.values()):
+            assert name_of(row) in BODIES, "make a body that it takes in tests/rest/rights/asking.py"
+
+
+def test_of_every_list_it_is_known_what_has_to_stand_in_it() -> None:
+    of_some = {name_of(row) for row in ROUTES if row.is_list and row.reaches != Reach.ALL and is_list(row, row.path)}
+    assert of_some <= set(LISTED), "say what it lists in tests/rest/rights/asking.py"
+
+
+def test_nothing_is_said_of_operations_that_are_not_there() -> None:
+    for table in (BODIES, QUERIES, LISTED, INSTEAD, ENDS, DOUBLES, FRESH):
+        assert set(table) <= set(NAMES)
+
+
+# --- the walk ---
+
+
+@pytest.mark.parametrize("row", ROUTES, ids=NAMES)
+async def test_everybody_is_told_what_the_table_says(school: RightsSchool, row: Operation) -> None:
+    faults = []
+    for asked, person in itertools.product(_questions(row), DOUBLED if name_of(row) in DOUBLES else Person):
+        said, told = asked.expected(person), await _told(school, asked, person)
+        if told != said:
+            faults.append(f"{person}, {asked.place}: {asked.method} {asked.pattern} is {told}, the table says {said}")
+    assert faults == []
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One spelling of an operation, in one place."""
+
+    row: Operation
+    place: Place
+    method: str
+    pattern: str
+
+    @property
+    def is_list(self) -> bool:
+        return is_list(self.row, self.pattern)
+
+    def expected(self, person: Person) -> Verdict:
+        """What the table says, where the answer can tell it."""
+        known = KNOWN_FIRST.get(f"{self.method} {self.pattern.removeprefix(API_PREFIX)}")
+        if known is not None and person not in HAVE_SAT:
+            first = self._verdict(person, known)
+            if first != Verdict.ALLOWED:
+                return first
+        said = self._verdict(person, self.row.reaches, is_list=self.is_list)
+        return Verdict.FORBIDDEN if said == Verdict.OTHER_HAND else said
+
+    def _verdict(self, person: Person, reach: Reach, *, is_list: bool = False) -> Verdict:
+        row, is_shown = self.row, self.place == Place.SHOWN
+        return verdict(
+            person, door=row.access, reach=reach, is_own_alone=row.is_own_alone, is_shown=is_shown, is_list=is_list
+        )
+
+
+def _questions(row: Operation) -> list[_Question]:
+    spelled = itertools.product(places_of(row), row.methods, full_patterns(row))
+    return [_Question(row, place, method, pattern) for place, method, pattern in spelled]
+
+
+async def _told(school: RightsSchool, asked: _Question, person: Person) -> Verdict | str:
+    """What the person is told, as a verdict, or in the words of the answer where it is none."""
+    name, ids = name_of(asked.row), dict(school.places[asked.place])
+    ids |= {key: ids[other] for key, other in INSTEAD.get(name, {}).items()}
+    if name in FRESH and asked.expected(person) == Verdict.ALLOWED:
+        ids |= await FRESH[name](school, ids, asked.place)
+    who = await school.double(person) if name in DOUBLES else school.people[person]
+    url = school.house.address + asked.pattern.format_map(ids)
+    response = await who.http.request(asked.method, url, **options_of(asked.row, ids))
+    return _verdict_of(asked, response, ids)
+
+
+def _verdict_of(asked: _Question, response: httpx.Response, ids: Ids) -> Verdict | str:
+    name = name_of(asked.row)
+    if response.is_success:
+        is_left_out = asked.is_list and name in LISTED and ids[LISTED[name]] not in response.text
+        return Verdict.LEFT_OUT if is_left_out else Verdict.ALLOWED
+    problem = response.json()
+    words = f"{response.status_code} {problem['code']}"
+    if words == ENDS.get(name):
+        return Verdict.ALLOWED
+    return WORDS.get(words, f"{words} {problem.get('errors', '')}")
+
+
+# --- beside the table ---
+
+
+async def test_who_has_left_a_course_keeps_what_was_done_and_learns_no_more(school: RightsSchool) -> None:
+    gone, ids = school.people[Person.DROPPED], school.places[Place.SHOWN]
+    assert (await gone.ok("GET", f"/enrollments/{ids['left_enrollment_id']}"))["status"] == "dropped"
+    assert (await gone.ok("GET", f"/attempts/{ids['left_attempt_id']}"))["status"] == "graded"
+    await gone.ok("GET", f"/attempts/{ids['left_attempt_id']}/results")
+    progress = {"lesson_id": ids["lesson_id"], "status": "in_progress"}
+    refused = await gone.refused(403, "POST", f"/enrollments/{ids['left_enrollment_id']}/progress", json=progress)
+    assert refused["code"] == "not_enrolled"
+
+
+async def test_nobody_but_its_teachers_brings_others_into_a_course(school: RightsSchool) -> None:
+    for place, person, status in (
+        (Place.SHOWN, Person.OWNER, 403),
+        (Place.SHOWN, Person.OTHER_TEACHER, 403),
+        (Place.HIDDEN, Person.OTHER_TEACHER, 404),
+        (Place.SHOWN, Person.TEACHER, 201),
+        (Place.HIDDEN, Person.ADMIN, 201),
+    ):
+        body = {"course_id": school.places[place]["course_id"], "student_id": (await school.house.student()).user_id}
+        response = await school.people[person].call("POST", "/enrollments", json=body)
+        assert response.status_code == status, f"{place} {person}: {response.text}"
+
+
+async def test_what_is_free_in_a_published_course_is_open_to_all_and_its_other_content_is_not(
+    school: RightsSchool,
+) -> None:
+    course = await factories.course(school.teacher, title="With a taste")
+    lesson = {"title": "Taste", "content": "Sweet words", "is_free": True, "is_published": True}
+    free = await school.teacher.ok("POST", f"/courses/{course['id']}/lessons", json=lesson)
+    for who in school.people.values():
+        assert (await who.ok("GET", f"/lessons/{free['id']}"))["content"] == "Sweet words"
+    course_id = school.places[Place.SHOWN]["course_id"]
+    for person, who in school.people.items():
+        listed = (await who.ok("GET", f"/courses/{course_id}/lessons"))["items"]
+        is_inside = verdict(person, door=PUBLIC, reach=Reach.INSIDE) == Verdict.ALLOWED
+        assert (listed[0]["content"] is not None) == is_inside, person
