@@ -128,9 +128,10 @@ class Session(Record):
         return bool(result.matched_count)
 
     @classmethod
-    async def is_known_place(cls, user_id: str, *, device: str, address: str) -> bool:
-        """Has this person signed in with this program from this address, as far back as sessions are kept?"""
-        which = {"user_id": user_id, "device": device, "address": address, "impersonator_id": {"$exists": False}}
+    async def is_known_place(cls, user_id: str, *, device: str, address: str, since: datetime) -> bool:
+        """Has this person signed in with this program from this address, since then and as far back as sessions are kept?"""
+        which: Row = {"user_id": user_id, "device": device, "address": address, "impersonator_id": {"$exists": False}}
+        which["created_at"] = {"$gte": since}
         return await cls.rows().find_one(which, {"_id": 1}) is not None
 
     @classmethod

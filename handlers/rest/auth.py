@@ -146,7 +146,7 @@ def in_cookies(call: Call, tokens: TokensView, *, is_sign_in: bool = True) -> Re
     csrf_token = sessions.csrf.issue(sessions.session_of(tokens.refresh_token))
     cookies = session_cookies(settings, tokens, csrf_token)
     if is_sign_in:
-        mark = call.services.device_marks.renewed(device_of(call).mark, tokens.user.id)
+        mark = call.services.device_marks.renewed(device_of(call).mark, tokens.user.id, since_ms=tokens.marks_since_ms)
         cookies = (*cookies, device_cookie(settings, mark))
     return Reply(BrowserSessionView(user=tokens.user, expires_in=tokens.expires_in), cookies=cookies)
 

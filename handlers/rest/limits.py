@@ -18,7 +18,7 @@ from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import read_model
 from lms_rt.contracts.json_reader import parse_json
 from lms_rt.errors import Code, Refused
-from lms_rt.security.rate_limits import UNLIMITED, Charge, LimitClass
+from lms_rt.security.rate_limits import TOLD_APART, UNLIMITED, Charge, LimitClass
 from lms_rt.services import figures
 
 if TYPE_CHECKING:
@@ -39,7 +39,12 @@ class Limits:
         if name == UNLIMITED or not self._services.limiter.is_limited(address):
             return None
         limit_class = LimitClass.AUTH if name == REFRESH else LimitClass(name)
-        return await self._services.limiter.charge(limit_class, self._asker(request, name, actor))
+        limiter, asker = self._services.limiter, self._asker(request, name, actor)
+        charge, there = await limiter.charge(limit_class, asker), limiter.name_of_address(address)
+        if not actor.is_stranger or asker == there or not charge.allowance.is_allowed:
+            return charge
+        of_all = await limiter.charge(limit_class, f"all:{there}", times=TOLD_APART)
+        return charge if of_all.allowance.is_allowed else of_all
 
     def _asker(self, request: HTTPServerRequest, name: str, actor: Actor) -> str:
         """Who is counted: whoever really asks, a browser that goes on or signs in again, else the address."""

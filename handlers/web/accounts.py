@@ -49,7 +49,8 @@ class EntrancePage(PageHandler):
         csrf_token = sessions.csrf.issue(sessions.session_of(tokens.refresh_token))
         for cookie in session_cookies(self.services.settings, tokens, csrf_token):
             self.write_cookie(cookie)
-        mark = self.services.device_marks.renewed(self._device().mark, tokens.user.id)
+        marks, since_ms = self.services.device_marks, tokens.marks_since_ms
+        mark = marks.renewed(self._device().mark, tokens.user.id, since_ms=since_ms)
         self.write_cookie(device_cookie(self.services.settings, mark))
         if "nu-arab" in tokens.user.locale:
             self.keep("lms_digits", "arab")

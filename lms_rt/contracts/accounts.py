@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from documents.enums import Role
@@ -198,3 +199,5 @@ class TicketView(View):
 
     ticket: str
     expires_in: int
+    marks_since_ms: SkipJsonSchema[int] = Field(0, exclude=True)
+    """For the border alone: the browser's mark is made for sign-ins since then."""

@@ -88,15 +88,17 @@ class Vault:
         if self.has_role:
             self._client.token = ""
             told = self._ask(lambda: self._client.auth.approle.login(self._role_id, self._secret_id or None), "auth")
-            return Lease(float(told["lease_duration"]), bool(told["renewable"]))
+            return _lease(told, "lease_duration")
         told = self._ask(self._client.auth.token.lookup_self, "data")
-        is_endless = told.get("expire_time") is None
-        return Lease(0.0 if is_endless else max(float(told["ttl"]), _LEAST_SECONDS), bool(told.get("renewable", False)))
+        if told.get("expire_time") is None:
+            return Lease(0.0, bool(told.get("renewable", False)))
+        left = _lease(told, "ttl")
+        return Lease(max(left.seconds, _LEAST_SECONDS), left.is_renewable)
 
     def renew(self) -> Lease:
         """Let the token live longer."""
         told = self._ask(self._client.auth.token.renew_self, "auth")
-        return Lease(float(told["lease_duration"]), bool(told["renewable"]))
+        return _lease(told, "lease_duration")
 
     def revoke(self) -> None:
         """A token that was made by signing in is of no more use."""
@@ -110,7 +112,7 @@ class Vault:
         values = told.get("data")
         if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
             raise VaultFault(f"{self._mount}/{self._path} holds something else than texts")
-        return Secrets(values, int(told.get("metadata", {}).get("version", 0)))
+        return Secrets(values, _version_of(told.get("metadata")))
 
     def _ask(self, call: Callable[[], Any], part: str) -> Any:
         """The part of the answer that counts. Raises `VaultFault`."""
@@ -130,6 +132,20 @@ class Vault:
         if not isinstance(answer, dict) or not isinstance(answer.get(part), dict):
             raise VaultFault("its answer is none of Vault's")
         return answer[part]
+
+
+def _lease(told: Mapping[str, Any], name: str) -> Lease:
+    """How long it says under this name that a token lives. Raises `VaultFault` where it does not say so."""
+    try:
+        return Lease(float(told[name]), bool(told.get("renewable", False)))
+    except (KeyError, TypeError, ValueError):
+        raise VaultFault(f"its answer is none of Vault's (no {name})") from None
+
+
+def _version_of(metadata: Any) -> int:
+    """Which version of a secret it is; 0 where nothing is said of that."""
+    version = metadata.get("version") if isinstance(metadata, dict) else None
+    return version if isinstance(version, int) else 0
 
 
 def _fault_of(error: Any) -> VaultFault:

@@ -1,7 +1,8 @@
 """The mark of a browser that signed in before (the cookie `lms_device`): which accounts it is known to.
 
 It lets nobody in. It only lets its owner's attempts be counted apart from those of everybody else, so that who guesses at an
-account locks himself out and nobody else. It says nothing of an account that has not signed in with this browser.
+account locks himself out and nobody else. It says nothing of an account that has not signed in with this browser, nor of
+one whose password was set anew by mail since then: whoever had it taken over is a stranger from there on.
 """
 
 from __future__ import annotations
@@ -41,15 +42,15 @@ class DeviceMarks:
         read = self._read(mark)
         return read.device_id if read else None
 
-    def find_known_device(self, mark: str, user_id: str) -> str | None:
-        """Which browser it is, if this account has signed in with it."""
+    def find_known_device(self, mark: str, user_id: str, *, since_ms: int = 0) -> str | None:
+        """Which browser it is, if this account has signed in with it since its password was set by mail at `since_ms`."""
         read = self._read(mark)
-        return read.device_id if read and _digest(read.device_id, user_id) in read.accounts else None
+        return read.device_id if read and _digest(read.device_id, user_id, since_ms) in read.accounts else None
 
-    def renewed(self, mark: str, user_id: str) -> str:
+    def renewed(self, mark: str, user_id: str, *, since_ms: int = 0) -> str:
         """The mark of the same browser, which this account has signed in with now."""
         read = self._read(mark) or _Mark(random_token(15))
-        digest = _digest(read.device_id, user_id)
+        digest = _digest(read.device_id, user_id, since_ms)
         others = [known for known in read.accounts if known != digest]
         said = ".".join([read.device_id, digest, *others[: MAX_ACCOUNTS - 1]])
         signature = urlsafe_b64encode(self._keyring.sign(_PURPOSE, said.encode())).decode().rstrip("=")
@@ -69,6 +70,7 @@ class DeviceMarks:
         return _Mark(device_id, tuple(accounts))
 
 
-def _digest(device_id: str, user_id: str) -> str:
+def _digest(device_id: str, user_id: str, since_ms: int) -> str:
     """Nine bytes tell the accounts of one browser apart; the signature is over all of them."""
-    return urlsafe_b64encode(hashlib.sha256(f"{device_id}\x1f{user_id}".encode()).digest()[:9]).decode()
+    said = f"{device_id}\x1f{user_id}" + (f"\x1f{since_ms}" if since_ms else "")
+    return urlsafe_b64encode(hashlib.sha256(said.encode()).digest()[:9]).decode()

@@ -18,6 +18,9 @@ from lms_rt.security.keyring import Keyring
 
 PAGES_FOR_A_CLASS = 6
 """So many times the general limit may strangers at one address open pages: a class sits behind one."""
+TOLD_APART = 10
+"""So many times a class may those at one address ask together who are counted apart by what they bring along: the mark of a
+browser, the token of a session. Whoever collects such things has no more than a school behind one address."""
 _IPV6_NETWORK = 64
 """Bits of an IPv6 address that tell one household from another: the rest is its own to choose."""
 
@@ -106,9 +109,10 @@ class RateLimiter:
         """The same of an address: all of a household have one name."""
         return self.name_of("address", network_of(address))
 
-    async def charge(self, limit_class: LimitClass, asker: str) -> Charge:
-        """Count one request more of this asker (a name, or a person's id)."""
+    async def charge(self, limit_class: LimitClass, asker: str, *, times: int = 1) -> Charge:
+        """Count one request more of this asker (a name, or a person's id), who may ask so many times the limit."""
         quota = self.quota_of(limit_class)
+        quota = Quota(quota.limit * times, quota.seconds)
         key = f"{limit_class.value}:{asker}"
         allowance = await self._rate_limits.take(key, per_second=quota.per_second, burst=quota.limit)
         return Charge(limit_class, quota, allowance)

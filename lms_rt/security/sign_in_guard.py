@@ -34,7 +34,8 @@ _OF_AN_ADDRESS = 52
 class Candidate:
     """Who says to be somebody: the account as it was named, its id if there is one, and where it is tried from.
 
-    `since_ms` is when its failures were forgiven last; those from before count no more.
+    `since_ms` is when its failures were forgiven last; those from before count no more. Browsers are known that have signed
+    in since `marks_since_ms`.
     """
 
     account: str
@@ -43,6 +44,7 @@ class Candidate:
     since_ms: int = 0
 
 
+    marks_since_ms: int = 0
 def account_text(typed: str) -> str:
     """What an address that is none is counted by."""
     return unicodedata.normalize("NFKC", typed[:_LONGEST_TEXT]).casefold().strip()
@@ -101,9 +103,9 @@ class SignInGuard:
         own = Share(f"known:{place.account}", _OF_AN_ACCOUNT) if place.is_known else Share(f"unknown:{place.address}")
         return [own, Share(f"all:{place.address}", _OF_AN_ADDRESS)]
 
-    def knows(self, user_id: str, device: Device) -> bool:
-        """Has this account signed in with this browser before?"""
-        return self.marks.find_known_device(device.mark, user_id) is not None
+    def knows(self, user_id: str, device: Device, *, since_ms: int) -> bool:
+        """Has this account signed in with this browser since then?"""
+        return self.marks.find_known_device(device.mark, user_id, since_ms=since_ms) is not None
 
     async def admit(self, candidate: Candidate) -> Admission:
         """A password is tried. Refused when too many were wrong: of this account here, or from this address at all."""
@@ -175,7 +177,9 @@ class SignInGuard:
 
     def _place(self, candidate: Candidate, step: str) -> _Place:
         account = self.limiter.name_of("account", f"{candidate.account}\x1f{candidate.since_ms}")
-        device = self.marks.find_known_device(candidate.device.mark, candidate.user_id) if candidate.user_id else None
+        mark, since_ms = candidate.device.mark, candidate.marks_since_ms
+        is_anybody = bool(candidate.user_id)
+        device = self.marks.find_known_device(mark, candidate.user_id, since_ms=since_ms) if is_anybody else None
         address = self.limiter.name_of_address(candidate.device.address)
         where = self.limiter.name_of("device", device) if device else "" if step == "code" else address
         return _Place(f"{step}:{account}:{where}", account, address, is_known=device is not None)

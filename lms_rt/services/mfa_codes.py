@@ -44,7 +44,13 @@ class MfaCodes:
 
         A new password set by mail begins nothing anew: a mailbox that was taken over is what a second step is for.
         """
-        candidate = Candidate(user.email_key, device, user_id=user.id, since_ms=user.unlocked_ms)
+        candidate = Candidate(
+            user.email_key,
+            device,
+            user_id=user.id,
+            since_ms=user.unlocked_ms,
+            marks_since_ms=user.password_reset_ms,
+        )
         admission = await self._guard.admit_code(candidate)
         try:
             yield

@@ -41,7 +41,10 @@ class OwnSessions:
         await self._sessions.end(actor.user_id, session_id, reason="signed_out" if is_current else "ended_elsewhere")
 
     async def end_others(self, actor: Actor) -> None:
-        """End all but the one that asks."""
+        """End all but the one that asks, those too that are just being begun, and what was asked for a code."""
+        moment_ms = max(self._clock.now_ms(), await self._ended_until_ms(actor.user_id))
+        await self._sessions.keep_through_end(actor.user_id, actor.session_id, moment_ms)
+        await User.end_sessions_until(actor.user_id, moment_ms)
         await self._sessions.end_others(actor.user_id, keep=actor.session_id, reason="ended_elsewhere")
 
     async def _require(self, actor: Actor, session_id: str) -> Row:

@@ -292,6 +292,7 @@ class Sessions(Receiver[Word]):
         session_ids = [session_id for session_id in (claims.session_id, claims.impersonator_session_id) if session_id]
         return any([await self._bus.revocations.is_revoked(session_id) for session_id in session_ids])
 
+            marks_since_ms=user.password_reset_ms,
     async def _end(self, user_id: str, session_id: str, *, reason: str) -> None:
         if await self._families.end(session_id):
             await self._announce(user_id, session_id, reason=reason)

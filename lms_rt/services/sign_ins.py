@@ -14,7 +14,7 @@ from typing import Any
 
 from documents.session import Session
 from documents.user import User
-from lms_rt.clock import Clock
+from lms_rt.clock import Clock, from_ms
 from lms_rt.contracts.accounts import SignInDraft, TokensView, find_email_key
 from lms_rt.contracts.mails import AccountLocked, MailData, NewDevice
 from lms_rt.errors import Code, Refused
@@ -97,18 +97,19 @@ class SignIns:
         user.last_login_at = now
         # An end of all sessions that was seen in what was read came before, though in the same millisecond.
         proved_ms = max(proof.proved_ms, user.sessions_valid_after_ms + 1)
-        tokens = await self._sessions.begin(user, device, proved_ms=proved_ms)
-        if is_elsewhere:
+        if is_elsewhere:  # before the session: with it the place is known, and a second try would tell nobody
             told = NewDevice(device=device.program, ip_address=device.address, at=now)
-            await self._order("new_device", user.id, told, device.program, network_of(device.address))
-        return tokens
+            seed = device.program, network_of(device.address), str(user.password_reset_ms)
+            await self._order("new_device", user.id, told, *seed)
+        return await self._sessions.begin(user, device, proved_ms=proved_ms)
 
     # --- parts ---
 
     async def _is_right(self, password: str, user: User | None, account: str, device: Device) -> bool:
         """Is it theirs, and may they sign in? Counted before it is hashed, forgotten when it was right."""
         since_ms = max(user.unlocked_ms, user.password_reset_ms) if user else 0
-        candidate = Candidate(account, device, user.id if user else "", since_ms)
+        marks_since_ms = user.password_reset_ms if user else 0
+        candidate = Candidate(account, device, user.id if user else "", since_ms, marks_since_ms)
         admitted: list[Admission] = []
 
         async def count() -> None:
@@ -141,9 +142,10 @@ class SignIns:
 
     async def _knows(self, user: User, device: Device) -> bool:
         """By the mark of a browser, else (a program has none) by what it calls itself and where it is."""
-        if self._guard.knows(user.id, device):
+        if self._guard.knows(user.id, device, since_ms=user.password_reset_ms):
             return True
-        return await Session.is_known_place(user.id, device=device.program, address=device.address)
+        since = from_ms(user.password_reset_ms)
+        return await Session.is_known_place(user.id, device=device.program, address=device.address, since=since)
 
     async def _order(self, template: str, user_id: str, data: MailData, *seed: str) -> None:
         """Ask for a mail; for the same reason only once."""

@@ -155,6 +155,30 @@ def test_production_wants_it_and_over_https(vault: VaultServer) -> None:
     assert "VAULT_ADDR is not https" in caught.value.faults
 
 
+@pytest.mark.parametrize("path", [SIGN_IN, "/v1/auth/token/lookup-self", RENEW])
+def test_an_answer_without_a_duration_is_none_of_its(vault: VaultServer, path: str) -> None:
+    """Something that speaks half of Vault's language stops nobody with a fault that nobody can read."""
+    real = vault.answer
+
+    def halved(method: str, asked: str, headers: dict[str, str], body: dict[str, Any]) -> tuple[int, Any]:
+        status, told = real(method, asked, headers, body)
+        for part in (told or {}).values() if asked == path else ():
+            part.pop("lease_duration", None)
+            part.pop("ttl", None)
+        return status, told
+
+    vault.answer = halved  # type: ignore[method-assign]
+    vault.give_token("hvs.short", ttl_seconds=60)
+    access = (
+        {"vault_role_id": ROLE, "vault_secret_id": ROLE_SECRET} if path == SIGN_IN else {"vault_token": "hvs.short"}
+    )
+    with gateway.Vault(settings_of(vault, **access)) as client:
+        if path == RENEW:
+            client.sign_in()
+        with pytest.raises(VaultFault, match="none of Vault's"):
+            client.renew() if path == RENEW else client.sign_in()
+
+
 def test_a_redirect_is_not_followed_with_the_token(vault: VaultServer) -> None:
     with vault_running() as stranger:
         stranger.values = {"SECRET_KEY": KEY}

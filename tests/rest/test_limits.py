@@ -14,6 +14,8 @@ from handlers.rest.access import ANONYMOUS, PUBLIC, SIGNED_IN
 from handlers.rest.dispatch import RouteTable, TableError
 from handlers.rest.openapi import build_document
 from handlers.rest.operations import FORM, UPLOAD, Operation
+from handlers.rest.session_cookies import cookie_names
+from lms_rt.security.rate_limits import TOLD_APART
 from lms_rt.security.rights import Reach
 from tests.rest.conftest import (
     ACTORS,
@@ -38,6 +40,7 @@ ROWS = (
     ),
     Operation("POST", "/upload", upload, SIGNED_IN, reach=Reach.ALL, takes=UPLOAD, reply=EchoView, summary="A file"),
     Operation("POST", "/auth/grant", echo, ANONYMOUS, body=GrantForm, takes=FORM, reply=EchoView, summary="A form"),
+    Operation("GET", "/sign", whoami, ANONYMOUS, limit="sign_in", reply=EchoView, summary="Sign in"),
     Operation("GET", "/auth/me", whoami, SIGNED_IN, reach=Reach.ALL, reply=EchoView, summary="Me"),
     Operation("POST", "/webhook", echo, ANONYMOUS, limit="none", reply=EchoView, summary="A gateway's"),
 )
@@ -144,6 +147,21 @@ async def test_classes_are_counted_apart(serve: Serve) -> None:
     assert await statuses(table, 5, "/auth/me", headers=STUDENT) == [200, 200, 200, 200, 429]
     assert await statuses(table, 5, "/auth/me", headers=TEACHER) == [200, 200, 200, 200, 429]
     assert await statuses(table, 6, headers=STUDENT) == [*[200] * 5, 429]
+
+
+async def test_who_brings_ever_more_marks_is_counted_by_the_address(serve: Serve) -> None:
+    """Each browser has its own count, and all of them at one address have one together."""
+    table = await serve(ROWS, **ALL, rate_limit_sign_ins_per_minute=1)
+    name = cookie_names(table.services.settings).device
+
+    async def ask(mark: str) -> int:
+        headers = {"Cookie": f"{name}={mark}"} if mark else {}
+        return (await table.client.get(f"{API}/sign", headers=headers)).status_code
+
+    marks = [table.services.device_marks.renewed("", f"usr_{number}") for number in range(TOLD_APART + 2)]
+    assert [await ask(marks[0]), await ask(marks[0])] == [200, 429]
+    assert [await ask(mark) for mark in marks[1:]] == [*[200] * (TOLD_APART - 1), 429, 429]
+    assert await ask("") == 200, "who has none is counted apart from them"
 
 
 async def test_some_things_are_never_counted(serve: Serve) -> None:

@@ -110,6 +110,23 @@ async def test_all_others_end_and_nobody_elses(own: Own, people: People) -> None
     assert [view.device for view in await own.listed(kept)] == ["kept"]
 
 
+async def test_what_is_just_being_begun_ends_with_the_others(own: Own, people: People) -> None:
+    """Somebody's password was right, and the session, or the code, comes after the owner has thrown everybody out."""
+    kept = await people.join()
+    user = await User.find_by_id(kept.user.id)
+    assert user is not None
+    read_at_ms = people.clock.now_ms()
+    people.clock.advance(1)
+    await own.sessions.end_others(await own.actor(kept))
+    late = await people.sessions.begin(user, UNKNOWN_DEVICE, proved_ms=read_at_ms)
+    assert await people.refusal(late.access_token) is Code.TOKEN_REVOKED
+    assert await people.refresh_refusal(late.refresh_token) is Code.TOKEN_REVOKED
+    assert await people.refusal(kept.access_token) is None
+    assert await people.refresh_refusal(kept.refresh_token) is None
+    people.clock.advance(1)
+    assert await people.refusal((await people.sign_in()).access_token) is None
+
+
 async def test_all_others_end_at_once_at_other_nodes_too(own: Own, people: People) -> None:
     lost, kept = await people.join(), await own.sign_in("kept")
     async with open_people(people.settings, clock=people.clock, bus=people.bus) as other:

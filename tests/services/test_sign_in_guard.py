@@ -352,6 +352,33 @@ class TestNewDevices:
         await people.accounts.login(SignInDraft(email=MONA, password=PASSWORD), moved)
         assert len(await mails("new_device")) == before
 
+    async def test_after_a_reset_by_mail_every_browser_is_new(self, people: People, mona: TokensView) -> None:
+        """Whoever had taken the account over is told of like anybody, and counted like anybody."""
+        thief = await known_browser(people, address=HOME.address)
+        before = len(await mails("new_device"))
+        people.clock.advance(60)
+        await User.rows().update_one({"_id": mona.user.id}, {"$set": {"password_reset_ms": people.clock.now_ms()}})
+        people.clock.advance(60)
+        assert await fail(people, thief, 6) == [*[Code.INVALID_CREDENTIALS] * 5, Code.ACCOUNT_LOCKED]
+        assert await tried(people, Device("Firefox", thief.address), password=PASSWORD) is Code.ACCOUNT_LOCKED
+        tokens = await people.accounts.login(SignInDraft(email=MONA, password=PASSWORD), SCHOOL)
+        assert len(await mails("new_device")) == before + 1, "though somebody had signed in there before"
+        mark = people.device_marks.renewed("", mona.user.id, since_ms=tokens.marks_since_ms)
+        assert await tried(people, Device("Firefox", thief.address, mark=mark), password=PASSWORD) is None
+
+    @pytest.mark.usefixtures("mona")
+    async def test_a_fault_at_the_session_keeps_no_owner_from_being_told(
+        self, people: People, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def away(*_: Any, **__: Any) -> None:
+            raise Refused(Code.UNAVAILABLE)
+
+        monkeypatch.setattr(people.sessions, "begin", away)
+        assert await tried(people, HOME, password=PASSWORD) is Code.UNAVAILABLE
+        monkeypatch.undo()
+        assert await tried(people, HOME, password=PASSWORD) is None
+        assert len(await mails("new_device")) == 1
+
     async def test_who_registers_is_not_told_of_himself(self, people: People) -> None:
         await people.join("new@example.org")
         assert await mails("new_device") == []

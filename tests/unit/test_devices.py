@@ -39,6 +39,17 @@ def test_it_outlives_a_change_of_keys() -> None:
     assert DeviceMarks(Keyring(NEW)).find_device(mark) is None
 
 
+def test_it_ends_for_an_account_whose_password_was_set_by_mail() -> None:
+    mark = MARKS.renewed(MARKS.renewed("", "usr_1", since_ms=5), "usr_2")
+    assert [MARKS.find_known_device(mark, "usr_1", since_ms=since_ms) is None for since_ms in (0, 5, 6)] == [
+        True,
+        False,
+        True,
+    ]
+    assert MARKS.find_known_device(mark, "usr_2"), "and for nobody else who signs in there"
+    assert MARKS.find_device(mark)
+
+
 @pytest.mark.parametrize(
     "changed",
     [
