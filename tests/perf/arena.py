@@ -114,6 +114,12 @@ class Arena:
         self.ours()
         return self._people
 
+    @property
+    def school(self) -> Path:
+        """The directory of the school, which only one process may have open."""
+        self.ours()
+        return self.scratch / "school"
+
     @contextmanager
     def school_on_two_nodes(self, settings: dict[str, Any], *, people: int) -> Iterator[tuple[Running, Running]]:
         """A new school on servers of its own, with the paths of so many students, and two nodes of it without clients."""
