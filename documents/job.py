@@ -5,11 +5,12 @@ Nobody holds a job but by its lease: every write of a worker filters on the toke
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
 from pymongo import ASCENDING, IndexModel
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from documents.base import Record, Row, by_ids
 from documents.enums import JobState
@@ -53,6 +54,20 @@ class Job(Record):
             await cls.rows().update_one({"_id": job_id}, {"$setOnInsert": fields}, upsert=True)
         except DuplicateKeyError:
             return  # two at once: the other one has put it there
+
+    @classmethod
+    async def withdraw(cls, job_id: str) -> None:
+        """Remove one that nobody has taken: who asked for it has done it themself."""
+        await cls.rows().delete_one({"_id": job_id, "state": JobState.WAITING.value})
+
+    @classmethod
+    async def put_all(cls, jobs: Mapping[str, Row]) -> None:
+        """The same of many, by their ids, in one command; one after the other when some of them are there."""
+        try:
+            await cls.rows().insert_many([{"_id": job_id, **fields} for job_id, fields in jobs.items()], ordered=True)
+        except (BulkWriteError, DuplicateKeyError):  # what is wrong besides shows again
+            for job_id, fields in jobs.items():
+                await cls.put(job_id, fields)
 
     @classmethod
     async def find_row(cls, job_id: str) -> Row | None:

@@ -32,6 +32,7 @@ from lms_rt.services.mfa_codes import MfaCodes
 from lms_rt.services.own_passwords import OwnPasswords
 from lms_rt.services.own_sessions import OwnSessions
 from lms_rt.services.password_resets import PasswordResets
+from lms_rt.services.promises import Promises
 from lms_rt.services.registration import Registration
 from lms_rt.services.resealing import Resealing
 from lms_rt.services.second_step import SecondSteps
@@ -55,6 +56,7 @@ class AccountServices:
     limiter: RateLimiter
     device_marks: DeviceMarks
     later: Later
+    promises: Promises
     registration: Registration
     verification: Verification
     password_resets: PasswordResets
@@ -101,7 +103,8 @@ def wired_accounts(
         resealing=Resealing(keyring_of(settings)),
         accounts=accounts,
         later=later,
-        registration=Registration(settings=settings, accounts=accounts, links=links),
+        promises=links.promises,
+        registration=Registration(settings=settings, clock=clock, accounts=accounts, links=links),
         invitations=Invitations(links=links),
         sign_ins=sign_ins,
         sign_in_guard=guard,
@@ -120,8 +123,10 @@ def guard_of(settings: Settings, bus: Bus) -> SignInGuard:
 
 def _links(settings: Settings, clock: Clock, *, jobs: Jobs, later: Later) -> MailLinks:
     """Mails with links that hold once."""
-    tokens = OneTimeTokens(keyring=keyring_of(settings), clock=clock)
-    return MailLinks(clock=clock, jobs=jobs, later=later, tokens=tokens)
+    keyring = keyring_of(settings)
+    promises = Promises(clock=clock, jobs=jobs, later=later, keyring=keyring)
+    tokens = OneTimeTokens(keyring=keyring, clock=clock)
+    return MailLinks(clock=clock, jobs=jobs, promises=promises, tokens=tokens)
 
 
 def _flows(

@@ -22,7 +22,7 @@ _LINK_CODES = (Code.INVALID_TOKEN, Code.TOKEN_EXPIRED)
 
 async def forgot_password(call: Call) -> Reply:
     """A link to choose a new password, to whoever owns the address."""
-    call.services.password_resets.ask(call.body.email)
+    await call.services.password_resets.ask(call.body.email)
     return Reply(AcceptedView())
 
 

@@ -16,11 +16,11 @@ class ForgotPage(LinkPage):
         else:
             self.show_form("forgot.html", self.t("recovery.forgot"), email="")
 
-    def post(self) -> None:
+    async def post(self) -> None:
         """Have the link sent."""
         email = self.field("email").strip()
         try:
-            self.services.password_resets.ask(email)
+            await self.services.password_resets.ask(email)
         except Refused as refused:
             self.show_form("forgot.html", self.t("recovery.forgot"), faults_of(refused, "email"), email=email)
         else:

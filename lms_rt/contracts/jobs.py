@@ -117,6 +117,13 @@ class ErasureArgs(JobArgs):
     user_id: str
 
 
+class PromiseArgs(JobArgs):
+    """Something of this kind that was promised; what it is about is sealed."""
+
+    kind: str
+    facts: dict[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class TaskKind:
     """One row of the catalogue. `forgets` are arguments (objects) that are emptied once it is done: they are private."""
@@ -131,6 +138,7 @@ class TaskKind:
 
 TASK_KINDS: tuple[TaskKind, ...] = (
     TaskKind("mail.send", "emails", MailArgs, time_limit_seconds=180, forgets=("data",)),
+    TaskKind("accounts.promised", "emails", PromiseArgs, forgets=("facts",)),
     TaskKind("notifications.mail", "emails", NotificationMailArgs, time_limit_seconds=180),
     TaskKind("reports.weekly", "emails", LocalDayArgs, time_limit_seconds=3_600),
     TaskKind("reminders.daily", "emails", LocalDayArgs, time_limit_seconds=3_600),

@@ -7,7 +7,6 @@ step that was set up before anybody had proved the address goes with it, or a st
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -25,7 +24,7 @@ from lms_rt.security.one_time import Issued, Right
 from lms_rt.security.passwords import PasswordHasher
 from lms_rt.services.chosen_passwords import check_chosen, least_length
 from lms_rt.services.contended import until_written
-from lms_rt.services.mail_links import MailLinks, address_proved
+from lms_rt.services.mail_links import MailLinks, address_proved, password_mark
 from lms_rt.services.relay import Relay
 from lms_rt.services.sessions import Sessions
 
@@ -47,10 +46,11 @@ class PasswordResets:
     ) -> None:
         self._settings, self._clock, self._links = settings, clock, links
         self._passwords, self._sessions, self._relay = passwords, sessions, relay
+        links.offer("password_reset", is_due=lambda _: True)
 
-    def ask(self, email: str) -> None:
+    async def ask(self, email: str) -> None:
         """Have the link sent to this address, if it has an account; the caller does not learn whether."""
-        self._links.ask("password_reset", email, is_due=lambda _: True)
+        await self._links.ask("password_reset", email)
 
     async def look(self, token: str) -> int:
         """How long the password behind a link has to be. Refused when it opens nothing; it is not used up by that."""
@@ -67,8 +67,8 @@ class PasswordResets:
             return await self._replace(right, password_hash)
 
         changed = await until_written(step)
-        await self._links.tokens.void(changed.id, *BOTH)
         await self._sessions.end_all(changed.id, reason="password_changed")
+        await self._links.tokens.void(changed.id, *BOTH)
         await self._relay.hand_over(User, changed.id)
 
     # --- mails ---
@@ -92,7 +92,7 @@ class PasswordResets:
         user = await User.find_by_id(order.user_id)
         if user is None or not user.may_sign_in:
             return None
-        facts = {"password": _mark(user)}
+        facts = {"password": password_mark(user)}
         life = timedelta(minutes=minutes)
         return await self._links.tokens.issue_by_mail(order.seed, purpose, user.id, life=life, facts=facts)
 
@@ -104,7 +104,7 @@ class PasswordResets:
 
     async def _require_user(self, right: Right) -> User:
         user = await User.find_by_id(right.user_id)
-        if user is None or not user.may_sign_in or right.facts.get("password") != _mark(user):
+        if user is None or not user.may_sign_in or right.facts.get("password") != password_mark(user):
             raise Refused(Code.INVALID_TOKEN)
         return user
 
@@ -138,8 +138,3 @@ class PasswordResets:
             address_proved(write, user.id, "mfa_enabled"),
             job(write, "mail.send", {"template": "mfa_changed", "user_id": user.id, "data": mail}),
         ]
-
-
-def _mark(user: User) -> str:
-    """By which a link knows the password that it replaces."""
-    return hashlib.sha256(user.password_hash.encode()).hexdigest()[:32]

@@ -1,4 +1,8 @@
-"""Addresses proved by the link of a mail. What that is needed for (nothing, unless the school says so) is `accounts.py`'s."""
+"""Addresses proved by the link of a mail. What that is needed for (nothing, unless the school says so) is `accounts.py`'s.
+
+Where nobody may learn which addresses have accounts, anybody may have registered with this one: there the link leads to
+choosing a password, as an invitation does, so that who owns the mailbox lets nobody else's password hold.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from lms_rt.contracts.verification import VerificationDraft, VerificationRequest
 from lms_rt.errors import Code, Refused, invalid
 from lms_rt.security.one_time import Right
 from lms_rt.services.contended import until_written
-from lms_rt.services.mail_links import MailLinks, address_proved
+from lms_rt.services.mail_links import MailLinks, address_proved, password_mark
 from lms_rt.services.relay import Relay
 from lms_rt.services.sessions import Sessions
 
@@ -28,13 +32,14 @@ class Verification:
     def __init__(self, *, settings: Settings, clock: Clock, links: MailLinks, sessions: Sessions, relay: Relay) -> None:
         self._settings, self._clock, self._links = settings, clock, links
         self._sessions, self._relay = sessions, relay
+        links.offer("email_verification", is_due=_is_unproved)
 
     async def ask(self, actor: Actor, request: VerificationRequest) -> None:
         """Have the link sent: to an address, or to one's own. The caller does not learn whether it is anybody's."""
         if request.email is None and actor.is_stranger:
             raise invalid("email", "Say which address, or sign in.", "missing")
         if request.email is not None:
-            self._links.ask("email_verification", request.email, is_due=_is_unproved)
+            await self._links.ask("email_verification", request.email)
             return
         user = await User.find_by_id(actor.user_id)
         if user is not None and _is_unproved(user):
@@ -63,22 +68,27 @@ class Verification:
         user = await User.find_by_id(order.user_id)
         if user is None or not user.is_active or not _is_unproved(user):
             return None
-        life, facts = timedelta(minutes=self._settings.email_verification_expire_minutes), {"email_key": user.email_key}
-        issue = self._links.tokens.issue_by_mail
-        issued = await issue(order.seed, Purpose.VERIFY_EMAIL, user.id, life=life, facts=facts)
+        life, issue = (
+            timedelta(minutes=self._settings.email_verification_expire_minutes),
+            self._links.tokens.issue_by_mail,
+        )
+        path, purpose, facts = "/verify-email", Purpose.VERIFY_EMAIL, {"email_key": user.email_key}
+        if user.is_unconfirmed:
+            path, purpose, facts = "/invite", Purpose.INVITATION, {"password": password_mark(user)}
+        issued = await issue(order.seed, purpose, user.id, life=life, facts=facts)
         if issued is None:
             return None
         minutes = self._links.minutes_left(issued)
-        return {"verify_url": f"/verify-email?token={issued.token}", "expires_minutes": minutes}
+        return {"verify_url": f"{path}?token={issued.token}", "expires_minutes": minutes}
 
     async def _find(self, token: str) -> tuple[Right, User]:
         right = await self._links.tokens.find(token, Purpose.VERIFY_EMAIL)
         return right, await self._require_user(right)
 
     async def _require_user(self, right: Right) -> User:
-        """Whose address it is, as long as it is the one that the mail was sent to."""
+        """Whose address it is, as long as it is the one that the mail was sent to. No such link confirms a password."""
         user = await User.find_by_id(right.user_id)
-        if user is None or not user.is_active or user.email_key != right.facts.get("email_key"):
+        if user is None or not user.is_active or user.is_unconfirmed or user.email_key != right.facts.get("email_key"):
             raise Refused(Code.INVALID_TOKEN)
         return user
 
@@ -86,9 +96,7 @@ class Verification:
         if not _is_unproved(user):
             return user
         now = self._clock.now()
-        fields: dict[str, Any] = {"is_unconfirmed": False}
-        if user.email_verified_at is None:
-            fields["email_verified_at"] = now
+        fields = {"email_verified_at": now}
         intents = [address_proved(Write(user.version + 1, now), user.id)]
         is_written = await User.change(user.id, fields, now, expected_version=user.version, intents=intents)
         return user if is_written else None

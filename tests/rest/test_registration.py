@@ -60,8 +60,24 @@ async def test_signing_in_does_not_tell_before_the_address_is_proved(school: Mai
             await register(school, address, guess)
             assert code_of(await sign_in(school, address, guess)) == (401, "invalid_credentials")
         assert (await sign_in(school, known, PASSWORD)).status_code == 200, "its owner is not touched"
-        await post(school, "/auth/verify-email/confirm", token=await link(school, unknown, "/verify-email"))
-        assert (await sign_in(school, unknown, guess)).status_code == 200
+        token = await link(school, unknown, "/invite")
+        await post(school, "/auth/reset-password", token=token, new_password=NEW_PASSWORD)
+        assert (await sign_in(school, unknown, NEW_PASSWORD)).status_code == 200
+
+
+async def test_the_link_of_a_mail_lets_no_password_in_that_a_stranger_chose(school: MailSchool) -> None:
+    """Whoever registers with somebody else's address waits for its owner to click."""
+    address, strangers = new_address(), "a guess of a stranger 8"
+    with changed(school, **HIDING):
+        await register(school, address, strangers)
+        await register(school, address, "what the owner typed 9")
+        token = await link(school, address, "/invite")
+        assert code_of(await post(school, "/auth/verify-email/confirm", token=token)) == (401, "invalid_token")
+        assert code_of(await sign_in(school, address, strangers)) == (401, "invalid_credentials")
+        await post(school, "/auth/reset-password", token=token, new_password=NEW_PASSWORD)
+        assert code_of(await sign_in(school, address, strangers)) == (401, "invalid_credentials")
+        signed_in = (await sign_in(school, address, NEW_PASSWORD)).json()
+        assert signed_in["user"]["email_verified_at"] is not None
 
 
 async def test_wrong_passwords_lock_both_alike(school: MailSchool) -> None:

@@ -24,6 +24,7 @@ from lms_rt.services.demo import DemoPeople
 from lms_rt.services.jobs import Jobs
 from lms_rt.services.later import Later
 from lms_rt.services.mail_links import MailLinks
+from lms_rt.services.promises import Promises
 from lms_rt.services.registration import Registration
 from lms_rt.services.sessions import Sessions
 from lms_rt.services.sign_ins import SignIns
@@ -123,9 +124,12 @@ async def open_people(
     try:
         demo = DemoPeople(accounts=accounts, passwords=passwords)
         links = MailLinks(
-            clock=clock, jobs=jobs, later=later, tokens=OneTimeTokens(keyring=keyring_of(settings), clock=clock)
+            clock=clock,
+            jobs=jobs,
+            promises=Promises(clock=clock, jobs=jobs, later=later, keyring=keyring_of(settings)),
+            tokens=OneTimeTokens(keyring=keyring_of(settings), clock=clock),
         )
-        registration = Registration(settings=settings, accounts=accounts, links=links)
+        registration = Registration(settings=settings, clock=clock, accounts=accounts, links=links)
         yield People(
             settings, clock, bus, passwords, sessions, accounts, sign_ins, guard, later, demo, heard, registration
         )

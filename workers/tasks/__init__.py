@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from workers.tasks import audit, events, mails, notifications, privacy, progress, reports, retention, webhooks
+from workers.tasks import accounts, audit, events, mails, notifications, privacy, progress, reports, retention, webhooks
 from workers.tasks.base import Perform
 
 TASKS: Mapping[str, Perform] = {
+    **accounts.TASKS,
     "audit.check": audit.check,
     "events.follow": events.follow,
     **mails.TASKS,
