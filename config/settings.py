@@ -119,6 +119,12 @@ class Settings(RetentionSettings, LimitSettings, SignInSettings):
         "starttls", description="starttls: refused where the server offers none; tls: from the first byte (port 465)."
     )
     smtp_timeout_seconds: float = Field(15.0, gt=0, le=120, description="Every wait for the mail server ends then.")
+    smtp_handovers: int = Field(
+        1,
+        ge=1,
+        le=5,
+        description="Mails of a worker that the mail server may have unnoted: so many repeat when it is killed.",
+    )
     email_from: str = Field("", description="Sender's address; empty: no-reply@ the host of PUBLIC_URL.")
     email_from_name: str = Field("", description="Sender's name; empty: PROJECT_NAME.")
     mail_gather_seconds: int = Field(

@@ -16,7 +16,8 @@ from documents.enums import Role
 
 _LEAVING = {"erase_at": 1, "erase_by": 1, "erasing_at": 1}
 _SIGNED_IN = {"role": 1, "is_active": 1, "permissions": 1, "full_name": 1, "sessions_valid_after_ms": 1, **_LEAVING}
-_MAIL_ACCOUNT = {"email": 1, "full_name": 1, "locale": 1, "timezone": 1, "is_active": 1, **_LEAVING}
+_REFUSED = {"mail_refusal": 1, "email_verified_at": 1}
+_MAIL_ACCOUNT = {"email": 1, "full_name": 1, "locale": 1, "timezone": 1, "is_active": 1, **_LEAVING, **_REFUSED}
 
 
 class User(Aggregate):
@@ -41,6 +42,8 @@ class User(Aggregate):
     mfa: Row | None = None
     mfa_pending: Row | None = None
     email_verified_at: datetime | None = None
+    mail_refusal: Row | None = None
+    """A mail server takes no mail to this address: `email`, `at`, the `job_id` of the mail, and what it `answer`ed."""
     is_unconfirmed: bool = False
     """Who registered where nobody may learn which addresses have accounts, until the address is proved."""
     last_login_at: datetime | None = None
@@ -123,9 +126,10 @@ class User(Aggregate):
         at: datetime,
         *,
         expected_version: int | None = None,
+        unset: Collection[str] = (),
         intents: Sequence[Row] = (),
     ) -> bool:
-        """Set `fields` and move the version; False when the account is gone or at another version than expected.
+        """Set `fields`, `unset` others, and move the version; False when the account is gone or at another version than expected.
 
         Intents name the version that their write makes, so they want an expected one.
         """
@@ -133,6 +137,8 @@ class User(Aggregate):
         if expected_version is not None:
             which["version"] = expected_version
         update: Row = {"$set": {**fields, "updated_at": at}, "$inc": {"version": 1}}
+        if unset:
+            update["$unset"] = dict.fromkeys(unset, "")
         return bool((await cls.rows().update_one(which, with_intents(update, intents, at))).matched_count)
 
     @classmethod
@@ -163,6 +169,12 @@ class User(Aggregate):
     async def note_sign_in(cls, user_id: str, at: datetime) -> None:
         """Keep when they signed in last; no edit, so the version stays."""
         await cls.rows().update_one({"_id": user_id}, {"$max": {"last_login_at": at}})
+
+    @classmethod
+    async def note_mail_refusal(cls, user_id: str, email: str, refusal: Row | None) -> bool:
+        """Keep that this address is refused, or that it is not any more; no edit. False when they have another one."""
+        update: Row = {"$unset": {"mail_refusal": ""}} if refusal is None else {"$set": {"mail_refusal": refusal}}
+        return bool((await cls.rows().update_one({"_id": user_id, "email": email}, update)).matched_count)
 
     @classmethod
     async def end_sessions_until(cls, user_id: str, moment_ms: int) -> None:

@@ -7,14 +7,13 @@ import logging
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
 
 from config.logging import current_request_id
 from lms_rt.bootstrap import Services
 from lms_rt.contracts.jobs import Queue
 from lms_rt.services import figures
+from lms_rt.services.insisting import insist
 from lms_rt.services.jobs import Due, Failed, NotYet, Taken
 from workers.tasks import TASKS
 
@@ -27,8 +26,6 @@ INLINE_SECONDS = 2.0
 """Where whoever asks runs the job, it is looked for only when that did not happen."""
 HAND_BACK_SECONDS = 5.0
 """So long may it take to hand back what did not end, when a worker is told to end."""
-END_WAITS_SECONDS = (0.1, 0.5, 2.0, 5.0)
-"""A database that is away for a moment must not make a mail that was sent be sent again: its end is told until then."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +58,7 @@ class Lane:
     @property
     def held(self) -> list[Taken]:
         """The jobs that are being run."""
-        return [run.taken for run in self._running.values()]
+        return [run.taken for run in self._running.values() if not run.taken.is_done]
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -79,7 +76,7 @@ class Lane:
     def drop(self, tokens: set[str]) -> None:
         """Stop running what was taken with these: the leases were lost, others have the jobs."""
         for token in tokens:
-            if (run := self._running.get(token)) is not None:
+            if (run := self._running.get(token)) is not None and not run.taken.is_done:
                 _log.warning("job %s is no longer this worker's", run.taken.job_id)
                 run.is_lost = True
                 run.task.cancel()
@@ -170,38 +167,28 @@ class Lane:
         jobs, taken = self._services.jobs, run.taken
         if run.is_lost:
             return
+        if taken.is_done:  # by the task itself, in the moment when it was
+            self.done += 1
+            return
         if run.task.cancelled():
             error: BaseException | None = Failed("it was cancelled from within")
             if self._is_closed:
-                await _surely(lambda: jobs.hand_back(taken))
+                await insist(lambda: jobs.hand_back(taken))
                 return
         else:
             error = run.task.exception()
         match error:
             case None:
                 self.done += 1
-                await _surely(lambda: jobs.done(taken))
+                await insist(lambda: jobs.done(taken))
             case NotYet():
                 due_at, reason = error.due_at, error.reason
-                await _surely(lambda: jobs.postpone(taken, due_at, reason))
+                await insist(lambda: jobs.postpone(taken, due_at, reason))
             case _:
                 self.failed += 1
                 _log.warning("job %s (%s) failed: %s", taken.job_id, taken.kind.name, _without_words(error))
                 fault = error
-                await _surely(lambda: jobs.failed(taken, fault))
-
-
-async def _surely(tell: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Tell the database, again when it does not answer: it is the same write by the same token, so once is enough."""
-    for wait_seconds in END_WAITS_SECONDS:
-        try:
-            await tell()
-        except Exception as error:  # noqa: BLE001 - whatever it is, after the last wait it is raised
-            _log.info("how a job ended could not be told yet: %s", type(error).__name__)
-            await asyncio.sleep(wait_seconds)
-        else:
-            return
-    await tell()
+                await insist(lambda: jobs.failed(taken, fault))
 
 
 def _without_words(error: BaseException) -> str:

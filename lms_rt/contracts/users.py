@@ -61,14 +61,23 @@ class LearnerView(View):
     updated_at: Instant
 
 
+class MailRefusalView(View):
+    """Since when a mail server takes nothing for an address, and in which words it said so."""
+
+    at: Instant
+    answer: str
+
+
 class AccountView(UserView):
     """A person as administrators see them.
 
     Without a password they have not accepted their invitation yet; at `erase_at` an account that was given up is erased.
+    With a `mail_refusal` nothing is sent to them but what they ask for.
     """
 
     has_password: bool
     erase_at: Instant | None
+    mail_refusal: MailRefusalView | None
 
 
 class UserDraft(Draft):
@@ -86,7 +95,8 @@ class UserDraft(Draft):
 class AccountChange(Change):
     """What administrators change of an account.
 
-    `unlock: true` lets somebody sign in again who failed too often, `invite: true` sends the invitation once more.
+    `unlock: true` lets somebody sign in again who failed too often, `invite: true` sends the invitation once more,
+    `write_again: true` has mails sent again to an address that was refused.
     """
 
     read_only: ClassVar[frozenset[str]] = frozenset(AccountView.model_fields) - {"role", "is_active", "permissions"}
@@ -97,6 +107,7 @@ class AccountChange(Change):
     permissions: PermissionWords = Field(default_factory=list)
     unlock: bool = False
     invite: bool = False
+    write_again: bool = False
 
 
 class ImpersonationDraft(Draft):

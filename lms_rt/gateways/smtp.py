@@ -3,6 +3,9 @@
 A connection is closed after `MAX_LETTERS` or when nobody used it for `IDLE_SECONDS`. One that turns out to be dead when
 it is used again, or that the server takes leave of then, is replaced, once; one that dies after DATA is not, since the
 server may have the letter: the job comes back with the same Message-ID.
+
+Everything up to the last line of a letter goes over all connections at once. From its end, by which the server has it, until
+that is written down, there is one letter only (`handovers`): whoever is killed leaves no more than this one in doubt.
 """
 
 from __future__ import annotations
@@ -13,11 +16,23 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
-from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPResponseException
+from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPResponseException
 
 from lms_rt.contracts.letters import Letter, Sender
-from lms_rt.gateways.mail import MailRefused, Postman
+from lms_rt.gateways.mail import MailRefused, Note, Postman, no_note
 from lms_rt.gateways.mime import envelope_address, mime_bytes, needs_utf8
+from lms_rt.gateways.smtp_dialogue import (
+    TROUBLE,
+    Parcel,
+    is_goodbye,
+    is_reset,
+    open_envelope,
+    refusal,
+    send_end,
+    send_words,
+    stuffed,
+    words_of,
+)
 
 MAX_CONNECTIONS = 5
 MAX_LETTERS = 100
@@ -26,19 +41,13 @@ LOOK_SECONDS = 10.0
 LETTER_SECONDS = 50.0
 """For one letter in all, below the time limit of its job: a server may be slow at every step."""
 FAREWELL_SECONDS = 2.0
-MAX_WORDS = 300
-GOODBYE = 421
-"""The server closes the connection: it had enough of it, or it stops."""
-LATER_SECONDS = 300.0
-"""A server that says "not now" (greylisting, a full queue) seldom means sooner."""
 SETTINGS_SECONDS = 120.0
 """What somebody has to mend: the address, the password, the certificate, the server itself."""
-_TROUBLE = (SMTPException, OSError, TimeoutError, ssl.SSLError)
 
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """Where letters are handed in."""
+    """Where letters are handed in. `handovers`: so many it may have at once that are not noted yet."""
 
     host: str
     port: int
@@ -46,6 +55,7 @@ class MailServer:
     username: str = ""
     password: str = ""
     timeout_seconds: float = 15.0
+    handovers: int = 1
 
 
 @dataclass(slots=True)
@@ -74,21 +84,22 @@ class SmtpPostman(Postman):
         self._tls_context = tls_context
         self._idle_seconds = idle_seconds
         self._places = asyncio.Semaphore(max_connections)
+        self._ending = asyncio.Semaphore(server.handovers)
         self._idle: deque[_Line] = deque()
         self._is_closed = False
 
-    async def deliver(self, letter: Letter) -> None:
-        """Return when the server has taken it."""
+    async def deliver(self, letter: Letter, note: Note = no_note) -> None:
+        """Return when the server has taken it, and that is noted."""
         try:
-            content = mime_bytes(letter, self._sender)
-            recipient = envelope_address(letter.recipient)
+            content = stuffed(mime_bytes(letter, self._sender))
+            parcel = Parcel(envelope_address(letter.recipient), content, needs_utf8(letter))
         except ValueError as error:  # a line break in a header, an address that is none
             raise MailRefused(f"cannot be written as a mail: {error}", is_final=True) from error
         line = None
         try:
-            async with asyncio.timeout(LETTER_SECONDS), self._places:
+            async with asyncio.timeout(LETTER_SECONDS) as limit, self._places:
                 line = self._used_line() or await self._new_line()
-                await self._hand_in(line, recipient, content, is_utf8=needs_utf8(letter))
+                await self._hand_in(line, parcel, note=note, limit=limit)
         except TimeoutError as error:
             words, is_outage = "the mail server is too slow", line is None
             raise MailRefused(words, is_outage=is_outage, retry_after_seconds=SETTINGS_SECONDS) from error
@@ -113,26 +124,34 @@ class SmtpPostman(Postman):
 
     # --- one letter ---
 
-    async def _hand_in(self, line: _Line, recipient: str, content: bytes, *, is_utf8: bool) -> None:
+    async def _hand_in(self, line: _Line, parcel: Parcel, *, note: Note, limit: asyncio.Timeout) -> None:
         is_sound = False
         try:
             try:
-                await _open_envelope(line.client, self._address, recipient, is_utf8=is_utf8)
+                await open_envelope(line.client, self._address, parcel)
             except (ConnectionError, SMTPResponseException) as error:
-                if not line.count or not _is_goodbye(error):
+                if not line.count or not is_goodbye(error):
                     raise
                 line.client.close()  # it had died of age: the server knows nothing of this letter
                 line = await self._new_line()
-                await _open_envelope(line.client, self._address, recipient, is_utf8=is_utf8)
-            await line.client.data(content)
+                await open_envelope(line.client, self._address, parcel)
+            await send_words(line.client, parcel.content)
+            limit.reschedule(None)  # from here on, the server may have the letter, or it waits for letters before it
+            await self._end(line.client, note)
             is_sound = True
         except SMTPResponseException as error:
-            is_sound = await _is_reset(line.client, error.code)
-            raise _refusal(error) from error
-        except _TROUBLE as error:
-            raise MailRefused(f"the connection to the mail server broke: {_words(error)}") from error
+            is_sound = await is_reset(line.client, error.code)
+            raise refusal(error) from error
+        except TROUBLE as error:
+            raise MailRefused(f"the connection to the mail server broke: {words_of(error)}") from error
         finally:
             await self._put_back(line, is_sound=is_sound)
+
+    async def _end(self, client: SMTP, note: Note) -> None:
+        """Hand over what was sent, and have it noted before another letter takes its turn."""
+        async with self._ending:
+            await send_end(client)
+            await note()
 
     # --- connections ---
 
@@ -164,11 +183,11 @@ class SmtpPostman(Postman):
                 await client.ehlo()
         except SMTPAuthenticationError as error:
             client.close()
-            words = f"the mail server refused the account: {_words(error)}"
+            words = f"the mail server refused the account: {words_of(error)}"
             raise MailRefused(words, is_outage=True, retry_after_seconds=SETTINGS_SECONDS) from error
-        except (*_TROUBLE, ValueError) as error:
+        except (*TROUBLE, ValueError) as error:
             client.close()
-            words = f"the mail server cannot be reached: {_words(error)}"
+            words = f"the mail server cannot be reached: {words_of(error)}"
             raise MailRefused(words, is_outage=True, retry_after_seconds=SETTINGS_SECONDS) from error
         except BaseException:
             client.close()
@@ -187,46 +206,8 @@ class SmtpPostman(Postman):
             self._idle.append(line)
 
 
-async def _open_envelope(client: SMTP, sender: str, recipient: str, *, is_utf8: bool) -> None:
-    """From whom and to whom. Raises aiosmtplib's errors."""
-    if is_utf8 and not client.supports_extension("smtputf8"):
-        raise SMTPResponseException(553, "the server takes no address with letters beyond ASCII (SMTPUTF8)")
-    options, encoding = (["SMTPUTF8"], "utf-8") if is_utf8 else ([], "ascii")
-    await client.mail(sender, options=options, encoding=encoding)
-    await client.rcpt(recipient, encoding=encoding)
-
-
-async def _is_reset(client: SMTP, code: int) -> bool:
-    """Can the connection be used again after such an answer?"""
-    if not 400 <= code < 600 or code == GOODBYE:  # no answer of this protocol, or a farewell
-        return False
-    try:
-        await client.rset()
-    except _TROUBLE:
-        return False
-    return True
-
-
-def _is_goodbye(error: ConnectionError | SMTPResponseException) -> bool:
-    """Is the connection over, rather than the letter refused?"""
-    return not isinstance(error, SMTPResponseException) or error.code == GOODBYE
-
-
 async def _leave(line: _Line) -> None:
     try:
         await line.client.quit(timeout=FAREWELL_SECONDS)
-    except _TROUBLE:
+    except TROUBLE:
         line.client.close()
-
-
-def _refusal(error: SMTPResponseException) -> MailRefused:
-    words = f"the mail server refused: {_words(error)}"
-    is_final = 500 <= error.code < 600
-    return MailRefused(words, is_final=is_final, retry_after_seconds=None if is_final else LATER_SECONDS)
-
-
-def _words(error: BaseException) -> str:
-    """What the server, or the network, said; on one line."""
-    code = f"{error.code} " if isinstance(error, SMTPResponseException) else ""
-    said = error.message if isinstance(error, SMTPException) and error.message else str(error)
-    return f"{code}{' '.join(said.split()) or type(error).__name__}"[:MAX_WORDS]

@@ -94,6 +94,7 @@ class AdminUsers:
         """Role, permissions, open or closed; `unlock` lets somebody try again who failed too often."""
         given = change.given()
         is_unlocked, is_invited = given.pop("unlock", False), given.pop("invite", False)
+        is_reachable = given.pop("write_again", False)
 
         async def step() -> User | None:
             user = await require_governed(actor, user_id)
@@ -107,6 +108,8 @@ class AdminUsers:
             if is_unlocked:
                 refuse_for_oneself(actor, user)  # failures count for whoever holds a session of theirs, too
                 fields["unlocked_ms"] = self._clock.now_ms()
+            if is_reachable and user.mail_refusal is not None:
+                fields["mail_refusal"] = None
             return user if not fields else await self._write(actor, user, fields)
 
         user = await until_written(step)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -88,9 +88,9 @@ class Due:
         return int(self.row["crashes"]) + int(self.row["state"] == JobState.RUNNING)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Taken:
-    """A leased job, its arguments read. `failures` runs went before it."""
+    """A leased job, its arguments read. `failures` runs went before it. `is_done`: the database knows that it is."""
 
     job_id: str
     kind: TaskKind
@@ -98,6 +98,7 @@ class Taken:
     token: str
     failures: int
     created_at: datetime
+    is_done: bool = False
 
 
 class Jobs:
@@ -108,20 +109,20 @@ class Jobs:
 
     async def put(self, job_id: str, task: str, args: dict[str, Any], *, due_at: datetime | None = None) -> None:
         """Ask for a job; again with the same id changes nothing, even when it is done."""
-        kind, now = task_kind(task), self._clock.now()
+        now = self._clock.now()
         is_due = due_at is None or due_at <= now
-        fields = {
-            "queue": kind.queue,
-            "task": task,
-            "args": args,
-            "state": JobState.WAITING.value,
-            "due_at": now - SKEW if is_due else due_at,
-            "created_at": now,
-            "tries": 0,
-            "crashes": 0,
-        }
-        await Job.put(job_id, fields)
+        kind = task_kind(task)
+        await Job.put(job_id, _new(kind, args, now, due_at=now - SKEW if due_at is None or is_due else due_at))
         if is_due:
+            await self.wake(kind.queue, job_id)
+
+    async def put_all(self, task: str, args_by_id: Mapping[str, dict[str, Any]]) -> None:
+        """The same for many jobs of a task that are due now, in one command."""
+        kind, now = task_kind(task), self._clock.now()
+        if not args_by_id:
+            return
+        await Job.put_all({job_id: _new(kind, args, now, due_at=now - SKEW) for job_id, args in args_by_id.items()})
+        for job_id in args_by_id:
             await self.wake(kind.queue, job_id)
 
     async def wake(self, queue: str, job_id: str) -> None:
@@ -195,6 +196,7 @@ class Jobs:
         fields: Row = {"state": JobState.DONE.value, "finished_at": self._clock.now()}
         fields |= {f"args.{name}": {} for name in taken.kind.forgets}
         await Job.leave(taken.job_id, taken.token, fields)
+        taken.is_done = True
         figures.TASKS.labels(taken.kind.queue, "done").inc()
 
     async def failed(self, taken: Taken, error: BaseException) -> None:
@@ -250,6 +252,19 @@ class Jobs:
     @staticmethod
     def _lease_end(now: datetime) -> datetime:
         return now + timedelta(seconds=LEASE_SECONDS)
+
+
+def _new(kind: TaskKind, args: dict[str, Any], now: datetime, *, due_at: datetime) -> Row:
+    return {
+        "queue": kind.queue,
+        "task": kind.name,
+        "args": args,
+        "state": JobState.WAITING.value,
+        "due_at": due_at,
+        "created_at": now,
+        "tries": 0,
+        "crashes": 0,
+    }
 
 
 def describe(error: BaseException) -> str:

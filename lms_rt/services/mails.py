@@ -9,6 +9,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -27,7 +28,7 @@ from lms_rt.contracts.letters import Letter, Sender
 from lms_rt.contracts.mails import Digest, KeptMailHead, KeptMailView, MailData, MailOrder, mail_template
 from lms_rt.contracts.notifications import ALL_KINDS
 from lms_rt.errors import Code, Refused
-from lms_rt.gateways.mail import KeepingPostman, MailRefused, NoPostman, Postman
+from lms_rt.gateways.mail import KeepingPostman, MailRefused, NoPostman, Note, Postman, no_note
 from lms_rt.gateways.smtp import MailServer, SmtpPostman
 from lms_rt.ids import derived_id
 from lms_rt.mails.rendering import Reader, Renderer, zone_of
@@ -36,7 +37,9 @@ from lms_rt.security.keyring import keyring_of
 from lms_rt.security.unsubscribing import UnsubscribeTokens
 from lms_rt.services import figures
 from lms_rt.services.gathering import Gathering
+from lms_rt.services.insisting import LONG, insist
 from lms_rt.services.jobs import Failed, Hopeless, NotYet
+from lms_rt.services.unreachable import note_refusal, note_taken, rests
 
 MAX_OUTAGE = timedelta(days=3)
 """So long mails wait for a mail server that no mail can reach; then each is tried as often as any job, and given up."""
@@ -73,34 +76,47 @@ class Mails:
         """Have the data of a template completed when one of its mails is written, at every try anew."""
         self._completes[template] = by
 
-    async def send(self, order: MailOrder) -> None:
-        """Send one mail. Raises what a task raises: `Failed`, `Hopeless`, `NotYet`.
+    async def send(self, order: MailOrder, note: Note = no_note) -> None:
+        """Send one mail and have that noted, before another is handed over. Raises what a task raises: `Failed`, `NotYet` …
 
-        An account that is gone, closed or made up, or a reader who wants none, gets none, and that is all right. Who has
-        closed their own account hears of that, and of how to keep it.
+        An account that is gone, closed or made up, a reader who wants none, and an address that takes none gets none; that
+        is all right, and noted. Who has closed their own account hears of that, and of how to keep it.
         """
+        noted = partial(insist, note, LONG)
+        written = await self._written(order)
+        if isinstance(written, str):
+            _count(order, written)
+            await noted()
+            return
+        letter, account = written
+        try:
+            await self._postman.deliver(letter, noted)
+        except MailRefused as refused:
+            _count(order, "refused" if refused.is_final else "failed")
+            if refused.is_unreachable:
+                await note_refusal(account, order, str(refused), self._clock.now())
+            raise await self._failure(order, refused) from refused
+        _count(order, "sent")
+        await note_taken(account)
+
+    async def _written(self, order: MailOrder) -> tuple[Letter, Row] | str:
+        """The letter and whose it is; when it is not to be sent, a word for why."""
         if (by := self._completes.get(order.template)) is not None:
             made = await by(order)
             if made is None:
-                _count(order, "nobody")
-                return
+                return "nobody"
             order = replace(order, data={**order.data, **made})
         data, kind = _checked(order)
         account = await self._accounts.find(order.user_id)
         if account is None or not (account["is_active"] or (kind is None and is_leaving_row(account))):
-            _count(order, "nobody")
-            return
+            return "nobody"
         if account["email"].endswith(f"@{DEMO_DOMAIN}") and not self.has_mailbox:
-            _count(order, "nobody")
-            return
+            return "nobody"
+        if rests(account, order):
+            return "resting"
         if kind is not None and not order.is_due and not await self._is_wanted(order, kind):
-            return
-        try:
-            await self._postman.deliver(self._letter(order, data, kind, account))
-        except MailRefused as refused:
-            _count(order, "refused" if refused.is_final else "failed")
-            raise await self._failure(order, refused) from refused
-        _count(order, "sent")
+            return "unwanted"
+        return self._letter(order, data, kind, account), account
 
     async def run(self) -> None:
         """Look after what the carrier keeps open, until cancelled."""
@@ -162,7 +178,6 @@ class Mails:
         now = self._clock.now()
         moment = await self._wishes.mail_moment(order.user_id, kind, now)
         if moment is None:
-            _count(order, "unwanted")
             return False
         if moment > now:
             raise NotYet(moment)
@@ -226,6 +241,7 @@ def postman_of(settings: Settings) -> Postman:
         username=settings.smtp_username,
         password=settings.smtp_password.get_secret_value(),
         timeout_seconds=settings.smtp_timeout_seconds,
+        handovers=settings.smtp_handovers,
     )
     return SmtpPostman(server, sender_of(settings))
 

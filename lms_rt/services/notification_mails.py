@@ -8,6 +8,7 @@ claimed that has used up its tries is written by the next.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 from documents.base import Row
 from documents.job import Job
@@ -59,8 +60,8 @@ class NotificationMails:
             await Notification.unclaim(user_id, job_id, kinds=unwanted)
         if claimed := await Notification.find_claimed(user_id, job_id, limit=LISTED):
             more = max(0, await Notification.count_claimed(user_id, job_id) - len(claimed))
-            await self._mails.send(_order(claimed, more, wishes, job_id))
-            await Notification.unclaim(user_id, job_id)
+            note = partial(Notification.unclaim, user_id, job_id)
+            await self._mails.send(_order(claimed, more, wishes, job_id), note)
 
     def _await_moment(self, wishes: Wishes, since: datetime) -> None:
         now = self._clock.now()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from documents.base import Row
 from documents.course import CourseHead
@@ -43,19 +43,21 @@ class Reminders:
             rows = [row for row in found if is_present_row(row, self._clock.now_ms())]
             courses = await shown_courses(rows)
             own = by_student(rows, courses)
-            await asyncio.gather(*(self._order(one, args, own[one], courses) for one in own))
+            await self._jobs.put_all("mail.send", dict(_order(one, args, own[one], courses) for one in own))
             ordered += len(own)
         return ordered
 
-    async def _order(
-        self, student_id: str, args: LocalDayArgs, rows: Sequence[Row], courses: dict[str, CourseHead]
-    ) -> None:
-        day = date.fromisoformat(args.date)
-        resting = [_resting(row, courses[row["course_id"]], _days_away(row, args.timezone, day)) for row in rows]
-        resting.sort(key=lambda one: (one.days_away, one.title))
-        reminder = CourseReminder(courses=resting[:MAX_COURSES])
-        mail = MailArgs(template="course_reminder", user_id=student_id, data=reminder.model_dump(mode="json"))
-        await self._jobs.put(f"reminder:{student_id}:{args.date}", "mail.send", mail.model_dump())
+
+def _order(
+    student_id: str, args: LocalDayArgs, rows: Sequence[Row], courses: dict[str, CourseHead]
+) -> tuple[str, dict[str, Any]]:
+    """The job's id and its arguments."""
+    day = date.fromisoformat(args.date)
+    resting = [_resting(row, courses[row["course_id"]], _days_away(row, args.timezone, day)) for row in rows]
+    resting.sort(key=lambda one: (one.days_away, one.title))
+    reminder = CourseReminder(courses=resting[:MAX_COURSES])
+    mail = MailArgs(template="course_reminder", user_id=student_id, data=reminder.model_dump(mode="json"))
+    return f"reminder:{student_id}:{args.date}", mail.model_dump()
 
 
 def _day_there(timezone: str, day: date) -> tuple[datetime, datetime]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from documents.base import Row
 from documents.course import CourseHead
@@ -33,6 +34,24 @@ _DAYS = 7
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Week:
+    """The week that is told of, its days from `begin` to before `end`; `due_at` the report was to be written."""
+
+    first_day: date
+    last_day: date
+    begin: datetime
+    end: datetime
+    due_at: datetime
+
+    @classmethod
+    def that_ended(cls, timezone: str, day: date) -> _Week:
+        """The one before this day there."""
+        first, end = day - timedelta(days=_DAYS), day_begins(timezone, day)
+        due_at = moment_of(timezone, day, DUE) or end
+        return cls(first, day - timedelta(days=1), day_begins(timezone, first), end, due_at)
+
+
 class Reports:
     """Asks for the mails of a week's report."""
 
@@ -45,39 +64,38 @@ class Reports:
         if is_too_late(args.timezone, day, DUE, self._clock.now()):
             _log.warning("the weekly report of %s for %s is not sent: it was due more than a day ago", *_named(args))
             return 0
+        week = _Week.that_ended(args.timezone, day)
         async for student_ids in pages_of_zone(args.timezone):
             rows = await Enrollment.rows_of_students(student_ids, PRESENT)
             courses = await shown_courses(rows)
             own = by_student(rows, courses)
-            made = {student_id: self._report(own[student_id], courses, args.timezone, day) for student_id in own}
+            made = {student_id: self._report(own[student_id], courses, week) for student_id in own}
             reports = {student_id: report for student_id, report in made.items() if report is not None}
-            await asyncio.gather(*(self._order(one, args.date, report) for one, report in reports.items()))
+            await self._jobs.put_all("mail.send", dict(_order(one, day, report) for one, report in reports.items()))
             ordered += len(reports)
         return ordered
 
-    async def _order(self, student_id: str, day: str, report: WeeklyProgress) -> None:
-        mail = MailArgs(template="weekly_progress", user_id=student_id, data=report.model_dump(mode="json"))
-        await self._jobs.put(f"weekly:{student_id}:{day}", "mail.send", mail.model_dump())
-
-    def _report(
-        self, rows: Sequence[Row], courses: dict[str, CourseHead], timezone: str, day: date
-    ) -> WeeklyProgress | None:
+    def _report(self, rows: Sequence[Row], courses: dict[str, CourseHead], week: _Week) -> WeeklyProgress | None:
         """None for whoever has no active enrolment, or had none when the report was due."""
-        now_ms, first = self._clock.now_ms(), day - timedelta(days=_DAYS)
-        begin, end = day_begins(timezone, first), day_begins(timezone, day)
-        due_at = moment_of(timezone, day, DUE) or end
-        active = [row for row in rows if _is_active(row, now_ms) and row["enrolled_at"] <= due_at]
+        now_ms, begin, end = self._clock.now_ms(), week.begin, week.end
+        active = [row for row in rows if _is_active(row, now_ms) and row["enrolled_at"] <= week.due_at]
         if not active:
             return None
         finished = [row for row in rows if (at := row.get("completed_at")) is not None and begin <= at < end]
         told = [*active, *(row for row in finished if row not in active)]
         told.sort(key=lambda row: row.get("last_accessed_at") or row["enrolled_at"], reverse=True)
         return WeeklyProgress(
-            first_day=first,
-            last_day=day - timedelta(days=1),
+            first_day=week.first_day,
+            last_day=week.last_day,
             lessons_completed=sum(_completed_between(row, courses[row["course_id"]], begin, end) for row in told),
             courses=[_course(row, courses[row["course_id"]]) for row in told[:MAX_COURSES]],
         )
+
+
+def _order(student_id: str, day: date, report: WeeklyProgress) -> tuple[str, dict[str, Any]]:
+    """The job's id and its arguments."""
+    mail = MailArgs(template="weekly_progress", user_id=student_id, data=report.model_dump(mode="json"))
+    return f"weekly:{student_id}:{day.isoformat()}", mail.model_dump()
 
 
 def _named(args: LocalDayArgs) -> tuple[str, str]:

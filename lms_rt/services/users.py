@@ -23,6 +23,7 @@ from lms_rt.interchange.csv_rows import csv_lines
 from lms_rt.security.access.users import require_account, require_account_rights, sees_to_accounts
 from lms_rt.security.permissions import Permission
 from lms_rt.services.audit import Audit
+from lms_rt.services.unreachable import refusal_view
 from lms_rt.services.user_search import accounts_filter, found_by, learners_filter, sorting
 from lms_rt.services.user_views import user_view
 
@@ -90,7 +91,12 @@ async def _page(wanted: Row, query: PeopleQuery | AccountQuery) -> tuple[list[Ro
 
 def account_view_of(user: User) -> AccountView:
     """An account as administrators see it."""
-    return AccountView(**dict(user_view(user)), has_password=bool(user.password_hash), erase_at=user.erase_at)
+    return AccountView(
+        **dict(user_view(user)),
+        has_password=bool(user.password_hash),
+        erase_at=user.erase_at,
+        mail_refusal=refusal_view(user),
+    )
 
 
 def account_view(row: Row) -> AccountView:

@@ -38,7 +38,7 @@ LABELS: Mapping[tuple[str, str], str] = {
     (
         "mails",
         "result",
-    ): "`sent`, `unwanted`, `nobody` (no account, or one of the demo school), `failed` (again later), `refused` (for good)",
+    ): "`sent`, `unwanted`, `nobody` (no account, or one of the demo school), `failed` (again later), `refused` (for good), `resting` (the address was refused before)",
     ("tasks", "queue"): "`emails`, `certificates`, `webhooks`, `progress`, `payments`",
     ("tasks", "result"): "`done`, `retried`, `dead`",
     ("task_duration_seconds", "queue"): "as of `tasks_total`",

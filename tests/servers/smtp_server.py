@@ -64,6 +64,8 @@ class MailPlace:
     at_end: deque[str] = field(default_factory=deque)
     """After the mail was taken: what is answered instead of 250."""
     connections: int = 0
+    addressed: int = 0
+    """Letters whose reader was named, whatever became of them."""
     open: list[_Line] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -147,6 +149,7 @@ class _Handler:
             if not answer.startswith("2"):
                 return answer
         envelope.rcpt_tos.append(address)
+        self._place.addressed += 1
         return "250 OK"
 
     async def handle_DATA(self, server: _Line, session: Session, envelope: Envelope) -> str:  # noqa: N802 - likewise

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from documents.enums import JobState
 from documents.job import Job
 from lms_rt.bus.base import WakeUps
 from lms_rt.clock import FakeClock
@@ -87,6 +88,18 @@ async def test_asked_for_twice_it_is_there_once(place: Place) -> None:
     await place.ask()
     assert (await row())["state"] == "done"
     assert await place.take() is None
+
+
+async def test_many_are_asked_for_at_once_and_those_that_are_there_stay_as_they_are(place: Place) -> None:
+    await place.jobs.put_all("test.empty", {})
+    await place.ask("job_2")
+    await place.jobs.done(await place.must_take())
+    for _ in range(2):
+        await place.jobs.put_all("test.empty", {f"job_{number}": {} for number in (1, 2, 3)})
+    states = {one["_id"]: one["state"] async for one in Job.rows().find({})}
+    assert states == {"job_1": JobState.WAITING, "job_2": JobState.DONE, "job_3": JobState.WAITING}
+    assert ("payments", "job_3") in place.woken.calls
+    assert {(await place.must_take()).job_id for _ in range(2)} == {"job_1", "job_3"}
 
 
 async def test_asking_is_not_held_up_by_who_cannot_be_woken(place: Place) -> None:

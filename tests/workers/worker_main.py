@@ -1,7 +1,8 @@
 """A real worker with tasks that a test looks at: `python -m tests.workers.worker_main JSON [--queues …]`.
 
 The JSON holds `notes`, a file that gets a line for all that a task does, which outlives `kill -9`, and may hold
-`patience_seconds`, how long what runs may go on after SIGTERM, and `lease_seconds`. Settings come from the environment, as always.
+`patience_seconds`, how long what runs may go on after SIGTERM, `lease_seconds`, and `suspect_seconds`, how long a job waits at most
+that was there when workers died. Settings come from the environment, as always.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ def main() -> int:
         assert Worker.close.__kwdefaults__ is not None
         Worker.close.__kwdefaults__["patience_seconds"] = given["patience_seconds"]
     jobs.LEASE_SECONDS = given.get("lease_seconds", jobs.LEASE_SECONDS)
+    jobs.SUSPECT_SECONDS = given.get("suspect_seconds", jobs.SUSPECT_SECONDS)
     worker.RENEW_SECONDS = jobs.LEASE_SECONDS / 3  # type: ignore[attr-defined]
     with ExitStack() as stack:
         for kind in STEP_KINDS:

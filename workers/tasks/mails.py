@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import cast
 
 from lms_rt.bootstrap import Services
@@ -15,7 +16,8 @@ from workers.tasks.base import Perform
 async def send(services: Services, taken: Taken) -> None:
     """One mail to one account."""
     args = cast("MailArgs", taken.args)
-    await services.mails.send(MailOrder(args.template, args.user_id, args.data, seed=taken.job_id))
+    order = MailOrder(args.template, args.user_id, args.data, seed=taken.job_id)
+    await services.mails.send(order, partial(services.jobs.done, taken))
 
 
 TASKS: Mapping[str, Perform] = {"mail.send": send}

@@ -1,0 +1,169 @@
+"""An address that a mail server has refused for good rests: until it is proved, or written to again by somebody's wish."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from documents.enums import JobState
+from documents.job import Job
+from documents.user import User
+from tests.clients import Visitor
+from tests.conftest import _ENGINES, settings_on
+from tests.unit.mail_samples import SAMPLES
+from tests.workers.mail_school import MailSchool, Reader, open_mail_school
+
+COURSE = SAMPLES["course_completion"]
+NO_SUCH = "550 5.1.1 No such mailbox"
+ANSWER = f"the mail server refused: {NO_SUCH}"
+
+
+@pytest.fixture(scope="module", params=_ENGINES)
+async def school(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MailSchool]:
+    """A school with a mail server, one for the module and lane."""
+    async with open_mail_school(settings_on(str(request.param), request, tmp_path_factory.mktemp("mails"))) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def admin(school: MailSchool) -> Visitor:
+    return await school.house.admin()
+
+
+@pytest.fixture
+async def reader(school: MailSchool) -> Reader:
+    """Whose address was refused."""
+    somebody = await school.reader()
+    school.place.at_recipient.append(NO_SUCH)
+    await somebody.ask("course_completion", f"refused_{somebody.user_id}", **COURSE)
+    await school.work()
+    return somebody
+
+
+async def shown(admin: Visitor, reader: Reader) -> dict[str, Any]:
+    account: dict[str, Any] = await admin.ok("GET", f"/users/{reader.user_id}")
+    return account
+
+
+async def test_an_address_that_was_refused_for_good_is_not_written_to_again(
+    school: MailSchool, reader: Reader, admin: Visitor
+) -> None:
+    refusal = (await shown(admin, reader))["mail_refusal"]
+    assert refusal["answer"] == ANSWER
+    assert refusal["at"].endswith("Z")
+    before = await school.figure("course_completion", "resting")
+    later = [await reader.ask("course_completion", **COURSE), await reader.ask("welcome")]
+    await school.work()
+    assert reader.mails == []
+    assert [(await school.job(one))["state"] for one in later] == [JobState.DONE] * 2
+    assert await school.figure("course_completion", "resting") == before + 1
+    assert (await school.job(f"refused_{reader.user_id}"))["state"] == JobState.DEAD
+
+
+@pytest.mark.parametrize("answer", ["550 5.7.1 Relaying denied", "451 4.7.1 Greylisted", "554 5.3.4 Too big"])
+async def test_any_other_no_says_nothing_of_the_address(school: MailSchool, admin: Visitor, answer: str) -> None:
+    reader = await school.reader()
+    school.place.at_recipient.append(answer)
+    await reader.ask("course_completion", **COURSE)
+    await school.work()
+    assert (await shown(admin, reader))["mail_refusal"] is None
+    await reader.ask("course_completion", **COURSE)
+    await school.work()
+    assert len(reader.mails) == 1
+
+
+async def test_what_somebody_asks_for_goes_there_and_once_taken_all_does(
+    school: MailSchool, reader: Reader, admin: Visitor
+) -> None:
+    school.place.at_recipient.append(NO_SUCH)
+    await reader.ask("password_reset")
+    await school.work()
+    assert reader.mails == []  # it was tried, and refused again
+    assert school.place.at_recipient == type(school.place.at_recipient)()
+    await reader.ask("password_reset")
+    await reader.ask("course_completion", f"before_{reader.user_id}", **COURSE)
+    await school.work()
+    assert "Choose a new password" in [mail.message["Subject"] for mail in reader.mails]
+    assert (await shown(admin, reader))["mail_refusal"] is None
+    school.place.received.clear()
+    await reader.ask("course_completion", **COURSE)
+    await school.work()
+    assert len(reader.mails) == 1
+
+
+async def test_a_dead_letter_that_is_sent_again_goes_there(school: MailSchool, reader: Reader, admin: Visitor) -> None:
+    job_id = f"refused_{reader.user_id}"
+    assert (await admin.ok("GET", f"/admin/dead-letters/{job_id}"))["error"] == ANSWER
+    school.place.at_recipient.append(NO_SUCH)
+    await admin.ok("POST", f"/admin/dead-letters/{job_id}/retry")
+    await school.work()
+    assert (await school.job(job_id))["state"] == JobState.DEAD  # refused again: it rests on
+    assert (await shown(admin, reader))["mail_refusal"] is not None
+    await admin.ok("POST", f"/admin/dead-letters/{job_id}/retry")
+    await school.work()
+    assert len(reader.mails) == 1
+    assert (await shown(admin, reader))["mail_refusal"] is None
+
+
+async def test_an_administrator_has_it_written_to_again(school: MailSchool, reader: Reader, admin: Visitor) -> None:
+    changed = await admin.ok("PATCH", f"/admin/users/{reader.user_id}", json={"write_again": True})
+    assert changed["mail_refusal"] is None
+    again = await admin.ok("PATCH", f"/admin/users/{reader.user_id}", json={"write_again": True})
+    assert again["version"] == changed["version"]  # there was nothing to change
+    await reader.ask("course_completion", **COURSE)
+    await school.work()
+    assert len(reader.mails) == 1
+    listed = await admin.ok("GET", "/admin/audit-logs", params={"target_id": reader.user_id})
+    assert "user.change" in [record["action"] for record in listed["items"]]
+
+
+async def test_nobody_else_has_it_written_to_again(school: MailSchool, reader: Reader, admin: Visitor) -> None:
+    teacher = await school.house.teacher()
+    for somebody in (teacher, reader.visitor):
+        reply = await somebody.call("PATCH", f"/admin/users/{reader.user_id}", json={"write_again": True})
+        assert reply.status_code == 403
+    assert (await shown(admin, reader))["mail_refusal"] is not None
+
+
+async def test_an_address_that_is_proved_afterwards_does_not_rest(
+    school: MailSchool, reader: Reader, admin: Visitor
+) -> None:
+    now = school.house.services.clock.now()
+    await User.change(reader.user_id, {"email_verified_at": now - timedelta(days=1)}, now)
+    assert (await shown(admin, reader))["mail_refusal"] is not None
+    await User.change(reader.user_id, {"email_verified_at": now}, now)
+    assert (await shown(admin, reader))["mail_refusal"] is None
+    await reader.ask("course_completion", **COURSE)
+    await school.work()
+    assert len(reader.mails) == 1
+
+
+async def test_another_address_does_not_rest(school: MailSchool, reader: Reader, admin: Visitor) -> None:
+    other = f"new_{reader.email}"
+    await User.change(reader.user_id, {"email": other, "email_key": other}, school.house.services.clock.now())
+    assert (await shown(admin, reader))["mail_refusal"] is None
+    await reader.ask("course_completion", **COURSE)
+    await school.work()
+    assert len(school.place.to(other)) == 1
+
+
+async def test_a_mail_that_was_sent_is_noted_though_the_database_is_away_for_a_moment(
+    school: MailSchool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, leave, calls = await school.reader(), Job.leave, 0
+
+    async def away(*args: Any, **options: Any) -> bool:
+        nonlocal calls
+        calls += 1
+        if calls <= 2:
+            raise ConnectionError("no answer")
+        return await leave(*args, **options)
+
+    monkeypatch.setattr(Job, "leave", away)
+    job_id = await reader.ask("course_completion", **COURSE)
+    await school.work()
+    assert (await school.job(job_id))["state"] == JobState.DONE
+    assert (len(reader.mails), calls) == (1, 3)
