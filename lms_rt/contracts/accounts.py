@@ -185,6 +185,8 @@ class TokensView(View):
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the kind of token
     expires_in: int
     user: UserView
+    marks_since_ms: SkipJsonSchema[int] = Field(0, exclude=True)
+    """For the border alone: the browser's mark is made for sign-ins since then."""
 
 
 class BrowserSessionView(View):
@@ -199,5 +201,3 @@ class TicketView(View):
 
     ticket: str
     expires_in: int
-    marks_since_ms: SkipJsonSchema[int] = Field(0, exclude=True)
-    """For the border alone: the browser's mark is made for sign-ins since then."""

@@ -42,9 +42,9 @@ class Candidate:
     device: Device
     user_id: str = ""
     since_ms: int = 0
-
-
     marks_since_ms: int = 0
+
+
 def account_text(typed: str) -> str:
     """What an address that is none is counted by."""
     return unicodedata.normalize("NFKC", typed[:_LONGEST_TEXT]).casefold().strip()

@@ -264,6 +264,7 @@ class Sessions(Receiver[Word]):
             refresh_token=family.refresh_token,
             expires_in=self._access.lifetime_seconds,
             user=user_view(user),
+            marks_since_ms=user.password_reset_ms,
         )
 
     async def _require_unrevoked(self, claims: AccessClaims, unavailable: Refused) -> Person:
@@ -292,7 +293,6 @@ class Sessions(Receiver[Word]):
         session_ids = [session_id for session_id in (claims.session_id, claims.impersonator_session_id) if session_id]
         return any([await self._bus.revocations.is_revoked(session_id) for session_id in session_ids])
 
-            marks_since_ms=user.password_reset_ms,
     async def _end(self, user_id: str, session_id: str, *, reason: str) -> None:
         if await self._families.end(session_id):
             await self._announce(user_id, session_id, reason=reason)
