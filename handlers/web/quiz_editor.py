@@ -34,8 +34,13 @@ class QuizPage(PageHandler):
 
     async def require_own_quiz(self, quiz_id: str) -> tuple[QuizView, CourseDetailView]:
         """The quiz and its course; somebody else's is not there."""
-        quiz = await self.services.quizzes.show(self.actor, quiz_id)
-        course = await self.services.courses.show(self.actor, quiz.course_id)
+        try:
+            quiz = await self.services.quizzes.show(self.actor, quiz_id)
+            course = await self.services.courses.show(self.actor, quiz.course_id)
+        except Refused as refused:
+            if refused.code is not Code.NOT_ENROLLED:
+                raise
+            raise Refused(Code.NOT_FOUND) from None
         if not teaches(self.actor, course):
             raise Refused(Code.NOT_FOUND)
         return quiz, course

@@ -1,0 +1,360 @@
+"""Every page and every form of a page, as each of the nine persons: who sees it is what the table of rights says.
+
+On the whole product, as browsers without scripts have it: a stranger is sent to sign in, what is not one's own has no page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+from tornado.web import RequestHandler
+
+from handlers.rest.access import SIGNED_IN
+from handlers.web.base import MissingPage, PageHandler
+from handlers.web.pages import PAGES, PageTableError, checked
+from lms_rt.ids import new_id
+from lms_rt.security.csrf import STRANGERS
+from lms_rt.security.mfa import new_recovery_codes
+from lms_rt.security.rights import Person, Reach, Verdict, verdict
+from tests.clients import Visitor
+from tests.house import House
+from tests.rest.rights.asking import DOUBLED
+from tests.rest.rights.house import ENGINES, rights_house
+from tests.rest.rights.school import (
+    Fresh,
+    Ids,
+    Place,
+    RightsSchool,
+    fresh_course,
+    fresh_job,
+    fresh_student,
+    opened,
+)
+
+LINK = "a" * 43
+"""As long as what the links of mails carry."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What is posted to a page, below which address if not the page's own, and what is made anew for it."""
+
+    fields: Mapping[str, str] = field(default_factory=dict)
+    path: str = ""
+    fresh: Fresh | None = None
+    is_double: bool = False
+
+
+PATHS: Mapping[str, str] = {
+    r"/": "/?q=Geometry",
+    r"/signin": "/signin",
+    r"/register": "/register",
+    r"/signout": "/signout",
+    r"/signin/code": "/signin/code",
+    r"/forgot": "/forgot",
+    r"/reset": f"/reset?token={LINK}",
+    r"/invite": f"/invite?token={LINK}",
+    r"/verify-email": f"/verify-email?token={LINK}",
+    r"/unsubscribe/([\w-]{1,400})": f"/unsubscribe/{LINK}",
+    r"/courses/([^/]+)/?": "/courses/{slug}",
+    r"/home": "/home",
+    r"/learn/([^/]+)/?": "/learn/{slug}",
+    r"/learn/([^/]+)/([^/]+)": "/learn/{slug}/{lesson_id}",
+    r"/quizzes/([^/]+)/?": "/quizzes/{quiz_id}",
+    r"/attempts/([^/]+)/?": "/attempts/{attempt_id}",
+    r"/attempts/([^/]+)/results": "/attempts/{graded_id}/results",
+    r"/room-shell": "/room-shell",
+    r"/me/?": "/me",
+    r"/me/keep": "/me/keep",
+    r"/me/address": "/me/address",
+    r"/me/security/?": "/me/security",
+    r"/me/security/password": "/me/security/password",
+    r"/me/security/sessions": "/me/security/sessions",
+    r"/me/security/export": "/me/security/export",
+    r"/me/security/leave": "/me/security/leave",
+    r"/me/security/two-steps": "/me/security/two-steps",
+    r"/me/security/two-steps/confirm": "/me/security/two-steps/confirm",
+    r"/me/security/two-steps/codes": "/me/security/two-steps/codes",
+    r"/me/security/two-steps/off": "/me/security/two-steps/off",
+    r"/notifications/?": "/notifications",
+    r"/notifications/preferences/?": "/notifications/preferences",
+    r"/teach/?": "/teach",
+    r"/teach/courses/([^/]+)/?": "/teach/courses/{course_id}",
+    r"/teach/courses/([^/]+)/([a-z]+)": "/teach/courses/{course_id}/students",
+    r"/teach/quizzes/([^/]+)/?": "/teach/quizzes/{quiz_id}",
+    r"/teach/quizzes/([^/]+)/import": "/teach/quizzes/{quiz_id}/import",
+    r"/teach/quizzes/([^/]+)/live": "/teach/quizzes/{quiz_id}/live",
+    r"/acting": "/acting",
+    r"/admin/?": "/admin",
+    r"/admin/audit/?": "/admin/audit",
+    r"/admin/dead-letters/?": "/admin/dead-letters",
+    r"/admin/dead-letters/([^/]+)/?": "/admin/dead-letters/{job_id}",
+    r"/admin/dead-letters/([^/]+)/([a-z]+)": "",
+    r"/admin/settings/?": "/admin/settings",
+    r"/admin/settings/([a-z]+)": "/admin/settings/review",
+    r"/admin/stats/?": "/admin/stats",
+    r"/admin/users/?": "/admin/users",
+    r"/admin/users/new": "/admin/users/new",
+    r"/admin/users/([^/]+)/?": "/admin/users/{user_id}",
+    r"/admin/users/([^/]+)/([a-z]+)": "/admin/users/{user_id}/change",
+    r"/admin/users/([^/]+)/impersonate": "/admin/users/{user_id}/impersonate",
+    r"/admin/webhooks/?": "/admin/webhooks",
+    r"/admin/webhooks/([^/]+)/?": "/admin/webhooks/{webhook_id}",
+    r"/dev/mailbox/?": "/dev/mailbox",
+    r"/dev/mailbox/([\w.@-]{1,200})": "/dev/mailbox/none",
+    r"/dev/mailbox/([\w.@-]{1,200})/html": "/dev/mailbox/none/html",
+}
+"""Where each row of the table of pages is looked at; "" where there is nothing to see, only to send."""
+FORMS: Mapping[str, Form] = {
+    r"/signin": Form({"email": "nobody@example.org", "password": "none of his"}),
+    r"/signin/code": Form({"challenge": LINK, "code": "123456"}),
+    r"/register": Form({"email": "no address", "full_name": "N", "password": "x"}),
+    r"/signout": Form(is_double=True),
+    r"/forgot": Form({"email": "nobody@example.org"}),
+    r"/reset": Form({"token": LINK, "new_password": "the lake in october 7"}),
+    r"/invite": Form({"token": LINK, "new_password": "the lake in october 7"}),
+    r"/verify-email": Form({"token": LINK}),
+    r"/unsubscribe/([\w-]{1,400})": Form(),
+    r"/courses/([^/]+)/?": Form(fresh=fresh_course),
+    r"/learn/([^/]+)/([^/]+)": Form(),
+    r"/me/?": Form({"full_name": "", "timezone": "Nowhere/None"}),
+    r"/me/keep": Form(),
+    r"/me/address": Form(),
+    r"/me/security/password": Form({"current_password": "none of his", "new_password": "the lake in october 7"}),
+    r"/me/security/sessions": Form({"end": "fam_none"}),
+    r"/me/security/export": Form(),
+    r"/me/security/leave": Form({"leave_address": "nobody@example.org"}),
+    r"/me/security/two-steps": Form({"method": "totp", "setup_password": "none of his"}),
+    r"/me/security/two-steps/confirm": Form({"code": "123456"}),
+    r"/me/security/two-steps/codes": Form({"codes": new_recovery_codes()[0]}),
+    r"/me/security/two-steps/off": Form({"off_password": "none of his"}),
+    r"/notifications/?": Form({"read": "{notification_id}"}),
+    r"/notifications/preferences/?": Form(),
+    r"/acting": Form(is_double=True),
+    r"/admin/audit/?": Form(),
+    r"/admin/dead-letters/([^/]+)/([a-z]+)": Form(path="/admin/dead-letters/{job_id}/discard", fresh=fresh_job),
+    r"/admin/settings/([a-z]+)": Form(),
+    r"/admin/users/new": Form({"email": "no address"}),
+    r"/admin/users/([^/]+)/([a-z]+)": Form({"role": "student"}, fresh=fresh_student),
+    r"/admin/users/([^/]+)/impersonate": Form({"reason": ""}),
+}
+"""What is sent by each form: mostly what it refuses, since it is the right to send that is looked at."""
+NOBODYS = frozenset(
+    {
+        r"/unsubscribe/([\w-]{1,400})",
+        r"/dev/mailbox/([\w.@-]{1,200})",
+        r"/dev/mailbox/([\w.@-]{1,200})/html",
+    }
+)
+"""What is asked for there is nobody's: the same 404 for everybody."""
+ROWS = [(pattern, page) for pattern, page in PAGES if issubclass(page, PageHandler) and page is not MissingPage]
+SENT = [(pattern, page) for pattern, page in ROWS if page.post is not RequestHandler.post]
+LISTS = frozenset({Reach.PUBLISHED, Reach.OWN_COURSES})
+"""Reaches of pages that list courses: what is not within reach is left out."""
+
+
+@dataclass
+class Browsers:
+    """A browser without scripts for each of the nine."""
+
+    school: RightsSchool
+    people: dict[Person, httpx.AsyncClient]
+    stack: AsyncExitStack
+
+    async def browser_of(self, visitor: Visitor) -> httpx.AsyncClient:
+        """A browser in which this person has signed in; with a form's token in its cookie."""
+        token, address = visitor.tokens.get("access_token", ""), self.school.house.address
+        browser = httpx.AsyncClient(base_url=address, trust_env=False, timeout=30, headers={"Accept": "text/html"})
+        session = STRANGERS
+        if token:
+            browser.cookies.set("lms_access", token)
+            session = (await self.school.house.services.sessions.authenticate(token)).session_id
+        browser.cookies.set("lms_form", self.school.house.services.sessions.csrf.issue(session))
+        return await self.stack.enter_async_context(browser)
+
+    async def see(self, person: Person, path: str) -> httpx.Response:
+        """A page."""
+        return await self.people[person].get(path)
+
+    async def send(self, person: Person, path: str, fields: Mapping[str, str], *, by_double: bool) -> httpx.Response:
+        """A form, with the token that stands in it."""
+        browser = self.people[person]
+        if by_double:
+            browser = await self.browser_of(await self.school.double(person))
+        fields = {**fields, "csrf": browser.cookies["lms_form"]}
+        return await browser.post(path, data=fields)
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+async def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    async with rights_house(request, tmp_path_factory) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+async def browsers(house: House) -> AsyncIterator[Browsers]:
+    async with AsyncExitStack() as stack:
+        school = await opened(house)
+        for ids in school.places.values():
+            ids["slug"] = (await school.teacher.ok("GET", f"/courses/{ids['course_id']}"))["slug"]
+        opened_here = Browsers(school, {}, stack)
+        for person, visitor in school.people.items():
+            opened_here.people[person] = await opened_here.browser_of(visitor)
+        yield opened_here
+
+
+# --- the tables are whole ---
+
+
+def test_every_page_and_every_form_is_looked_at() -> None:
+    assert set(PATHS) == {pattern for pattern, _ in ROWS}, "say in PATHS where the new page is looked at"
+    assert set(FORMS) == {pattern for pattern, _ in SENT}, "say in FORMS what is sent by the new form"
+
+
+def test_a_page_that_says_nothing_of_rights_is_not_served() -> None:
+    class Silent(PageHandler):
+        pass
+
+    class Vague(PageHandler):
+        access = SIGNED_IN
+
+    for page in (Silent, Vague):
+        with pytest.raises(PageTableError):
+            checked([("/somewhere", page)])
+
+
+# --- the walk ---
+
+
+@pytest.mark.parametrize(("pattern", "page"), ROWS, ids=[pattern for pattern, _ in ROWS])
+async def test_everybody_sees_what_the_table_says(browsers: Browsers, pattern: str, page: type[PageHandler]) -> None:
+    reach, faults = page.reach or Reach.ALL, []
+    for place in _places(PATHS[pattern], reach) if PATHS[pattern] else ():
+        ids = browsers.school.places[place]
+        for person in Person:
+            said = verdict(
+                person,
+                door=page.access,
+                reach=reach,
+                is_own_alone=page.is_own_alone,
+                is_shown=place == Place.SHOWN,
+                is_list=reach in LISTS,
+            )
+            reply = await browsers.see(person, PATHS[pattern].format_map(ids))
+            told = _told(pattern, reply)
+            if reach in LISTS and told == Verdict.ALLOWED and ids["course_title"] not in reply.text:
+                told = Verdict.LEFT_OUT
+            if told not in _alike(said):
+                faults.append(f"{person}, {place}: {told} by {reply.status_code}, the table says {said}")
+    assert faults == []
+
+
+@pytest.mark.parametrize(("pattern", "page"), SENT, ids=[pattern for pattern, _ in SENT])
+async def test_everybody_sends_what_the_table_says(browsers: Browsers, pattern: str, page: type[PageHandler]) -> None:
+    form, reach, faults = FORMS[pattern], page.form_reach or page.reach or Reach.ALL, []
+    for place in _places(PATHS[pattern], reach):
+        for person in DOUBLED if form.is_double else Person:
+            said = verdict(
+                person,
+                door=page.form_access or page.access,
+                reach=reach,
+                is_own_alone=page.is_own_alone,
+                is_shown=place == Place.SHOWN,
+            )
+            ids: Ids = browsers.school.places[place]
+            if form.fresh is not None and said == Verdict.ALLOWED:
+                made = await form.fresh(browsers.school, ids, place)
+                ids = ids | made | {"slug": made.get("course_id", ids["slug"])}
+            fields = {name: value.format_map(ids) for name, value in form.fields.items()}
+            path = (form.path or PATHS[pattern]).format_map(ids)
+            reply = await browsers.send(person, path, fields, by_double=form.is_double)
+            if (told := _told(pattern, reply)) not in _alike(said):
+                faults.append(f"{person}, {place}: {told} by {reply.status_code}, the table says {said}")
+    assert faults == []
+
+
+def _places(path: str, reach: Reach) -> tuple[Place, ...]:
+    """Where it matters how a course stands: in addresses of what is in one, and in lists of courses."""
+    is_placed = reach in LISTS or any(f"{{{name}}}" in path for name in _OF_COURSES)
+    return (Place.SHOWN, Place.HIDDEN) if is_placed else (Place.SHOWN,)
+
+
+_OF_COURSES = ("slug", "course_id", "lesson_id", "quiz_id", "attempt_id", "graded_id")
+
+
+def _told(pattern: str, reply: httpx.Response) -> Verdict | str:
+    """What a browser is told: a stranger is sent to sign in, and who may not read a lesson to the page of its course."""
+    onward = reply.headers.get("Location", "")
+    if reply.status_code == 303 and onward.startswith("/signin?next="):
+        return Verdict.SIGN_IN
+    if reply.status_code == 303 and pattern.startswith("/learn/([^/]+)/(") and onward.startswith("/courses/"):
+        return Verdict.NOT_ENROLLED
+    if reply.status_code == 404:
+        return Verdict.ALLOWED if pattern in NOBODYS else Verdict.HIDDEN
+    if reply.status_code == 403:
+        return Verdict.FORBIDDEN
+    return Verdict.ALLOWED if reply.status_code in _PASSED else f"{reply.status_code} {reply.text[:200]}"
+
+
+_PASSED = frozenset({200, 301, 303, 400, 409, 410, 412, 422, 429})
+"""Shown, sent on, or refused for what was typed."""
+
+
+def _alike(said: Verdict) -> set[Verdict]:
+    """One page, "You may not see this", for whatever reason it is."""
+    return {said, Verdict.FORBIDDEN} if said in {Verdict.OTHER_HAND, Verdict.NOT_ENROLLED} else {said}
+
+
+# --- beside the table ---
+
+
+async def test_what_is_hidden_has_the_page_of_what_is_not_there(browsers: Browsers) -> None:
+    ids, person = browsers.school.places[Place.HIDDEN], Person.OTHER
+    for path, name, absent in (
+        ("/courses/{slug}", "slug", "geometry-hiding"),
+        ("/learn/{slug}", "slug", "geometry-hiding"),
+        ("/quizzes/{quiz_id}", "quiz_id", new_id("quz")),
+        ("/attempts/{attempt_id}", "attempt_id", new_id("att")),
+        ("/attempts/{attempt_id}/results", "attempt_id", new_id("att")),
+    ):
+        hidden = await browsers.see(person, path.format_map(ids))
+        nothing = await browsers.see(person, path.format_map(ids | {name: absent}))
+        assert hidden.status_code == nothing.status_code == 404
+        assert _plain(hidden, ids[name]) == _plain(nothing, absent), path
+
+
+def _plain(reply: httpx.Response, name: str) -> str:
+    """The page without what is each request's own."""
+    text = reply.text.replace(name, "*").replace(reply.headers["X-Request-ID"], "*")
+    return re.sub(r'"server_time_ms": ?\d+', "", text)
+
+
+async def test_what_one_did_in_a_course_stays_to_be_seen_after_it_was_taken_back(browsers: Browsers) -> None:
+    ids = browsers.school.places[Place.HIDDEN]
+    shown = await browsers.see(Person.OWNER, f"/attempts/{ids['graded_id']}/results")
+    assert (shown.status_code, "Midterm" in shown.text) == (200, True)
+    assert ids["slug"] not in shown.text
+
+
+async def test_links_lead_to_what_one_may_open(browsers: Browsers) -> None:
+    for person in Person:
+        shown = await browsers.see(person, "/")
+        navigation = shown.text.partition('<nav class="nav"')[2].partition("</nav>")[0]
+        for path in re.findall(r'<a href="([^"]+)"', navigation):
+            assert (await browsers.see(person, path)).status_code == 200, f"{person}: {path}"
+
+
+async def test_a_form_of_another_session_is_refused(browsers: Browsers) -> None:
+    mine, theirs = browsers.people[Person.OWNER], browsers.people[Person.OTHER]
+    reply = await mine.post("/notifications/preferences", data={"csrf": theirs.cookies["lms_form"]})
+    assert reply.status_code == 403
+
+
+def test_roles_are_not_asked_for_by_name() -> None:
+    """A permission of one's own is worth what the table says: no door looks at the word of a role."""
+    assert [pattern for pattern, page in ROWS if page.access.roles] == []
