@@ -70,6 +70,10 @@ class ResolverBusy(Unresolvable):
     """Too many other names are being looked up; this says nothing of the name."""
 
 
+class ResolverSlow(Unresolvable):
+    """Nobody answered in time: it may be the name's own servers, or whoever we ask."""
+
+
 def is_public(address: Address) -> bool:
     """Does it lie on the public internet, whatever it is wrapped in?"""
     address = _unwrapped(address)
@@ -97,7 +101,9 @@ class TargetGuard:
         parts, host, port = self._form(url)
         try:
             found = await self._resolve(host, port)
-        except (OSError, UnicodeError, TimeoutError) as error:
+        except TimeoutError as error:
+            raise ResolverSlow(f"{host} cannot be resolved in time") from error
+        except (OSError, UnicodeError) as error:
             raise Unresolvable(f"{host} cannot be resolved") from error
         addresses = [_unwrapped(ipaddress.ip_address(text.partition("%")[0])) for text in found]
         if not addresses:

@@ -30,7 +30,7 @@ from lms_rt.errors import Code, Refused, invalid
 from lms_rt.ids import new_id
 from lms_rt.security.permissions import Permission
 from lms_rt.security.sealing import Sealer
-from lms_rt.security.ssrf import TargetGuard, UnsafeTarget
+from lms_rt.security.ssrf import ResolverBusy, ResolverSlow, TargetGuard, UnsafeTarget
 from lms_rt.security.webhook_signatures import new_webhook_secret
 from lms_rt.services.contended import until_written
 from lms_rt.services.jobs import Jobs
@@ -41,6 +41,7 @@ DELIVER = "webhooks.deliver"
 OVERLAP_HOURS = 24
 """So long an old secret signs beside the new one."""
 MAX_OLD_SECRETS = 4
+LOOK_UP_AGAIN_SECONDS = 5
 
 
 def require_webhook_rights(actor: Actor) -> None:
@@ -185,6 +186,9 @@ class Webhooks:
     async def _refuse_unsafe(self, url: str) -> None:
         try:
             await self._guard.pin(url)
+        except (ResolverBusy, ResolverSlow) as error:  # that says nothing of the address
+            words = f"The address cannot be judged at the moment: {error}."
+            raise Refused(Code.UNAVAILABLE, words, retry_after_seconds=LOOK_UP_AGAIN_SECONDS) from None
         except UnsafeTarget as error:
             raise invalid("url", f"This address cannot be used: {error}.", "unsafe_url") from None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +13,7 @@ from standardwebhooks import WebhookVerificationError
 
 from documents.job import Job
 from documents.webhook import Webhook
+from lms_rt.security import ssrf
 from tests import factories
 from tests.clients import Visitor
 from tests.conftest import _ENGINES, settings_on
@@ -264,6 +267,39 @@ async def test_bad_webhooks_are_refused(house: House, body: dict[str, Any], fiel
     admin = await house.admin()
     problem = await admin.refused(422, "POST", "/webhooks", json=body)
     assert [error["field"] for error in problem["errors"]] == [field]
+
+
+async def test_a_resolver_that_does_not_answer_blames_no_address(
+    house: House, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_over, look_up, admin = threading.Event(), ssrf._look_up, await house.admin()
+
+    def hang(host: str, port: int) -> Any:
+        if host.startswith("slow"):
+            is_over.wait()
+            return [(2, 1, 6, "", ("8.8.8.8", port))]
+        return look_up(host, port)
+
+    monkeypatch.setattr(ssrf, "_look_up", hang)
+    monkeypatch.setattr(ssrf, "RESOLVE_SECONDS", 0.1)
+    slow = {"url": "https://slow.example.org/", "event_types": ["enrollment.created"]}
+    try:
+        async with webhook(house, receiver, "enrollment.created") as made:
+            there = [one["id"] for one in (await admin.ok("GET", "/webhooks"))["items"]]
+            others = [{**slow, "url": f"https://slow{number}.example.org/"} for number in range(ssrf.LOOK_UPS_AT_ONCE)]
+            sent = [
+                admin.call("POST", "/webhooks", json=body) for body in (slow, *others)
+            ]  # more than can be asked for
+            sent.append(admin.call("PATCH", f"/webhooks/{made['id']}", json={"url": slow["url"]}))
+            for reply in await asyncio.gather(*sent):
+                assert (reply.status_code, reply.json()["code"]) == (503, "unavailable")
+                assert reply.headers["Retry-After"] == "5"
+            assert [one["id"] for one in (await admin.ok("GET", "/webhooks"))["items"]] == there
+    finally:
+        is_over.set()
+    monkeypatch.setattr(ssrf, "RESOLVE_SECONDS", 5.0)
+    created = await admin.ok("POST", "/webhooks", json=slow)
+    await admin.ok("DELETE", f"/webhooks/{created['id']}")
 
 
 async def test_a_change_keeps_to_the_version_and_to_the_rules(house: House, receiver: Receiver) -> None:
