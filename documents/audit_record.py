@@ -10,11 +10,10 @@ from beanie import Document
 from motor.motor_asyncio import AsyncIOMotorCollection
 from pydantic import ConfigDict
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.errors import BulkWriteError, DuplicateKeyError
 
+from documents.appending import append
 from documents.base import Row
 
-_DUPLICATE = 11000
 _BEYOND = 2**53
 """No place is as high. What has such a one, or none that is a number, is no record: it stands in nobody's way."""
 
@@ -69,18 +68,7 @@ class AuditRecord(Document):
 
         What comes before the one that was there is inserted all the same: whoever is refused looks which are kept.
         """
-        try:
-            if len(records) == 1:
-                await cls.rows().insert_one(dict(records[0]))
-            else:
-                await cls.rows().insert_many([dict(record) for record in records], ordered=True)
-        except DuplicateKeyError:
-            return False
-        except BulkWriteError as error:
-            if any(fault.get("code") != _DUPLICATE for fault in (error.details or {}).get("writeErrors", [{}])):
-                raise
-            return False
-        return True
+        return await append(cls.rows(), [dict(record) for record in records])
 
     @classmethod
     async def forget_until(cls, seq: int) -> int:

@@ -11,11 +11,9 @@ from beanie import Document
 from motor.motor_asyncio import AsyncIOMotorCollection
 from pydantic import ConfigDict
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.errors import BulkWriteError, DuplicateKeyError
 
+from documents.appending import append
 from documents.base import Row
-
-_DUPLICATE = 11000
 
 
 class EventRecord(Document):
@@ -51,18 +49,7 @@ class EventRecord(Document):
         What comes before the one that was there is inserted all the same: whoever is refused looks which are kept.
         """
         rows = [{"_id": seq, **event} for seq, event in enumerate(events, start=after + 1)]
-        try:
-            if len(rows) == 1:
-                await cls.rows().insert_one(rows[0])
-            else:
-                await cls.rows().insert_many(rows, ordered=True)
-        except DuplicateKeyError:
-            return False
-        except BulkWriteError as error:
-            if any(fault.get("code") != _DUPLICATE for fault in (error.details or {}).get("writeErrors", [{}])):
-                raise
-            return False
-        return True
+        return await append(cls.rows(), rows)
 
     @classmethod
     async def forget_before(cls, moment: datetime, *, limit: int) -> int:

@@ -3,13 +3,11 @@
 Whoever changes an aggregate puts an intent beside it (`contracts/outbox.py: audit`), and the relay brings it here; what has
 no aggregate is recorded before it is done (`Audit.record`). Reading and checking are `audit_views.py` and `audit_check.py`.
 
-A node writes one batch at a time; of two nodes that want the same place one wins, and the other looks again.
+How many writers come to one order: `appending.py`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 import logging
 import math
 from collections.abc import Sequence
@@ -23,6 +21,7 @@ from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.audit import Act, facts_of
 from lms_rt.ids import new_id, random_token
 from lms_rt.security.audit_chain import AuditChain, Link
+from lms_rt.services.appending import Appending
 from lms_rt.services.contended import until_written
 
 MAX_BATCH = 100
@@ -36,8 +35,7 @@ class Audit:
 
     def __init__(self, *, clock: Clock, chain: AuditChain) -> None:
         self._clock, self._chain = clock, chain
-        self._turn = asyncio.Lock()
-        self._waiting: dict[_Entry, None] = {}
+        self._appending = Appending(self._append, AuditRecord.kept_among, max_batch=MAX_BATCH)
 
     async def record(self, actor: Actor, action: str, **act: Unpack[Act]) -> None:
         """Record what is about to be done and has no aggregate to lie beside. Raises when it cannot be: then do nothing."""
@@ -49,14 +47,7 @@ class Audit:
 
     async def append(self, intent: Row) -> None:
         """Keep the facts of an intent, once."""
-        entry = _Entry(await self._facts(intent))
-        self._waiting[entry] = None
-        try:
-            async with self._turn:
-                while not entry.is_kept:
-                    await self._write(list(itertools.islice(self._waiting, MAX_BATCH)))
-        finally:
-            self._waiting.pop(entry, None)
+        await self._appending.keep(await self._facts(intent))
 
     async def forget_person(self, person_id: str) -> None:
         """Take away what leads from the log to a person's values: their salt, and the reasons that were about them."""
@@ -89,23 +80,13 @@ class Audit:
 
     # --- the chain ---
 
-    async def _write(self, batch: Sequence[_Entry]) -> None:
-        left = {entry.facts["event_id"]: entry.facts for entry in batch}
-
-        async def step() -> bool | None:
-            head, end = await self._end()
-            records = self._chain.chained(left.values(), after=end)
-            if await AuditRecord.append(records):
-                await self._move_head(head, Link(records[-1]["_id"], records[-1]["hash"]))
-                return True
-            for event_id in await AuditRecord.kept_among(list(left)):
-                del left[event_id]
-            return None if left else True
-
-        await until_written(step)
-        for entry in batch:
-            entry.is_kept = True
-            self._waiting.pop(entry, None)
+    async def _append(self, facts: Sequence[Row]) -> bool:
+        head, end = await self._end()
+        records = self._chain.chained(facts, after=end)
+        if not await AuditRecord.append(records):
+            return False
+        await self._move_head(head, Link(records[-1]["_id"], records[-1]["hash"]))
+        return True
 
     async def _end(self) -> tuple[Row | None, Link]:
         """The head, and behind what the next record stands.
@@ -149,12 +130,3 @@ class Audit:
 
     def _mark(self, place: Link) -> dict[str, Any]:
         return self._chain.mark(HEAD, place, self._clock.now())
-
-
-class _Entry:
-    """Facts that wait to be kept."""
-
-    __slots__ = ("facts", "is_kept")
-
-    def __init__(self, facts: Row) -> None:
-        self.facts, self.is_kept = facts, False

@@ -1,13 +1,10 @@
 """The log of events of record: one order for replay and webhooks. What follows from an event is a job of its own.
 
-A node writes one batch at a time, of all that waits: k writers at once would need k(k+1)/2 inserts for k numbers. Other
-nodes write into the same log; of two who want the same place one wins, and the other looks again.
+How many writers come to one order: `appending.py`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -18,7 +15,7 @@ from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.event_records import EventPage, EventQuery, EventView
 from lms_rt.contracts.events import RECORD_TYPES
 from lms_rt.errors import Code, Refused, invalid
-from lms_rt.services.contended import until_written
+from lms_rt.services.appending import Appending
 from lms_rt.services.event_views import event_data
 from lms_rt.services.jobs import Jobs
 
@@ -36,8 +33,7 @@ class EventLog:
 
     def __init__(self, *, jobs: Jobs, clock: Clock) -> None:
         self._jobs, self._clock = jobs, clock
-        self._turn = asyncio.Lock()
-        self._waiting: dict[_Entry, None] = {}
+        self._appending = Appending(self._append, EventRecord.kept_among, max_batch=MAX_BATCH)
         self._kept: OrderedDict[str, None] = OrderedDict()
         self._highest: int | None = None
         self._seen_ms = 0
@@ -48,7 +44,7 @@ class EventLog:
         if event_id in self._kept:
             return
         data = await event_data(intent)
-        await self._keep(_Entry({"event_id": event_id, "type": intent["type"], "at": intent["at"], "data": data}))
+        await self._appending.keep({"event_id": event_id, "type": intent["type"], "at": intent["at"], "data": data})
         await self._jobs.put(event_id, FOLLOW, {"event_id": event_id})
         self._remember(event_id)
 
@@ -69,33 +65,11 @@ class EventLog:
 
     # --- how ---
 
-    async def _keep(self, entry: _Entry) -> None:
-        """Wait for the turn; whoever has it takes along all that waits."""
-        self._waiting[entry] = None
-        try:
-            async with self._turn:
-                while not entry.is_kept:
-                    await self._write(list(itertools.islice(self._waiting, MAX_BATCH)))
-        finally:
-            self._waiting.pop(entry, None)
-
-    async def _write(self, batch: Sequence[_Entry]) -> None:
-        left = {entry.event["event_id"]: entry.event for entry in batch}
-
-        async def step() -> bool | None:
-            highest = await self._find_highest()
-            if await EventRecord.append(list(left.values()), after=highest):
-                self._highest = highest + len(left)
-                return True
-            self._highest = None
-            for event_id in await EventRecord.kept_among(list(left)):
-                del left[event_id]
-            return None if left else True
-
-        await until_written(step)
-        for entry in batch:
-            entry.is_kept = True
-            self._waiting.pop(entry, None)
+    async def _append(self, events: Sequence[Row]) -> bool:
+        highest = await self._find_highest()
+        is_written = await EventRecord.append(events, after=highest)
+        self._highest = highest + len(events) if is_written else None
+        return is_written
 
     async def _find_highest(self) -> int:
         """The end of the log, as this node knows it or as it looks it up."""
@@ -109,15 +83,6 @@ class EventLog:
         self._kept[event_id] = None
         if len(self._kept) > REMEMBERED:
             self._kept.popitem(last=False)
-
-
-class _Entry:
-    """An event that waits to be kept."""
-
-    __slots__ = ("event", "is_kept")
-
-    def __init__(self, event: Row) -> None:
-        self.event, self.is_kept = event, False
 
 
 def _view(row: Row) -> EventView:

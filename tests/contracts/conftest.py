@@ -11,10 +11,13 @@ from motor.motor_asyncio import AsyncIOMotorCollection, AsyncIOMotorDatabase
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster as RedisClusterClient
 
+from lms_rt.bus.base import Bus
 from lms_rt.bus.redis.keys import Keys
 from lms_rt.bus.redis.line import RedisLine
 from lms_rt.storage.mongo import open_database
 from tests.conftest import settings_on
+from tests.contracts import buses
+from tests.contracts.buses import SomeBus
 from tests.contracts.small_roles import Roles, in_memory, on_redis_line
 from tests.servers.redis_server import RedisCluster
 
@@ -69,3 +72,22 @@ async def roles(request: pytest.FixtureRequest) -> AsyncIterator[Roles]:
     yield on_redis_line(line, client)
     await line.close()
     await client.aclose()
+
+
+@pytest.fixture(params=["memory", *(pytest.param(lane, marks=pytest.mark.real) for lane in ("redis", "cluster"))])
+async def some(request: pytest.FixtureRequest) -> AsyncIterator[SomeBus]:
+    """A bus of each kind, and how to make time pass on it."""
+    if request.param == "memory":
+        yield buses.in_memory()
+    elif request.param == "redis":
+        async with buses.on_redis(request.getfixturevalue("redis_url")) as some:
+            yield some
+    else:
+        async with buses.on_redis(request.getfixturevalue("redis_cluster").url, is_cluster=True) as some:
+            yield some
+
+
+@pytest.fixture
+def bus(some: SomeBus) -> Bus:
+    """The same, alone."""
+    return some.bus

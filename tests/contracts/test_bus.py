@@ -3,30 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import orjson
 import pytest
 
 from lms_rt.bus.base import Bus, Control, Poke, Position, Published, State, Stretch
 from tests.contracts.buses import Kept, SomeBus, all_arrived, all_words_arrived, in_memory, of_record, on_redis
-
-
-@pytest.fixture(params=["memory", *(pytest.param(lane, marks=pytest.mark.real) for lane in ("redis", "cluster"))])
-async def some(request: pytest.FixtureRequest) -> AsyncIterator[SomeBus]:
-    if request.param == "memory":
-        yield in_memory()
-    elif request.param == "redis":
-        async with on_redis(request.getfixturevalue("redis_url")) as some:
-            yield some
-    else:
-        async with on_redis(request.getfixturevalue("redis_cluster").url, is_cluster=True) as some:
-            yield some
-
-
-@pytest.fixture
-def bus(some: SomeBus) -> Bus:
-    return some.bus
 
 
 class TestPublishing:

@@ -2,29 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from lms_rt.bus.base import Bus
-from tests.contracts.buses import Kept, SomeBus, all_arrived, client_of, in_memory, of_record, on_redis
-
-
-@pytest.fixture(params=["memory", *(pytest.param(lane, marks=pytest.mark.real) for lane in ("redis", "cluster"))])
-async def some(request: pytest.FixtureRequest) -> AsyncIterator[SomeBus]:
-    if request.param == "memory":
-        yield in_memory()
-    elif request.param == "redis":
-        async with on_redis(request.getfixturevalue("redis_url")) as some:
-            yield some
-    else:
-        async with on_redis(request.getfixturevalue("redis_cluster").url, is_cluster=True) as some:
-            yield some
-
-
-@pytest.fixture
-def bus(some: SomeBus) -> Bus:
-    return some.bus
+from tests.contracts.buses import Kept, all_arrived, client_of, of_record, on_redis
 
 
 async def test_what_was_forgotten_is_read_by_nobody_and_a_known_place_leads_nowhere(bus: Bus) -> None:
