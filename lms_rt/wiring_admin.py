@@ -12,6 +12,8 @@ from config.settings import Settings
 from lms_rt.afterwards import Afterwards
 from lms_rt.bus.base import Bus
 from lms_rt.clock import Clock
+from lms_rt.security.keyring import keyring_of
+from lms_rt.security.ways_back import WaysBack
 from lms_rt.services.admin_stats import AdminStats
 from lms_rt.services.admin_users import AdminUsers
 from lms_rt.services.health import Health
@@ -71,7 +73,9 @@ def wired_admin(settings: Settings, clock: Clock, beside: Beside) -> AdminServic
     return AdminServices(
         users=Users(audit=audit),
         admin_users=admin_users,
-        impersonation=Impersonation(sessions=accounts.sessions, audit=audit),
+        impersonation=Impersonation(
+            sessions=accounts.sessions, audit=audit, ways_back=WaysBack(keyring_of(settings), clock)
+        ),
         instructors=Instructors(clock=clock, relay=relay),
         runtime_settings=RuntimeSettings(settings=settings, clock=clock, bus=beside.bus, relay=relay),
         node_reports=node_reports,

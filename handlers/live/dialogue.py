@@ -191,8 +191,12 @@ class Dialogue(MessageListener, Line):
             token = read_model(AuthCommand, frame.fields).token
         except Refused as refused:
             raise Refused(Code.INVALID_COMMAND, fields=refused.fields) from None
+        services = self._reception.services
         with faults_translated():
-            return await self._reception.services.sessions.authenticate(token)
+            actor = await services.sessions.authenticate(token)
+            if actor.is_impersonated:
+                await services.audit.note_use(actor, "socket", "auth")
+        return actor
 
     def _refuse_credentials(self, refused: Refused) -> None:
         """Only what is wrong for good is a final close: a token runs out, and a database comes back."""

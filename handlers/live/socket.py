@@ -47,6 +47,8 @@ class LiveSocket(RequestHandler):
             check_handshake(self.request)
             with faults_translated():
                 self._actor = await SocketCredentials(self._reception.services, origins).identify(self.request)
+                if self._actor is not None and self._actor.is_impersonated:
+                    await self._reception.services.audit.note_use(self._actor, "socket", f"GET {self.request.path}")
             this_exchange().user_id = self._actor.user_id if self._actor else ""
         except Refused as refused:
             self._answer_problem(refused)

@@ -6,7 +6,14 @@ from handlers.origins import Origins
 from handlers.rest.access import ANONYMOUS, SIGNED_IN
 from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import FORM, Operation
-from handlers.rest.session_cookies import cleared_cookies, cookie_names, device_cookie, has_csrf_proof, session_cookies
+from handlers.rest.session_cookies import (
+    cleared_cookies,
+    cleared_way_back,
+    cookie_names,
+    device_cookie,
+    has_csrf_proof,
+    session_cookies,
+)
 from lms_rt.contracts.accounts import (
     BrowserSessionView,
     PasswordGrantForm,
@@ -99,7 +106,7 @@ async def logout_cookie(call: Call) -> Reply:
     require_own_site(call)  # else any site's form could clear the cookies
     refresh_token = call.find_cookie(cookie_names(call.services.settings).refresh)
     if refresh_token and _is_ours(call, refresh_token):
-        _require_csrf_proof(call, refresh_token)
+        _require_csrf_proof(call, refresh_token, *_acting_from(call, refresh_token))
         await call.services.sessions.sign_out_by_refresh_token(refresh_token, everywhere=call.body.everywhere)
     return Reply(cookies=cleared_cookies(call.services.settings))
 
@@ -127,9 +134,18 @@ def require_own_site(call: Call) -> None:
         raise Refused(Code.ORIGIN_REFUSED)
 
 
-def _require_csrf_proof(call: Call, refresh_token: str) -> None:
-    if not has_csrf_proof(call, call.services.sessions.session_of(refresh_token)):
+def _require_csrf_proof(call: Call, refresh_token: str, *also: str) -> None:
+    sessions = (call.services.sessions.session_of(refresh_token), *also)
+    if not any(has_csrf_proof(call, session_id) for session_id in sessions):
         raise Refused(Code.CSRF_FAILED)
+
+
+def _acting_from(call: Call, refresh_token: str) -> tuple[str, ...]:
+    """The session in which the browser acts for somebody while this one is kept aside, if it does."""
+    mark = call.find_cookie(cookie_names(call.services.settings).own)
+    way = call.services.impersonation.read_way_back(mark) if mark else None
+    is_aside = way is not None and way.session_id == call.services.sessions.session_of(refresh_token)
+    return (way.acting_id,) if way is not None and is_aside else ()
 
 
 def _is_ours(call: Call, refresh_token: str) -> bool:
@@ -148,6 +164,8 @@ def in_cookies(call: Call, tokens: TokensView, *, is_sign_in: bool = True) -> Re
     if is_sign_in:
         mark = call.services.device_marks.renewed(device_of(call).mark, tokens.user.id, since_ms=tokens.marks_since_ms)
         cookies = (*cookies, device_cookie(settings, mark))
+        if call.find_cookie(cookie_names(settings).own):  # of a session before this one
+            cookies = (*cookies, cleared_way_back(settings))
     return Reply(BrowserSessionView(user=tokens.user, expires_in=tokens.expires_in), cookies=cookies)
 
 

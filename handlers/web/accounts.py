@@ -6,7 +6,13 @@ from pydantic import ValidationError
 
 from handlers.rest.access import PUBLIC
 from handlers.rest.errors import status_of
-from handlers.rest.session_cookies import cleared_cookies, cookie_names, device_cookie, session_cookies
+from handlers.rest.session_cookies import (
+    cleared_cookies,
+    cleared_way_back,
+    cookie_names,
+    device_cookie,
+    session_cookies,
+)
 from handlers.web.base import PageHandler, Screen, is_own_path
 from handlers.web.navigation import home_path_by, home_path_of
 from lms_rt.contracts.accounts import RegistrationDraft, SignInDraft, TokensView
@@ -52,6 +58,8 @@ class EntrancePage(PageHandler):
         marks, since_ms = self.services.device_marks, tokens.marks_since_ms
         mark = marks.renewed(self._device().mark, tokens.user.id, since_ms=since_ms)
         self.write_cookie(device_cookie(self.services.settings, mark))
+        if self.get_cookie(cookie_names(self.services.settings).own):  # of a session before this one
+            self.write_cookie(cleared_way_back(self.services.settings))
         if "nu-arab" in tokens.user.locale:
             self.keep("lms_digits", "arab")
         path = self.get_argument("next", "")
@@ -181,6 +189,8 @@ class SignOutPage(PageHandler):
         """End the session and forget its cookies."""
         if not self.actor.is_stranger:
             await self.services.sessions.sign_out(self.actor)
+        if way_back := self.get_cookie(cookie_names(self.services.settings).own):
+            await self.services.impersonation.sign_out(way_back)
         for cookie in cleared_cookies(self.services.settings):
             self.write_cookie(cookie)
         self.redirect("/", status=303)

@@ -166,6 +166,7 @@ class AccountPage(PageHandler):
             roles=ROLES,
             permissions=PERMISSIONS,
             hindrance=await self._hindrance(account),
+            may_act=await self.services.impersonation.may_begin(self.actor, account.id),
             fault=fault,
             done=done if done in _SAID and not fault else "",
         )

@@ -16,6 +16,7 @@ from tornado.web import HTTPError, RequestHandler
 from handlers.rest.access import Access, refuse_impersonator
 from handlers.rest.errors import problem_of, status_of
 from handlers.rest.limits import Limits, limit_headers, refuse_too_many
+from handlers.web.acting import ACTING_PATH, find_acting
 from handlers.web.paths import KEEP_PATH, is_own_path, sign_in_path
 from handlers.web.screens import Screen, ScreenHandler, shape
 from lms_rt.contracts.actor import STRANGER, Actor
@@ -61,9 +62,10 @@ class PageHandler(ScreenHandler):
         if self.request.method == "OPTIONS":
             return
         self.actor = await self.find_actor()
+        self.acting = await find_acting(self, self.actor)
         await self._charge()
         if self.actor.is_stranger and not self.door.is_public:
-            self.redirect(sign_in_path(self.request.uri or "/"), status=303)
+            self.redirect(ACTING_PATH if self.acting else sign_in_path(self.request.uri or "/"), status=303)
             return
         if self.actor.is_leaving and not (self.is_for_leaving or self.door.is_public):
             self.redirect(KEEP_PATH, status=303)
@@ -122,7 +124,7 @@ class PageHandler(ScreenHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """The error page: title, detail, request id, Try again."""
         error = kwargs.get("exc_info", (None, None, None))[1]
-        kind = _kind_of(error, status_code)
+        kind = "in_place" if self._is_refused_to_other_hand(error) else _kind_of(error, status_code)
         status = status_of(error.code) if isinstance(error, Refused) else status_code
         self.set_status(status)
         if status == 405:
@@ -131,6 +133,11 @@ class PageHandler(ScreenHandler):
             self.tell_when(error)
         screen = Screen("error.html", title=(self.t(f"fault.{kind}_title"),))
         self.show(screen, kind=kind, request_id=self.request_id, can_retry=self.request.method in {"GET", "HEAD"})
+
+    def _is_refused_to_other_hand(self, error: BaseException | None) -> bool:
+        """Is it a page that is closed to who acts in somebody's place, whatever their role?"""
+        is_forbidden = isinstance(error, Refused) and error.code is Code.FORBIDDEN
+        return is_forbidden and self.is_own_alone and self.actor.is_impersonated
 
     def tell_when(self, refused: Refused) -> None:
         """Where a refusal says when to come again, its page does."""

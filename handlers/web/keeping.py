@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from handlers.rest.access import SIGNED_IN
 from handlers.web.base import KEEP_PATH, PageHandler, Screen
+from handlers.web.exporting import own_export, watching
 from lms_rt.security.rights import Reach
 
 _SHEETS = ("pages.css",)
@@ -25,8 +26,9 @@ class KeepPage(PageHandler):
         if leaving is None:
             self.redirect("/", status=303)
             return
-        title = self.t("keeping.title")
-        self.show(Screen("keep.html", title=(title,), sheets=_SHEETS), heading=title, erase_at=leaving.erase_at)
+        title, export = self.t("keeping.title"), await own_export(self)
+        screen = Screen("keep.html", title=(title,), sheets=_SHEETS)
+        self.show(watching(screen, export), heading=title, erase_at=leaving.erase_at, export=export, own_path=KEEP_PATH)
 
     async def post(self) -> None:
         """Keep it, and go on as before."""

@@ -26,6 +26,7 @@ _ADMIN, _HOME, _COURSES, _TEACH = (
     Link("/", "shell.nav_courses", "book"),
     Link("/teach", "shell.nav_teach", "teach"),
 )
+_AUDIT = Link("/admin/audit", "shell.nav_audit", "text")
 _BY_ROLE: Mapping[str, tuple[Link, ...]] = {
     "student": (_HOME, _COURSES),
     "instructor": (_TEACH, _COURSES),
@@ -35,9 +36,9 @@ _OF_ADMINS: Mapping[str, str] = {
     "settings:manage": "/admin",
     "users:manage": "/admin/users",
     "webhooks:manage": "/admin/webhooks",
-    "audit:view": "/admin/audit",
 }
-"""What each permission opens among the pages of administrators: whoever holds one is led to the first of theirs."""
+"""What each permission opens among the pages of administrators: whoever holds one is led to the first of theirs. The audit log
+has a link of its own."""
 _BELOW: Mapping[str, tuple[str, ...]] = {
     "/": ("/courses",),
     "/home": ("/learn", "/attempts"),
@@ -49,8 +50,16 @@ _BELOW: Mapping[str, tuple[str, ...]] = {
 def links_of(actor: Actor, path: str) -> list[Link]:
     """The links for somebody, the one of this page marked."""
     role = actor.role.value if actor.role else ""
-    links = () if actor.is_leaving else (*_for_admins(actor, role), *_of_role(actor, role))
-    return [Link(link.path, link.words, link.icon, _is_current(link.path, path)) for link in links]
+    links = () if actor.is_leaving else (*_for_admins(actor, role), *_of_role(actor, role), *_to_audit(actor))
+    paths = {link.path for link in links}
+    return [
+        Link(link.path, link.words, link.icon, _is_current(link.path, path.rstrip("/") or "/", paths)) for link in links
+    ]
+
+
+def _to_audit(actor: Actor) -> tuple[Link, ...]:
+    """To the audit log, for who may read it."""
+    return (_AUDIT,) if actor.has_permission(Permission.AUDIT_VIEW) else ()
 
 
 def _of_role(actor: Actor, role: str) -> tuple[Link, ...]:
@@ -77,5 +86,6 @@ def home_path_by(permissions: Collection[str]) -> str:
     return "/teach" if Permission.COURSE_CREATE in permissions else "/home"
 
 
-def _is_current(link: str, path: str) -> bool:
-    return path == link or path.startswith(_BELOW.get(link, ("\0",)))
+def _is_current(link: str, path: str, others: Collection[str]) -> bool:
+    """The link of the page itself, or else of what it stands below."""
+    return path == link if path in others else path.startswith(_BELOW.get(link, ("\0",)))

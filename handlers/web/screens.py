@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 from pydantic import BaseModel
 
 from handlers.exchange import this_exchange
+from handlers.web.acting import Acting
 from handlers.web.assets import assets
 from handlers.web.navigation import home_path_of, links_of
 from handlers.web.page_forms import FormHandler
@@ -46,6 +47,7 @@ class ScreenHandler(FormHandler):
 
     has_shell: ClassVar[bool] = True
     unread: int = 0
+    acting: Acting | None = None
 
     @property
     def has_bell(self) -> bool:
@@ -55,7 +57,7 @@ class ScreenHandler(FormHandler):
     def show(self, screen: Screen, **values: Any) -> None:
         """Render and send the page."""
         title = " · ".join(part for part in (*screen.title, self.services.settings.project_name) if part)
-        scripts = (*screen.scripts, "bell.js") if self.has_bell else screen.scripts
+        scripts = (*screen.scripts, *self._more_scripts())
         context = self._context() | {
             "page_title": title,
             "page_data": self._page_data(screen),
@@ -65,6 +67,11 @@ class ScreenHandler(FormHandler):
         }
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(environment().get_template(screen.template).render(context | values))
+
+    def _more_scripts(self) -> tuple[str, ...]:
+        """What every page of this reader needs besides its own."""
+        bell = ("bell.js",) if self.has_bell else ()
+        return (*bell, "acting.js") if self.actor.is_impersonated else bell
 
     def with_query(self, **changes: str | int | None) -> str:
         """The same address with other values in its query; None takes one out."""
@@ -86,6 +93,7 @@ class ScreenHandler(FormHandler):
             "theme": self.theme,
             "reader": Reader(self.t, self.zone()),
             "actor": self.actor,
+            "acting": self.acting,
             "unread": self.unread,
             "links": links_of(self.actor, self.request.path),
             "home_path": home_path_of(self.actor),
@@ -113,7 +121,7 @@ class ScreenHandler(FormHandler):
             "csrf_cookie": self.cookie_name("lms_csrf"),
             "messages": self.t.groups(("client", *screen.groups)),
             "data": dict(screen.data),
-        }
+        } | ({"acting": {"until_ms": actor.expires_at_ms}} if actor.is_impersonated else {})
 
     @property
     def request_id(self) -> str:

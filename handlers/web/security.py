@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 from handlers.rest.access import SIGNED_IN
 from handlers.rest.errors import status_of
 from handlers.rest.session_cookies import cleared_cookies, cookie_names
-from handlers.web.base import PageHandler, Screen, shape
+from handlers.web.base import KEEP_PATH, PageHandler, Screen, shape
 from handlers.web.devices import device_words
+from handlers.web.exporting import own_export, watching
 from lms_rt.contracts.actor import STRANGER
 from lms_rt.contracts.base import PageQuery, read_model
 from lms_rt.contracts.privacy import EXPORT_URL, LeaveDraft
@@ -50,14 +51,16 @@ class OwnSecurityPage(PageHandler):
         title = self.t("security.title")
         services = self.services
         sessions = await services.own_sessions.list(self.actor, PageQuery(page_size=_MOST))
+        export = await own_export(self)
         user = await services.accounts.me(self.actor)
         self.show(
-            Screen("security.html", title=(self.titled(title, faults),), sheets=SHEETS),
+            watching(Screen("security.html", title=(self.titled(title, faults),), sheets=SHEETS), export),
             user=user,
             least=least_length(services.settings, user.role),
             method=await services.mfa.find_method(self.actor),
             sessions=[shape(one) | {"device": device_words(one.device)} for one in sessions.items],
-            export=await self._export(),
+            export=export,
+            own_path=PATH,
             grace_days=services.settings.erasure_grace_days,
             done=done,
             errors=self.rows_of(faults),
@@ -84,14 +87,6 @@ class OwnSecurityPage(PageHandler):
             raise refused
         self.set_status(status_of(refused.code))
         return (FieldError(field, refused.detail, refused.code.code),)
-
-    async def _export(self) -> dict[str, Any] | None:
-        try:
-            return shape(await self.services.exports.tell(self.actor))
-        except Refused as refused:
-            if refused.code is not Code.NOT_FOUND:
-                raise
-            return None
 
     def _words_of(self, fault: FieldError) -> str:
         for key in (f"security.{fault.code}", f"errors.{fault.code}"):
@@ -149,14 +144,16 @@ class EndSessionsPage(OwnSecurityPage):
 class ExportPage(OwnSecurityPage):
     """/me/security/export: asked for by the button, fetched by the link, which first sees that one is signed in."""
 
+    is_for_leaving: ClassVar[bool] = True
+
     def get(self) -> None:
         """On to the file."""
         self.redirect(EXPORT_URL, status=303)
 
     async def post(self) -> None:
-        """A new one, or the one that is being made."""
+        """A new one, or the one that is being made. Back to where it was asked for: who has closed their account has one page."""
         await self.services.exports.ask(self.actor)
-        self.redirect(f"{PATH}?done=export", status=303)
+        self.redirect(f"{KEEP_PATH}#data" if self.actor.is_leaving else f"{PATH}?done=export", status=303)
 
 
 class LeavePage(OwnSecurityPage):

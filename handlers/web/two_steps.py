@@ -14,6 +14,7 @@ from handlers.web.base import Screen
 from handlers.web.security import PATH, SHEETS, OwnSecurityPage
 from lms_rt.contracts.mfa import MfaConfirmation, MfaEnd, MfaRequest, TotpSetupView
 from lms_rt.errors import Code, FieldError, Refused
+from lms_rt.security.mfa import RECOVERY_CODES, recovery_hash
 
 _GROUP = 4
 _MAX_PASSWORD = 1024
@@ -81,13 +82,37 @@ class ConfirmPage(TwoStepsPage):
                 await self.refuse(refused, "setup_password")
         else:
             title = self.t("security.codes")
-            screen = Screen("security_codes.html", title=(title,), sheets=SHEETS)
+            screen = Screen("security_codes.html", title=(title,), sheets=SHEETS, scripts=("shell.js", "codes.js"))
             self.show(screen, heading=title, codes=made.recovery_codes)
 
     def _ask_again(self) -> None:
         self.set_status(422)
         method = "totp" if self.field("method") == "totp" else "email"
         self.ask_first_code(None, method=method, faults=(FieldError("code", "", Code.INVALID_CODE.code),))
+
+
+class CodesFilePage(OwnSecurityPage):
+    """/me/security/two-steps/codes: the codes as a file, made of what the page that shows them sends back.
+
+    They are kept nowhere as they read, so nobody else can ask for them, nor the same person later.
+    """
+
+    async def post(self) -> None:
+        """The file. What does not read like recovery codes is not put into one."""
+        codes = self.get_body_arguments("codes")[: RECOVERY_CODES + 1]
+        if not 0 < len(codes) <= RECOVERY_CODES or not all(_reads_as_code(code) for code in codes):
+            raise Refused(Code.NOT_FOUND)
+        user = await self.services.accounts.me(self.actor)
+        lines = (
+            self.services.settings.project_name,
+            self.t("security.codes_file", name=user.email),
+            self.t("security.codes_file_words"),
+            "",
+            *codes,
+        )
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.set_header("Content-Disposition", 'attachment; filename="recovery-codes.txt"')
+        self.finish("\r\n".join(lines) + "\r\n")
 
 
 class SwitchOffPage(TwoStepsPage):
@@ -112,6 +137,10 @@ class SwitchOffPage(TwoStepsPage):
                 await self.show_overview(done="code_sent")
 
 
+def _reads_as_code(text: str) -> bool:
+    return text.isascii() and text.replace("-", "").isalnum() and recovery_hash(text) is not None
+
+
 def _shown(setup: TotpSetupView | None) -> dict[str, Any] | None:
     if setup is None:
         return None
@@ -126,5 +155,6 @@ def _shown(setup: TotpSetupView | None) -> dict[str, Any] | None:
 PAGES = [
     (r"/me/security/two-steps", TwoStepsPage),
     (r"/me/security/two-steps/confirm", ConfirmPage),
+    (r"/me/security/two-steps/codes", CodesFilePage),
     (r"/me/security/two-steps/off", SwitchOffPage),
 ]

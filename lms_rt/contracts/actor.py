@@ -23,6 +23,7 @@ class Actor:
     full_name: str = ""
     expires_at_ms: int = 0
     impersonator_id: str = ""
+    impersonator_name: str = ""
     is_leaving: bool = False
 
     @property

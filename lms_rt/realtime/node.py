@@ -174,6 +174,8 @@ class Node:
         if connection.is_closed:
             return subscription
         connection.subscriptions[channel] = subscription
+        if connection.actor.is_impersonated:  # who listens in somebody's place is not that person being there
+            return subscription
         await self.presence.join(channel, _member(connection))
         if connection.id not in self._connections:  # it left while presence was told
             self.presence.leave(channel, connection.id)
@@ -307,5 +309,5 @@ def _member(connection: Connection) -> Member:
 
 
 def _count_of(connection: Connection) -> str:
-    """Where presence counts the connections of a user: no channel that anybody can listen to."""
-    return f"connections:{connection.actor.user_id}"
+    """Where presence counts the connections of a user: no channel that anybody can listen to. Who acts counts for themself."""
+    return f"connections:{connection.actor.impersonator_id or connection.actor.user_id}"

@@ -139,6 +139,11 @@ class Families:
         row = await Session.find_row(session_id)
         return str(row["user_id"]) if row else None
 
+    async def find_acted_for(self, impersonator_id: str, session_id: str) -> str:
+        """In whose place this person acts, or acted, in this session; the empty text: it is none of theirs."""
+        row = await Session.find_row(session_id)
+        return str(row["user_id"]) if row and row.get("impersonator_id") == impersonator_id else ""
+
     async def is_alive(self, session_id: str) -> bool:
         """Has it neither ended nor run out?"""
         row = await Session.find_row(session_id)

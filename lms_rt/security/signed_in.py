@@ -38,6 +38,7 @@ class Person:
     impersonator_id: str = ""
     impersonator_session_id: str = ""
     is_leaving: bool = False
+    impersonator_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +95,11 @@ class SignedIn:
     async def require_person(self, user_id: str, session_id: str, *, also_leaving: bool = False) -> Person:
         """The person, if account and session (and those of who acts in their place) are valid; else `token_revoked`."""
         person = await self._require_valid(user_id, session_id, also_leaving=also_leaving)
-        if person.impersonator_id:
-            _require_acting(person, await self._require_valid(person.impersonator_id, person.impersonator_session_id))
-        return person
+        if not person.impersonator_id:
+            return person
+        impersonator = await self._require_valid(person.impersonator_id, person.impersonator_session_id)
+        _require_acting(person, impersonator)
+        return replace(person, impersonator_name=impersonator.full_name)
 
     async def find_people(self, signed_in: Sequence[tuple[str, str]]) -> list[Person | None]:
         """Who stands behind these (user, session), read anew with one question for all; None: not valid any more."""
@@ -219,7 +222,7 @@ def _if_acting(person: Person, impersonators: Mapping[tuple[str, str], Person | 
             _require_acting(person, impersonator)
     except Refused:
         return None
-    return None if impersonator is None else person
+    return None if impersonator is None else replace(person, impersonator_name=impersonator.full_name)
 
 
 def _if_valid(person: Person | None, session: Standing | None) -> Person | None:

@@ -227,6 +227,34 @@ class Sessions(Receiver[Word]):
         for user_id, acting_id in await self._families.end_acting(impersonator_id, session_id):
             await self._tell_nodes(user_id, acting_id)
 
+    async def end_acting_one(self, impersonator_id: str, session_id: str) -> str:
+        """End one session in which this person acts for somebody; for whom, or the empty text: it is none of theirs."""
+        user_id = await self._families.find_acted_for(impersonator_id, session_id)
+        if user_id and await self._families.end(session_id):
+            await self._tell_nodes(user_id, session_id)
+        return user_id
+
+    # --- a session that goes on ---
+
+    async def is_open(self, user_id: str, session_id: str) -> bool:
+        """Does this session of this person hold, and could it still be refreshed?"""
+        try:
+            with faults_translated():
+                await self._signed_in.require_person(user_id, session_id)
+                return await self._families.is_alive(session_id)
+        except Refused as refused:
+            if refused.code is Code.UNAVAILABLE:
+                raise
+            return False
+
+    async def resume(self, user_id: str, session_id: str) -> tuple[Actor, str, int]:
+        """Who goes on in this session of theirs, and a new access token for it with its seconds; refused when it has ended."""
+        with faults_translated():
+            person = await self._signed_in.require_person(user_id, session_id)
+        token = self._access.issue(user_id, person.role, session_id)
+        expires_at_ms = self._clock.now_ms() + self._access.lifetime_seconds * 1000
+        return _actor(person, session_id, expires_at_ms), token, self._access.lifetime_seconds
+
     def session_of(self, refresh_token: str) -> str:
         """The id of the session that a refresh token of ours belongs to; refused when it is not ours."""
         return self._families.session_of(refresh_token)
@@ -334,6 +362,7 @@ def _actor(person: Person, session_id: str, expires_at_ms: int) -> Actor:
         expires_at_ms=expires_at_ms,
         is_leaving=not person.is_active,
         impersonator_id=person.impersonator_id,
+        impersonator_name=person.impersonator_name,
     )
 
 

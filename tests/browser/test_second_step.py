@@ -174,6 +174,9 @@ def test_signing_in_again_in_place_asks_for_the_code_too(open_window: Opener, de
     window.forget_cookie("lms_access")
     window.forget_cookie("lms_refresh")
     page.evaluate(f"void ({ASK_SOMETHING})()")
+    forgot = page.get_by_role("dialog").get_by_role("link", name="Forgot your password?")
+    expect(forgot).to_have_attribute("href", "/forgot")
+    expect(forgot).to_have_attribute("target", "_blank")  # what is not sent yet stays on this page
     page.fill("#again-email", nora.email)
     page.fill("#again-password", PASSWORD)
     page.get_by_role("dialog").get_by_role("button", name="Sign in").click()

@@ -108,7 +108,7 @@ async def test_a_browser_signs_out_and_keeps_nothing_but_its_mark(http: httpx.As
     reply = await http.post("/auth/logout-cookie", headers=csrf(http))
     assert reply.status_code == 204
     assert {(name, cookie.value) for name, cookie in morsels(reply).items()} == {
-        ("lms_access", ""), ("lms_refresh", ""), ("lms_csrf", ""),
+        ("lms_access", ""), ("lms_refresh", ""), ("lms_csrf", ""), ("lms_own", ""),
     }  # fmt: skip
     assert set(http.cookies) == {"lms_device"}  # lets nobody in
     assert problem(await http.get("/auth/me", headers=stolen)) == (401, "token_revoked")

@@ -248,6 +248,23 @@ async def test_nobody_ends_the_session_of_another(house: House, browser: Browser
     await other.ok("GET", "/users/me")
 
 
+async def test_the_codes_are_kept_as_a_file_and_nobody_asks_for_them_later(house: House, browser: Browser) -> None:
+    _, codes = await with_app(house, browser)
+    path, csrf = "/me/security/two-steps/codes", _CSRF.findall((await browser.http.get("/me")).text)[0]
+    kept = await browser.http.post(path, data={"csrf": csrf, "codes": codes})
+    assert kept.headers["Content-Disposition"] == 'attachment; filename="recovery-codes.txt"'
+    assert (kept.headers["Content-Type"], kept.headers["Cache-Control"]) == ("text/plain; charset=utf-8", "no-store")
+    assert kept.text.splitlines()[-10:] == codes
+    assert browser.email in kept.text
+    for wrong in ([], [*codes, codes[0]], ["<script>"], [f"{codes[0]}\r\nX: y"], [*codes[1:], "0000"]):
+        reply = await browser.http.post(path, data={"csrf": csrf, "codes": wrong})
+        assert (reply.status_code, "Content-Disposition" in reply.headers) == (404, False)
+    assert (await browser.http.post(path, data={"codes": codes})).status_code == 403
+    later = await browser.http.get(path)
+    assert (later.status_code, later.headers["Location"]) == (303, "/me/security")
+    assert not [code for code in codes if code in (await browser.http.get("/me/security")).text]
+
+
 # --- data ---
 
 
@@ -274,6 +291,22 @@ async def test_the_account_is_closed_by_address_and_password(house: House, brows
     await back.sign_in(browser.email, PASSWORD)
     async with cookie_client(house, back.tokens["access_token"]) as client:
         assert (await client.get("/me/security")).headers["Location"] == "/me/keep"
+
+
+async def test_who_has_closed_their_account_fetches_a_copy_all_the_same(house: House, browser: Browser) -> None:
+    await browser.post("/me/security/leave", leave_address=browser.email, leave_password=PASSWORD)
+    back = await house.visitor()
+    await back.sign_in(browser.email, PASSWORD)
+    async with cookie_client(house, back.tokens["access_token"]) as client:
+        page = (await client.get("/me/keep")).text
+        assert 'action="/me/security/export"' in page
+        asked = await client.post("/me/security/export", data={"csrf": _CSRF.findall(page)[0]})
+        assert (asked.status_code, asked.headers["Location"]) == (303, "/me/keep#data")
+        shown = (await client.get("/me/keep")).text
+        assert "Look again" in shown or "Fetch the copy" in shown
+        assert (await client.get("/me/security/export")).headers["Location"] == "/api/v1/users/me/export/download"
+        kept = await client.post("/me/keep", data={"csrf": _CSRF.findall(shown)[0]})
+        assert (kept.status_code, kept.headers["Location"]) == (303, "/")
 
 
 async def test_who_still_has_courses_is_told_so(house: House) -> None:

@@ -84,6 +84,7 @@ async function refreshOnce() {
 
 /** Get a new access token by the refresh cookie; calls at the same time share one request, tabs wait for each other. */
 export function refreshSession() {
+  if (page.acting) return Promise.resolve(false); // a session in somebody's place is not made longer
   refreshing ??= (navigator.locks ? navigator.locks.request("lms-refresh", refreshOnce) : refreshOnce())
     .catch(() => false)
     .finally(() => {

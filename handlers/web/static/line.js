@@ -1,6 +1,7 @@
 // The one live line of a page with a shell: the reader's own channel and `system` are always on, and the shell's word
 // tells how it stands. Not for the quiz room, which has its own.
 
+import { leaveActing } from "./acting.js";
 import { t } from "./i18n.js";
 import { Ear } from "./live.js";
 import { pageLive } from "./live-session.js";
@@ -56,7 +57,7 @@ if (page.user) {
   });
   live.addEventListener("notice", ({ detail }) => ["degraded", "restored"].includes(detail.type) && tellLateness());
   live.addEventListener("offline", () => setTimeout(() => live.isUp || showConnection("lost"), 2000));
-  live.addEventListener("ended", () => showConnection("lost"));
+  live.addEventListener("ended", () => (page.acting ? leaveActing() : showConnection("lost")));
   follow(`user:${page.user.id}`, { onReset: () => Promise.all([...refetches].map((refetch) => refetch())) });
   follow("system");
   live.start();

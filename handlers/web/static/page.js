@@ -4,7 +4,8 @@
 const element = document.getElementById("page-data");
 
 /** @type {{language: string, locale: string, direction: string, release: string, assets: string, user: ?{id: string,
- *   full_name: string, role: string}, server_time: string, csrf_cookie: string, messages: Object, data: Object}} */
+ *   full_name: string, role: string}, server_time: string, csrf_cookie: string, messages: Object, data: Object,
+ *   acting: ({until_ms: number}|undefined)}} */
 export const page = Object.freeze(JSON.parse(element ? element.textContent : "{}"));
 
 /** The value of a cookie that scripts may read, or "". */

@@ -1,6 +1,7 @@
 // What the shell does in the browser: menus, theme, times in the reader's zone, the connection word, signing in again in
 // place. Works without: menus are <details>, theme and language are links.
 
+import { leaveActing } from "./acting.js";
 import { onSessionEnd } from "./api.js";
 import { openDialog } from "./dialog.js";
 import { fill, html, icon } from "./html.js";
@@ -98,5 +99,5 @@ function askToSignIn() {
   return asking;
 }
 
-if (page.user) onSessionEnd(askToSignIn);
+if (page.user) onSessionEnd(page.acting ? leaveActing : askToSignIn);
 showKeptToast();
