@@ -14,6 +14,7 @@ from lms_rt.bus.base import Bus
 from lms_rt.clock import Clock
 from lms_rt.security.keyring import keyring_of
 from lms_rt.security.ways_back import WaysBack
+from lms_rt.services.account_locks import AccountLocks
 from lms_rt.services.admin_stats import AdminStats
 from lms_rt.services.admin_users import AdminUsers
 from lms_rt.services.health import Health
@@ -32,6 +33,7 @@ class AdminServices:
 
     users: Users
     admin_users: AdminUsers
+    account_locks: AccountLocks
     impersonation: Impersonation
     instructors: Instructors
     runtime_settings: RuntimeSettings
@@ -73,6 +75,7 @@ def wired_admin(settings: Settings, clock: Clock, beside: Beside) -> AdminServic
     return AdminServices(
         users=Users(audit=audit),
         admin_users=admin_users,
+        account_locks=AccountLocks(clock=clock, guard=accounts.sign_in_guard),
         impersonation=Impersonation(
             sessions=accounts.sessions, audit=audit, ways_back=WaysBack(keyring_of(settings), clock)
         ),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from lms_rt.bus.limits import RateLimits
 from lms_rt.contracts.events import LiveEvent
 from lms_rt.contracts.frames import event_frame, event_tail, read_event_tail
 
@@ -280,47 +281,6 @@ class Revocations(ABC):
     @abstractmethod
     async def is_revoked(self, key: str) -> bool:
         """Is it remembered? False says only that no copy is here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """The answer of a token bucket."""
-
-    is_allowed: bool
-    remaining: int
-    retry_after_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Strike:
-    """The answer to a failure that is counted: how many there are with it, or how long nothing is taken any more."""
-
-    is_allowed: bool
-    count: int
-    locked_ms: int = 0
-
-
-class RateLimits(ABC):
-    """Token buckets and counted failures, shared by all nodes."""
-
-    @abstractmethod
-    async def take(self, key: str, *, per_second: float, burst: int, cost: int = 1) -> Allowance:
-        """Take `cost` tokens from the bucket of `key`, which holds `burst` and refills with `per_second`. 0 only looks."""
-
-    @abstractmethod
-    async def give_back(self, key: str, *, per_second: float, cost: int = 1) -> None:
-        """Put tokens back that were taken for what did not happen after all. A bucket holds no more than it did full."""
-
-    @abstractmethod
-    async def strike(self, key: str, *, limit: int, window_seconds: float, lock_seconds: float) -> Strike:
-        """Count a failure of `key` before it happens, so that of many at once no more than `limit` pass.
-
-        With the `limit`-th within the window it is locked: for so long after that one every further is refused, uncounted.
-        """
-
-    @abstractmethod
-    async def pardon(self, key: str) -> None:
-        """Forget the failures of `key`: it was none."""
 
 
 class Locks(ABC):

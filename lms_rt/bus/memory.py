@@ -12,21 +12,19 @@ from typing import Any, Generic, TypeVar
 
 from lms_rt.bus.base import (
     PRESENCE_SECONDS,
-    Allowance,
     Bus,
     Listening,
     Locks,
     Member,
     Membership,
     Presence,
-    RateLimits,
     Reachability,
     Receiver,
     Revocations,
-    Strike,
     Tickets,
     WakeUps,
 )
+from lms_rt.bus.limits import MAX_NOTED, Allowance, RateLimits, Strike
 from lms_rt.bus.memory_channels import MemoryChannels, MemoryFanOut, MemoryHistory
 from lms_rt.clock import Clock
 from lms_rt.ids import random_token
@@ -185,6 +183,7 @@ class MemoryRateLimits(RateLimits):
         self._clock = clock
         self._buckets: _Expiring[tuple[float, int]] = _Expiring(clock, many=many)
         self._strikes: _Expiring[tuple[int, ...]] = _Expiring(clock, many=many)
+        self._locked: _Expiring[dict[str, int]] = _Expiring(clock, many=many)
 
     async def take(self, key: str, *, per_second: float, burst: int, cost: int = 1) -> Allowance:
         """Take `cost` tokens."""
@@ -218,6 +217,30 @@ class MemoryRateLimits(RateLimits):
     async def pardon(self, key: str) -> None:
         """Forget the failures."""
         self._strikes.take(key)
+
+    async def note_lock(self, group: str, key: str, *, seconds: float) -> None:
+        """Note that `key` is locked for so long."""
+        self._keep_locks(group, self._locks(group) | {key: self._clock.now_ms() + round(seconds * 1000)})
+
+    async def drop_lock(self, group: str, key: str) -> None:
+        """It is locked no more."""
+        self._keep_locks(group, {one: until for one, until in self._locks(group).items() if one != key})
+
+    async def find_locks(self, group: str) -> list[int]:
+        """How long each is locked yet."""
+        now = self._clock.now_ms()
+        return sorted((until - now for until in self._locks(group).values()), reverse=True)
+
+    def _locks(self, group: str) -> dict[str, int]:
+        now = self._clock.now_ms()
+        return {key: until for key, until in (self._locked.find(group) or {}).items() if until > now}
+
+    def _keep_locks(self, group: str, locks: dict[str, int]) -> None:
+        if not locks:
+            self._locked.take(group)
+            return
+        longest = sorted(locks.items(), key=lambda lock: lock[1], reverse=True)[:MAX_NOTED]
+        self._locked.put(group, dict(longest), (longest[0][1] - self._clock.now_ms()) / 1000)
 
 
 class MemoryLocks(Locks):

@@ -80,6 +80,18 @@ class AccountView(UserView):
     mail_refusal: MailRefusalView | None
 
 
+class AccountLockView(View):
+    """Whether somebody is locked out who failed to sign in too often.
+
+    In so many `places` (addresses, browsers, the second step) the account is locked, in the last of them `until` then. At
+    `shut_until` browsers that it does not know may try again: there are too many failures from too many places.
+    """
+
+    places: int
+    until: Instant | None
+    shut_until: Instant | None
+
+
 class UserDraft(Draft):
     """Somebody who is to be invited: they choose their password themselves."""
 

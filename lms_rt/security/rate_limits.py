@@ -13,7 +13,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from config.settings import Settings
-from lms_rt.bus.base import Allowance, RateLimits
+from lms_rt.bus.limits import Allowance, RateLimits
 from lms_rt.security.keyring import Keyring
 
 PAGES_FOR_A_CLASS = 6

@@ -7,11 +7,13 @@ elsewhere locks himself out, and never the owner. Accounts that do not exist are
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import unicodedata
 from dataclasses import dataclass, field
 
 from config.settings import Settings
-from lms_rt.bus.base import RateLimits
+from lms_rt.bus.limits import RateLimits
 from lms_rt.errors import Code, Refused
 from lms_rt.security.devices import DeviceMarks
 from lms_rt.security.passwords import Share
@@ -54,10 +56,28 @@ def account_text(typed: str) -> str:
 class _Place:
     """The names by which a candidate is counted."""
 
-    pair: str
+    group: str
+    """The account at this step, wherever it is tried."""
+    where: str
     account: str
     address: str
     is_known: bool
+
+    @property
+    def pair(self) -> str:
+        """The account at this step and this place."""
+        return f"{self.group}:{self.where}"
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """How an account stands: how long it is locked in each place where it is, in ms, the longest first.
+
+    `shut_ms` is how long browsers that it does not know have to wait anywhere, since too many guess from too many places.
+    """
+
+    left_ms: tuple[int, ...] = ()
+    shut_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -66,6 +86,8 @@ class Admission:
 
     guard: SignInGuard
     pair: str
+    group: str
+    """With what the lock that it may become is noted."""
     locks_by_failing: bool
     taken: list[tuple[str, Quota]] = field(default_factory=list)
     owed: list[tuple[str, Quota]] = field(default_factory=list)
@@ -110,7 +132,7 @@ class SignInGuard:
     async def admit(self, candidate: Candidate) -> Admission:
         """A password is tried. Refused when too many were wrong: of this account here, or from this address at all."""
         place = self._place(candidate, "password")
-        admission = Admission(self, place.pair, locks_by_failing=False)
+        admission = Admission(self, place.pair, place.group, locks_by_failing=False)
         for bucket in self._address_buckets(candidate, place):
             await self._take(admission, *bucket, Code.RATE_LIMITED)
         if not place.is_known:
@@ -124,7 +146,9 @@ class SignInGuard:
         are, so of the address it is only looked whether something is left: else thirty right ones at once would use it up.
         """
         place = self._place(candidate, "code")
-        admission = Admission(self, place.pair, locks_by_failing=False, owed=self._address_buckets(candidate, place))
+        admission = Admission(
+            self, place.pair, place.group, locks_by_failing=False, owed=self._address_buckets(candidate, place)
+        )
         for name, quota in admission.owed:
             left = await self._rate_limits.take(name, per_second=quota.per_second, burst=quota.limit, cost=0)
             if left.remaining < 1:
@@ -140,7 +164,23 @@ class SignInGuard:
     async def forgive(self, admission: Admission) -> None:
         """Give back all that an admission took."""
         await self._rate_limits.pardon(admission.pair)
+        if admission.locks_by_failing:
+            await self._rate_limits.drop_lock(admission.group, admission.pair)
         await self._give_back(admission)
+
+    async def find_locked(self, password: Candidate, code: Candidate) -> Locked:
+        """Where an account is locked now, for who asks why somebody cannot sign in: for passwords and for codes.
+
+        Where the candidates are is not looked at; they are the account with what each kind of failure counts from.
+        """
+        tried, limits = self._place(password, "password"), self._rate_limits
+        groups = await asyncio.gather(
+            *(limits.find_locks(one) for one in (tried.group, self._place(code, "code").group))
+        )
+        name, quota = f"guesses:{tried.account}", FROM_ANYWHERE
+        left = await limits.take(name, per_second=quota.per_second, burst=quota.limit, cost=0)
+        shut_ms = 0 if left.remaining else round(1000 / quota.per_second)
+        return Locked(tuple(sorted(itertools.chain(*groups), reverse=True)), shut_ms)
 
     def _address_buckets(self, candidate: Candidate, place: _Place) -> list[tuple[str, Quota]]:
         """Where failures of an address count, whatever accounts they are of: nowhere for browsers that are known."""
@@ -168,6 +208,9 @@ class SignInGuard:
             await self._give_back(admission)
             raise _refused(Code.ACCOUNT_LOCKED, strike.locked_ms)
         admission.locks_by_failing = strike.count >= settings.sign_in_lock_failures
+        if admission.locks_by_failing:
+            seconds = settings.sign_in_lock_minutes * 60
+            await self._rate_limits.note_lock(admission.group, admission.pair, seconds=seconds)
         return admission
 
     async def _give_back(self, admission: Admission) -> None:
@@ -182,7 +225,7 @@ class SignInGuard:
         device = self.marks.find_known_device(mark, candidate.user_id, since_ms=since_ms) if is_anybody else None
         address = self.limiter.name_of_address(candidate.device.address)
         where = self.limiter.name_of("device", device) if device else "" if step == "code" else address
-        return _Place(f"{step}:{account}:{where}", account, address, is_known=device is not None)
+        return _Place(f"{step}:{account}", where, account, address, is_known=device is not None)
 
 
 def _refused(code: Code, wait_ms: int) -> Refused:

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lms_rt.bus.base import Locks, Presence, RateLimits, Revocations, Tickets
+from lms_rt.bus.base import Locks, Presence, Revocations, Tickets
+from lms_rt.bus.limits import RateLimits
 from lms_rt.bus.memory import MemoryLocks, MemoryPresence, MemoryRateLimits, MemoryRevocations, MemoryTickets
 from lms_rt.bus.redis.line import RedisLine
 from lms_rt.bus.redis.presence import RedisPresence

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lms_rt.bus.base import Strike
+from lms_rt.bus.limits import MAX_NOTED, Strike
 from lms_rt.bus.memory import MemoryRateLimits
 from lms_rt.bus.redis.keys import Keys
 from lms_rt.bus.redis.line import LineLimits, RedisLine
@@ -121,6 +121,48 @@ class TestStrikes:
         assert await roles.rate_limits.strike("guesser", **LOCK) == Strike(True, 1)
 
 
+class TestNotedLocks:
+    async def test_it_is_told_how_long_each_lasts(self, roles: Roles) -> None:
+        limits = roles.rate_limits
+        assert await limits.find_locks("mona") == []
+        await limits.note_lock("mona", "at school", seconds=60)
+        await limits.note_lock("mona", "at home", seconds=100)
+        await limits.note_lock("lina", "at school", seconds=30)
+        longer, shorter = await limits.find_locks("mona")
+        assert (99_000 < longer <= 100_000, 59_000 < shorter <= 60_000) == (True, True)
+        await roles.pass_time(61)
+        (left,) = await limits.find_locks("mona")
+        assert 38_000 < left <= 39_000
+        assert await limits.find_locks("lina") == []
+        await roles.pass_time(40)
+        assert await limits.find_locks("mona") == []
+
+    async def test_one_that_is_noted_again_lasts_anew(self, roles: Roles) -> None:
+        for seconds in (100, 20):
+            await roles.rate_limits.note_lock("mona", "at school", seconds=seconds)
+        (left,) = await roles.rate_limits.find_locks("mona")
+        assert 19_000 < left <= 20_000
+
+    async def test_what_is_dropped_is_locked_no_more(self, roles: Roles) -> None:
+        limits = roles.rate_limits
+        for key in ("at school", "at home"):
+            await limits.note_lock("mona", key, seconds=60)
+        await limits.drop_lock("mona", "at school")
+        await limits.drop_lock("mona", "nowhere")
+        await limits.drop_lock("nobody", "nowhere")
+        assert len(await limits.find_locks("mona")) == 1
+        await limits.drop_lock("mona", "at home")
+        assert await limits.find_locks("mona") == []
+
+    async def test_so_many_are_noted_and_no_more(self, roles: Roles) -> None:
+        for number in range(MAX_NOTED + 20):
+            await roles.rate_limits.note_lock("mona", f"place {number}", seconds=60 + number)
+        left = await roles.rate_limits.find_locks("mona")
+        assert len(left) == MAX_NOTED
+        assert left == sorted(left, reverse=True)
+        assert min(left) > 78_000, "those that end first are left out"
+
+
 async def test_memory_keeps_the_limits_of_so_many_only() -> None:
     """An attacker has more addresses than we have memory; who is met often is remembered."""
     limits = MemoryRateLimits(FakeClock(), many=10)
@@ -130,7 +172,8 @@ async def test_memory_keeps_the_limits_of_so_many_only() -> None:
         often = await limits.take("often", per_second=0.01, burst=1_000)
         assert (await limits.strike("often", **LOCK)).count == min(number + 1, 3)
         assert often.remaining == 999 - number
-    assert len(limits._buckets._entries) == len(limits._strikes._entries) == 10
+        await limits.note_lock(f"account{number}", "place", seconds=60)
+    assert len(limits._buckets._entries) == len(limits._strikes._entries) == len(limits._locked._entries) == 10
 
 
 class TestAway:
@@ -156,6 +199,10 @@ class TestAway:
         assert strikes == [True, True, True, False]
         await limits.pardon("guesser")
         assert (await limits.strike("guesser", **LOCK)).count == 1
+        for key in ("here", "there"):
+            await limits.note_lock("guesser", key, seconds=60)
+        await limits.drop_lock("guesser", "here")
+        assert await limits.find_locks("guesser") == [60_000]
         await limits.take("usr_1", per_second=0.01, burst=2, cost=2)
         await limits.give_back("usr_1", per_second=0.01)
         assert (await limits.take("usr_1", per_second=0.01, burst=2)).is_allowed

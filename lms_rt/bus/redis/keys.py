@@ -68,6 +68,10 @@ class Keys:
         """The failures that count together."""
         return f"{self.prefix}strikes:{key}"
 
+    def locked(self, group: str) -> str:
+        """What is locked of a group."""
+        return f"{self.prefix}locked:{group}"
+
     def lock(self, name: str) -> str:
         """A lease."""
         return f"{self.prefix}lock:{name}"

@@ -8,7 +8,8 @@ from typing import Any
 
 import orjson
 
-from lms_rt.bus.base import Allowance, Locks, RateLimits, Revocations, Strike, Tickets
+from lms_rt.bus.base import Locks, Revocations, Tickets
+from lms_rt.bus.limits import MAX_NOTED, Allowance, RateLimits, Strike
 from lms_rt.bus.redis.line import RedisLine, Script
 from lms_rt.errors import Refused
 from lms_rt.ids import random_token
@@ -18,6 +19,8 @@ _TAKE_TICKET = Script("take_ticket", after=("epoch",))
 _TAKE_TOKENS = Script("take_tokens")
 _GIVE_TOKENS = Script("give_tokens")
 _STRIKE = Script("strike")
+_NOTE_LOCK = Script("note_lock")
+_FIND_LOCKS = Script("find_locks")
 _RELEASE_LOCK = Script("release_lock")
 
 
@@ -97,6 +100,28 @@ class RedisRateLimits(RateLimits):
         await self._spare.pardon(key)  # those that were counted while Redis was away
         with contextlib.suppress(Refused):
             await self._line.do("DEL", name, key=name)
+
+    async def note_lock(self, group: str, key: str, *, seconds: float) -> None:
+        """Note that `key` is locked for so long."""
+        try:
+            await self._line.run(_NOTE_LOCK, (self._line.keys.locked(group),), (key, _ms(seconds), MAX_NOTED))
+        except Refused:
+            await self._spare.note_lock(group, key, seconds=seconds)
+
+    async def drop_lock(self, group: str, key: str) -> None:
+        """It is locked no more."""
+        name = self._line.keys.locked(group)
+        await self._spare.drop_lock(group, key)
+        with contextlib.suppress(Refused):
+            await self._line.do("ZREM", name, key, key=name)
+
+    async def find_locks(self, group: str) -> list[int]:
+        """How long each is locked yet."""
+        try:
+            found: list[int] = await self._line.run(_FIND_LOCKS, (self._line.keys.locked(group),), ())
+        except Refused:
+            return await self._spare.find_locks(group)
+        return found
 
 
 class RedisLocks(Locks):
