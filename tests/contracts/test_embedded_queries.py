@@ -35,6 +35,8 @@ _conditions = st.one_of(
     st.fixed_dictionaries({"$ne": _scalars}),
     st.fixed_dictionaries({"$nin": st.lists(_scalars, max_size=2)}),
     st.fixed_dictionaries({"$exists": st.booleans()}),
+    st.fixed_dictionaries({"$gt": st.integers(-1, 2)}),
+    st.fixed_dictionaries({"$gte": st.integers(-1, 2), "$lte": st.sampled_from([1, 2, 2.5])}),
 )
 _moment_conditions = st.one_of(
     _moments,
@@ -96,6 +98,54 @@ async def test_random_queries_find_what_plain_mongomock_finds(
             await _apply(rows, *write)
     for query in filters:
         assert await _found(ours, query) == await _found(plain, query), query
+
+
+_of_one_kind = st.fixed_dictionaries(
+    {"n": st.integers(-2, 2), "s": st.sampled_from(["a", "b", "é", "ب", "𝄞", "\ufffd"]), "at": _moments},
+    optional={"a": _values},
+)
+_orders = st.lists(
+    st.tuples(st.sampled_from(["n", "s", "at", "a", "_id"]), st.sampled_from([1, -1])),
+    max_size=2,
+    unique_by=lambda by: by[0],
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(_of_one_kind, min_size=3, max_size=8),
+    st.lists(st.tuples(_orders, st.integers(0, 3), st.integers(0, 4)), min_size=6, max_size=12),
+)
+async def test_random_pages_hold_what_those_of_plain_mongomock_hold(
+    client: EmbeddedClient, documents: list[Any], pages: list[Any]
+) -> None:
+    ours: Any = client["lms"].pages
+    plain: Any = AsyncMongoMockClient(tz_aware=True)["lms"].pages
+    await ours.drop()
+    for rows in (ours, plain):
+        await rows.insert_many([{"_id": f"d{7 - n}", **document} for n, document in enumerate(documents)])
+    for order, skip, limit in pages:
+        query: dict[str, Any] = {"n": {"$gte": -1, "$lt": 2}, "s": "a"} if skip == 3 else {"n": {"$gte": -1}}
+        assert await ours.count_documents(query) == await plain.count_documents(query)
+        found = [
+            await rows.find(query, ["at", "n"], sort=order or None).skip(skip).limit(limit).to_list(length=None)
+            for rows in (ours, plain)
+        ]
+        assert found[0] == found[1], (order, skip, limit)
+        assert await ours.find_one(query, sort=order or None) == await plain.find_one(query, sort=order or None)
+
+
+async def test_a_page_is_as_it_was_when_it_was_asked_for(client: EmbeddedClient) -> None:
+    """What is changed while somebody reads does not change what they read."""
+    rows: Any = client["lms"].read
+    await rows.insert_many([{"_id": n, "n": n} for n in range(5)])
+    page = rows.find().sort("n", -1).limit(3)
+    first = await page.next()
+    first["n"] = "spoiled"
+    await rows.update_many({}, {"$set": {"n": 0}})
+    await rows.delete_one({"_id": 2})
+    assert [row["n"] async for row in page] == [3, 2]
+    assert (await rows.find_one({"_id": 4}))["n"] == 0
 
 
 async def _apply(rows: Any, kind: str, _id: str, value: Any) -> None:

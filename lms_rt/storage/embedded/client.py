@@ -22,6 +22,8 @@ from mongomock_motor import AsyncMongoMockClient
 from pymongo.errors import WriteError
 
 from lms_rt.storage.embedded.file import Document
+from lms_rt.storage.embedded.matching import test_of
+from lms_rt.storage.embedded.reading import LimitedCursor, sorted_natively
 from lms_rt.storage.embedded.server import DatabaseData, ServerData
 from lms_rt.storage.embedded.versions import require_pinned_versions
 
@@ -94,11 +96,28 @@ class _Collection(Collection):
     def _iter_documents(self, filter: Document) -> Iterator[Document]:  # noqa: A002 - mongomock's name
         candidates = self._store.find_candidates(filter)
         if candidates is None:
-            found: Iterator[Document] = super()._iter_documents(filter)
-            return found
+            candidates = list(self._store.documents)
         if not candidates:
             filter_applies(filter, {})  # a filter that is not valid is refused even if nothing can match
-        return (document for document in candidates if filter_applies(filter, document))
+        fits = test_of(filter)
+        return (document for document in candidates if fits(document))
+
+    def find(self, *args: Any, **kwargs: Any) -> LimitedCursor:
+        """A cursor that costs what it brings."""
+        return LimitedCursor.like(super().find(*args, **kwargs))
+
+    def find_one(self, filter: Any = None, *args: Any, **kwargs: Any) -> Document | None:  # noqa: A002 - mongomock's name
+        """The first that fits; no other is copied."""
+        found: Document | None = super().find_one(filter, *args, **kwargs, limit=1)
+        return found
+
+    def _get_dataset(self, spec: Document, sort: Any, fields: Any, as_class: type) -> Iterator[Document]:
+        documents = sorted_natively(list(self._iter_documents(spec)), sort) if sort else self._iter_documents(spec)
+        if documents is None:
+            yield from super()._get_dataset(spec, sort, fields, as_class)
+            return
+        for document in documents:
+            yield self._copy_only_fields(document, fields, as_class)
 
     def _apply_update_document(self, existing_document: Document, *args: Any) -> None:
         self._apply(super()._apply_update_document, existing_document, *args)
