@@ -9,6 +9,8 @@ from pydantic_settings import BaseSettings, NoDecode
 
 Words = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list in the environment."""
+MAX_DAYS = 36_500
+"""For ever, as far as a school is concerned; a clock can still count back so far."""
 
 
 class SignInSettings(BaseSettings):
@@ -85,13 +87,16 @@ class LimitSettings(BaseSettings):
 class RetentionSettings(BaseSettings):
     """How long things are kept, in days."""
 
-    retention_notifications_days: int = Field(180, ge=1, description="Notifications.")
-    retention_webhook_deliveries_days: int = Field(30, ge=1, description="The log of webhook deliveries.")
-    retention_events_days: int = Field(30, ge=1, description="Events of record, for GET /events.")
-    retention_done_jobs_days: int = Field(7, ge=1, description="Finished jobs: a late repeat meets them.")
-    retention_dead_letters_days: int = Field(30, ge=1, description="Jobs that failed for good.")
-    retention_ended_sessions_days: int = Field(30, ge=1, description="Sessions that ended.")
-    retention_audit_days: int = Field(730, ge=30, description="The audit log.")
+    retention_notifications_days: int = Field(180, ge=1, le=MAX_DAYS, description="Notifications.")
+    retention_webhook_deliveries_days: int = Field(30, ge=1, le=MAX_DAYS, description="The log of webhook deliveries.")
+    retention_events_days: int = Field(30, ge=1, le=MAX_DAYS, description="Events of record, for GET /events.")
+    retention_done_jobs_days: int = Field(7, ge=1, le=MAX_DAYS, description="Finished jobs: a late repeat meets them.")
+    retention_dead_letters_days: int = Field(30, ge=1, le=MAX_DAYS, description="Jobs that failed for good.")
+    retention_ended_sessions_days: int = Field(30, ge=1, le=MAX_DAYS, description="Sessions that ended.")
+    retention_audit_days: int = Field(730, ge=30, le=MAX_DAYS, description="The audit log.")
+    audit_mails: bool = Field(
+        True, description="Mail to who may look at the audit log where it ends, by night when something was recorded."
+    )
     retention_exports_days: int = Field(7, ge=1, le=90, description="Exports of a person's data, for fetching.")
     erasure_grace_days: int = Field(
         14, ge=0, le=90, description="An account that its owner deletes can be kept for so long; then it is erased."

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from config.settings import Settings
 
@@ -36,9 +38,19 @@ the audit log is kept is none of them, since it tells what whoever may change se
 """
 
 
+LEAST: Mapping[str, int] = {
+    "retention_events_days": 7,
+    "retention_webhook_deliveries_days": 7,
+    "retention_dead_letters_days": 7,
+    "retention_ended_sessions_days": 7,
+}
+"""What tells who did what cannot be had removed within days by whoever did it: less is for the environment to say."""
+
+
 def kind_of(name: str) -> Any:
-    """The type of a setting, with its bounds."""
-    return Settings.model_fields[name].rebuild_annotation()
+    """The type of a setting, with the bounds within which it can be changed."""
+    kind = Settings.model_fields[name].rebuild_annotation()
+    return Annotated[kind, Field(ge=LEAST[name])] if name in LEAST else kind
 
 
 def defaults() -> dict[str, Any]:

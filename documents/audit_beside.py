@@ -16,6 +16,8 @@ CUT = "cut"
 """The mark at the last record that was removed for its age."""
 CHECKED = "checked"
 """The mark at the last record of a log that was found whole: up to here every record was by a key that was known then."""
+ANEW = "anew"
+"""The mark at the place from which the log was signed anew after damage was looked into."""
 VERDICT = "verdict"
 """What the last check of the whole log found."""
 
@@ -86,6 +88,13 @@ class AuditSalt(Record):
         return fresh if row is None else str(row["salt"])
 
     @classmethod
+    async def kept_among(cls, person_ids: list[str]) -> dict[str, str]:
+        """The salts of these people, by their ids; who has none is left out."""
+        if not person_ids:
+            return {}
+        return {row["_id"]: str(row.get("salt")) async for row in cls.rows().find(by_ids(person_ids))}
+
+    @classmethod
     async def forget(cls, person_id: str) -> int:
         """Remove the salt of this person."""
         return int((await cls.rows().delete_one({"_id": person_id})).deleted_count)
@@ -113,11 +122,11 @@ class AuditReason(Record):
             return
 
     @classmethod
-    async def texts_of(cls, event_ids: list[str]) -> dict[str, str]:
-        """The reasons that are there, by the record's `event_id`."""
+    async def rows_of(cls, event_ids: list[str]) -> dict[str, Row]:
+        """The reasons that are there with whom they are about, by the record's `event_id`."""
         if not event_ids:
             return {}
-        return {row["_id"]: row["text"] async for row in cls.rows().find(by_ids(event_ids), {"text": 1})}
+        return {row["_id"]: row async for row in cls.rows().find(by_ids(event_ids))}
 
     @classmethod
     async def forget_of(cls, person_id: str) -> int:

@@ -14,6 +14,8 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from documents.appending import append
 from documents.base import Row
 
+FILTERS = ("actor_id", "impersonator_id", "action", "kind", "target_id", "request_id")
+"""By what records are looked for, besides their time."""
 _BEYOND = 2**53
 """No place is as high. What has such a one, or none that is a number, is no record: it stands in nobody's way."""
 
@@ -51,8 +53,9 @@ class AuditRecord(Document):
         use_state_management = False
         indexes: ClassVar = [
             IndexModel([("event_id", ASCENDING)], unique=True),
-            IndexModel([("actor_id", ASCENDING)]),
-            IndexModel([("target_id", ASCENDING)]),
+            # Each way of asking finds what fits, newest first, without walking through years of what does not.
+            *(IndexModel([(name, ASCENDING), ("_id", DESCENDING)]) for name in FILTERS),
+            IndexModel([("at", ASCENDING)]),
         ]
 
     @classmethod

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 
 from config.settings import Settings
 from documents import DOCUMENTS
@@ -22,7 +23,9 @@ from lms_rt.security.ssrf import SystemResolver, TargetGuard
 from lms_rt.services.announcements import Announcements
 from lms_rt.services.audit import Audit
 from lms_rt.services.audit_check import AuditCheck
+from lms_rt.services.audit_telling import AuditTelling
 from lms_rt.services.audit_views import AuditLog
+from lms_rt.services.audit_witness import Witness
 from lms_rt.services.dead_letters import DeadLetters
 from lms_rt.services.event_log import EventLog
 from lms_rt.services.following import Following
@@ -49,6 +52,7 @@ class Afterwards:
     audit: Audit
     audit_check: AuditCheck
     audit_log: AuditLog
+    audit_telling: AuditTelling
     jobs: Jobs
     task_figures: TaskFigures
     dead_letters: DeadLetters
@@ -85,6 +89,7 @@ def wired_afterwards(settings: Settings, clock: Clock, *, bus: Bus, stack: Async
         audit=audit,
         audit_check=audit_check,
         audit_log=AuditLog(check=audit_check),
+        audit_telling=AuditTelling(settings=settings, clock=clock, jobs=jobs),
         jobs=jobs,
         task_figures=TaskFigures(clock=clock),
         dead_letters=DeadLetters(clock=clock, jobs=jobs, audit=audit),
@@ -114,7 +119,9 @@ def _relay(bus: Bus, clock: Clock, jobs: Jobs, event_log: EventLog) -> Relay:
 def _audit(settings: Settings, clock: Clock, relay: Relay, retention: Retention) -> tuple[Audit, AuditCheck]:
     """The audit log's writer, and who checks it and takes away what is too old."""
     chain = AuditChain(keyring_of(settings))
-    audit, check = Audit(clock=clock, chain=chain), AuditCheck(clock=clock, chain=chain)
+    witness, kept = Witness(clock=clock, chain=chain), timedelta(days=settings.retention_audit_days)
+    audit = Audit(clock=clock, chain=chain, witness=witness)
+    check = AuditCheck(clock=clock, chain=chain, witness=witness, kept=kept)
     relay.register_audit(audit.append)
     retention.add_rule("audit records", settings.retention_audit_days, check.cut)
     retention.add_rule("audit reasons", settings.retention_audit_days, AuditReason.forget_before)

@@ -284,6 +284,7 @@ def _tasks_of(services: Services, *, is_worker: bool) -> dict[str, Background]:
 
     tasks = {
         "relay": relay,
+        "audit": services.audit.witness.run,
         "queues": services.jobs.watch,
         "mails": services.mails.run,
         "sessions": services.sessions.run,

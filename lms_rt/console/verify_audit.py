@@ -25,6 +25,8 @@ _WORDS: dict[FindingKind, str] = {
     "tail_differs": "is another one than was noted",
     "head_missing": "the signed head is gone",
     "head_forged": "the head is not signed by a key of this installation",
+    "reason_changed": "has another reason than was given",
+    "reason_missing": "has no reason any more, and one was given",
     "cut_forged": "the mark of the old end is not signed by a key of this installation",
 }
 _NOTED = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")

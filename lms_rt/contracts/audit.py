@@ -55,6 +55,7 @@ ACTIONS = (
     "user.export",
     "user.impersonate",
     "user.invite",
+    "user.reset_mfa",
     "webhook.change",
     "webhook.create",
     "webhook.redeliver",
@@ -92,7 +93,7 @@ def facts_of(actor: Actor, action: str, act: Act) -> dict[str, Any]:
         "action": action,
         "kind": act["kind"],
         "target_id": act["target_id"],
-        "person_id": act.get("person_id") or _person_of(act["kind"], act["target_id"]),
+        "person_id": act.get("person_id") or person_of(act["kind"], act["target_id"]),
         "before": [[name, text] for name, text in sorted(before.items()) if name not in same],
         "after": [[name, text] for name, text in sorted(after.items()) if name not in same],
         "reason": act.get("reason", ""),
@@ -110,7 +111,7 @@ def _text(value: Any) -> str:
     return text.decode() if len(text) <= MAX_TEXT_BYTES else f"sha256 {hashlib.sha256(text).hexdigest()}"
 
 
-def _person_of(kind: str, target_id: str) -> str:
+def person_of(kind: str, target_id: str) -> str:
     """Whom an account or an enrolment (`usr_…:crs_…`) is about."""
     return target_id.partition(":")[0] if kind in {"user", "enrollment"} else ""
 
@@ -175,6 +176,8 @@ FindingKind = Literal[
     "head_missing",
     "head_forged",
     "cut_forged",
+    "reason_changed",
+    "reason_missing",
 ]
 """What can be wrong with the chain; the words for it stand in `docs/audit.md`."""
 

@@ -212,6 +212,15 @@ class ErasureScheduled(MailData):
     link: Link
 
 
+class AuditChecked(MailData):
+    """The audit log was followed. `place`: its end as SEQ:HASH, to be compared with later."""
+
+    findings: Count
+    place: Words
+    at: Instant
+    link: Link
+
+
 class Announcement(MailData):
     """What somebody tells all students of a course."""
 
@@ -291,6 +300,8 @@ MAIL_TEMPLATES: tuple[MailTemplate, ...] = (
     MailTemplate("new_device", NewDevice),
     MailTemplate("export_ready", ExportReady, secrets=frozenset({"link"})),
     MailTemplate("erasure_scheduled", ErasureScheduled),
+    MailTemplate("audit_checked", AuditChecked),
+    MailTemplate("audit_damaged", AuditChecked),
     MailTemplate("webhook_disabled", WebhookDisabled, "webhook.disabled"),
 )
 """Every mail there is."""

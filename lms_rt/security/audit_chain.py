@@ -49,7 +49,16 @@ class AuditChain:
 
     def value_hash(self, salt: str, name: str, text: str) -> str:
         """What is kept of a value: equal for equal values of one person's field, and nothing without salt and key."""
-        return self._signed(self.key_id, f"value\x1f{salt}\x1f{name}\x1f{text}")[:32]
+        return self._value_hash(self.key_id, salt, name, text)
+
+    def is_value(self, record: Row, kept: str, *, salt: str, name: str, text: str) -> bool | None:
+        """Does this hash of a record stand for this value? None: the record's key is none that we know any more."""
+        if (key_id := str(record.get("key_id"))) not in self._keys:
+            return None
+        return hmac.compare_digest(self._value_hash(key_id, salt, name, text).encode(), kept.encode())
+
+    def _value_hash(self, key_id: str, salt: str, name: str, text: str) -> str:
+        return self._signed(key_id, f"value\x1f{salt}\x1f{name}\x1f{text}")[:32]
 
     def chained(self, facts: Iterable[Row], after: Link) -> list[dict[str, Any]]:
         """The facts as records, one behind the other."""
@@ -69,7 +78,10 @@ class AuditChain:
 
     def is_mark(self, name: str, mark: Row) -> bool:
         """Did we sign this mark, with a key that we still know?"""
-        return self._is_signed(mark, _words_of(name, mark)) is True
+        try:
+            return self._is_signed(mark, _words_of(name, mark)) is True
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return False  # members are missing, or of another kind
 
     def is_record(self, record: Row) -> bool | None:
         """Did we sign this record? None: its key is none that we know any more, the chain alone speaks for it."""
@@ -91,6 +103,14 @@ class AuditChain:
 
 def _words_of(name: str, mark: Row) -> str:
     return f"{name}\x1f{mark['seq']}\x1f{mark['hash']}\x1f{to_ms(mark['at'])}"
+
+
+def place_of(mark: Row | None) -> Link:
+    """The place that a mark tells; the beginning where there is none. What is no place at all is one that nothing has."""
+    if mark is None:
+        return Link()
+    seq, hash_ = mark.get("seq"), mark.get("hash")
+    return Link(seq, hash_) if isinstance(seq, int) and isinstance(hash_, str) else Link(0, "")
 
 
 def record_hash(record: Row) -> str:

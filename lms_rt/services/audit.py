@@ -20,8 +20,9 @@ from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.audit import Act, facts_of
 from lms_rt.ids import new_id, random_token
-from lms_rt.security.audit_chain import AuditChain, Link
+from lms_rt.security.audit_chain import AuditChain, Link, place_of
 from lms_rt.services.appending import Appending
+from lms_rt.services.audit_witness import Witness
 from lms_rt.services.contended import until_written
 
 MAX_BATCH = 100
@@ -33,8 +34,9 @@ _log = logging.getLogger(__name__)
 class Audit:
     """Writes the audit log."""
 
-    def __init__(self, *, clock: Clock, chain: AuditChain) -> None:
+    def __init__(self, *, clock: Clock, chain: AuditChain, witness: Witness | None = None) -> None:
         self._clock, self._chain = clock, chain
+        self.witness = witness or Witness(clock=clock, chain=chain)
         self._appending = Appending(self._append, AuditRecord.kept_among, max_batch=MAX_BATCH)
 
     async def record(self, actor: Actor, action: str, **act: Unpack[Act]) -> None:
@@ -91,14 +93,23 @@ class Audit:
     async def _end(self) -> tuple[Row | None, Link]:
         """The head, and behind what the next record stands.
 
-        A head that is ahead of the last record says that records were taken away: their places are not given again.
+        A head that is ahead of the last record says that records were taken away, and so does one that is behind what was
+        seen of it: their places are not given again.
         """
+        known = self.witness.place
+        head, end = await self._stored_end()
+        if await self.witness.has_lost(known, end):
+            _log.error("the audit log is shorter than it was: python3 run.py verify-audit")
+            return head, known
+        return head, end
+
+    async def _stored_end(self) -> tuple[Row | None, Link]:
         head, last = await AuditMark.find_mark(HEAD), await AuditRecord.find_last()
         if head is None and last is None:
             await AuditMark.begin(HEAD, self._chain.mark(HEAD, Link(), self._clock.now()))
             head = await AuditMark.find_mark(HEAD)
         if head is not None and self._chain.is_mark(HEAD, head):
-            return head, await self._end_behind(Link(head["seq"], head["hash"]))
+            return head, await self._end_behind(place_of(head))
         return head, Link() if last is None else Link(int(last["_id"]), str(last.get("hash")))
 
     async def _end_behind(self, end: Link) -> Link:
@@ -122,6 +133,7 @@ class Audit:
                 _log.error("the head of the audit log is not what was written: python3 run.py verify-audit")
                 return True
             if head["seq"] >= place.seq or await AuditMark.move(HEAD, head, self._mark(place)):
+                self.witness.see(place)
                 return True
             head = await AuditMark.find_mark(HEAD)
             return None

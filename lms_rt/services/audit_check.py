@@ -1,7 +1,8 @@
 """Whether the audit log still is what was written: followed from its old end to its head, by night or when somebody asks.
 
 It also takes the oldest records away when their time is over, with a signed mark where it cut: what is gone without one
-was taken by somebody else.
+was taken by somebody else. What the log is compared with: the head, the mark up to which it was found whole, what this
+process remembers (`audit_witness.py`), and what somebody noted elsewhere.
 """
 
 from __future__ import annotations
@@ -10,21 +11,27 @@ import asyncio
 import itertools
 import logging
 import math
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from documents.audit_beside import CHECKED, CUT, HEAD, VERDICT, AuditMark
+from pydantic import ValidationError
+
+from documents.audit_beside import ANEW, CHECKED, CUT, HEAD, VERDICT, AuditMark
 from documents.audit_record import AuditRecord
 from documents.base import Row
 from lms_rt.clock import Clock
 from lms_rt.contracts.audit import AuditState, AuditVerdict, Finding
-from lms_rt.security.audit_chain import AuditChain, Link, Walk
+from lms_rt.security.audit_chain import AuditChain, Link, Walk, place_of
 from lms_rt.services import figures
+from lms_rt.services.audit_reasons import Reasons
+from lms_rt.services.audit_witness import Witness
 
 PAGE = 500
 GLANCE = 200
 """So many of the newest records are followed whenever the log is looked at."""
 _TRIES = 3
+KEPT = timedelta(days=730)
 
 _log = logging.getLogger(__name__)
 
@@ -32,27 +39,43 @@ _log = logging.getLogger(__name__)
 class AuditCheck:
     """Checks and cuts the audit log."""
 
-    def __init__(self, *, clock: Clock, chain: AuditChain) -> None:
+    def __init__(
+        self, *, clock: Clock, chain: AuditChain, witness: Witness | None = None, kept: timedelta = KEPT
+    ) -> None:
         self._clock, self._chain = clock, chain
+        self.witness = witness or Witness(clock=clock, chain=chain)
+        self.reasons = Reasons(clock=clock, chain=chain, kept=kept)
+        self._turn, self._begun = asyncio.Lock(), 0
+        self._last: tuple[int, AuditVerdict] | None = None
 
     async def check(self, noted: Link | None = None) -> AuditVerdict:
-        """Follow all of it, and keep what it came to. `noted` is a place whose hash somebody wrote down elsewhere."""
+        """Follow all of it, and keep what it came to. `noted` is a place whose hash somebody wrote down elsewhere.
+
+        One at a time: whoever asks while it is followed is told what the next time came to, and so are all who ask then.
+        """
+        begun_before = self._begun
+        async with self._turn:
+            if noted is None and self._last is not None and self._last[0] > begun_before:
+                return self._last[1]
+            self._begun += 1
+            verdict = await self._check(noted)
+            self._last = None if noted is not None else (self._begun, verdict)
+            return verdict
+
+    async def _check(self, noted: Link | None) -> AuditVerdict:
         for _ in range(_TRIES):
-            head, cut = await AuditMark.find_mark(HEAD), await AuditMark.find_mark(CUT)
-            watched = {link.seq for link in (None if head is None else _link(head), noted) if link is not None}
-            walk = Walk(self._chain, _link(cut), frozenset(watched), await self._known_until(head))
+            marks = await self._marks(noted)
+            walk = Walk(self._chain, place_of(marks.cut), marks.watched, marks.known_until)
             first_seq = await self._follow(walk)
-            if await AuditMark.find_mark(CUT) == cut:  # else the old end was moved on the way
+            if await AuditMark.find_mark(CUT) == marks.cut:  # else the old end was moved on the way
                 break
-        self._try_marks(walk, head, cut)
-        if noted is not None and noted.seq > _link(cut).seq:
-            _try_place(walk, noted)
+        await self._try_marks(walk, marks)
         verdict = AuditVerdict(
             checked_at=self._clock.now(),
             first_seq=first_seq,
             last_seq=walk.place.seq,
             last_hash=walk.place.hash,
-            cut_seq=_link(cut).seq,
+            cut_seq=place_of(marks.cut).seq,
             findings=walk.findings,
         )
         if verdict.is_whole:
@@ -63,17 +86,13 @@ class AuditCheck:
 
     async def glance(self) -> AuditState:
         """What the last check found, and whether the newest records and the head hold now."""
-        kept, head = await AuditMark.find_mark(VERDICT), await AuditMark.find_mark(HEAD)
+        kept, marks = await AuditMark.find_mark(VERDICT), await self._marks(None)
         rows = (await AuditRecord.find_newest({}, before=None, limit=GLANCE))[::-1]
-        begin = Link(int(rows[0]["_id"]) - 1, str(rows[0].get("previous_hash"))) if rows else Link()
-        watched = frozenset() if head is None else frozenset({head["seq"]})
-        walk = Walk(self._chain, begin, watched, await self._known_until(head))
-        walk.follow(rows)
-        cut = await AuditMark.find_mark(CUT)
-        if not rows:
-            walk.place = _link(cut)
-        self._try_marks(walk, head, cut)
-        whole = None if kept is None else AuditVerdict.model_validate(kept["verdict"])
+        begin = Link(int(rows[0]["_id"]) - 1, str(rows[0].get("previous_hash"))) if rows else place_of(marks.cut)
+        walk = Walk(self._chain, begin, marks.watched, marks.known_until)
+        await self._follow_some(walk, rows)
+        await self._try_marks(walk, marks)
+        whole = _verdict_of(kept)
         older = [] if whole is None else [one for one in whole.findings if one not in walk.findings]
         return AuditState(whole=whole, last_seq=walk.place.seq, findings=[*older, *walk.findings])
 
@@ -94,33 +113,42 @@ class AuditCheck:
         """Let the head say what stands there now, by the key of today: after a key was lost, or damage was looked into."""
         last, now = await AuditRecord.find_last(), self._clock.now()
         place = Link() if last is None else Link(last["_id"], last["hash"])
-        await AuditMark.put(HEAD, self._chain.mark(HEAD, place, now))
-        await AuditMark.put(CHECKED, self._chain.mark(CHECKED, place, now))
+        for name in (HEAD, CHECKED, ANEW):
+            await AuditMark.put(name, self._chain.mark(name, place, now))
         if (cut := await AuditMark.find_mark(CUT)) is not None:
-            await AuditMark.put(CUT, self._chain.mark(CUT, _link(cut), now))
+            await AuditMark.put(CUT, self._chain.mark(CUT, place_of(cut), now))
+        self.witness.forget()
 
     async def renew_marks(self) -> None:
         """Sign marks by the key of today that a former one has signed, before that one is forgotten."""
-        for name in (HEAD, CUT, CHECKED):
+        for name in (HEAD, CUT, CHECKED, ANEW):
             mark = await AuditMark.find_mark(name)
-            if mark is not None and mark["key_id"] != self._chain.key_id and self._chain.is_mark(name, mark):
-                await AuditMark.move(name, mark, self._chain.mark(name, _link(mark), self._clock.now()))
+            if mark is not None and self._chain.is_mark(name, mark) and mark["key_id"] != self._chain.key_id:
+                await AuditMark.move(name, mark, self._chain.mark(name, place_of(mark), mark["at"]))
 
     # --- how ---
 
-    async def _known_until(self, head: Row | None) -> int:
-        """Up to where records were found to be ours by keys that may be forgotten since: no further than the head goes."""
-        checked = await AuditMark.find_mark(CHECKED)
-        if checked is None or not self._chain.is_mark(CHECKED, checked):
-            return 0
-        return int(checked["seq"] if head is None else min(checked["seq"], head["seq"]))
+    async def _marks(self, noted: Link | None) -> _Marks:
+        """What the log is compared with, read before the log itself."""
+        known = self.witness.place
+        head, cut, checked = [await AuditMark.find_mark(name) for name in (HEAD, CUT, CHECKED)]
+        is_tried = checked is not None and self._chain.is_mark(CHECKED, checked)
+        # Up to there records were found to be ours by keys that may be forgotten since: no further than the head goes.
+        known_until = min(place_of(checked).seq, place_of(head).seq if head else 2**53) if is_tried else 0
+        places = {"noted": noted, "checked": place_of(checked) if is_tried else None, "known": known}
+        if head is not None and self._chain.is_mark(HEAD, head):
+            places["head"] = place_of(head)
+        told = {name: place for name, place in places.items() if place is not None and place.seq}
+        return _Marks(head, cut, known_until, told)
 
     async def _note_checked(self, place: Link) -> None:
         """All is whole up to there. Whoever has been further meanwhile, is."""
         checked, fields = await AuditMark.find_mark(CHECKED), self._chain.mark(CHECKED, place, self._clock.now())
         if checked is None:
             await AuditMark.begin(CHECKED, fields)
-        elif checked["seq"] < place.seq or not self._chain.is_mark(CHECKED, checked):
+        elif not self._chain.is_mark(CHECKED, checked):
+            await AuditMark.put(CHECKED, fields)
+        elif checked["seq"] < place.seq:
             await AuditMark.move(CHECKED, checked, fields)
 
     async def _follow(self, walk: Walk) -> int:
@@ -128,24 +156,33 @@ class AuditCheck:
         first_seq = 0
         while rows := await AuditRecord.find_stretch(after=walk.place.seq, limit=PAGE):
             first_seq = first_seq or int(rows[0]["_id"])
-            await asyncio.to_thread(walk.follow, rows)
+            await self._follow_some(walk, rows)
             if walk.place.seq < rows[-1]["_id"]:  # which is between two places, and was found
                 walk.place = Link(math.ceil(rows[-1]["_id"]), walk.place.hash)
         if await AuditRecord.has_others():
             walk.find("forged", 0)
         return first_seq
 
-    def _try_marks(self, walk: Walk, head: Row | None, cut: Row | None) -> None:
-        """Do the head and the mark of the cut say what is there?"""
-        if cut is not None and not self._chain.is_mark(CUT, cut):
-            walk.find("cut_forged", cut["seq"])
-        if head is None:
-            if walk.seen or cut is not None:
+    async def _follow_some(self, walk: Walk, rows: Sequence[Row]) -> None:
+        """The next records, and whether the reasons beside them are what was given."""
+        await asyncio.to_thread(walk.follow, rows)
+        for kind, seq in (await self.reasons.of(rows)).findings:
+            walk.find(kind, seq)
+
+    async def _try_marks(self, walk: Walk, marks: _Marks) -> None:
+        """Do the head, the mark of the cut, and all that remembers a place say what is there?"""
+        if marks.cut is not None and not self._chain.is_mark(CUT, marks.cut):
+            walk.find("cut_forged", place_of(marks.cut).seq)
+        if marks.head is None:
+            if walk.seen or marks.cut is not None:
                 walk.find("head_missing", walk.place.seq)
-        elif not self._chain.is_mark(HEAD, head):
-            walk.find("head_forged", head["seq"])
-        else:
-            _try_place(walk, _link(head))
+        elif not self._chain.is_mark(HEAD, marks.head):
+            walk.find("head_forged", place_of(marks.head).seq)
+        places = dict(marks.places)
+        known = places.get("known", walk.place)
+        if known.seq > walk.place.seq and not await self.witness.has_lost(known, walk.place):
+            del places["known"]  # the log was signed anew since
+        _try_places(walk, [place for place in places.values() if place.seq > place_of(marks.cut).seq])
 
     async def _really_old(self, gone: Sequence[Row]) -> Row | None:
         """The last of these that is what we wrote: what stands before a record is older than it, whatever it says itself."""
@@ -162,7 +199,7 @@ class AuditCheck:
         """Of a record whose key is forgotten: does the chain lead from it to one that a known key has signed?"""
         walk = Walk(self._chain, _link_to(row), known_until=row["_id"])
         cut = await AuditMark.find_mark(CUT)
-        if cut is not None and _link(cut) == walk.place:
+        if cut is not None and place_of(cut) == walk.place:
             return True  # it went there before, and _mark_cut tries the mark
         while rows := await AuditRecord.find_stretch(after=walk.place.seq, limit=PAGE):
             for one in rows:
@@ -171,7 +208,7 @@ class AuditCheck:
                 if walk.findings or self._chain.is_record(one):
                     return not walk.findings
         head = await AuditMark.find_mark(HEAD)
-        return head is not None and self._chain.is_mark(HEAD, head) and _link(head) == walk.place
+        return head is not None and self._chain.is_mark(HEAD, head) and place_of(head) == walk.place
 
     async def _mark_cut(self, place: Link) -> bool:
         """Move the mark of the cut there; False when it is not ours to move."""
@@ -183,22 +220,44 @@ class AuditCheck:
             return False
         return cut["seq"] >= place.seq or await AuditMark.move(CUT, cut, fields)
 
-    @staticmethod
-    def _say(verdict: AuditVerdict) -> None:
-        """The log line is a copy of the head that whoever can write to the database cannot take back."""
+    def _say(self, verdict: AuditVerdict) -> None:
         figures.AUDIT_FINDINGS.set(len(verdict.findings))
         if verdict.is_whole:
-            _log.info("the audit log is whole up to %s:%s", verdict.last_seq, verdict.last_hash)
+            self.witness.tell(Link(verdict.last_seq, verdict.last_hash))
         else:
             _log.error("the audit log is not whole: %s", ", ".join(map(_words, verdict.findings)))
 
 
-def _try_place(walk: Walk, place: Link) -> None:
-    """Is this place still there, with this hash?"""
-    if place.seq > walk.place.seq:
-        walk.find("tail_missing", walk.place.seq + 1, place.seq)
-    elif walk.hashes.get(place.seq, place.hash) != place.hash:
-        walk.find("tail_differs", place.seq)
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """Places that something else than the records remembers; head and cut as they are stored, whoever wrote them."""
+
+    head: Row | None
+    cut: Row | None
+    known_until: int
+    places: Mapping[str, Link]
+
+    @property
+    def watched(self) -> frozenset[int]:
+        """The places whose hashes are wanted."""
+        return frozenset(place.seq for place in self.places.values())
+
+
+def _try_places(walk: Walk, places: Iterable[Link]) -> None:
+    """Are these places still there, with these hashes?"""
+    known = sorted(set(places), key=lambda place: (place.seq, place.hash))
+    for seq in sorted({one.seq for one in known if walk.hashes.get(one.seq, one.hash) != one.hash}):
+        walk.find("tail_differs", seq)
+    if known and known[-1].seq > walk.place.seq:
+        walk.find("tail_missing", walk.place.seq + 1, known[-1].seq)
+
+
+def _verdict_of(kept: Row | None) -> AuditVerdict | None:
+    """What the last check found. Whoever wrote something else there has nothing checked."""
+    try:
+        return None if kept is None else AuditVerdict.model_validate(kept["verdict"])
+    except (KeyError, ValidationError):
+        return None
 
 
 def _is_before(record: Row, moment: datetime) -> bool:
@@ -208,10 +267,6 @@ def _is_before(record: Row, moment: datetime) -> bool:
 
 def _link_to(record: Row) -> Link:
     return Link(record["_id"], str(record.get("hash")))
-
-
-def _link(mark: Row | None) -> Link:
-    return Link() if mark is None else Link(mark["seq"], mark["hash"])
 
 
 def _words(finding: Finding) -> str:

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 from pydantic import ValidationError
 
-from documents.audit_beside import AuditReason
-from documents.audit_record import AuditRecord
+from documents.audit_record import FILTERS, AuditRecord
 from documents.base import Row
 from documents.names import names_of
 from lms_rt.contracts.actor import Actor
@@ -15,8 +14,6 @@ from lms_rt.contracts.audit import AuditPage, AuditQuery, AuditState, AuditVerdi
 from lms_rt.errors import invalid
 from lms_rt.security.access.operating import require_auditor
 from lms_rt.services.audit_check import AuditCheck
-
-_EQUAL = ("actor_id", "impersonator_id", "action", "kind", "target_id", "request_id")
 
 
 class AuditLog:
@@ -28,12 +25,12 @@ class AuditLog:
     async def list(self, actor: Actor, query: AuditQuery) -> AuditPage:
         """A stretch of the records that fit, newest first; the cursor is a place of the log."""
         require_auditor(actor)
-        equal = {name: value for name in _EQUAL if (value := getattr(query, name)) is not None}
+        equal = {name: value for name in FILTERS if (value := getattr(query, name)) is not None}
         which = AuditRecord.asked_for(equal, since=query.since, until=query.until)
         rows = await AuditRecord.find_newest(which, before=_place(query.after), limit=query.limit + 1)
         shown = [row for row in rows[: query.limit] if _is_record(row)]  # the check says what else there is
-        reasons = await AuditReason.texts_of([row["event_id"] for row in shown if row["reason_hash"]])
-        items = [_view(row, reasons.get(row["event_id"])) for row in shown]
+        reasons = await self._check.reasons.of(shown)
+        items = [_view(row, reasons.texts.get(row["event_id"])) for row in shown]
         next_ = str(rows[query.limit - 1]["_id"]) if len(rows) > query.limit else None
         return AuditPage(items=items, next=next_, limit=query.limit)
 

@@ -191,6 +191,13 @@ class TestSettings:
         await admin.refused(422, "PATCH", "/admin/settings", json=body)
         assert (await admin.ok("GET", "/admin/settings"))["version"] == before
 
+    @pytest.mark.parametrize("name", ["EVENTS", "WEBHOOK_DELIVERIES", "DEAD_LETTERS", "ENDED_SESSIONS"], ids=str.lower)
+    async def test_what_tells_who_did_what_stays_a_week_whoever_administers(self, admin: Visitor, name: str) -> None:
+        await admin.refused(422, "PATCH", "/admin/settings", json={f"RETENTION_{name}_DAYS": 6})
+        await admin.refused(422, "PATCH", "/admin/settings", json={f"RETENTION_{name}_DAYS": 36_501})
+        await admin.ok("PATCH", "/admin/settings", json={f"RETENTION_{name}_DAYS": 7})
+        await admin.ok("PATCH", "/admin/settings", json={f"RETENTION_{name}_DAYS": None})
+
     async def test_the_level_of_the_log_moves(self, admin: Visitor) -> None:
         level = logging.getLogger().level
         try:

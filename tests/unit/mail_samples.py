@@ -77,5 +77,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "new_device": {"device": "Firefox on Linux", "ip_address": "203.0.113.7", "at": AT},
     "export_ready": {"link": "/exports/exp_1", "expires_at": AT},
     "erasure_scheduled": {"erase_at": AT, "link": "/account"},
+    "audit_checked": {"findings": 0, "place": f"12:{'0' * 64}", "at": AT, "link": "/admin/audit"},
+    "audit_damaged": {"findings": 3, "place": f"12:{'0' * 64}", "at": AT, "link": "/admin/audit"},
     "webhook_disabled": {"url": "https://hooks.example/in", "reason": "503", "since": AT, "link": "/admin/webhooks"},
 }

@@ -7,6 +7,6 @@ from lms_rt.services.jobs import Taken
 
 
 async def check(services: Services, taken: Taken) -> None:  # noqa: ARG001 - as every task is called
-    """Follow it from end to end; what was found is logged, and on /admin/audit."""
+    """Follow it from end to end; what was found is logged, on /admin/audit, and told by mail."""
     await services.audit_check.renew_marks()
-    await services.audit_check.check()
+    await services.audit_telling.tell(await services.audit_check.check())
