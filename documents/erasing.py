@@ -15,6 +15,7 @@ from beanie import Document
 from documents.attempt import OPEN, Attempt
 from documents.base import Aggregate, Record, Row, by_ids, with_intents
 from documents.enums import JobState
+from documents.job import Job
 from documents.user import User
 
 PAGE = 200
@@ -136,14 +137,32 @@ async def bury_account(
     return bool((await User.rows().update_one(which, with_intents(update, intents, at))).matched_count)
 
 
+async def forget_name(user_id: str) -> None:
+    """Nothing is looked for by it any more."""
+    await User.rows().update_one({"_id": user_id}, {"$unset": {"leaving": ""}})
+
+
+def due_before(moment: datetime) -> Row:
+    """The filter for accounts that should have been erased by then."""
+    return {"is_active": False, "erase_at": {"$lte": moment}, "erased_at": {"$exists": False}}
+
+
+async def has_job(queue: str, task: str, user_id: str) -> bool:
+    """Does a job of this task for this account wait, or run?"""
+    states = [JobState.WAITING.value, JobState.RUNNING.value]
+    wanted = {"queue": queue, "state": {"$in": states}, "task": task, "args.user_id": user_id}
+    return await Job.rows().find_one(wanted, {"_id": 1}) is not None
+
+
 async def note_erased(user_id: str, at: datetime) -> None:
     """All is gone."""
     await User.rows().update_one({"_id": user_id}, {"$max": {"erased_at": at}})
 
 
 async def count_admins(*, except_id: str) -> int:
-    """How many administrators in use there are besides."""
-    return await User.rows().count_documents({"role": "admin", "is_active": True, "_id": {"$ne": except_id}})
+    """How many administrators there are besides who can sign in: who was invited and has no password yet cannot."""
+    which = {"role": "admin", "is_active": True, "password_hash": {"$ne": ""}, "_id": {"$ne": except_id}}
+    return await User.rows().count_documents(which)
 
 
 def begins_with(text: str) -> Row:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
+from pydantic import Field
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
@@ -19,11 +20,13 @@ class Export(Aggregate):
     """One export. `open_key` is there while it is being made, so that a person has one at a time.
 
     `tries` is counted before a byte is written: what any of them may have left is named by it. `file_id` is what came of one.
+    `asked_lately` are the times of a day's requests, this one the last: older exports are gone when a newer one is made.
     """
 
     user_id: str
     status: str
     open_key: str | None = None
+    asked_lately: list[datetime] = Field(default_factory=list)
     tries: int = 0
     file_id: str | None = None
     size_bytes: int | None = None

@@ -67,6 +67,12 @@ class IdempotencyRecord(Record):
         return bool(result.matched_count)
 
     @classmethod
+    async def replace_answer(cls, seen: Row, *, head: dict[str, str], content: bytes) -> None:
+        """Let a kept answer be this one; a row that has moved since it was seen has another one."""
+        still = {name: seen[name] for name in ("_id", "state", "started_ms", "content")}
+        await cls.rows().update_one(still, {"$set": {"head": head, "content": content}})
+
+    @classmethod
     async def end_lease(cls, key_id: str, *, lease_until_ms: int) -> None:
         """Let the next request with this key go on at once."""
         await cls.rows().update_one(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from documents.base import Row
+from documents.base import Row, by_ids
 from documents.enums import Role
 from documents.user import User
 
@@ -22,6 +22,33 @@ async def page_of_people(filter_: Row, sorting: Sorting, *, skip: int, limit: in
     return await found.to_list(length=limit), total
 
 
+async def page_among(
+    ids: AsyncIterator[list[str]], filter_: Row, sorting: Sorting, *, skip: int, limit: int
+) -> tuple[list[Row], int]:
+    """The same of these people alone, who come some at a time: no more of them are held than come before the page's end."""
+    order, total, first = [*sorting, ("_id", sorting[0][1])], 0, list[Row]()
+    fields = dict.fromkeys((name for name, _ in order), 1)
+    async for some in ids:
+        which = {"$and": [filter_, by_ids(some)]}
+        total += await User.rows().count_documents(which)
+        found = User.rows().find(which, fields).sort(order).limit(skip + limit)
+        first = _sorted([*first, *await found.to_list(length=skip + limit)], order)[: skip + limit]
+    wanted = [row["_id"] for row in first[skip:]]
+    rows = {row["_id"]: row async for row in User.rows().find(by_ids(wanted), dict(_UNLISTED))} if wanted else {}
+    return [rows[one] for one in wanted if one in rows], total
+
+
+def _sorted(rows: list[Row], order: Sorting) -> list[Row]:
+    """As the database sorts: what is not there comes first."""
+    for name, direction in reversed(order):
+        rows.sort(key=lambda row: _place(row.get(name)), reverse=direction < 0)
+    return rows
+
+
+def _place(value: Any) -> tuple[bool, Any]:
+    return (False, 0) if value is None else (True, value)
+
+
 async def people_after(filter_: Row, after: str, *, limit: int) -> list[Row]:
     """The next of these accounts, by id."""
     which = {"$and": [filter_, {"_id": {"$gt": after}}]}
@@ -34,8 +61,9 @@ async def count_people(filter_: Row) -> int:
 
 
 async def is_an_admin_left() -> bool:
-    """Is there an administrator who may sign in?"""
-    return await User.rows().find_one({"role": Role.ADMIN.value, "is_active": True}, {"_id": 1}) is not None
+    """Is there an administrator who may sign in? Who was invited and has no password yet cannot."""
+    which = {"role": Role.ADMIN.value, "is_active": True, "password_hash": {"$ne": ""}}
+    return await User.rows().find_one(which, {"_id": 1}) is not None
 
 
 async def unfound_people(*, limit: int) -> list[Row]:

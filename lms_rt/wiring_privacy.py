@@ -11,6 +11,7 @@ from lms_rt.clock import Clock
 from lms_rt.services.attempt_clock import AttemptClock
 from lms_rt.services.enrollments import Enrollments
 from lms_rt.services.erasure import Erasure, Means
+from lms_rt.services.erasure_sweep import ErasureSweep
 from lms_rt.services.export_parts import Sources
 from lms_rt.services.exports import Exports
 from lms_rt.services.results import Results
@@ -30,6 +31,7 @@ class PrivacyServices:
     files: FileStore
     exports: Exports
     erasure: Erasure
+    erasure_sweep: ErasureSweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ def wired_privacy(settings: Settings, clock: Clock, around: Around) -> PrivacySe
         traces=Traces(bus=around.bus, database=around.database),
     )
     erasure = Erasure(settings=settings, clock=clock, relay=relay, means=means)
-    return PrivacyServices(files=files, exports=exports, erasure=erasure)
+    sweep = ErasureSweep(clock=clock, jobs=around.after.jobs)
+    return PrivacyServices(files=files, exports=exports, erasure=erasure, erasure_sweep=sweep)
 
 
 def files_of(settings: Settings, clock: Clock, database: OpenDatabase) -> FileStore:

@@ -14,6 +14,7 @@ SCHEDULES: tuple[Schedule, ...] = (
     Schedule("daily-course-reminders", "reminders.daily", reminders.DUE, is_local=True),
     Schedule("audit-check", "audit.check", time(2, 55)),  # before the clean-ups, which take its oldest records away
     Schedule("clean-ups", "retention.clean_up", time(3, 10)),
+    Schedule("erasure-sweep", "erasure.sweep", time(3, 25)),
     Schedule("counters-reconcile", "counters.reconcile", time(3, 40)),
 )
 """Every schedule. What has to be looked at each second (outboxes, deadlines, due jobs) is looked at where it is done."""

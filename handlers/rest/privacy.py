@@ -60,7 +60,7 @@ ROUTES: tuple[Operation, ...] = (
         is_for_leaving=True,
         summary="Ask for a copy of my data",
         description="A ZIP of everything held about the caller, made in the background; `export_ready` and a mail tell of "
-        "it. While one is being made, asking again gives that one.",
+        "it. While one is being made, asking again gives that one. So many a day, then 429 with Retry-After.",
     ),
     Operation(
         "GET",

@@ -41,7 +41,7 @@ async def remove_user(call: Call) -> Reply:
     users, user_id = call.services.admin_users, call.path["user_id"]
     if call.query.erase:
         await users.let_erase(call.actor, user_id, expected_version=call.expected_version)
-        await call.services.erasure.erase(call.actor, user_id)
+        await call.services.erasure.erase(call.actor, user_id, expected_version=call.expected_version)
     else:
         await users.close(call.actor, user_id, expected_version=call.expected_version)
     return Reply(None)

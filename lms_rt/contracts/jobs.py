@@ -151,6 +151,7 @@ TASK_KINDS: tuple[TaskKind, ...] = (
     TaskKind("retention.clean_up", "progress", NoArgs, time_limit_seconds=900),
     TaskKind("exports.build", "progress", ExportArgs, time_limit_seconds=900),
     TaskKind("erasure.run", "progress", ErasureArgs, time_limit_seconds=900, retries=OVER_DAYS),
+    TaskKind("erasure.sweep", "progress", NoArgs, time_limit_seconds=900),
     TaskKind("webhooks.deliver", "webhooks", DeliveryArgs, time_limit_seconds=30, retries=OVER_DAYS),
 )
 """Every task that can be asked for."""

@@ -31,10 +31,12 @@ from lms_rt.contracts.outbox import Deed, Intent, Write, effect, event, job
 from lms_rt.contracts.privacy import LeaveDraft, LeavingView
 from lms_rt.errors import Code, Refused
 from lms_rt.ids import derived_id
+from lms_rt.security.access.users import require_governed
 from lms_rt.security.sessions import UNKNOWN_DEVICE, Device
 from lms_rt.services.admin_users import CLOSED
 from lms_rt.services.attempt_grading import AttemptGrading
 from lms_rt.services.contended import until_written
+from lms_rt.services.course_edits import refuse_other_version
 from lms_rt.services.enrollments import Enrollments
 from lms_rt.services.erasure_map import steps_of
 from lms_rt.services.erasure_steps import Ground
@@ -53,6 +55,8 @@ AGAIN = timedelta(seconds=5)
 DRAININGS = 3
 """What follows from a write may write itself."""
 KEEP_PAGE = "/me/keep"
+_KNOWN_BY = ("full_name", "email", "email_key")
+"""What somebody is looked for by, beside their id. It stays with the account until they are found nowhere."""
 
 _log = logging.getLogger(__name__)
 
@@ -120,16 +124,19 @@ class Erasure:
         user = await User.find_by_id(actor.user_id)
         return LeavingView(erase_at=user.erase_at) if user is not None and user.is_leaving and user.erase_at else None
 
-    async def erase(self, actor: Actor, user_id: str) -> None:
+    async def erase(self, actor: Actor, user_id: str, *, expected_version: int | None = None) -> None:
         """Close another's account and erase it at once. Who is erased already is."""
         await _refuse_needed(await _require(user_id))
-        await self._close(actor, user_id, SETTLE, is_told=False)
+        await self._close(actor, user_id, SETTLE, is_told=False, expected_version=expected_version)
 
-    async def _close(self, actor: Actor, user_id: str, after: timedelta, *, is_told: bool) -> Any:
+    async def _close(
+        self, actor: Actor, user_id: str, after: timedelta, *, is_told: bool, expected_version: int | None = None
+    ) -> Any:
         is_own = actor.user_id == user_id
 
         async def step() -> tuple[Role, Any] | None:
-            user, at = await _require(user_id), self._clock.now()
+            user, at = await _require(user_id) if is_own else await require_governed(actor, user_id), self._clock.now()
+            refuse_other_version(user.version, expected_version)
             if is_own and not user.is_active:  # closed while the password was looked at
                 if not user.is_leaving:
                     raise Refused(Code.CONFLICT, "This account is closed.")
@@ -170,10 +177,10 @@ class Erasure:
         channels = await self._traces.channels_of(ground.leaving)
         await self._go_through(ground)
         await self._bury(user_id)
-        await self._drain(user_id)
-        await self._go_through(ground)  # once more: for who was let in before the account was closed, and wrote late
+        await self._go_through_again(ground)
         await self._traces.forget(channels)
         await self._sessions.forget(user_id)
+        await erasing.forget_name(user_id)
         await self._traces.settle()
         await erasing.note_erased(user_id, self._clock.now())
         _log.info("%s is erased", user_id)
@@ -203,13 +210,24 @@ class Erasure:
         own_ids: set[str] = set()
         async for page in erasing.walk(Announcement, {"author_id": row["_id"]}, ("_id",)):
             own_ids.update(found["_id"] for found in page)
-        leaving = Leaving(row["_id"], row["full_name"], row["email"], row["email_key"], frozenset(own_ids))
+        known = row.get("leaving", row)  # who was buried by one before us is looked for as they were
+        leaving = Leaving(row["_id"], known["full_name"], known["email"], known["email_key"], frozenset(own_ids))
         return Ground(self._files, self._clock, leaving, job_id, heir_id=row.get("erase_by", ""))
 
     @staticmethod
     async def _go_through(ground: Ground) -> None:
         for step in steps_of():
             await step(ground)
+
+    async def _go_through_again(self, ground: Ground) -> None:
+        """For who was let in before the account was closed, and wrote late. What has something to tell is not removed."""
+        user_id = ground.leaving.user_id
+        for _ in range(DRAININGS):
+            await self._drain(user_id)
+            await self._go_through(ground)
+            if not await erasing.has_pending(user_id, _own(user_id)):
+                return
+        raise NotYet(self._clock.now() + AGAIN, "for what was written late")
 
     async def _bury(self, user_id: str) -> None:
         """Leave of the account what others' ids lead to."""
@@ -226,6 +244,7 @@ class Erasure:
                 "email_key": address,
                 "password_hash": "",
                 "sessions_valid_after_ms": self._clock.now_ms(),
+                "leaving": {name: row[name] for name in _KNOWN_BY},
             }
             write = Write(row["version"] + 1, at)
             told = {"user_id": user_id, "reason": "erased"}

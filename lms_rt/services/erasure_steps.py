@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from documents import erasing
 from documents.announcement import Announcement
 from documents.attempt import Attempt
@@ -24,6 +26,7 @@ from documents.ticket import SpareTicket
 from documents.webhook import Webhook
 from documents.webhook_delivery import WebhookDelivery
 from lms_rt.clock import Clock
+from lms_rt.contracts.base import encode
 from lms_rt.services.contended import until_written
 from lms_rt.services.withholding import WITHHELD, Leaving, withheld
 from lms_rt.storage.files.base import FileStore
@@ -140,14 +143,28 @@ async def webhooks(ground: Ground) -> None:
 
 
 async def idempotency(ground: Ground) -> None:
-    """One's own keys, and replies to others that tell of one."""
+    """One's own keys go. Others' stay: who tries again is answered as before, without the person, and does nothing twice."""
     leaving = ground.leaving
     await erasing.remove_all(IdempotencyRecord, {"_id": erasing.begins_with(f"{leaving.user_id}:")})
-    words = [leaving.user_id.encode(), *(address.encode() for address in leaving.addresses)]
-    async for page in erasing.walk(IdempotencyRecord, {"content": {"$exists": True}}, ("content",)):
-        told = [row["_id"] for row in page if any(word in bytes(row["content"] or b"") for word in words)]
-        if told:
-            await erasing.remove_all(IdempotencyRecord, erasing.of_ids(told))
+    async for page in erasing.walk(IdempotencyRecord, {"content": {"$exists": True}}):
+        for row in page:
+            await _withhold_answer(row, leaving)
+
+
+async def _withhold_answer(row: dict[str, Any], leaving: Leaving) -> None:
+    """Take the person out of a kept answer; one that nobody can read, and that names them, goes."""
+    content, head = bytes(row["content"] or b""), row.get("head") or {}
+    without, head_without = content, {name: leaving.without_words(one) for name, one in head.items()}
+    try:
+        told = orjson.loads(content)
+        if (changed := withheld(told, leaving)) != told:
+            without = encode(changed)
+    except orjson.JSONDecodeError:
+        if leaving.is_named_in(content.decode("utf-8", "replace")):
+            await erasing.remove_all(IdempotencyRecord, erasing.of_ids([row["_id"]]))
+            return
+    if without != content or head_without != head:
+        await IdempotencyRecord.replace_answer(row, head=head_without, content=without)
 
 
 async def sent_mails(ground: Ground) -> None:

@@ -6,6 +6,7 @@ One at a time: whoever asks while one is being made is given that one. What is i
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from datetime import datetime, timedelta
 
@@ -28,6 +29,8 @@ from lms_rt.services.relay import Relay
 from lms_rt.storage.files.base import FileMissing, FileStore
 
 TASK = "exports.build"
+MAX_A_DAY = 5
+DAY = timedelta(days=1)
 STALE = timedelta(days=1)
 """Nobody is at work on it any more: the next request begins another."""
 PREFIX = "exp"
@@ -45,7 +48,7 @@ class Exports:
     # --- for the person ---
 
     async def ask(self, actor: Actor) -> ExportView:
-        """A new export, or the one that is being made."""
+        """A new export, or the one that is being made. So many a day, and no more: each is work, a file and a mail."""
 
         async def step() -> Row | None:
             row = await Export.find_newest(actor.user_id)
@@ -53,7 +56,7 @@ class Exports:
                 if row["created_at"] > self._clock.now() - STALE:
                     return row
                 await Export.end(row["_id"], {"status": "failed"}, at=self._clock.now())
-            return await self._begin(actor.user_id)
+            return await self._begin(actor.user_id, row)
 
         row = await until_written(step)
         await self._relay.hand_over(Export, row["_id"])
@@ -79,12 +82,17 @@ class Exports:
             raise Refused(Code.NOT_FOUND) from None
         return view, _joined(first, chunks)
 
-    async def _begin(self, user_id: str) -> Row | None:
+    async def _begin(self, user_id: str, former: Row | None) -> Row | None:
         at, export_id = self._clock.now(), new_id(PREFIX)
+        lately = [one for one in _asked_for(former) if one > at - DAY]
+        if len(lately) >= MAX_A_DAY:
+            wait = lately[-MAX_A_DAY] + DAY - at
+            raise Refused(Code.RATE_LIMITED, retry_after_seconds=math.ceil(wait.total_seconds()))
         fields: Row = {
             "user_id": user_id,
             "status": "waiting",
             "open_key": user_id,
+            "asked_lately": [*lately, at],
             "version": 1,
             "created_at": at,
             "updated_at": at,
@@ -176,6 +184,11 @@ class Exports:
         unnamed = [file_id for file_id in left if file_id.startswith(f"{PREFIX}_") and file_id not in named]
         await self._remove_files(unnamed)
         return len(unnamed)
+
+
+def _asked_for(row: Row | None) -> list[datetime]:
+    """When the person has asked lately, this one included: the row of an older one is gone by then."""
+    return [] if row is None else row.get("asked_lately") or [row["created_at"]]
 
 
 def _told(export_id: str, user_id: str, at: datetime, expires_at: datetime) -> list[Row]:

@@ -15,6 +15,7 @@ ATTEMPTS_STARTED = Counter("attempts_started_total", "Attempts begun, previews l
 ATTEMPTS_FINISHED = Counter("attempts_finished_total", "Attempts closed and graded, previews left out.", ("by",))
 ANSWERS_SAVED = Counter("answers_saved_total", "Operations on answers that were stored.")
 AUDIT_FINDINGS = Gauge("audit_findings", "Places of the audit log that did not hold when it was last followed.")
+ERASURES_OVERDUE = Gauge("erasures_overdue", "Accounts that should have been erased when that was last looked at.")
 OUTBOX_PENDING = Gauge("outbox_pending", "Aggregates that had waited for the relay when it last looked.")
 OUTBOX_OLDEST_SECONDS = Gauge("outbox_oldest_seconds", "How long the oldest of them had waited.")
 MAILS = Counter("mails_total", "Mails by template and what became of them.", ("template", "result"))

@@ -7,8 +7,10 @@ import stat
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from motor.motor_asyncio import AsyncIOMotorGridFSBucket
 
 from config.settings import Settings
 from lms_rt.clock import Clock
@@ -63,6 +65,39 @@ async def test_it_is_read_in_pieces_of_a_bounded_size(files: FileStore) -> None:
     sizes = [len(piece) async for piece in files.read(FILE)]
     assert len(sizes) >= 4
     assert max(sizes) <= CHUNK_BYTES
+
+
+async def test_what_comes_is_laid_down_piece_by_piece_and_not_gathered(
+    files: FileStore, engine: str, settings: Settings, database: OpenDatabase
+) -> None:
+    """Whoever makes a file of gigabytes holds two pieces of it at most."""
+    down: list[int] = []
+
+    async def watched() -> AsyncIterator[bytes]:
+        for number in range(12):
+            if engine == "embedded":
+                begun = list((settings.lms_data_dir / UPLOADS_NAME).iterdir())
+                down.append(number if begun and begun[0].stat().st_size >= number * CHUNK_BYTES // 2 else 0)
+            else:
+                down.append(await everything_left(engine, settings, database))
+            yield b"x" * (CHUNK_BYTES // 2)
+
+    saved = await files.save(FILE, watched())
+    assert saved.size_bytes == 6 * CHUNK_BYTES == len(await content(files))
+    wanted = range(12) if engine == "embedded" else [number // 2 for number in range(12)]
+    assert all(at >= least - 1 for at, least in zip(down, wanted, strict=True)), down
+
+
+async def test_other_tools_read_it(files: FileStore, engine: str, settings: Settings, database: OpenDatabase) -> None:
+    whole = bytes(range(256)) * (CHUNK_BYTES // 100)
+    await files.save(FILE, chunks(whole[:1000], whole[1000:]))
+    if engine == "embedded":
+        assert (settings.lms_data_dir / UPLOADS_NAME / FILE).read_bytes() == whole
+        return
+    bucket = AsyncIOMotorGridFSBucket(database.motor, bucket_name="files")
+    stream: Any = await bucket.open_download_stream(FILE)
+    assert await stream.read() == whole
+    assert (stream.filename, stream.length, stream.chunk_size) == (FILE, len(whole), CHUNK_BYTES)
 
 
 async def test_saved_again_it_is_the_new_one(files: FileStore) -> None:

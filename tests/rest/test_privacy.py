@@ -17,6 +17,7 @@ from documents.job import Job
 from documents.session import Session
 from documents.user import User
 from lms_rt.clock import Clock
+from lms_rt.services.exports import MAX_A_DAY
 from tests import factories
 from tests.clients import Visitor
 from tests.house import PASSWORD, House
@@ -164,6 +165,27 @@ async def test_an_older_copy_goes_when_a_newer_one_is_there(house: House) -> Non
     assert (await unpacked(student))["account.json"][0]["id"] == student.user_id
     assert (await unpacked(other))["account.json"][0]["id"] == other.user_id
     assert (await other.ok("GET", "/users/me/export"))["id"] == kept["id"]
+
+
+async def test_so_many_are_made_a_day_and_then_one_waits(house: House) -> None:
+    student, other = await house.student(), await house.student()
+    made = [await exported(house, student) for _ in range(MAX_A_DAY)]
+    reply = await student.call("POST", "/users/me/export")
+    assert (reply.status_code, reply.json()["code"]) == (429, "rate_limited")
+    assert 86_000 < int(reply.headers["Retry-After"]) <= 86_400
+    assert (await student.ok("GET", "/users/me/export"))["id"] == made[-1]["id"]
+    await unpacked(student)
+    await exported(house, other)
+    row = await Export.find_row(made[-1]["id"])
+    assert row is not None
+    earlier = [at - timedelta(hours=23, minutes=59) for at in row["asked_lately"]]
+    await Export.rows().update_one({"_id": row["_id"]}, {"$set": {"asked_lately": earlier}})
+    reply = await student.call("POST", "/users/me/export")
+    assert reply.status_code == 429
+    assert 0 < int(reply.headers["Retry-After"]) <= 60
+    gone = [at - timedelta(days=1) for at in row["asked_lately"]]
+    await Export.rows().update_one({"_id": row["_id"]}, {"$set": {"asked_lately": gone}})
+    assert (await exported(house, student))["id"] != made[-1]["id"]
 
 
 async def test_asked_for_at_once_by_all_devices_it_is_one(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

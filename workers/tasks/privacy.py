@@ -27,4 +27,9 @@ async def erase(services: Services, taken: Taken) -> None:
     await services.erasure.run(cast("ErasureArgs", taken.args).user_id, job_id=taken.job_id)
 
 
-TASKS: Mapping[str, Perform] = {"exports.build": build_export, "erasure.run": erase}
+async def sweep(services: Services, taken: Taken) -> None:  # noqa: ARG001 - as every task is called
+    """Ask again for erasures that have been lost."""
+    await services.erasure_sweep.sweep()
+
+
+TASKS: Mapping[str, Perform] = {"exports.build": build_export, "erasure.run": erase, "erasure.sweep": sweep}

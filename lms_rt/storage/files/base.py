@@ -68,6 +68,18 @@ class Counting:
         return SavedFile(self._size_bytes, self._hash.hexdigest())
 
 
+async def in_pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """What comes, however it was cut, in pieces of `CHUNK_BYTES`; the last one is what is left."""
+    held = bytearray()
+    async for chunk in chunks:
+        held += chunk
+        while len(held) >= CHUNK_BYTES:
+            yield bytes(held[:CHUNK_BYTES])
+            del held[:CHUNK_BYTES]
+    if held:
+        yield bytes(held)
+
+
 def checked_id(file_id: str) -> str:
     """The id, which becomes a name on a disk: of ours or refused."""
     if not _FILE_ID.fullmatch(file_id):

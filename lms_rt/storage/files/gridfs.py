@@ -1,4 +1,8 @@
-"""Files in MongoDB: every node and worker reaches them, and they are in the same backup as what speaks of them."""
+"""Files in MongoDB: every node and worker reaches them, and they are in the same backup as what speaks of them.
+
+They lie as GridFS lays them, so that its tools read them. They are written by ourselves, chunk by chunk: the driver gathers up
+to 48 MB before it sends any.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,10 @@ from typing import Any
 from bson import ObjectId
 from gridfs.errors import NoFile
 from motor.motor_asyncio import AsyncIOMotorDatabase, AsyncIOMotorGridFSBucket
+from pymongo import ASCENDING
 
 from lms_rt.clock import Clock
-from lms_rt.storage.files.base import CHUNK_BYTES, Counting, FileMissing, FileStore, SavedFile, checked_id
+from lms_rt.storage.files.base import CHUNK_BYTES, Counting, FileMissing, FileStore, SavedFile, checked_id, in_pieces
 
 BUCKET = "files"
 
@@ -21,24 +26,37 @@ class GridFiles(FileStore):
     """Files of the bucket `files`. What is half written has chunks, but no row in `files.files`: it is not there."""
 
     def __init__(self, database: AsyncIOMotorDatabase[dict[str, Any]], *, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+        self._clock = clock
+        self._files, self._chunks = database[f"{BUCKET}.files"], database[f"{BUCKET}.chunks"]
         self._bucket = AsyncIOMotorGridFSBucket(database, bucket_name=BUCKET, chunk_size_bytes=CHUNK_BYTES)
+        self._is_indexed = False
 
     async def save(self, file_id: str, chunks: AsyncIterator[bytes]) -> SavedFile:
         """Chunks first, the row last. What a crash left under this id goes first."""
         await self.remove(checked_id(file_id))
-        passing = Counting()
-        stream = self._bucket.open_upload_stream_with_id(
-            file_id, file_id, metadata={"saved_at": self._clock.now()}, chunk_size_bytes=CHUNK_BYTES
-        )
+        await self._make_indexes()
+        passing, count = Counting(), 0
         try:
-            async for chunk in chunks:
-                await stream.write(passing.take(chunk))
-            await stream.close()
+            async for piece in in_pieces(chunks):
+                await self._chunks.insert_one({"files_id": file_id, "n": count, "data": passing.take(piece)})
+                count += 1
+            await self._files.insert_one(self._row_of(file_id, passing.saved))
         except BaseException:
-            await stream.abort()
+            await self._chunks.delete_many({"files_id": file_id})
             raise
         return passing.saved
+
+    def _row_of(self, file_id: str, saved: SavedFile) -> dict[str, Any]:
+        now = self._clock.now()
+        size = {"length": saved.size_bytes, "chunkSize": CHUNK_BYTES}
+        return {"_id": file_id, "filename": file_id, **size, "uploadDate": now, "metadata": {"saved_at": now}}
+
+    async def _make_indexes(self) -> None:
+        """Those that GridFS has; there already, it is as good."""
+        if not self._is_indexed:
+            await self._files.create_index([("filename", ASCENDING), ("uploadDate", ASCENDING)])
+            await self._chunks.create_index([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)
+            self._is_indexed = True
 
     async def read(self, file_id: str) -> AsyncIterator[bytes]:
         """Chunk by chunk."""
@@ -56,16 +74,16 @@ class GridFiles(FileStore):
 
     async def find_ids(self, *, before: datetime, limit: int) -> list[str]:
         """By the time of their saving, as our clock told it; what has no row, by the time in the ids of its chunks."""
-        files, chunks = self._database[f"{BUCKET}.files"], self._database[f"{BUCKET}.chunks"]
-        rows = await files.find({"metadata.saved_at": {"$lt": before}}, {"_id": 1}).limit(limit).to_list(length=limit)
-        found = [row["_id"] for row in rows]
-        for file_id in await chunks.distinct("files_id", {"_id": {"$lt": ObjectId.from_datetime(before)}}):
+        old = {"metadata.saved_at": {"$lt": before}}
+        found = [row["_id"] for row in await self._files.find(old, {"_id": 1}).limit(limit).to_list(length=limit)]
+        first: dict[str, Any] = {"n": 0, "_id": {"$lt": ObjectId.from_datetime(before)}}
+        async for chunk in self._chunks.find(first, {"files_id": 1}):
             if len(found) >= limit:
                 break
-            if await files.find_one({"_id": file_id}, {"_id": 1}) is None:
-                found.append(file_id)
+            if await self._files.find_one({"_id": chunk["files_id"]}, {"_id": 1}) is None:
+                found.append(chunk["files_id"])
         return found
 
     async def ping(self) -> None:
         """Does the collection answer?"""
-        await self._database[f"{BUCKET}.files"].find_one({}, {"_id": 1})
+        await self._files.find_one({}, {"_id": 1})
