@@ -6,7 +6,7 @@ and never goes back: who enrols again goes on from the old one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -21,6 +21,7 @@ Sorting = Sequence[tuple[str, int]]
 
 PRESENT = (EnrollmentStatus.ACTIVE.value, EnrollmentStatus.COMPLETED.value)
 """The statuses in which a student is in the course."""
+STUDENTS_AT_ONCE = 2_000
 
 
 class LessonProgress(BaseModel):
@@ -180,14 +181,25 @@ class Enrollment(Aggregate):
         return await cls.rows().find(which, fields).sort("_id", ASCENDING).limit(limit).to_list(length=limit)
 
     @classmethod
-    async def students_of(cls, course_ids: Collection[str], statuses: Collection[str] = ()) -> list[str]:
-        """Everybody who ever was in one of these courses, once; in these statuses alone, where some are given."""
+    async def students_of(cls, course_ids: Collection[str]) -> AsyncIterator[list[str]]:
+        """Everybody who ever was in one of these courses, once, some at a time."""
+        page: list[str] = []
+        if course_ids:
+            async for row in cls.rows().aggregate(_each_student(course_ids, ())):
+                page.append(row["_id"])
+                if len(page) == STUDENTS_AT_ONCE:
+                    yield page
+                    page = []
+        if page:
+            yield page
+
+    @classmethod
+    async def count_students(cls, course_ids: Collection[str], statuses: Collection[str]) -> int:
+        """How many people there are who are in one of these courses in one of these statuses."""
         if not course_ids:
-            return []
-        which: Row = {"course_id": {"$in": sorted(course_ids)}}
-        if statuses:
-            which["status"] = {"$in": sorted(statuses)}
-        return list(await cls.rows().distinct("student_id", which))
+            return 0
+        counted = cls.rows().aggregate([*_each_student(course_ids, statuses), {"$count": "count"}])
+        return sum([int(row["count"]) async for row in counted])
 
     async def insert_new(self) -> bool:
         """Store a new enrolment; False when there is one already."""
@@ -213,6 +225,14 @@ _STANDING: dict[str, int] = dict.fromkeys(
     ("student_id", "course_id", "status", "progress", "enrolled_at", "last_accessed_at", "completed_at", "expires_ms"),
     1,
 )
+
+
+def _each_student(course_ids: Collection[str], statuses: Collection[str]) -> list[Row]:
+    """The stages that find the students of these courses, once each."""
+    which: Row = {"course_id": {"$in": sorted(course_ids)}}
+    if statuses:
+        which["status"] = {"$in": sorted(statuses)}
+    return [{"$match": which}, {"$group": {"_id": "$student_id"}}]
 
 
 def _of_students(student_ids: Collection[str]) -> Row:

@@ -135,6 +135,13 @@ class Session(Record):
         return await cls.rows().find_one(which, {"_id": 1}) is not None
 
     @classmethod
+    async def count_people(cls, since: datetime) -> int:
+        """How many people have used a session of their own since then; counted where they are kept."""
+        which: Row = {"last_used_at": {"$gte": since}, "impersonator_id": {"$exists": False}}
+        stages: list[Row] = [{"$match": which}, {"$group": {"_id": "$user_id"}}, {"$count": "count"}]
+        return sum([int(row["count"]) async for row in cls.rows().aggregate(stages)])
+
+    @classmethod
     async def forget_ended(cls, before: datetime, *, limit: int, user_id: str = "") -> int:
         """Remove some (of this person) that were over before then, one way or another; how many."""
         which: Row = {"$or": [{end: {"$lt": before}} for end in ("revoked_at", "idle_until", "absolute_until")]}

@@ -144,7 +144,7 @@ async def _profile(user: User) -> Instructor:
 
 
 async def _students(course_ids: Sequence[str]) -> int:
-    return len(await Enrollment.students_of(course_ids, PRESENT))
+    return await Enrollment.count_students(course_ids, PRESENT)
 
 
 async def _view(user: User, profile: Instructor, courses: Sequence[Row]) -> InstructorView:

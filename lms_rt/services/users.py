@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 from documents.base import Row
 from documents.course import Course
 from documents.enrollment import Enrollment
-from documents.people import count_people, make_found, page_of_people, people_after, unfound_people
+from documents.people import count_people, make_found, page_among, page_of_people, people_after, unfound_people
 from documents.user import User
 from lms_rt.clock import rfc3339
 from lms_rt.contracts.accounts import UserView
@@ -48,8 +48,9 @@ class Users:
             return page_of([account_view(row) for row in rows], query, total)
         if not actor.has_permission(Permission.ENROLLMENTS_MANAGE):
             raise Refused(Code.FORBIDDEN)
-        student_ids = await Enrollment.students_of(await Course.ids_of_instructor(actor.user_id))
-        rows, total = await _page(learners_filter(query, student_ids), query)
+        students = Enrollment.students_of(await Course.ids_of_instructor(actor.user_id))
+        wanted, order = learners_filter(query), sorting(query.sort)
+        rows, total = await page_among(students, wanted, order, skip=query.skip, limit=query.page_size)
         return page_of([learner_view(row) for row in rows], query, total)
 
     async def list_accounts(self, actor: Actor, query: AccountQuery) -> Page[AccountView]:
