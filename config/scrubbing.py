@@ -15,13 +15,18 @@ _NAMES = (
     r"\w*tokens?|\w*tickets?|\w*password|(?=\w*secret)\w+|\w*pepper|\w*api_?key|\w*signing_key|private_key|authorization"
     r"|cookie|\w*dsn|otp|\w*credentials?|recovery_codes?|lms_(?:access|refresh|csrf|device)"
 )
-_VALUE = r"(\"[^\"]*\"|'[^']*'|[^\s&;,)}\]'\"]+)"
+# In quotes a backslash takes the next sign along, and a quote behind which nothing ends is one within; quotes that are never
+# closed hold all that follows. JSON within JSON has a backslash before its quotes, and three before those within its texts.
+_ENDS = r"(?![\s,;&}\])'\"\\]|\Z)"
+_NESTED = r"\\{1,7}\"(?:[^\"\\]|\\{2,15}.|\\[^\"\\])*\\?\"?|\\{1,7}'(?:[^'\\]|\\{2,15}.|\\[^'\\])*\\?'?"
+_QUOTED = rf"\"(?:[^\"\\]|\\.|\"{_ENDS})*\"?|'(?:[^'\\]|\\.|'{_ENDS})*'?"
+_VALUE = rf"({_QUOTED}|{_NESTED}|[^\s&;,)}}\]'\"]+)"
 _PATTERNS = (
     # Signed tokens, also behind a little that sticks to them (`%3DeyJ…`).
     (re.compile(r"(?<![\w-])[\w-]{0,20}?eyJ[\w-]+\.[\w-]+\.[\w-]*"), "[token]"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[^\s'\",;]+"), r"\1 [secret]"),
     (re.compile(r"(?i)\b((?:set-)?cookie)(['\"]?:\s*)[^\r\n]+"), r"\1\2[secret]"),
-    (re.compile(rf"(?i)(['\"]?\b(?:{_NAMES})\b['\"]?\s*[=:]\s*){_VALUE}"), r"\1[secret]"),
+    (re.compile(rf"(?is)(['\"]?\b(?:{_NAMES})\b\\{{0,7}}['\"]?\s*[=:]\s*){_VALUE}"), r"\1[secret]"),
     # Codes of a second step; codes of HTTP and of sockets are shorter.
     (re.compile(r"(?i)(\b\w{0,40}(?:code|pin)s?['\"]?\s*[=:]\s*['\"]?)\d[\d -]{4,9}\d(?!\d)"), r"\1[code]"),
     (re.compile(r"(?i)\botpauth://\S+"), "[secret]"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import Any
@@ -50,6 +51,39 @@ def test_what_has_the_shape_of_a_secret_is_taken_out(what: str, place: str) -> N
 )
 def test_what_is_called_a_secret_is_taken_out(name: str, form: str) -> None:
     assert "s3cret" not in redacted(form.format(name))
+
+
+VALUE = 'ab"cd SECRET\\x\'q, "e"'
+
+
+def in_json(levels: int) -> str:
+    text = json.dumps({"password": VALUE, "n": 1})
+    for _ in range(levels):
+        text = json.dumps({"body": text, "n": 2})
+    return text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(in_json(levels) for levels in range(4)),
+        repr(in_json(0)),
+        str({"password": VALUE, "n": 1}),
+        repr({"body": in_json(0)}),
+        'password="half of it, SECRET',
+        "token='SECRET",
+    ],
+)
+def test_quotes_within_a_secret_do_not_end_it(text: str) -> None:
+    shown = redacted(text)
+    assert "SECRET" not in shown
+    assert "[secret]" in shown
+
+
+def test_what_stands_behind_a_quoted_secret_stays() -> None:
+    assert redacted('saw token="abc" and "cd", {"secret": "x", "n": 1}') == (
+        'saw token=[secret] and "cd", {"secret": [secret], "n": 1}'
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,7 +142,7 @@ def test_nothing_is_missed_by_the_short_look(before: str, what: str) -> None:
 
 
 RUNS = (
-    "a", "A1a", "1-", "AB12-", "-", ".", "a.", "@", "a@", "%40", "://", "a://a", " ", "\n", "cookie:", "'token'", "eyJ", "eyJa.",
+    'token="a"', "token='x' '", "\\", "token=\\", 'token\\"=\\"a\\\\', '"password": "\\', "a", "A1a", "1-", "AB12-", "-", ".", "a.", "@", "a@", "%40", "://", "a://a", " ", "\n", "cookie:", "'token'", "eyJ", "eyJa.",
 )  # fmt: skip
 _OTHERS = {"code", "pin", "bearer", "basic", "whsec_", "hvs."}
 WORDS = sorted(_OTHERS.union(re.findall(r"[a-z_]{3,}", scrubbing._NAMES.replace(r"\w", ""))))
