@@ -77,7 +77,7 @@ class User(Aggregate):
         name = "users"
         indexes: ClassVar = [
             IndexModel("email_key", unique=True),
-            IndexModel("timezone"),
+            IndexModel([("timezone", ASCENDING), ("_id", ASCENDING)]),
             IndexModel("search_tokens"),
             IndexModel([("role", ASCENDING), ("created_at", ASCENDING)]),
             IndexModel([("created_at", ASCENDING)]),

@@ -15,14 +15,19 @@ from lms_rt.services.local_days import moment_of
 from lms_rt.services.schedules import LATEST
 
 PAGE = 100
+IDS_AT_ONCE = 5_000
+"""Who lives in a zone is asked for less often than what they learn: the embedded store walks through everybody each time."""
 
 
 async def pages_of_zone(timezone: str) -> AsyncIterator[list[str]]:
     """The ids of all accounts there that are in use, a page at a time."""
     after = ""
-    while page := await User.ids_in_timezone(timezone, after=after, limit=PAGE):
-        yield page
-        after = page[-1]
+    while ids := await User.ids_in_timezone(timezone, after=after, limit=IDS_AT_ONCE):
+        for start in range(0, len(ids), PAGE):
+            yield ids[start : start + PAGE]
+        if len(ids) < IDS_AT_ONCE:
+            return
+        after = ids[-1]
 
 
 async def shown_courses(rows: Iterable[Row]) -> dict[str, CourseHead]:

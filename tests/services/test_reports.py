@@ -14,6 +14,7 @@ from documents.user import User
 from lms_rt.bus.memory import SilentWakeUps
 from lms_rt.contracts.jobs import LocalDayArgs
 from lms_rt.contracts.mails import CourseReminder, WeeklyProgress
+from lms_rt.services import learners
 from lms_rt.services.jobs import Jobs
 from lms_rt.services.reminders import Reminders
 from lms_rt.services.reports import Reports
@@ -204,7 +205,17 @@ async def test_days_are_those_of_the_students_calendar(school: School, zone: str
     assert bool(await reminded(school, date(2026, 4, 24), zone)) is is_told
 
 
-async def test_more_people_than_a_page(school: School) -> None:
+@pytest.mark.parametrize(("at_once", "looks"), [(5_000, 1), (120, 3)])
+async def test_more_people_than_a_page(
+    school: School, monkeypatch: pytest.MonkeyPatch, at_once: int, looks: int
+) -> None:
+    asked: list[str] = []
+    look = User.ids_in_timezone
+
+    async def counted(zone: str, **page: Any) -> list[str]:
+        asked.append(zone)
+        return await look(zone, **page)
+
     course = await school.published(1)
     await school.enrolled(course.id)
     row = await Enrollment.rows().find_one({})
@@ -216,5 +227,8 @@ async def test_more_people_than_a_page(school: School) -> None:
     await User.rows().insert_many(people)
     await Enrollment.rows().insert_many([{**row, "_id": f"{name}:{course.id}", "student_id": name} for name in names])
     until(school, datetime(2026, 1, 12, 10, tzinfo=UTC))
+    monkeypatch.setattr(learners, "IDS_AT_ONCE", at_once)
+    monkeypatch.setattr(User, "ids_in_timezone", counted)
     assert set(await reminded(school, date(2026, 1, 12))) == {STUDENT.user_id, *names}
     assert set(await weekly(school, day=date(2026, 1, 12))) == {STUDENT.user_id, *names}
+    assert len(asked) == 2 * looks  # everybody there, for the reminders and again for the report
