@@ -129,6 +129,7 @@ DOUBLES = frozenset(
 )
 """What nobody does to themself twice: asked by somebody new of the same role."""
 DOUBLED = (Person.STRANGER, Person.OWNER, Person.TEACHER, Person.ADMIN, Person.IMPERSONATOR)
+"""One of each role, for what is nobody's but the asker's own, or is not asked about."""
 
 KNOWN_FIRST: Mapping[str, Reach] = {"GET /quizzes/{quiz_id}/attempts": Reach.INSIDE}
 """Spellings that name the place of a list in their path: it has to be within reach before the list is."""

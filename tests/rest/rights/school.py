@@ -260,3 +260,16 @@ FRESH: Mapping[str, Fresh] = {
     "DELETE /webhooks/{webhook_id}": fresh_webhook,
 }
 """By the first method of a row and its path: what is made anew for each who may use it up."""
+
+REPEATABLE = frozenset(
+    {
+        "POST /courses/{course_id}/publish",
+        "POST /courses/{course_id}/unpublish",
+        "PATCH /lessons/reorder",
+        "PUT /enrollments/{enrollment_id}",
+        "DELETE /enrollments/{enrollment_id}",
+        "POST /quizzes/{quiz_id}/publish",
+        "POST /quizzes/{quiz_id}/unpublish",
+    }
+)
+"""What changes nothing more when it comes again: one thing serves all who may."""
