@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from documents.enums import Role
+from handlers.live.asyncapi import ADDRESSES
 from handlers.live.table import COMMANDS
 from handlers.rest.access import SIGNED_IN, Access
 from handlers.rest.operations import Operation
 from handlers.routes import ROUTES
+from handlers.web.base import MissingPage, PageHandler
+from handlers.web.pages import PAGES
 from lms_rt.security.permissions import ROLE_PERMISSIONS, Permission
 from lms_rt.security.rights import RULES, Person, Reach, Verdict, verdict
+from lms_rt.services.subscriptions import CHANNEL_RIGHTS
 from tests.generated_docs.rest import who
 from tests.generated_docs.shapes import MADE, code, table
 
@@ -55,7 +60,30 @@ both databases, and compare (`tests/rest/test_rights.py`). `PUT` and `PATCH` are
 """
 _LIVE = """## Live commands
 
-The same on a socket; who is not signed in has none. Channels have their own reach, whatever the command.
+The same on a socket (`tests/live/test_rights.py`); who is not signed in has none. Channels have their own reach, whatever
+the command.
+
+"""
+_CHANNELS = """## Channels
+
+Who may listen. What is not open to one is not there, whatever the reason; by which permission those listen who teach the
+course. Who listens as well is told by name to those alone who see to enrolments or attempts there, or to accounts; everybody
+else is told a number.
+
+"""
+_PAGES = """## Pages
+
+Every page and every form of one (POST) by itself, as each of the nine opens it; lists leave out what is not theirs
+(`tests/rest/test_page_rights.py`). A stranger is sent to sign in (401), and who does not learn in a course to its page (enrol).
+
+"""
+_NOTHING_TOLD = """## What is hidden leaves no trace
+
+Whoever may not know of a thing gets the answer of one that is not there: the same status, headers and text, whatever the
+method, the conditions and the idempotency key, and after as many commands to the database, so that time tells nothing either
+(`tests/rest/test_leaks.py`). Filters by it find nothing, `total` does not count it, no search finds its words, and events and
+presence name nobody to who may not see them. One thing cannot be hidden: that a slug is taken (`slug_taken`), since no two
+courses have one.
 
 """
 
@@ -70,6 +98,9 @@ def permissions() -> str:
         f"{_REACHES}{table(reaches, _reaches())}\n\n"
         f"{_WALKED}{table(operations, _operations())}\n\n"
         f"{_LIVE}{table(commands, _commands())}\n\n"
+        f"{_CHANNELS}{table(('channel', 'by', 'reach', *_PEOPLE), _channels())}\n\n"
+        f"{_PAGES}{table(('page', 'for', 'reach', *_PEOPLE), _pages())}\n\n"
+        f"{_NOTHING_TOLD}"
         "## One's own alone\n\n"
         "Refused (403) to who acts in somebody else's place, whatever they or the person may do "
         "([accounts](accounts.md)):\n\n"
@@ -129,8 +160,43 @@ def _commands() -> Iterator[tuple[str, ...]]:
         yield (
             code(command.type),
             reach.value,
-            *(_TOLD[verdict(person, door=SIGNED_IN, reach=reach)] for person in Person),
+            *(
+                _TOLD[verdict(person, door=SIGNED_IN, reach=reach, is_own_alone=command.is_own_alone)]
+                for person in Person
+            ),
         )
+
+
+def _channels() -> Iterator[tuple[str, ...]]:
+    for kind, right in CHANNEL_RIGHTS.items():
+        said = (verdict(person, door=SIGNED_IN, reach=right.reach) for person in Person)
+        told = (_TOLD[Verdict.HIDDEN if one == Verdict.NOT_ENROLLED else one] for one in said)
+        by = " or ".join(code(permission.value) for permission in right.by)
+        yield code(ADDRESSES[kind]), by, right.reach.value, *told
+
+
+def _pages() -> Iterator[tuple[str, ...]]:
+    """Pages that everybody may open are not told of."""
+    for pattern, page in PAGES:
+        if not issubclass(page, PageHandler) or page is MissingPage:
+            continue
+        path = re.sub(r"\(\[.*?\)", "…", pattern).removesuffix("/?") or "/"
+        if not page.access.is_public or page.reach is not None:
+            yield _page_row(code(path), page.access, page.reach, page)
+        if page.form_access or page.form_reach:
+            yield _page_row(
+                f"{code(path)} (POST)", page.form_access or page.access, page.form_reach or page.reach, page
+            )
+
+
+def _page_row(name: str, door: Access, reach: Reach | None, page: type[PageHandler]) -> tuple[str, ...]:
+    reach = reach or Reach.ALL
+    is_list = reach in {Reach.PUBLISHED, Reach.OWN_COURSES}
+    told = (
+        _TOLD[verdict(person, door=door, reach=reach, is_own_alone=page.is_own_alone, is_list=is_list)]
+        for person in Person
+    )
+    return name, who(door), reach.value, *told
 
 
 def _own_alone() -> Iterator[str]:
