@@ -1,6 +1,8 @@
 """The HTTP server's door: how many may stand in it, and what happens when the process can hold no more. No routes.
 
-Who has connected and not said what for holds a place; when the places are gone, whoever has stood there longest leaves.
+Who has connected and not said what for holds a place; when the places are gone, whoever has stood there longest leaves. And
+only a few come in at once: the next when one of those has its answer, or after a moment. The others wait in the kernel, and
+whoever is in already, for whom the loop has to look after those at the door, does not feel how many they are.
 """
 
 from __future__ import annotations
@@ -22,8 +24,6 @@ from tornado.iostream import IOStream
 
 BACKLOG = 4_096
 """Connections that wait in the kernel: a herd that comes back at once is not turned away there."""
-_ACCEPTED_AT_ONCE = 128
-"""Then the loop looks after the others first."""
 _NO_MORE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 _log = logging.getLogger(__name__)
@@ -35,8 +35,19 @@ class DoorBounds:
 
     waiting: int = 4_000
     """Connections whose next request has not come: those that never say anything, and those that are kept for later."""
+    coming_in: int = 2
+    """Connections that have no answer yet, of which the next is let in when one has, or after so long."""
+    coming_seconds: float = 0.005
     sent_away: int = 100
     pause_seconds: float = 0.2
+
+
+@dataclass(slots=True)
+class _Coming:
+    """A connection that has no answer yet. Its second request begins when the first was answered."""
+
+    patience: asyncio.TimerHandle
+    has_asked: bool = False
 
 
 class Door(HTTPServer):
@@ -48,6 +59,7 @@ class Door(HTTPServer):
         self._bounds = bounds or DoorBounds()
         self._waiting: dict[HTTP1ServerConnection, None] = {}
         """In the order in which they began to wait."""
+        self._coming: dict[IOStream, _Coming] = {}
         self._listeners: dict[socket.socket, asyncio.TimerHandle | None] = {}
 
     # --- coming in ---
@@ -67,9 +79,12 @@ class Door(HTTPServer):
                 pause.cancel()
             listener.close()
         self._listeners.clear()
+        for coming in self._coming.values():
+            coming.patience.cancel()
+        self._coming.clear()
 
     def _accept(self, listener: socket.socket) -> None:
-        for _ in range(_ACCEPTED_AT_ONCE):
+        while len(self._coming) < self._bounds.coming_in:
             try:
                 line, address = listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
@@ -80,7 +95,20 @@ class Door(HTTPServer):
                 self._pause(listener, error)
                 return
             stream = IOStream(line, max_buffer_size=self.max_buffer_size, read_chunk_size=self.read_chunk_size)
+            patience = asyncio.get_running_loop().call_later(self._bounds.coming_seconds, self._is_in, stream)
+            self._coming[stream] = _Coming(patience)
             self.handle_stream(stream, address)
+        asyncio.get_running_loop().remove_reader(listener)
+
+    def _is_in(self, stream: IOStream) -> None:
+        """It has its answer, or needs longer than others should wait for it."""
+        coming = self._coming.pop(stream, None)
+        if coming is None:
+            return
+        coming.patience.cancel()
+        for listener, pause in self._listeners.items():
+            if pause is None:
+                asyncio.get_running_loop().add_reader(listener, self._accept, listener)
 
     def _pause(self, listener: socket.socket, error: OSError) -> None:
         """Those who knock wait in the kernel, instead of being tried again without a rest."""
@@ -100,6 +128,11 @@ class Door(HTTPServer):
         """A connection waits for its next request."""
         assert isinstance(server_conn, HTTP1ServerConnection)  # noqa: S101 - Tornado's own, declared as any object
         waiting = self._waiting
+        coming = self._coming.get(server_conn.stream)
+        if coming is not None and coming.has_asked:
+            self._is_in(server_conn.stream)
+        elif coming is not None:
+            coming.has_asked = True
         waiting[server_conn] = None
         if len(waiting) > self._bounds.waiting:
             self._send_away(1)
@@ -108,6 +141,7 @@ class Door(HTTPServer):
     def on_close(self, server_conn: object) -> None:
         """It is gone."""
         self._waiting.pop(server_conn, None)  # type: ignore[call-overload]  # as above
+        self._is_in(server_conn.stream)  # type: ignore[attr-defined]  # likewise
         super().on_close(server_conn)
 
     def _send_away(self, count: int) -> None:

@@ -65,6 +65,57 @@ async def live() -> AsyncIterator[LiveNode]:
         made.port = inner
 
 
+class Crowded(RequestHandler):
+    """Answers when it is let; how many stand in it."""
+
+    inside = 0
+    may_answer = asyncio.Event()
+
+    async def get(self) -> None:
+        Crowded.inside += 1
+        await self.may_answer.wait()
+        self.write("at last")
+
+
+async def test_of_many_at_once_a_few_come_in_and_the_next_when_those_have_their_answer() -> None:
+    """Else whoever is in already waits for as many as knock."""
+    Crowded.inside, Crowded.may_answer = 0, asyncio.Event()
+    server = Door(Application([("/", Crowded)]), bounds=DoorBounds(coming_in=3, coming_seconds=600), **server_options())
+    sockets = bind_sockets(0, "127.0.0.1")
+    server.add_sockets(sockets)
+    with Stranger(sockets[0].getsockname()[1]) as stranger:
+        lines = [await stranger.dial() for _ in range(12)]
+        for line in lines:
+            assert await line.send(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        async with asyncio.timeout(10):
+            while Crowded.inside < 3:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert Crowded.inside == 3
+        Crowded.may_answer.set()
+        assert all(["200 OK" in await line.read_head() for line in lines])
+    server.stop()
+    await server.close_all_connections()
+
+
+async def test_who_comes_in_and_says_nothing_keeps_nobody_out() -> None:
+    Crowded.inside, Crowded.may_answer = 0, asyncio.Event()
+    Crowded.may_answer.set()
+    bounds = DoorBounds(coming_in=1, coming_seconds=0.001)
+    server = Door(Application([("/", Crowded)]), bounds=bounds, **server_options())
+    sockets = bind_sockets(0, "127.0.0.1")
+    server.add_sockets(sockets)
+    with Stranger(sockets[0].getsockname()[1]) as stranger:
+        for _ in range(5):
+            await stranger.dial()
+        line = await stranger.dial()
+        assert await line.send(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert "200 OK" in await line.read_head()
+    server.stop()
+    await server.close_all_connections()
+
+
 HANDSHAKES = {
     "without a key": (request("/ws").replace(b"Sec-WebSocket-Key", b"X-Key"), 400),
     "with a short key": (request("/ws").replace(b"MDEy", b""), 400),

@@ -354,15 +354,18 @@ class TestNewDevices:
 
     async def test_after_a_reset_by_mail_every_browser_is_new(self, people: People, mona: TokensView) -> None:
         """Whoever had taken the account over is told of like anybody, and counted like anybody."""
-        thief = await known_browser(people, address=HOME.address)
+        thief, own = await known_browser(people, address=HOME.address), await known_browser(people)
         before = len(await mails("new_device"))
         people.clock.advance(60)
         await User.rows().update_one({"_id": mona.user.id}, {"$set": {"password_reset_ms": people.clock.now_ms()}})
         people.clock.advance(60)
         assert await fail(people, thief, 6) == [*[Code.INVALID_CREDENTIALS] * 5, Code.ACCOUNT_LOCKED]
         assert await tried(people, Device("Firefox", thief.address), password=PASSWORD) is Code.ACCOUNT_LOCKED
-        tokens = await people.accounts.login(SignInDraft(email=MONA, password=PASSWORD), SCHOOL)
+        await people.accounts.login(SignInDraft(email=MONA, password=PASSWORD), SCHOOL)
         assert len(await mails("new_device")) == before + 1, "though somebody had signed in there before"
+        elsewhere = Device("Firefox", f"{ELSEWHERE}1", mark=own.mark)
+        tokens = await people.accounts.login(SignInDraft(email=MONA, password=PASSWORD), elsewhere)
+        assert len(await mails("new_device")) == before + 2, "nor is a mark from before known"
         mark = people.device_marks.renewed("", mona.user.id, since_ms=tokens.marks_since_ms)
         assert await tried(people, Device("Firefox", thief.address, mark=mark), password=PASSWORD) is None
 
