@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
 
 from config.settings import Settings
 from documents.enums import Role
@@ -183,8 +184,8 @@ def _with_secrets(settings: Settings, database: OpenDatabase) -> Settings:
     """The embedded installation's own keys, where the environment names none."""
     kept = open_secrets(settings.lms_data_dir, can_make=database.is_new)
     keys = {"secret_key": kept.secret_key, "password_pepper": kept.password_pepper}
-    unset = {name: key for name, key in keys.items() if not getattr(settings, name).get_secret_value()}
-    return Settings.model_validate({**settings.model_dump(), **unset})
+    unset = {name: SecretStr(key) for name, key in keys.items() if not getattr(settings, name).get_secret_value()}
+    return settings.model_copy(update=unset)
 
 
 def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStack) -> Services:

@@ -62,7 +62,7 @@ class House:
 @asynccontextmanager
 async def open_house(settings: Settings) -> AsyncIterator[House]:
     """Serve a school with these settings; its database is dropped afterwards where it is a server's."""
-    opened = Settings.model_validate({**settings.model_dump(), "allow_public_role_registration": True})
+    opened = settings.model_copy(update={"allow_public_role_registration": True})
     async with AsyncExitStack() as stack:
         bell = HouseBell()
         services = await stack.enter_async_context(open_services(opened, wake_ups=bell))

@@ -166,6 +166,7 @@ class AccountPage(PageHandler):
             roles=ROLES,
             permissions=PERMISSIONS,
             hindrance=await self._hindrance(account),
+            lock=shape(await self.services.account_locks.show(self.actor, account.id)),
             may_act=await self.services.impersonation.may_begin(self.actor, account.id),
             fault=fault,
             done=done if done in _SAID and not fault else "",

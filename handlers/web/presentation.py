@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from lms_rt.services.rendering import plain_line
 TEMPLATES = Path(__file__).parent / "templates"
 COVERS = 6
 _FIRST_HEADING = re.compile(r"(</?)h1\b")
+SIZE_UNITS = ("B", "KB", "MB", "GB", "TB")
 TONES = ("accent", "info", "hold", "ok")
 
 
@@ -58,6 +60,7 @@ def environment() -> Environment:
         "points": _points,
         "duration": _duration,
         "numerals": _numerals,
+        "size": _size,
         "letter": _letter,
         "cover": cover_of,
         "sections": _sections,
@@ -131,6 +134,16 @@ def _numerals(context: Context, value: object) -> str:
     """The digits that the reader wants; thousands are grouped."""
     text = f"{value:,}" if isinstance(value, int) else str(value)
     return str(context["reader"].translator.numerals(text))
+
+
+@pass_context
+def _size(context: Context, size_bytes: int) -> str:
+    """1_234_567 → "1.2 MB"."""
+    size, units = float(size_bytes), iter(SIZE_UNITS)
+    unit = next(units)
+    while size >= 1000 and (larger := next(units, None)):
+        size, unit = size / 1000, larger
+    return str(context["reader"].translator(f"stats.size_{unit}", n=math.floor(size * 10 + 0.5) / 10))
 
 
 def _sections(html: str) -> Markup:

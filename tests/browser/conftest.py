@@ -6,10 +6,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.browser.operated_school import ADMIN_EMAIL
 from tests.browser.window import DemoSchool, Window, opening
 from tests.servers.absence import require_program
 from tests.servers.processes import ServerProcess
@@ -45,6 +47,32 @@ def demo_school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoSchool
     with ServerProcess(command, env=env) as server:
         address = server.line_with("lms_rt ready on http").rpartition(" ")[2].strip()
         yield DemoSchool(address)
+
+
+@pytest.fixture(scope="session")
+def operated_school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoSchool]:
+    """A school for administrators, as `operated_school.py` furnishes it. Each test sees to things of its own there."""
+    data = tmp_path_factory.mktemp("operated") / "data"
+    with ServerProcess([sys.executable, "-m", "tests.browser.operated_school", str(data)]) as server:
+        yield DemoSchool(server.line_with("ready on http").rpartition(" ")[2].strip())
+
+
+@pytest.fixture(scope="session")
+def admin_cookies(chromium: Browser, operated_school: DemoSchool) -> list[Any]:
+    """Its administrator has signed in, once for all tests."""
+    window = Window(chromium, operated_school, who=ADMIN_EMAIL)
+    cookies = window.own_cookies()
+    window.close()
+    return cookies
+
+
+@pytest.fixture
+def open_admin(
+    chromium: Browser, operated_school: DemoSchool, admin_cookies: list[Any]
+) -> Iterator[Callable[..., Window]]:
+    """Open windows of the administrator; nothing may have gone wrong in them."""
+    with opening(chromium, operated_school, cookies=admin_cookies) as opened:
+        yield opened
 
 
 @pytest.fixture

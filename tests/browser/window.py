@@ -126,7 +126,7 @@ class DemoSchool:
 
 
 class Window:
-    """One person's browser. `who` is an address of the demo school, or None for a stranger."""
+    """One person's browser. `who` is an address of the demo school, or None for a stranger, or for who brings `cookies`."""
 
     def __init__(
         self,
@@ -136,6 +136,7 @@ class Window:
         who: str | None = None,
         width: int = 1280,
         has_scripts: bool = True,
+        cookies: list[Any] | None = None,
     ) -> None:
         self.school, self.faults = school, list[str]()
         self._context = browser.new_context(
@@ -146,6 +147,8 @@ class Window:
             timezone_id="Africa/Cairo",
         )
         self._context.add_init_script(WATCH)
+        if cookies:
+            self._context.add_cookies(cookies)
         self.page = self.new_page()
         if who is not None:
             self.sign_in(who)
@@ -188,6 +191,10 @@ class Window:
     def cookies(self) -> dict[str, dict[str, Any]]:
         """The cookies by name."""
         return {cookie["name"]: dict(cookie) for cookie in self._context.cookies()}
+
+    def own_cookies(self) -> list[Any]:
+        """What another window of the same person begins with: signing in once is enough for many."""
+        return list(self._context.cookies())
 
     def forget_cookie(self, name: str) -> None:
         """As if it had run out."""

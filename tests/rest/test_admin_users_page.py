@@ -207,7 +207,10 @@ async def test_a_lock_is_lifted(house: House, admin: Reader) -> None:
         await stranger.call("POST", "/auth/login", json=wrong)
     right = wrong | {"password": PASSWORD}
     assert (await stranger.refused(429, "POST", "/auth/login", json=right))["code"] == "account_locked"
-    assert "They can try to sign in again." in (await admin.sent(f"/{lina.user_id}", "/unlock")).text
+    assert "Locked in 1 place" in (await admin.opened(f"/{lina.user_id}")).text
+    unlocked = (await admin.sent(f"/{lina.user_id}", "/unlock")).text
+    assert "They can try to sign in again." in unlocked
+    assert "Not locked" in unlocked
     await stranger.ok("POST", "/auth/login", json=right)
 
 

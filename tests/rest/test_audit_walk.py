@@ -99,6 +99,7 @@ PAGE_FORMS: dict[str, str] = {
     "DeadLetterAct": "as by REST: tried below",
     "InviteUserPage": "as by REST: tried in test_admin_users_page",
     "UserAct": "as by REST: tried in test_admin_users_page",
+    "SettingsAct": "as by REST: tried in test_admin_school_pages",
     "MissingPage": "nothing is done there",
 }
 LIVE = {

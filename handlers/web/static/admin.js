@@ -1,29 +1,11 @@
 // How the school stands, asked again every ten seconds while somebody looks: figures change in place, nothing is spoken.
 // Without a line what is shown stays, and says of when it is.
 
+import { QUIET, age, at, keepAsking, set, showCheck, stateTag } from "./admin-figures.js";
 import { read } from "./api.js";
 import { fill, html } from "./html.js";
 import { hasWords, moment, number, t } from "./i18n.js";
-import { page } from "./page.js";
 import { tag } from "./states.js";
-
-const TONES = { ok: "ok", degraded: "warn", down: "bad", unused: "" };
-const MARKS = { ok: "saved", degraded: "alert", down: "refused", unused: "" };
-const QUIET = { isQuiet: true };
-const at = (id) => document.getElementById(id);
-
-function set(element, words) {
-  if (element.textContent !== words) element.textContent = words;
-}
-
-function age(seconds) {
-  if (seconds === null) return "–";
-  if (seconds < 60) return t("admin.seconds", { count: Math.round(seconds) });
-  const minutes = Math.round(seconds / 60);
-  const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
-  const parts = hours ? [t("shell.hours", { count: hours })] : [];
-  return [...parts, ...(rest || !hours ? [t("shell.minutes", { count: rest })] : [])].join(" ");
-}
 
 function showQueues(shown) {
   for (const queue of shown.queues) {
@@ -63,14 +45,8 @@ function showWorkers(listed) {
 }
 
 function showChecks(ready) {
-  for (const [name, check] of Object.entries(ready.checks)) {
-    const row = document.querySelector(`[data-check="${name}"]`);
-    if (!row) continue;
-    const why = `admin.why_${name}_${check.state}`;
-    set(row.querySelector('[data-part="why"]'), hasWords(why) ? t(why) : "");
-    fill(row.querySelector('[data-part="state"]'), tag(t(`admin.state_${check.state}`), TONES[check.state], MARKS[check.state]));
-  }
-  fill(at("status"), tag(t(`admin.status_${ready.status}`), TONES[ready.status], MARKS[ready.status]));
+  for (const [name, check] of Object.entries(ready.checks)) showCheck(name, check);
+  fill(at("status"), stateTag("status", ready.status));
 }
 
 /** A node that is down answers 503 with the same view. */
@@ -95,15 +71,4 @@ async function refresh() {
   else at("as-of").dataset.kind = "stale";
 }
 
-let isAsking = false;
-
-async function ask() {
-  if (isAsking || document.hidden) return;
-  isAsking = true;
-  await refresh().finally(() => {
-    isAsking = false;
-  });
-}
-
-setInterval(ask, page.data.poll_ms);
-document.addEventListener("visibilitychange", ask);
+keepAsking(refresh);

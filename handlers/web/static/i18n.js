@@ -80,6 +80,15 @@ export function countdown(ms) {
   return digits(hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`);
 }
 
+const UNITS = ["B", "KB", "MB", "GB", "TB"];
+
+/** 1234567 → "1.2 MB"; the page has the words of "stats". */
+export function size(bytes) {
+  let [value, unit] = [bytes, 0];
+  for (; value >= 1000 && unit < UNITS.length - 1; unit += 1) value /= 1000;
+  return t(`stats.size_${UNITS[unit]}`, { n: Math.round(value * 10) / 10 });
+}
+
 /** The letter of an option: A B C, or أ ب ج. */
 export function letter(index) {
   const letters = page.language === "ar" ? "أبجدهوزحطيكلمنسعفصقرشتثخذضظغ" : "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
