@@ -17,8 +17,11 @@ from config.settings import Settings
 
 current_request_id: ContextVar[str] = ContextVar("current_request_id", default="")
 """The id of the request that this context works on; empty outside requests."""
+own_request_id: ContextVar[str] = ContextVar("own_request_id", default="")
+"""Our own id of it, where the caller gave it another one: what is kept for good goes by it."""
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id", "taskName", "fault"}
+_OURS = {"message", "asctime", "request_id", "own_id", "taskName", "fault"}
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | _OURS
 """What a record has anyway; `fault` is an error whose words may be somebody's: error reports take its kind and place."""
 
 
@@ -32,7 +35,7 @@ class WithRequest(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Every record passes."""
-        record.request_id = current_request_id.get()
+        record.request_id, record.own_id = current_request_id.get(), own_request_id.get()
         return True
 
 
@@ -49,6 +52,8 @@ class JsonLines(logging.Formatter):
         }
         if request_id := getattr(record, "request_id", ""):
             line["request_id"] = redacted(request_id)
+        if own_id := getattr(record, "own_id", ""):
+            line["own_id"] = own_id
         line |= _facts(record)
         if record.exc_info:
             line["exception"] = redacted(self.formatException(record.exc_info))
@@ -64,8 +69,8 @@ class ReadableText(logging.Formatter):
         """The record as a line (with a traceback, several)."""
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[11:23]
         facts = "".join(f" {name}={value}" for name, value in _facts(record).items())
-        request_id = getattr(record, "request_id", "")
-        tail = f" [{request_id}]" if request_id else ""
+        ids = [one for name in ("request_id", "own_id") if (one := getattr(record, name, ""))]
+        tail = f" [{' '.join(ids)}]" if ids else ""
         text = f"{at} {record.levelname:<7} {record.getMessage()}{facts}{tail}"
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)

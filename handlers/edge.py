@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, RequestStartLine, ResponseStartLine
 
-from config.logging import current_request_id
+from config.logging import current_request_id, own_request_id
 from config.scrubbing import looks_secret
 from config.settings import Settings
 from handlers.exchange import Exchange, current_exchange
@@ -32,9 +32,11 @@ class Edge:
         """Begin the exchange; the refusal when the request names a host that is not ours."""
         given = request.headers.get("X-Request-ID", "")
         is_taken = _WELL_FORMED_ID.match(given) and not looks_secret(given)  # it is logged, and told on
-        request_id = given if is_taken else new_id("req")
+        own_id = new_id("req")
+        request_id = given if is_taken else own_id
         current_exchange.set(Exchange(request_id, shows_timing=self._shows_timing))
         current_request_id.set(request_id)
+        own_request_id.set(own_id if is_taken else "")
         request.request_id = request_id  # type: ignore[attr-defined]  # pages show it
         self._look_behind_proxies(request)
         if not self._is_ours(request.host_name):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tornado.web import RequestHandler
 
-from config.logging import current_request_id
+from config.logging import current_request_id, own_request_id
 from handlers.exchange import this_exchange
 from handlers.live.commands import Command
 from handlers.live.credentials import SocketCredentials
@@ -64,6 +64,7 @@ class LiveSocket(RequestHandler):
             return
         context = Context()  # of its own, so that the line does not hold on to this request
         context.run(current_request_id.set, this_exchange().request_id)
+        context.run(own_request_id.set, own_request_id.get())
         context.run(self._hand_over, *taken)
 
     def log_exception(self, *error: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Required, TypedDict
 
 from pydantic import Field, StringConstraints
 
-from config.logging import current_request_id
+from config.logging import current_request_id, own_request_id
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import CursorPage, CursorQuery, Instant, View, encode
 
@@ -97,7 +97,8 @@ def facts_of(actor: Actor, action: str, act: Act) -> dict[str, Any]:
         "before": [[name, text] for name, text in sorted(before.items()) if name not in same],
         "after": [[name, text] for name, text in sorted(after.items()) if name not in same],
         "reason": act.get("reason", ""),
-        "request_id": current_request_id.get(),
+        # What the caller calls the request may be somebody's name, or another request's id: it would stay for ever.
+        "request_id": own_request_id.get() or current_request_id.get(),
     }
 
 

@@ -18,9 +18,8 @@ from lms_rt.security.audit_chain import AuditChain, Link, place_of
 LOOK_SECONDS = 300.0
 
 _log = logging.getLogger(__name__)
-_log.setLevel(
-    logging.INFO
-)  # whatever LOG_LEVEL says, which administrators change: these lines are for who looks after them
+# Whatever LOG_LEVEL says, which administrators change: these lines are for who looks after them.
+_log.setLevel(logging.INFO)
 
 
 class Witness:

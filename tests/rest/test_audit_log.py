@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import logging
+
+import orjson
 import pytest
 
+from config.logging import JsonLines, WithRequest
 from documents.audit_record import AuditRecord
 from documents.enums import Role
 from lms_rt.contracts.actor import Actor
@@ -100,6 +105,27 @@ async def test_filters(world: World) -> None:
     assert (await newest(world, target_id=course_id, to=record["at"])) == []
     for wrong in ({"from": "yesterday"}, {"after": "x"}, {"limit": 0}):
         await world.admin.refused(422, "GET", "/admin/audit-logs", params=wrong)
+
+
+async def test_a_record_goes_by_our_own_id_of_the_request_whatever_the_caller_calls_it(world: World) -> None:
+    course_id, written = await world.course(), io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(JsonLines())
+    handler.addFilter(WithRequest())
+    logging.getLogger().addHandler(handler)
+    try:
+        headers = {"X-Request-ID": "Zenobia.Quartz"}
+        reply = await world.admin.call("POST", f"/courses/{course_id}/unpublish", headers=headers)
+        assert reply.headers["X-Request-ID"] == "Zenobia.Quartz"
+        await world.admin.ok("POST", f"/courses/{course_id}/publish")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    published, unpublished = (await newest(world, target_id=course_id))[:2]
+    assert unpublished["request_id"].startswith("req_")
+    lines = [orjson.loads(line) for line in written.getvalue().splitlines()]
+    (line,) = [line for line in lines if line.get("own_id") == unpublished["request_id"]]
+    assert line["request_id"] == "Zenobia.Quartz"
+    assert published["request_id"] in {line.get("request_id") for line in lines if "own_id" not in line}
 
 
 async def test_the_reason_is_told_until_the_person_is_erased(
