@@ -108,6 +108,7 @@ class AccountChange(Change):
     """What administrators change of an account.
 
     `unlock: true` lets somebody sign in again who failed too often, `invite: true` sends the invitation once more,
+    `reset_mfa: true` (with a `reason`, which is kept) switches off the second step of who has lost it,
     `write_again: true` has mails sent again to an address that was refused.
     """
 
@@ -119,6 +120,8 @@ class AccountChange(Change):
     permissions: PermissionWords = Field(default_factory=list)
     unlock: bool = False
     invite: bool = False
+    reset_mfa: bool = False
+    reason: Title | None = None
     write_again: bool = False
 
 

@@ -6,19 +6,19 @@ that end, subscriptions that are looked at again. Lists are `users.py`'s, erasin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from documents.enums import Role
 from documents.people import is_an_admin_left
 from documents.user import User
 from lms_rt.bus.base import Bus
-from lms_rt.clock import Clock
+from lms_rt.clock import Clock, rfc3339
 from lms_rt.contracts.accounts import find_email_key
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import refuse_changed_read_only
 from lms_rt.contracts.controls import ACCESS_CHANGED, access_changed
-from lms_rt.contracts.outbox import Intent, Write, audit, effect, event
+from lms_rt.contracts.outbox import Intent, Write, audit, effect, event, job
 from lms_rt.contracts.users import AccountChange, AccountView, UserDraft
 from lms_rt.errors import Code, Refused, invalid
 from lms_rt.ids import new_id
@@ -39,9 +39,13 @@ from lms_rt.services.users import account_view_of
 
 CLOSED = "accounts.closed"
 CHANGED = "accounts.changed"
-"""Names of effects: what follows when an account was closed, or may do something else than before."""
+ADMIN_LESS = "accounts.admin_less"
+"""Names of effects: what follows when an account was closed, or may do something else than before, or when an administrator
+is one no more."""
 
 Fields = dict[str, Any]
+_FAVOURS = ("unlock", "invite", "write_again", "reset_mfa")
+"""What is asked for by saying so, and is no field of the account."""
 
 
 class AdminUsers:
@@ -55,7 +59,7 @@ class AdminUsers:
 
     def effects(self) -> Mapping[str, EffectHandler]:
         """What the relay carries out in the name of this service."""
-        return {CLOSED: self._end_sessions, CHANGED: self._look_again}
+        return {CLOSED: self._end_sessions, CHANGED: self._look_again, ADMIN_LESS: self._keep_an_admin}
 
     async def create(self, actor: Actor, draft: UserDraft) -> AccountView:
         """An account without a password; the mail that invites its owner leads to where they choose one."""
@@ -91,10 +95,12 @@ class AdminUsers:
     async def change(
         self, actor: Actor, user_id: str, change: AccountChange, *, expected_version: int | None = None
     ) -> AccountView:
-        """Role, permissions, open or closed; `unlock` lets somebody try again who failed too often."""
+        """Role, permissions, open or closed; `unlock` lets somebody try again who failed too often, and so on."""
         given = change.given()
-        is_unlocked, is_invited = given.pop("unlock", False), given.pop("invite", False)
-        is_reachable = given.pop("write_again", False)
+        asked = {name for name in _FAVOURS if given.pop(name, False)}
+        reason = given.pop("reason", None) or ""
+        if "reset_mfa" in asked and not reason:
+            raise invalid("reason", "Say why; it is kept.", "required")
 
         async def step() -> User | None:
             user = await require_governed(actor, user_id)
@@ -105,15 +111,11 @@ class AdminUsers:
                 _refuse_change(actor, user, fields)
             elif given.get("is_active") is False:
                 fields = _closing(actor, user)
-            if is_unlocked:
-                refuse_for_oneself(actor, user)  # failures count for whoever holds a session of theirs, too
-                fields["unlocked_ms"] = self._clock.now_ms()
-            if is_reachable and user.mail_refusal is not None:
-                fields["mail_refusal"] = None
-            return user if not fields else await self._write(actor, user, fields)
+            fields |= self._favoured(actor, user, asked)
+            return user if not fields else await self._write(actor, user, fields, reason=reason)
 
         user = await until_written(step)
-        if is_invited:
+        if "invite" in asked:
             await self._audit.record(actor, "user.invite", kind="user", target_id=user.id)
             await self._invitations.invite_again(user, actor)
         return account_view_of(user)
@@ -136,11 +138,24 @@ class AdminUsers:
         refuse_other_version(user.version, expected_version)
         refuse_for_oneself(actor, user)
 
+    def _favoured(self, actor: Actor, user: User, asked: Collection[str]) -> Fields:
+        """What is written of things that are done for somebody."""
+        fields: Fields = {}
+        if "unlock" in asked:
+            refuse_for_oneself(actor, user)  # failures count for whoever holds a session of theirs, too
+            fields["unlocked_ms"] = self._clock.now_ms()
+        if "write_again" in asked and user.mail_refusal is not None:
+            fields["mail_refusal"] = None
+        if "reset_mfa" in asked and user.mfa is not None:
+            refuse_for_oneself(actor, user)  # one's own is switched off with one's password
+            fields["mfa_enabled"] = False
+        return fields
+
     # --- writing ---
 
-    async def _write(self, actor: Actor, user: User, fields: Fields) -> User | None:
+    async def _write(self, actor: Actor, user: User, fields: Fields, *, reason: str = "") -> User | None:
         """One write, if nobody was first. Whoever took away the last administrator takes it back."""
-        written = await self._change(actor, user, fields)
+        written = await self._change(actor, user, fields, reason=reason)
         if written is None:
             return None
         if user.role == Role.ADMIN and user.is_active and not await is_an_admin_left():
@@ -160,10 +175,11 @@ class AdminUsers:
         fields = {name: value for name, value in was.items() if name not in kept and getattr(user, name) != value}
         return user if not fields else await self._change(actor, user, fields)
 
-    async def _change(self, actor: Actor, user: User, fields: Fields) -> User | None:
+    async def _change(self, actor: Actor, user: User, fields: Fields, *, reason: str = "") -> User | None:
         at = self._clock.now()
-        intents = _of_change(Write(user.version + 1, at), actor, user, fields)
-        if not await User.change(user.id, fields, at, expected_version=user.version, intents=intents):
+        intents = _of_change(Write(user.version + 1, at), actor, user, fields, reason=reason)
+        unset = ("mfa", "mfa_pending") if "mfa_enabled" in fields else ()
+        if not await User.change(user.id, fields, at, expected_version=user.version, unset=unset, intents=intents):
             return None
         written: User = user.model_copy(update={**fields, "version": user.version + 1, "updated_at": at})
         return written
@@ -181,6 +197,12 @@ class AdminUsers:
 
     async def _end_sessions(self, _intent_id: str, data: dict[str, Any]) -> None:
         await self._sessions.end_all(data["user_id"], reason="account_closed")
+
+    async def _keep_an_admin(self, _intent_id: str, data: dict[str, Any]) -> None:
+        """What `_write` does at once: should its process have ended before, the school is not left without one."""
+        if not await is_an_admin_left():
+            actor = Actor(data["actor_id"], Role.ADMIN)
+            await until_written(lambda: self._take_back(actor, data["user_id"], data["was"]))
 
     async def _look_again(self, _intent_id: str, data: dict[str, Any]) -> None:
         await self._sessions.forget(data["user_id"])
@@ -212,7 +234,7 @@ def _refuse_change(actor: Actor, user: User, fields: Fields) -> None:
     refuse_beyond(actor, role, fields.get("permissions", user.permissions))
 
 
-def _of_change(write: Write, actor: Actor, user: User, fields: Fields) -> list[Intent]:
+def _of_change(write: Write, actor: Actor, user: User, fields: Fields, *, reason: str) -> list[Intent]:
     is_closed = fields.get("is_active") is False
     told: dict[str, Any] = {"user_id": user.id}
     if is_closed:
@@ -221,11 +243,19 @@ def _of_change(write: Write, actor: Actor, user: User, fields: Fields) -> list[I
     else:
         name, record, action = "user_updated", "user.updated", "user.change"
         told["changed"] = ["unlocked" if field == "unlocked_ms" else field for field in sorted(fields)]
+    if "mfa_enabled" in fields:
+        action = "user.reset_mfa"
     before = {field: getattr(user, field) for field in fields}
     intents = [
         event(write, name, n=0, channels=[], data=told, record=record),
-        audit(write, actor, action, kind="user", target_id=user.id, before=before, after=fields),
+        audit(write, actor, action, kind="user", target_id=user.id, before=before, after=fields, reason=reason),
     ]
+    if "mfa_enabled" in fields:
+        mail = {"is_enabled": False, "at": rfc3339(write.at)}
+        intents.append(job(write, "mail.send", {"template": "mfa_changed", "user_id": user.id, "data": mail}))
+    if user.role == Role.ADMIN and user.is_active and fields.keys() & {"role", "is_active"}:
+        was = {name: before[name] for name in ("role", "is_active") if name in fields}
+        intents.append(effect(write, ADMIN_LESS, {"user_id": user.id, "actor_id": actor.user_id, "was": was}))
     if is_closed:
         intents.append(effect(write, CLOSED, {"user_id": user.id}))
     if fields.keys() & {"role", "permissions", "is_active"}:

@@ -12,6 +12,7 @@ from websockets.asyncio.client import connect
 
 from documents.audit_record import AuditRecord
 from documents.enums import Role
+from documents.job import Job
 from documents.user import User
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import read_model
@@ -42,6 +43,9 @@ async def recorded(target_id: str) -> list[str]:
     """What the audit log says was done to somebody."""
     rows = AuditRecord.rows().find({"target_id": target_id}).sort("_id", 1)
     return [row["action"] async for row in rows]
+
+
+_APP = {"method": "totp", "secret": "sealed", "last_step": 0, "recovery": []}
 
 
 class TestChanges:
@@ -128,6 +132,29 @@ class TestChanges:
         await changed(admin, somebody, unlock=True)
         await guesser.ok("POST", "/auth/login", json={**known, "password": PASSWORD})
 
+    async def test_who_has_lost_the_second_step_is_let_in_without_it(self, house: House) -> None:
+        admin, somebody = await house.admin(), await house.student()
+        await User.rows().update_one({"_id": somebody.user_id}, {"$set": {"mfa": _APP, "mfa_enabled": True}})
+        signs_in = {"email": somebody.user["email"], "password": PASSWORD}
+        stranger = await house.visitor()
+        required = await stranger.ok("POST", "/auth/login", json=signs_in)
+        assert required["mfa_required"]
+        path = f"/admin/users/{somebody.user_id}"
+        refused = await admin.refused(422, "PATCH", path, json={"reset_mfa": True})
+        assert [(fault["field"], fault["code"]) for fault in refused["errors"]] == [("reason", "required")]
+        view = await changed(admin, somebody, reset_mfa=True, reason="Lost the phone; came with a passport")
+        assert view["mfa_enabled"] is False
+        answer = {"challenge_token": required["challenge_token"], "code": "123456"}
+        await stranger.refused(401, "POST", "/auth/login/mfa", json=answer)
+        assert "access_token" in await stranger.ok("POST", "/auth/login", json=signs_in)
+        assert await recorded(somebody.user_id) == ["user.reset_mfa"]
+        records = (await admin.ok("GET", "/admin/audit-logs", params={"target_id": somebody.user_id}))["items"]
+        assert [record["reason"] for record in records] == ["Lost the phone; came with a passport"]
+        mails = [job["args"] async for job in Job.rows().find({"args.user_id": somebody.user_id})]
+        assert [mail["data"]["is_enabled"] for mail in mails if mail["template"] == "mfa_changed"] == [False]
+        await changed(admin, somebody, reset_mfa=True, reason="Once more")
+        assert await recorded(somebody.user_id) == ["user.reset_mfa"], "of nothing there is nothing to tell"
+
     async def test_nobody_is_there_under_an_unknown_id(self, house: House) -> None:
         admin = await house.admin()
         assert await refusal(admin, "usr_nobody", 404, role="student") == "not_found"
@@ -149,6 +176,33 @@ class TestWhoMayNot:
             user = await User.find_by_id(somebody.user_id)
             assert user is not None
             assert user.unlocked_ms == 0
+
+    async def test_nobody_lets_themself_off_the_second_step(self, house: House) -> None:
+        for somebody in (await house.admin(), await clerk_of(house, "users:manage")):
+            which = {"_id": somebody.user_id}
+            await User.rows().update_one(which, {"$set": {"mfa": _APP, "mfa_enabled": True}})
+            try:
+                fields = {"reset_mfa": True, "reason": "Because I can"}
+                assert await refusal(somebody, somebody.user_id, 409, **fields) == "conflict"
+            finally:
+                await User.rows().update_one(which, {"$unset": {"mfa": ""}, "$set": {"mfa_enabled": False}})
+
+    async def test_the_last_administrator_comes_back_though_the_process_ended(self, house: House) -> None:
+        """Whoever lowered them died before they could look whether one is left."""
+        admin = await house.admin()
+        everybody_else = {"role": Role.ADMIN.value, "is_active": True, "_id": {"$ne": admin.user_id}}
+        others = [row["_id"] async for row in User.rows().find(everybody_else, {"_id": 1})]
+        await User.rows().update_many(everybody_else, {"$set": {"is_active": False}})
+        admin_users = house.services.admin_users
+        try:
+            user, actor = await User.find_by_id(admin.user_id), Actor("usr_other_admin", Role.ADMIN)
+            assert user is not None
+            assert await admin_users._change(actor, user, {"role": "student"})
+            assert await User.rows().count_documents({"role": "admin", "is_active": True}) == 0
+            await house.services.relay.sweep(minimum_age_ms=0)
+            assert (await admin.ok("GET", "/auth/me"))["role"] == "admin"
+        finally:
+            await User.rows().update_many({"_id": {"$in": others}}, {"$set": {"is_active": True}})
 
     async def test_nobody_gives_what_they_do_not_hold(self, house: House) -> None:
         clerk, pupil = await clerk_of(house, "users:manage", "audit:view"), await house.student()

@@ -200,6 +200,21 @@ async def test_who_left_by_themself_is_kept_out_for_good(house: House, admin: Re
     assert (user.may_sign_in, user.erase_at is not None) == (False, True)
 
 
+async def test_an_address_that_mail_servers_refuse_is_seen_and_written_to_again(house: House, admin: Reader) -> None:
+    lina = await house.student("Lina Refused")
+    answer = "the mail server refused: 550 5.1.1 <lina>: unknown"
+    refusal = {"email": lina.user["email"], "at": house.services.clock.now(), "answer": answer, "job_id": "job_1"}
+    assert await User.note_mail_refusal(lina.user_id, lina.user["email"], refusal)
+    (row,) = await admin.rows(q="Lina Refused")
+    assert "Mail refused" in row
+    assert html.escape(answer) in (await admin.opened(f"/{lina.user_id}")).text
+    done = (await admin.sent(f"/{lina.user_id}", "/write")).text
+    assert "Mails are sent to this address again." in done
+    assert answer not in html.unescape(done)
+    assert (await account(lina)).mail_refusal is None
+    assert await recorded(lina.user_id) == ["user.change"]
+
+
 async def test_a_lock_is_lifted(house: House, admin: Reader) -> None:
     lina, stranger = await house.student(), await house.visitor()
     wrong = {"email": lina.user["email"], "password": "wrong horse battery staple"}
@@ -212,6 +227,20 @@ async def test_a_lock_is_lifted(house: House, admin: Reader) -> None:
     assert "They can try to sign in again." in unlocked
     assert "Not locked" in unlocked
     await stranger.ok("POST", "/auth/login", json=right)
+
+
+async def test_a_lost_second_step_is_switched_off_for_a_reason(house: House, admin: Reader) -> None:
+    lina = await house.student()
+    assert "/reset" not in (await admin.opened(f"/{lina.user_id}")).text
+    app = {"method": "totp", "secret": "sealed", "last_step": 0, "recovery": []}
+    await User.rows().update_one({"_id": lina.user_id}, {"$set": {"mfa": app, "mfa_enabled": True}})
+    refused = await admin.sent(f"/{lina.user_id}", "/reset", reason=" ")
+    assert (refused.status_code, "Say why in a few words" in refused.text) == (422, True)
+    assert (await account(lina)).mfa_enabled
+    done = await admin.sent(f"/{lina.user_id}", "/reset", reason="Lost the phone")
+    assert "The second step is off." in done.text
+    assert ((await account(lina)).mfa, (await account(lina)).mfa_enabled) == (None, False)
+    assert await recorded(lina.user_id) == ["user.reset_mfa"]
 
 
 async def test_only_who_types_the_address_erases_somebody(house: House, admin: Reader) -> None:
