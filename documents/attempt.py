@@ -237,12 +237,13 @@ class Attempt(Aggregate):
         return await cls.rows().find(wanted, dict(_WHOLE)).to_list(None)
 
     @classmethod
-    async def find_quizzes_of(cls, attempt_ids: Iterable[str]) -> dict[str, str]:
-        """The quizzes of these attempts, by attempt. Previews are left out."""
+    async def find_sittings(cls, attempt_ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Quiz and student of these attempts, by attempt. Previews are left out."""
         # one by one: the embedded store finds an id at once, but looks at every attempt for a list of them
-        fields = {"quiz_id": 1, "is_preview": 1}
+        fields = {"quiz_id": 1, "student_id": 1, "is_preview": 1}
         found = await asyncio.gather(*(cls.rows().find_one({"_id": attempt_id}, fields) for attempt_id in attempt_ids))
-        return {row["_id"]: row["quiz_id"] for row in found if row is not None and not row["is_preview"]}
+        counted = [row for row in found if row is not None and not row["is_preview"]]
+        return {row["_id"]: (row["quiz_id"], row["student_id"]) for row in counted}
 
     @classmethod
     async def find_ungraded(cls, *, until_ms: int, limit: int) -> list[str]:

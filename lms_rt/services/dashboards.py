@@ -104,7 +104,7 @@ class Dashboards:
         self._bus, self._clock = bus, clock
         self._moved: set[str] = set()
         self._has_moved = asyncio.Event()
-        self._quiz_of: dict[str, str] = {}
+        self._sat: dict[str, tuple[str, str]] = {}
         self._left: dict[str, int] = {}
 
     def presence_changed(self, channel: str) -> None:
@@ -128,25 +128,30 @@ class Dashboards:
                 _log.exception("%s comings and goings were not told", len(moved))
 
     async def _poke(self, attempt_ids: set[str]) -> None:
-        unknown = attempt_ids - self._quiz_of.keys()
-        self._quiz_of |= await Attempt.find_quizzes_of(unknown)
-        await self._note_who_left(attempt_ids & self._quiz_of.keys())
+        self._sat |= await Attempt.find_sittings(attempt_ids - self._sat.keys())
+        known = attempt_ids & self._sat.keys()
+        await self._note_who_left(known)
         about: dict[str, list[str]] = {}
-        for attempt_id in attempt_ids & self._quiz_of.keys():
-            about.setdefault(self._quiz_of[attempt_id], []).append(attempt_id)
+        for attempt_id in known:
+            quiz_id, _ = self._sat[attempt_id]
+            about.setdefault(quiz_id, []).append(attempt_id)
         for quiz_id, moved in about.items():
             await self._bus.fan_out.poke(quiz_live_channel(quiz_id), moved)
-        for kept in (self._quiz_of, self._left):
+        kept: dict[str, Any]
+        for kept in (self._sat, self._left):
             while len(kept) > _KEPT_ATTEMPTS:
                 del kept[next(iter(kept))]
 
     async def _note_who_left(self, attempt_ids: set[str]) -> None:
+        """Whose student is not there any more; teachers may learn as well, and those who may teach may watch."""
         channels = {attempt_channel(attempt_id): attempt_id for attempt_id in attempt_ids}
         for channel, members in (await self._bus.presence.members_of(channels)).items():
-            if any(not member.is_staff for member in members):
-                self._left.pop(channels[channel], None)
+            attempt_id = channels[channel]
+            _, student_id = self._sat[attempt_id]
+            if any(member.user_id == student_id for member in members):
+                self._left.pop(attempt_id, None)
             else:
-                self._left.setdefault(channels[channel], self._clock.now_ms())
+                self._left.setdefault(attempt_id, self._clock.now_ms())
 
     def source_of(self, quiz_id: str) -> QuizSource:
         """A source of frames, for the actor of the quiz's channel."""

@@ -9,6 +9,7 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from documents.attempt import Attempt
+from lms_rt.bus.base import Member
 from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.channels import attempt_channel
@@ -19,12 +20,12 @@ async def test_a_fault_of_the_database_does_not_end_the_telling(monkeypatch: pyt
     asked: list[set[str]] = []
     is_asked = asyncio.Event()
 
-    async def find(unknown: set[str]) -> dict[str, str]:
+    async def find(unknown: set[str]) -> dict[str, tuple[str, str]]:
         asked.append(unknown)
         is_asked.set()
         raise AutoReconnect("the primary is away")
 
-    monkeypatch.setattr(Attempt, "find_quizzes_of", find)
+    monkeypatch.setattr(Attempt, "find_sittings", find)
     dashboards = Dashboards(bus=memory_bus(FakeClock()), clock=FakeClock())
     running: asyncio.Task[Any] = asyncio.create_task(dashboards.run())
     try:
@@ -37,3 +38,20 @@ async def test_a_fault_of_the_database_does_not_end_the_telling(monkeypatch: pyt
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert asked == [{"att_1"}, {"att_2"}]
+
+
+async def test_a_teacher_who_learns_is_there_and_one_who_watches_is_not_the_student(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def find(unknown: set[str]) -> dict[str, tuple[str, str]]:
+        return dict.fromkeys(unknown, ("quz_1", "usr_learner"))
+
+    monkeypatch.setattr(Attempt, "find_sittings", find)
+    bus = memory_bus(FakeClock())
+    dashboards = Dashboards(bus=bus, clock=FakeClock())
+    left: list[bool] = []
+    for attempt_id, user_id, is_staff in (("att_1", "usr_learner", True), ("att_2", "usr_watcher", False)):
+        await bus.presence.join(attempt_channel(attempt_id), Member("con_1", user_id, "Tariq", is_staff))
+        await dashboards._poke({attempt_id})
+        left.append(attempt_id in dashboards._left)
+    assert left == [False, True]
