@@ -6,7 +6,7 @@ Each form is what an operation of REST is, by the same service. Works without sc
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, get_args
 from urllib.parse import quote, urlencode
 
@@ -30,7 +30,7 @@ _MANAGERS: Access = needs("users:manage")
 _SHEETS = ("pages.css", "teach.css", "admin.css")
 _TRUTH = {"yes": True, "no": False}
 _MAX_VERSION_DIGITS = 9
-_SAID = frozenset({"invited", "changed", "closed", "opened", "unlocked", "again", "erased", "reachable"})
+_SAID = frozenset({"invited", "changed", "closed", "opened", "unlocked", "again", "erased", "reachable", "mfa_reset"})
 
 
 def person_path(user_id: str) -> str:
@@ -210,7 +210,7 @@ class UserAct(AccountPage):
         try:
             await deed.run(self, user_id)
         except Refused as refused:
-            fault = deed.fault if refused.code is Code.CONFLICT else _FAULTS.get(refused.code)
+            fault = deed.faults.get(refused.code) or _FAULTS.get(refused.code)
             if fault is None:
                 raise
             self.set_status(status_of(refused.code))
@@ -236,6 +236,10 @@ class UserAct(AccountPage):
         """Let nobody in by it any more."""
         await self.services.admin_users.close(self.actor, user_id)
 
+    async def reset_mfa(self, user_id: str) -> None:
+        """Switch off the second step of who has lost it, for a reason."""
+        await self.change(user_id, reset_mfa=True, reason=self.field("reason"))
+
     async def erase(self, user_id: str) -> None:
         """Erase who is behind it, for who has typed the address."""
         account = await self.services.users.show(self.actor, user_id)
@@ -249,6 +253,7 @@ class UserAct(AccountPage):
 
 
 _FAULTS = {
+    Code.CONFLICT: "needed",
     Code.VERSION_MISMATCH: "changed_meanwhile",
     Code.VALIDATION_FAILED: "invalid",
     Code.FORBIDDEN: "forbidden",
@@ -257,20 +262,21 @@ _FAULTS = {
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What a form does, what is said when it is done, and what a conflict means there."""
+    """What a form does, what is said when it is done, and what a refusal means there alone (else a conflict is `needed`)."""
 
     run: Callable[[UserAct, str], Awaitable[None]]
     said: str
-    fault: str = "needed"
+    faults: Mapping[Code, str] = field(default_factory=dict)
 
 
 _DEEDS: Mapping[str, Deed] = {
     "change": Deed(UserAct.change_rights, "changed"),
     "close": Deed(UserAct.close, "closed"),
-    "open": Deed(lambda page, user_id: page.change(user_id, is_active=True), "opened", "leaving"),
+    "open": Deed(lambda page, user_id: page.change(user_id, is_active=True), "opened", {Code.CONFLICT: "leaving"}),
     "unlock": Deed(lambda page, user_id: page.change(user_id, unlock=True), "unlocked"),
     "write": Deed(lambda page, user_id: page.change(user_id, write_again=True), "reachable"),
-    "invite": Deed(lambda page, user_id: page.change(user_id, invite=True), "again", "has_password"),
+    "invite": Deed(lambda page, user_id: page.change(user_id, invite=True), "again", {Code.CONFLICT: "has_password"}),
+    "reset": Deed(UserAct.reset_mfa, "mfa_reset", {Code.VALIDATION_FAILED: "mfa_reason"}),
     "erase": Deed(UserAct.erase, "erased"),
 }
 

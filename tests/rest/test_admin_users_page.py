@@ -229,6 +229,20 @@ async def test_a_lock_is_lifted(house: House, admin: Reader) -> None:
     await stranger.ok("POST", "/auth/login", json=right)
 
 
+async def test_a_lost_second_step_is_switched_off_for_a_reason(house: House, admin: Reader) -> None:
+    lina = await house.student()
+    assert "/reset" not in (await admin.opened(f"/{lina.user_id}")).text
+    app = {"method": "totp", "secret": "sealed", "last_step": 0, "recovery": []}
+    await User.rows().update_one({"_id": lina.user_id}, {"$set": {"mfa": app, "mfa_enabled": True}})
+    refused = await admin.sent(f"/{lina.user_id}", "/reset", reason=" ")
+    assert (refused.status_code, "Say why in a few words" in refused.text) == (422, True)
+    assert (await account(lina)).mfa_enabled
+    done = await admin.sent(f"/{lina.user_id}", "/reset", reason="Lost the phone")
+    assert "The second step is off." in done.text
+    assert ((await account(lina)).mfa, (await account(lina)).mfa_enabled) == (None, False)
+    assert await recorded(lina.user_id) == ["user.reset_mfa"]
+
+
 async def test_only_who_types_the_address_erases_somebody(house: House, admin: Reader) -> None:
     lina = await house.student()
     for typed in ("", "lina", "somebody@example.org"):
