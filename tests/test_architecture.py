@@ -23,6 +23,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 _FORBIDDEN_WORDS = re.compile(r"(^get_)|manager|helper|utils|^common$", re.IGNORECASE)
 _NAMED_BY_LIBRARIES = {
     "get_field_value",
+    "_get_dataset",
     "get_database",
     "get_collection",
     "get_template_path",
