@@ -124,12 +124,11 @@ HIDING = [row for row in ROUTES if "{" in row.path and _curious(row)]
 @pytest.mark.parametrize("row", HIDING, ids=[name_of(row) for row in HIDING])
 async def test_what_is_hidden_is_told_as_what_is_not_there(leaks: Leaks, row: Operation) -> None:
     for pattern in full_patterns(row):
-        path = pattern
         for method in (*row.methods, *(["HEAD"] if "GET" in row.methods else []), "OPTIONS"):
             for person in _curious(row):
                 who, hidden, absent = leaks.school.people[person], leaks.hidden, leaks.absent
-                of_hidden = await leaks.told(who, method, path, hidden, **options_of(row, hidden))
-                of_nothing = await leaks.told(who, method, path, absent, **options_of(row, absent))
+                of_hidden = await leaks.told(who, method, pattern, hidden, **options_of(row, hidden))
+                of_nothing = await leaks.told(who, method, pattern, absent, **options_of(row, absent))
                 assert of_hidden == of_nothing, f"{person}: {method} {pattern}"
                 assert method not in row.methods or _tells_nothing(of_hidden), f"{person}: {method} {pattern}"
 
@@ -142,6 +141,31 @@ def _tells_nothing(told: tuple[Any, ...]) -> bool:
 
 def test_most_of_what_has_an_id_is_hidden_from_somebody() -> None:
     assert len(HIDING) >= 40
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/lessons/{lesson_id}", {}),
+        ("GET", "/courses/{course_id}/lessons/{lesson_id}", {}),
+        ("POST", "/lessons/{lesson_id}/complete", {}),
+        ("GET", "/quizzes/{quiz_id}", {}),
+        ("GET", "/quizzes/{quiz_id}/attempts", {}),
+        ("POST", "/attempts", {"quiz_id": "{quiz_id}", "device_id": "laptop"}),
+    ],
+)
+async def test_a_draft_in_a_course_that_one_sees_is_not_there(
+    leaks: Leaks, method: str, path: str, body: dict[str, str]
+) -> None:
+    drafts = leaks.school.places[Place.DRAFT]
+    nothing = {**drafts, "lesson_id": new_id("les"), "quiz_id": new_id("quz")}
+    for person in (Person.OWNER, Person.ENROLLED, Person.OTHER, Person.OTHER_TEACHER):
+        told = []
+        for ids in (drafts, nothing):
+            options = {"json": {name: value.format_map(ids) for name, value in body.items()}} if body else {}
+            told.append(await leaks.told(leaks.school.people[person], method, f"/api/v1{path}", ids, **options))
+        assert told[0] == told[1], person
+        assert _tells_nothing(told[0]), person
 
 
 @pytest.mark.parametrize(
