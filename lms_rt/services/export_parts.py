@@ -31,6 +31,7 @@ from lms_rt.services.attempt_views import answer_views, summary_view
 from lms_rt.services.enrollment_views import enrollment_view
 from lms_rt.services.preferences import Preferences
 from lms_rt.services.results import Results
+from lms_rt.services.unreachable import refusal_view
 from lms_rt.services.user_views import user_view
 
 _OF_OTHERS = frozenset({"student_id", "student_name", "author_id", "author_name", "full_name", "invited_by"})
@@ -70,7 +71,9 @@ class _Parts:
         self._actor = Actor(user.id, role, permissions_of(role, user.permissions), full_name=user.full_name)
 
     async def account(self) -> Items:
-        yield user_view(self._user)
+        refusal = refusal_view(self._user)
+        shown = None if refusal is None else refusal.model_dump(mode="json")
+        yield {**user_view(self._user).model_dump(mode="json"), "mail_refusal": shown}
 
     async def preferences(self) -> Items:
         yield await self._from.preferences.show(self._actor)

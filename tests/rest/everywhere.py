@@ -18,6 +18,7 @@ from documents.job import Job
 from documents.sent_mail import SentMail
 from documents.session import Session
 from documents.ticket import SpareTicket
+from documents.user import User
 from documents.webhook import Webhook
 from documents.webhook_delivery import WebhookDelivery
 from lms_rt.bootstrap import Services
@@ -135,6 +136,9 @@ async def _waiting(user_id: str) -> None:
     told = {"template": "invitation", "user_id": "usr_somebody", "data": {"invited_by": LATER_NAME}}
     failed = {"template": "welcome", "user_id": user_id, "data": {}}
     words = f"550 5.1.1 <{ADDRESS}>: no such mailbox"
+    assert await User.note_mail_refusal(
+        user_id, ADDRESS, {"email": ADDRESS, "at": now, "answer": words, "job_id": "job_failed"}
+    )
     rows = [
         {"_id": "job_told", **blank, "state": "waiting", "args": told},
         {"_id": "job_failed", **blank, "state": "dead", "args": failed, "error": words, "finished_at": now},

@@ -96,6 +96,7 @@ async def test_it_holds_what_is_kept_about_them_and_nothing_of_others(house: Hou
     await exported(house, student)
     mine = await unpacked(student)
     assert mine["account.json"][0]["email"] == student.user["email"]
+    assert mine["account.json"][0]["mail_refusal"] is None
     assert [one["course_id"] for one in mine["enrollments.json"]] == [course["id"]]
     (results,) = mine[f"attempts/{attempt['id']}.json"]
     assert results["questions"][0]["value"] == "Alexandria, I believe"
