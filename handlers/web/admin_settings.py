@@ -106,9 +106,9 @@ class SettingsPage(PageHandler):
         name = self.t(f"settings.name_{setting.name.lower()}")
         if setting.least is None:
             return self.t("settings.fault_choice", name=name)
-        if setting.most is None:
-            return self.t("settings.fault_least", name=name, least=setting.least)
-        return self.t("settings.fault_between", name=name, least=setting.least, most=setting.most)
+        least, most = (self.t.numerals(f"{bound or 0:,}") for bound in (setting.least, setting.most))
+        key = "settings.fault_least" if setting.most is None else "settings.fault_between"
+        return self.t(key, name=name, least=least, most=most)
 
 
 class SettingsAct(SettingsPage):

@@ -74,7 +74,8 @@ async def test_each_setting_that_can_be_changed_has_a_field_words_and_bounds(bro
             assert {f"settings.name_{name}", f"settings.why_{name}"} <= catalogue(language).keys()
     exports = words(part_of(page, "RETENTION_EXPORTS_DAYS"))
     assert "From 1 to 90." in exports
-    assert "Default Default: 7" in exports
+    assert "Default · RETENTION_EXPORTS_DAYS" in exports
+    assert "From 1 to 1,000,000." in words(part_of(page, "RATE_LIMIT_UPLOADS_PER_HOUR"))
     assert "Given at the start Default: No" in words(part_of(page, "ALLOW_PUBLIC_ROLE_REGISTRATION"))
 
 
