@@ -11,7 +11,7 @@ from handlers.web.base import PageHandler, Screen, shape
 from lms_rt.contracts.base import read_model
 from lms_rt.contracts.notifications import (
     KINDS,
-    KINDS_OF_ADMINS,
+    KINDS_BY_PERMISSION,
     KINDS_OF_MAILS,
     KindName,
     NotificationQuery,
@@ -98,7 +98,8 @@ class PreferencesPage(PageHandler):
         }
 
     def _shown_kinds(self) -> list[KindName]:
-        return [kind for kind in KINDS if self.actor.is_admin or kind not in KINDS_OF_ADMINS]
+        needed = KINDS_BY_PERMISSION
+        return [kind for kind in KINDS if kind not in needed or self.actor.has_permission(needed[kind])]
 
     async def _show(self, *, has_saved: bool = False, faults: set[str] | None = None) -> None:
         preferences = shape(await self.services.preferences.show(self.actor))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
@@ -26,8 +27,8 @@ KindName = Literal[
 KINDS: tuple[KindName, ...] = get_args(KindName)
 KINDS_OF_MAILS: frozenset[KindName] = frozenset({"weekly_progress", "course_reminder"})
 """Those that are never told live."""
-KINDS_OF_ADMINS: frozenset[KindName] = frozenset({"webhook.disabled"})
-"""Those that concern administrators alone."""
+KINDS_BY_PERMISSION: Mapping[KindName, str] = {"webhook.disabled": "webhooks:manage"}
+"""Those that concern who holds a permission, and nobody else."""
 ALL_KINDS = "all"
 """Every kind at once: the unsubscribe link of a digest of several kinds."""
 

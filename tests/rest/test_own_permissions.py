@@ -140,6 +140,13 @@ async def test_who_may_teach_finds_the_way_there_whatever_their_role(aide: Aide)
         assert ('href="/teach"' in navigation) == bool(held)
 
 
+async def test_who_sees_to_webhooks_chooses_how_to_hear_of_them(aide: Aide) -> None:
+    for held in ((), (Permission.WEBHOOKS_MANAGE,)):
+        await aide.hold(*held)
+        shown = await aide.browser.get("/notifications/preferences")
+        assert ("webhook.disabled" in shown.text) == bool(held)
+
+
 async def test_a_teacher_may_learn_in_the_course_of_another(house: House) -> None:
     course = await factories.course(await house.teacher(), title="For all")
     learner = await house.teacher()
