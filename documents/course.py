@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -275,7 +276,8 @@ _UNLISTED = ("lessons", "search_tokens", "counted", "outbox")
 
 
 def _by_name(id_or_slug: str) -> tuple[Row, ...]:
-    """Ids hold a sign that no slug does."""
+    """Ids hold a sign that no slug does. A letter and its accent may come in two signs or in one, as slugs have them."""
+    id_or_slug = unicodedata.normalize("NFC", id_or_slug)
     return ({"_id": id_or_slug},) if "_" in id_or_slug else ({"slug": id_or_slug}, {"old_slugs": id_or_slug})
 
 

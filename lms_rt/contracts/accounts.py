@@ -12,10 +12,14 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from documents.enums import Role
-from lms_rt.contracts.base import Change, Draft, Identifier, Instant, Metadata, View, check_line
+from lms_rt.contracts.base import Change, Draft, Identifier, Instant, Metadata, View, check_line, check_shown
+from lms_rt.contracts.writing import has_unseen, is_of_one_script
 
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _FORBIDDEN_IN_LOCAL = frozenset('<>()[],;:\\"@')
+_TWO_DOMAINS = frozenset("\u00df\u03c2\u200c\u200d")
+"""Letters of a domain that older rules (IDNA 2003) write as others: the mail would go to another's house."""
+_DOTS = re.compile("[.\u3002\uff0e\uff61]")
 MAX_EMAIL = 254
 DEMO_DOMAIN = "demo.school"
 """Of the demo school's people, who are made up: no mail is ever sent there."""
@@ -51,16 +55,34 @@ def _is_domain(domain: str) -> bool:
 
 
 def _check_email(address: str) -> str:
-    if find_email_key(address) is None:
+    if find_email_key(address) is None or has_unseen(address):
         raise PydanticCustomError("email", "Input should be an e-mail address")
+    local, _, domain = unicodedata.normalize("NFKC", address).rpartition("@")
+    labels = [_written(label) for label in _DOTS.split(domain)]
+    if not all(is_of_one_script(word) for word in (local, *labels)):
+        raise PydanticCustomError("mixed_scripts", "Input should not mix letters of several scripts, which look alike")
+    if _TWO_DOMAINS & set(domain.lower()):
+        raise PydanticCustomError("ambiguous_domain", "Write this domain as the network does, beginning with xn--")
     return address
 
 
-def _check_order(text: str) -> str:
-    """What turns the text around it would make a list or a mail say something else."""
+def _written(label: str) -> str:
+    """A domain's label in its own letters."""
+    if not label.lower().startswith("xn--"):
+        return label
+    try:
+        return label[4:].encode("ascii").decode("punycode")
+    except UnicodeError:
+        return label
+
+
+def _check_name(text: str) -> str:
+    """What turns the text around it, or is not seen, would make a list or a mail say something else."""
     if _TURNING.search(text):
         raise PydanticCustomError("control_character", "Input should not hold characters that turn the text around it")
-    return text
+    if has_unseen(text):
+        raise PydanticCustomError("unseen_character", "Input should not hold characters that cannot be seen")
+    return unicodedata.normalize("NFC", text)
 
 
 def _check_timezone(name: str) -> str:
@@ -78,7 +100,8 @@ FullName = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=120),
     AfterValidator(check_line),
-    AfterValidator(_check_order),
+    AfterValidator(check_shown),
+    AfterValidator(_check_name),
 ]
 NewPassword = Annotated[
     str, StringConstraints(min_length=1, max_length=512), Field(json_schema_extra={"format": "password"})

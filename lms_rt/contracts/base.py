@@ -28,6 +28,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from lms_rt.clock import rfc3339
+from lms_rt.contracts.writing import is_blank
 from lms_rt.errors import Code, FieldError, Refused
 
 MAX_INTEGER = 2**63 - 1
@@ -107,8 +108,18 @@ def check_line(text: str) -> str:
     return text
 
 
+def check_shown(text: str) -> str:
+    """By a name of which nothing can be seen nobody finds what it names."""
+    if is_blank(text):
+        raise PydanticCustomError("unseen_character", "Input should hold something that can be seen")
+    return text
+
+
 Title = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(check_line)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(check_line),
+    AfterValidator(check_shown),
 ]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(check_line)]
 Prose = Annotated[str, StringConstraints(max_length=100_000)]
@@ -136,7 +147,7 @@ def _check_metadata(value: Any) -> Any:
     while pending:
         node = pending.pop()
         if isinstance(node, dict):
-            if bad := next((key for key in node if not _KEY.fullmatch(key)), None):
+            if (bad := next((key for key in node if not _KEY.fullmatch(key)), None)) is not None:
                 raise PydanticCustomError(
                     "invalid_key", "The key {key} should be 1 to 64 of A-Z, a-z, 0-9, _ and -", {"key": bad}
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
 from documents.enums import DifficultyLevel
 from lms_rt.contracts.base import (
@@ -19,11 +19,12 @@ from lms_rt.contracts.base import (
     Prose,
     Title,
     View,
+    check_shown,
 )
 from lms_rt.contracts.lessons import LessonView, Url
 
 Category = Annotated[str, StringConstraints(strip_whitespace=True, max_length=80)]
-Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50), AfterValidator(check_shown)]
 Tags = Annotated[list[Tag], Field(max_length=20)]
 Slug = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
 Price = Annotated[int, Field(ge=0, le=1_000_000_000_000)]

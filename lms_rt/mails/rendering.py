@@ -27,7 +27,7 @@ from lms_rt.mails.wording import DIRECTIONS, Language, one_line, seen, speaker
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_SUBJECT = 180
 _LINK = re.compile(r"[/@]|\w[.:]\w{2}")
-_GAPS = re.compile(r"[ \t]*\n(?:[ \t]*\n)+")
+_GAPS = re.compile(r"(?<![ \t])[ \t]*\n(?:[ \t]*\n)+")
 
 
 @dataclass(frozen=True, slots=True)

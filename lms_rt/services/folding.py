@@ -9,6 +9,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
+from lms_rt.contracts.writing import UNSEEN, parted_by_script
+
 MAX_TOKENS = 3_000
 MAX_QUERY_WORDS = 8
 _MAX_WORD = 20
@@ -23,7 +25,7 @@ _MARKS = re.compile(
     r"\u0610-\u061A\u064B-\u0652\u0656-\u065F\u0670\u06D6-\u06DC\u06DF-\u06E4\u06E7\u06E8\u06EA-\u06ED]+"  # harakat
 )
 _HAMZA_MARKS = re.compile(r"[\u0653-\u0655]+")
-_INVISIBLE = re.compile(r"[\u200B-\u200F\u202A-\u202E\u2060\u2066-\u2069\u061C\uFEFF\u00AD]+")
+_INVISIBLE = re.compile(f"[{UNSEEN}]+")
 _QUOTES = str.maketrans("‘’ʼ“”„«»", '\'\'\'"""""')
 _ARABIC = str.maketrans("ٱةىکیؤئ٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹", "اهيكيوي01234567890123456789", "\u0640")
 _STROKES = str.maketrans("łøđħıŋ", "lodhin")
@@ -85,11 +87,20 @@ def query_tokens(query: str) -> list[str]:
 
 
 def slug(title: str, fallback: str = "untitled") -> str:
-    """A word for addresses: letters and digits of any script, lower case, hyphens between, at most 80 characters."""
-    text = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", title[:1_000]).lower())
+    """A word for addresses: letters and digits of any script, lower case, hyphens between, at most 80 characters.
+
+    Between letters of two scripts, which may look alike, a hyphen stands as well; what nobody sees is left out.
+    """
+    text = _INVISIBLE.sub(_gap, unicodedata.normalize("NFKC", title[:1_000]).lower())
+    text = unicodedata.normalize("NFC", text)
     kept = ("" if one == "\u0640" else one if unicodedata.category(one)[0] in "LNM" else "-" for one in text)
-    made = re.sub(r"-+", "-", "".join(kept)).strip("-")
+    made = re.sub(r"-+", "-", parted_by_script("".join(kept), "-")).strip("-")
     if len(made) > _MAX_SLUG:
         cut = made[: _MAX_SLUG + 1].rpartition("-")[0]
         made = (cut if len(cut) >= _MAX_SLUG // 2 else made[:_MAX_SLUG]).strip("-")
     return made or fallback
+
+
+def _gap(found: re.Match[str]) -> str:
+    """What stands for unseen signs: Persian words are written with a gap of no width."""
+    return "-" if "\u200c" in found[0] else ""

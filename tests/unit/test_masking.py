@@ -73,3 +73,14 @@ def test_links_lose_what_lets_somebody_in(link: str) -> None:
 def test_what_is_long_is_cut() -> None:
     assert len(masked_text("word " * 10_000)) == MAX_TEXT
     assert len(masked({"rows": list(range(1_000))})["rows"]) == MAX_ITEMS
+
+
+def test_what_a_validator_was_given_is_masked_though_its_end_was_cut_off() -> None:
+    told = masked_text("1 validation error: input_value='my own words" + " and more" * 1_000)
+    assert told == f"1 validation error: input_value={MASK}"
+
+
+@pytest.mark.parametrize("word", ["a" * 2_000 + "1", "Aa" * 900 + "-" + "b" * 60 + "2c", "aB" * 40 + "_"])
+def test_a_long_word_is_read_once(word: str) -> None:
+    """Cut up in every way there is, as it once was, the first alone would take for ever."""
+    assert masked_text(f"It said {word}")

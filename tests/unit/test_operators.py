@@ -1,0 +1,67 @@
+"""MongoDB's operators, sent in every place of every model that comes in: each is refused by its name, or is but data."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from handlers.live.table import COMMANDS
+from handlers.routes import ROUTES
+from lms_rt.contracts.base import read_model
+from lms_rt.errors import Refused
+from tests.attacking import OPERATORS, Path, holding, places, takes
+
+MODELS = sorted(
+    {row.body for row in ROUTES if row.body is not None} | {command.model for command in COMMANDS.values()},
+    key=lambda model: model.__name__,
+)
+FREE = {
+    ("AnswerSave", "value"),
+    ("AnswersDraft", "answers.value"),
+    ("SubmitDraft", "answers.value"),
+    ("AttemptSync", "have.value"),
+    ("PlacedQuestionDraft", "correct_answer"),
+    ("QuestionChange", "correct_answer"),
+    ("PlacedQuestionDraft", "options"),
+    ("QuestionChange", "options"),
+}
+"""What a student answers, and what is right, is read by the kind of the question: by `question_keys` and `answers`."""
+
+
+def name_of(path: Path) -> str:
+    return ".".join(str(step) for step in path if isinstance(step, str))
+
+
+def is_read_by_kind(model: type[BaseModel], path: Path) -> bool:
+    return any((model.__name__, name_of(path[:length])) in FREE for length in range(len(path) + 1))
+
+
+def faults(model: type[BaseModel], body: Any) -> list[tuple[str, str]]:
+    try:
+        read_model(model, body)
+    except Refused as refused:
+        return [(fault.field, fault.code) for fault in refused.fields]
+    return []
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_an_operator_is_refused_where_it_stands(model: type[BaseModel]) -> None:
+    for path, operator in itertools.product(places(model), OPERATORS):
+        told = [field for field, _ in faults(model, holding(path, operator)) if field.split(".")[0] == str(path[0])]
+        assert told or is_read_by_kind(model, path), f"{model.__name__}.{name_of(path)} takes {operator}"
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_names_of_free_facts_are_no_operators_and_no_paths(model: type[BaseModel]) -> None:
+    free = [
+        path for path in places(model) if takes(model, path, {"colour": "red"}) and not is_read_by_kind(model, path)
+    ]
+    assert {name_of(path) for path in free} <= {"metadata"}
+    for path in free:
+        for name in ("$set", "$where", "a.b", "a.$", "", "\u0000", "a b", "__proto__.x", "x" * 65, "ключ"):
+            for facts in ({name: 1}, {"a": {name: 1}}, {"a": [{"b": {name: 1}}]}):
+                told = faults(model, holding(path, facts))
+                assert any(field.startswith("metadata") for field, _ in told), (model, facts)
