@@ -139,7 +139,9 @@ class AdminUsers:
         refuse_for_oneself(actor, user)
 
     def _favoured(self, actor: Actor, user: User, asked: Collection[str]) -> Fields:
-        """What is written of things that are done for somebody."""
+        """What is written of things that are done for somebody; for nobody who is being erased: it would be found again."""
+        if asked and user.erasing_at is not None:
+            raise Refused(Code.CONFLICT, "This account is being erased.")
         fields: Fields = {}
         if "unlock" in asked:
             refuse_for_oneself(actor, user)  # failures count for whoever holds a session of theirs, too

@@ -153,6 +153,18 @@ async def test_who_became_an_administrator_meanwhile_is_not_erased_by_who_is_non
     await User.rows().update_one({"_id": student.user_id}, {"$set": {"role": "student"}})
 
 
+async def test_nothing_is_done_any_more_for_who_is_being_erased(house: House) -> None:
+    admin, student = await house.admin(), await house.student()
+    path = f"/admin/users/{student.user_id}"
+    await admin.ok("DELETE", f"/users/{student.user_id}", params={"erase": "true"})
+    await admin.ok("PATCH", path, json={"unlock": True})  # it has not begun
+    await User.rows().update_one({"_id": student.user_id}, {"$set": {"erasing_at": Clock().now()}})
+    before = await User.rows().find_one({"_id": student.user_id}, {"version": 1, "unlocked_ms": 1})
+    for wish in ({"unlock": True}, {"reset_mfa": True, "reason": "Lost the telephone"}, {"write_again": True}):
+        assert (await admin.refused(409, "PATCH", path, json=wish))["code"] == "conflict"
+    assert await User.rows().find_one({"_id": student.user_id}, {"version": 1, "unlocked_ms": 1}) == before
+
+
 async def test_an_administrator_who_was_invited_and_cannot_sign_in_yet_is_none(house: House) -> None:
     admin = await house.admin()
     body = {"email": "invited@example.org", "full_name": "Invited", "role": "admin"}
