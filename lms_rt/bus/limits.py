@@ -50,6 +50,10 @@ class RateLimits(ABC):
         """Forget the failures of `key`: it was none."""
 
     @abstractmethod
+    async def take_back(self, key: str) -> None:
+        """Count one failure of `key` less: it was not found out whether it was one."""
+
+    @abstractmethod
     async def note_lock(self, group: str, key: str, *, seconds: float) -> None:
         """Note with `group` that `key` is locked for so long: for people who ask why. Nothing is refused by it."""
 

@@ -218,6 +218,13 @@ class MemoryRateLimits(RateLimits):
         """Forget the failures."""
         self._strikes.take(key)
 
+    async def take_back(self, key: str) -> None:
+        """Count one failure less."""
+        if len(moments := self._strikes.find(key) or ()) > 1:
+            self._strikes.put(key, moments[:-1], self._strikes.left_seconds(key))
+        else:
+            self._strikes.take(key)
+
     async def note_lock(self, group: str, key: str, *, seconds: float) -> None:
         """Note that `key` is locked for so long."""
         self._keep_locks(group, self._locks(group) | {key: self._clock.now_ms() + round(seconds * 1000)})

@@ -97,6 +97,10 @@ class Admission:
         """It was right: what was counted here is forgotten, and what was taken comes back."""
         await self.guard.forgive(self)
 
+    async def undone(self) -> None:
+        """Nobody found out: it counts as if it had not been tried, and what failed before goes on counting."""
+        await self.guard.take_back(self)
+
     async def failed(self) -> None:
         """It was wrong. Needed after a code; a wrong password has been counted in full."""
         await self.guard.collect(self)
@@ -164,6 +168,13 @@ class SignInGuard:
     async def forgive(self, admission: Admission) -> None:
         """Give back all that an admission took."""
         await self._rate_limits.pardon(admission.pair)
+        if admission.locks_by_failing:
+            await self._rate_limits.drop_lock(admission.group, admission.pair)
+        await self._give_back(admission)
+
+    async def take_back(self, admission: Admission) -> None:
+        """Count this one no more."""
+        await self._rate_limits.take_back(admission.pair)
         if admission.locks_by_failing:
             await self._rate_limits.drop_lock(admission.group, admission.pair)
         await self._give_back(admission)

@@ -42,7 +42,8 @@ class MfaCodes:
     async def trial(self, user: User, device: Device) -> AsyncIterator[None]:
         """The body tries a code. It counts as a failure beforehand, and is forgiven when the body goes through.
 
-        A new password set by mail begins nothing anew: a mailbox that was taken over is what a second step is for.
+        A new password set by mail begins nothing anew: a mailbox that was taken over is what a second step is for. What
+        was not looked at, because the database was away, is no failure.
         """
         candidate = Candidate(
             user.email_key,
@@ -57,8 +58,13 @@ class MfaCodes:
         except Refused as refused:
             if refused.code is Code.INVALID_CODE:
                 await admission.failed()
+            elif refused.code is Code.UNAVAILABLE:
+                await admission.undone()
             if admission.locks_by_failing and refused.code is Code.INVALID_CODE:
                 await self._tell_locked(user.id)
+            raise
+        except Exception:
+            await admission.undone()
             raise
         await admission.succeeded()
 

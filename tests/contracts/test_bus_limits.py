@@ -120,6 +120,18 @@ class TestStrikes:
         await roles.rate_limits.pardon("nobody")
         assert await roles.rate_limits.strike("guesser", **LOCK) == Strike(True, 1)
 
+    async def test_one_that_nobody_looked_at_is_taken_back_alone(self, roles: Roles) -> None:
+        limits = roles.rate_limits
+        for _ in range(3):
+            await limits.strike("guesser", **LOCK)
+        await limits.take_back("guesser")
+        await limits.take_back("nobody")
+        assert await limits.strike("guesser", **LOCK) == Strike(True, 3)
+        assert not (await limits.strike("guesser", **LOCK)).is_allowed
+        for _ in range(4):
+            await limits.take_back("guesser")
+        assert await limits.strike("guesser", **LOCK) == Strike(True, 1)
+
 
 class TestNotedLocks:
     async def test_it_is_told_how_long_each_lasts(self, roles: Roles) -> None:

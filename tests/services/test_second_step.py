@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
+from pymongo.errors import AutoReconnect
 
 from config.settings import Settings
+from documents.one_time import OneTime
 from documents.user import User
 from lms_rt.contracts.accounts import TokensView
 from lms_rt.contracts.mfa import MfaEnd
@@ -144,6 +147,23 @@ async def test_a_code_that_was_right_forgets_the_wrong_ones(steps: Steps) -> Non
             assert await steps.refusal(await steps.challenge(), "000000") is Code.INVALID_CODE
         assert await steps.answer(await steps.challenge(), steps.app_code(mona.secret))
         steps.people.clock.advance(60)
+
+
+async def test_codes_that_nobody_could_look_at_are_no_failures(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database is away for a moment, and its people press again and again."""
+    mona = await steps.with_app()
+    for _ in range(4):
+        assert await steps.refusal(await steps.challenge(), "000000") is Code.INVALID_CODE
+    challenge, add_try = await steps.challenge(), OneTime.add_try
+    monkeypatch.setattr(OneTime, "add_try", AsyncMock(side_effect=AutoReconnect("away")))
+    for _ in range(6):
+        with pytest.raises(AutoReconnect):
+            await steps.refusal(challenge, steps.app_code(mona.secret))
+    monkeypatch.setattr(OneTime, "add_try", AsyncMock(side_effect=Refused(Code.UNAVAILABLE)))
+    assert await steps.refusal(challenge, steps.app_code(mona.secret)) is Code.UNAVAILABLE
+    monkeypatch.setattr(OneTime, "add_try", add_try)
+    assert await steps.refusal(challenge, "000000") is Code.INVALID_CODE, "the fifth"
+    assert await steps.refusal(challenge, steps.app_code(mona.secret)) is Code.ACCOUNT_LOCKED
 
 
 async def test_who_guesses_elsewhere_does_not_lock_the_owner_out(steps: Steps) -> None:

@@ -101,6 +101,14 @@ class RedisRateLimits(RateLimits):
         with contextlib.suppress(Refused):
             await self._line.do("DEL", name, key=name)
 
+    async def take_back(self, key: str) -> None:
+        """Count one failure less, here or, where Redis was away meanwhile, by ourselves."""
+        name = self._line.keys.strikes(key)
+        try:
+            await self._line.do("RPOP", name, key=name)
+        except Refused:
+            await self._spare.take_back(key)
+
     async def note_lock(self, group: str, key: str, *, seconds: float) -> None:
         """Note that `key` is locked for so long."""
         try:
