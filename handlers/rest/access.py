@@ -21,16 +21,13 @@ class Access:
     reads_credentials: bool = True
     permissions: frozenset[str] = frozenset()
     any_of: frozenset[str] = frozenset()
-    roles: frozenset[str] = frozenset()
 
     def check(self, actor: Actor) -> None:
-        """Let the actor pass, or raise: 401 for a stranger, 403 for the wrong role."""
+        """Let the actor pass, or raise: 401 for a stranger, 403 for who lacks the permission. No word of a role is asked."""
         if self.is_public:
             return
         if actor.is_stranger:
             raise Refused(Code.UNAUTHENTICATED)
-        if self.roles and (actor.role is None or actor.role.value not in self.roles):
-            raise Refused(Code.FORBIDDEN)
         if any(not actor.has_permission(permission) for permission in self.permissions):
             raise Refused(Code.FORBIDDEN)
         if self.any_of and not any(actor.has_permission(permission) for permission in self.any_of):
@@ -39,7 +36,7 @@ class Access:
     @property
     def can_forbid(self) -> bool:
         """Can a signed-in caller be refused by this rule?"""
-        return bool(self.roles or self.permissions or self.any_of)
+        return bool(self.permissions or self.any_of)
 
 
 def refuse_impersonator(actor: Actor) -> None:
@@ -66,8 +63,3 @@ def needs(*permissions: str) -> Access:
 def needs_one_of(*permissions: str) -> Access:
     """For those who hold one of these permissions; what they may do by it, the service decides."""
     return Access("needs " + " or ".join(permissions), any_of=frozenset(permissions))
-
-
-def role(*roles: str) -> Access:
-    """For these roles ("instructor", "admin")."""
-    return Access("role " + ", ".join(str(name) for name in roles), roles=frozenset(str(name) for name in roles))

@@ -78,10 +78,6 @@ class Door(Protocol):
     def any_of(self) -> frozenset[str]:
         """One of these is needed, if there are any."""
 
-    @property
-    def roles(self) -> frozenset[str]:
-        """One of these roles is needed, if there are any."""
-
 
 ROLE_OF: Mapping[Person, Role | None] = MappingProxyType(
     {
@@ -177,8 +173,7 @@ def _at_door(door: Door, person: Person, *, is_own_alone: bool) -> Verdict:
     if role is None:
         return Verdict.SIGN_IN
     held = permissions_of(role)
-    is_let_in = door.permissions <= held and not (door.any_of and door.any_of.isdisjoint(held))
-    if not is_let_in or (door.roles and role.value not in door.roles):
+    if not door.permissions <= held or (door.any_of and door.any_of.isdisjoint(held)):
         return Verdict.FORBIDDEN
     return Verdict.OTHER_HAND if is_own_alone and person == Person.IMPERSONATOR else Verdict.ALLOWED
 

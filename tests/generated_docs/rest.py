@@ -99,8 +99,6 @@ def who(access: Access) -> str:
         return " and ".join(code(name) for name in sorted(access.permissions))
     if access.any_of:
         return " or ".join(code(name) for name in sorted(access.any_of))
-    if access.roles:
-        return " or ".join(sorted(access.roles))
     return _WHO[access.name]
 
 

@@ -18,7 +18,7 @@ from tornado.netutil import bind_sockets
 from config.settings import Settings
 from documents.enums import Role
 from handlers.app import make_app, server_options
-from handlers.rest.access import ANONYMOUS, PUBLIC, SIGNED_IN, needs, role
+from handlers.rest.access import ANONYMOUS, PUBLIC, SIGNED_IN, needs
 from handlers.rest.calls import Call, Cookie, Reply
 from handlers.rest.health import ROUTES as HEALTH_ROUTES
 from handlers.rest.operations import FORM, UPLOAD, Operation
@@ -181,7 +181,7 @@ TABLE: tuple[Operation, ...] = (
         summary="Change",
     ),
     Operation(
-        "DELETE", "/things/{thing_id}", remove, role("instructor"), reach=Reach.ALL, status=204, summary="Remove"
+        "DELETE", "/things/{thing_id}", remove, needs("things:manage"), reach=Reach.ALL, status=204, summary="Remove"
     ),
     Operation("POST", "/echo", echo, ANONYMOUS, body=ThingDraft, reply=EchoView, summary="Echo"),
     Operation(

@@ -353,8 +353,3 @@ async def test_a_form_of_another_session_is_refused(browsers: Browsers) -> None:
     mine, theirs = browsers.people[Person.OWNER], browsers.people[Person.OTHER]
     reply = await mine.post("/notifications/preferences", data={"csrf": theirs.cookies["lms_form"]})
     assert reply.status_code == 403
-
-
-def test_roles_are_not_asked_for_by_name() -> None:
-    """A permission of one's own is worth what the table says: no door looks at the word of a role."""
-    assert [pattern for pattern, page in ROWS if page.access.roles] == []
