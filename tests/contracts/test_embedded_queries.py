@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mongomock_motor import AsyncMongoMockClient
 
-from lms_rt.storage.embedded import EmbeddedClient, open_store
+from lms_rt.storage.embedded import EmbeddedClient, matching, open_store
+from lms_rt.storage.embedded import client as embedded
 
 _FIELDS = ("a", "b", "l", "l.x", "l.0", "d.x", "sparse_at")
 _AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -164,3 +165,28 @@ async def _found(rows: Any, query: dict[str, Any]) -> list[str] | str:
         return [row["_id"] async for row in rows.find(query)]
     except (TypeError, NotImplementedError) as error:
         return type(error).__name__
+
+
+async def test_what_some_of_many_cost_is_not_what_all_cost(
+    client: EmbeddedClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page copies what it brings, a count copies nothing, and plain filters are told without mongomock's rules."""
+    copied: list[Any] = []
+    real: Any = embedded._Collection._copy_only_fields
+
+    def copy(rows: Any, document: Any, *rest: Any) -> Any:
+        copied.append(document)
+        return real(rows, document, *rest)
+
+    monkeypatch.setattr(embedded._Collection, "_copy_only_fields", copy)
+    monkeypatch.setattr(matching, "filter_applies", lambda *_: pytest.fail("asked mongomock"))
+    rows: Any = client["lms"].jobs
+    await rows.insert_many([{"state": "waiting", "tries": n % 3, "at": _AT + timedelta(seconds=n)} for n in range(500)])
+    due = {"state": "waiting", "tries": {"$gt": 0}, "at": {"$lte": _AT + timedelta(seconds=300)}}
+    assert await rows.count_documents(due) == 200
+    assert copied == []
+    page = await rows.find(due).sort("at", -1).skip(5).limit(10).to_list(length=10)
+    assert [row["tries"] for row in page[:2]] == [1, 2]
+    assert len(copied) == 15
+    assert (await rows.find_one(due, {"at": 1}, sort=[("at", 1)]))["at"] == _AT + timedelta(seconds=1)
+    assert len(copied) == 16
