@@ -15,7 +15,7 @@ class Session(Record):
 
     `proved_ms` is when the credentials were read that began it (epoch milliseconds): an end of all sessions after that
     moment ends this one too, even when it was written later. A session in which somebody else acts in the user's place
-    names them, and the session of theirs without which it does not hold.
+    names them, the session of theirs without which it does not hold, and when they went back into that one.
     """
 
     user_id: str
@@ -31,6 +31,7 @@ class Session(Record):
     address: str = ""
     impersonator_id: str | None = None
     impersonator_session_id: str | None = None
+    returned_at: datetime | None = None
 
     class Settings(Record.Settings):
         """Collection and indexes."""
@@ -80,6 +81,13 @@ class Session(Record):
             {"_id": session_id, "revoked_at": {"$exists": False}}, {"$set": {"revoked_at": at}}
         )
         return bool(result.matched_count)
+
+    @classmethod
+    async def note_return(cls, session_id: str, at: datetime) -> None:
+        """Keep when who acted in it went back into their own: the first time counts."""
+        await cls.rows().update_one(
+            {"_id": session_id, "returned_at": {"$exists": False}}, {"$set": {"returned_at": at}}
+        )
 
     @classmethod
     async def ids_alive(cls, user_id: str, now: datetime) -> list[str]:

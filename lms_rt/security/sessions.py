@@ -140,9 +140,19 @@ class Families:
         return str(row["user_id"]) if row else None
 
     async def find_acted_for(self, impersonator_id: str, session_id: str) -> str:
-        """In whose place this person acts, or acted, in this session; the empty text: it is none of theirs."""
+        """In whose place this person acts, or acted, in this session. The empty text: it is none of theirs, or they went back.
+
+        Going back holds for a moment, as a token that was replaced does: a button is pressed twice, a reply is lost.
+        """
         row = await Session.find_row(session_id)
-        return str(row["user_id"]) if row and row.get("impersonator_id") == impersonator_id else ""
+        if row is None or row.get("impersonator_id") != impersonator_id:
+            return ""
+        has_returned = "returned_at" in row and self._clock.now() - row["returned_at"] > GRACE
+        return "" if has_returned else str(row["user_id"])
+
+    async def note_return(self, session_id: str) -> None:
+        """Who acted in this session has gone back into their own: no mark leads there once more."""
+        await Session.note_return(session_id, self._clock.now())
 
     async def is_alive(self, session_id: str) -> bool:
         """Has it neither ended nor run out?"""

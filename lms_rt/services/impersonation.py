@@ -79,16 +79,21 @@ class Impersonation:
         return self._ways_back.find(mark)
 
     async def is_way_open(self, mark: str) -> bool:
-        """Does the mark lead into a session that still holds?"""
+        """Does the mark lead into a session that still holds, and has nobody gone back by it?"""
         way = self.read_way_back(mark)
-        return way is not None and await self._sessions.is_open(way.user_id, way.session_id)
+        if way is None or not await self._sessions.find_acted_for(way.user_id, way.acting_id):
+            return False
+        return await self._sessions.is_open(way.user_id, way.session_id)
 
     async def go_back(self, mark: str) -> OwnSession | None:
         """End the session in which one acts, if it has not ended, and go on in one's own; None: that one has ended too."""
         way = self.read_way_back(mark)
         if way is None:
             return None
-        person_id = await self._sessions.end_acting_one(way.user_id, way.acting_id)
+        person_id = await self._sessions.find_acted_for(way.user_id, way.acting_id)
+        if not person_id:
+            return None
+        await self._sessions.return_from(person_id, way.acting_id)
         if not await self._sessions.is_open(way.user_id, way.session_id):
             return None
         actor, access_token, expires_in = await self._sessions.resume(way.user_id, way.session_id)

@@ -227,14 +227,19 @@ class Sessions(Receiver[Word]):
         for user_id, acting_id in await self._families.end_acting(impersonator_id, session_id):
             await self._tell_nodes(user_id, acting_id)
 
-    async def end_acting_one(self, impersonator_id: str, session_id: str) -> str:
-        """End one session in which this person acts for somebody; for whom, or the empty text: it is none of theirs."""
-        user_id = await self._families.find_acted_for(impersonator_id, session_id)
-        if user_id and await self._families.end(session_id):
-            await self._tell_nodes(user_id, session_id)
-        return user_id
-
     # --- a session that goes on ---
+
+    async def find_acted_for(self, impersonator_id: str, session_id: str) -> str:
+        """In whose place this person acts, or acted and has not gone back yet; the empty text: in nobody's."""
+        with faults_translated():
+            return await self._families.find_acted_for(impersonator_id, session_id)
+
+    async def return_from(self, user_id: str, session_id: str) -> None:
+        """End the session in which somebody acts for this person, if it has not ended; its way back has been gone."""
+        with faults_translated():
+            await self._families.note_return(session_id)
+            if await self._families.end(session_id):
+                await self._tell_nodes(user_id, session_id)
 
     async def is_open(self, user_id: str, session_id: str) -> bool:
         """Does this session of this person hold, and could it still be refreshed?"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -311,6 +312,27 @@ async def test_no_other_mark_leads_anywhere(house: House, browser: Browser, lina
     stranger.http.cookies.delete("lms_own")
     stranger.http.headers["Authorization"] = f"Bearer {mark}"  # nor is it a token
     assert (await stranger.http.get("/api/v1/users/me")).status_code == 401
+
+
+async def test_the_way_back_is_gone_once(browser: Browser, house: House, lina: Visitor) -> None:
+    """A button that is pressed twice is borne; whoever comes later with the same mark is not let in."""
+    await browser.begin(lina)
+    token, mark = HIDDEN.findall((await browser.opened("/home")).text)[0][1], browser.http.cookies["lms_own"]
+    acting, form = browser.http.cookies["lms_access"], browser.http.cookies["lms_form"]
+    cookies = {"Cookie": f"lms_own={mark}; lms_form={form}; lms_access={acting}"}
+    twice = Browser((await house.visitor()).http)
+    twice.http.base_url = httpx.URL(house.address)
+    for _ in range(2):
+        back = await twice.http.post("/acting", data={"csrf": token}, headers=cookies)
+        assert back.headers["Location"] == f"/admin/users/{lina.user_id}"
+    way = house.services.impersonation.read_way_back(mark)
+    assert way is not None
+    returned = house.services.clock.now() - timedelta(seconds=11)
+    await Session.rows().update_one({"_id": way.acting_id}, {"$set": {"returned_at": returned}})
+    later = await twice.http.post("/acting", data={"csrf": token}, headers=cookies)
+    assert (later.headers["Location"], "lms_access" in morsels(later)) == ("/signin", True)
+    assert "1970" in morsels(later)["lms_access"]
+    assert (await twice.http.get("/home", headers=cookies)).headers["Location"] == "/signin?next=/home"
 
 
 async def test_another_site_begins_and_ends_nothing(browser: Browser, lina: Visitor) -> None:
