@@ -19,12 +19,18 @@ from lms_rt.contracts.base import (
     Prose,
     Title,
     View,
+    check_line,
     check_shown,
 )
 from lms_rt.contracts.lessons import LessonView, Url
 
-Category = Annotated[str, StringConstraints(strip_whitespace=True, max_length=80)]
-Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50), AfterValidator(check_shown)]
+Category = Annotated[str, StringConstraints(strip_whitespace=True, max_length=80), AfterValidator(check_line)]
+Tag = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=50),
+    AfterValidator(check_line),
+    AfterValidator(check_shown),
+]
 Tags = Annotated[list[Tag], Field(max_length=20)]
 Slug = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
 Price = Annotated[int, Field(ge=0, le=1_000_000_000_000)]

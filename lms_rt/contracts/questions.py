@@ -9,12 +9,22 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, cast
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from documents.enums import QuestionType
 from lms_rt import ids
-from lms_rt.contracts.base import Change, Draft, Hundredths, HundredthsIn, Instant, Metadata, View, read_model
+from lms_rt.contracts.base import (
+    Change,
+    Draft,
+    Hundredths,
+    HundredthsIn,
+    Instant,
+    Metadata,
+    View,
+    check_line,
+    read_model,
+)
 from lms_rt.contracts.question_keys import (
     KeyModel,
     OptionDraft,
@@ -43,10 +53,10 @@ __all__ = [
 
 Render = Callable[[str], str]
 QuestionText = Annotated[str, StringConstraints(min_length=1, max_length=20_000, pattern=r"\S")]
-QuestionTitle = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+QuestionTitle = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(check_line)]
 Explanation = Annotated[str, StringConstraints(max_length=20_000)]
-Category = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
-Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)]
+Category = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(check_line)]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50), AfterValidator(check_line)]
 Tags = Annotated[list[Tag], Field(max_length=30)]
 Points = Annotated[HundredthsIn, Field(ge=0, le=1_000_000)]
 Order = Annotated[int, Field(ge=1, le=100_000)]

@@ -18,6 +18,7 @@ TEXT = st.one_of(
         ["<p>x</p>\n\n<p>y</p>", "[html]x", "// x", "$CATEGORY: x", "%50%", "a -> b", "####", "::t::", "T", "a\n\nb"]
     ),
 ).filter(lambda text: bool(text.strip()))
+LINE = TEXT.map(lambda text: " ".join(text.split()))
 MAYBE = st.one_of(st.none(), TEXT)
 WEIGHT = st.one_of(st.none(), st.sampled_from(["0", "100", "-100", "33.33333", "12.5"]))
 NUMBER = st.decimals(-1000, 1000, places=3).map(str)
@@ -111,10 +112,10 @@ def drafts(draw: st.DrawFn) -> QuestionDraft:
     fields = {
         "question_type": kind,
         "question_text": draw(TEXT),
-        "title": draw(MAYBE),
+        "title": draw(st.one_of(st.none(), LINE)),
         "explanation": draw(MAYBE),
-        "category": draw(MAYBE),
-        "tags": draw(st.lists(TEXT, max_size=2)),
+        "category": draw(st.one_of(st.none(), LINE)),
+        "tags": draw(st.lists(LINE, max_size=2)),
         "points": draw(st.sampled_from([None, None, "2.50"])) if kind != "description" else None,
         "partial_credit": draw(st.sampled_from([None, None, True, False])),
         "metadata": draw(st.sampled_from([{}, {"idnumber": "7"}, {"idnumber": 7}, {"a": None, "b": ["]", {"c": 1}]}])),

@@ -1,4 +1,7 @@
-"""MongoDB's operators, sent in every place of every model that comes in: each is refused by its name, or is but data."""
+"""MongoDB's operators, sent in every place of every model that comes in: each is refused by its name, or is but data.
+
+So are texts with a line of their own, where one line is meant.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from handlers.live.table import COMMANDS
 from handlers.routes import ROUTES
 from lms_rt.contracts.base import read_model
 from lms_rt.errors import Refused
-from tests.attacking import OPERATORS, Path, holding, places, takes
+from tests.attacking import BROKEN_LINES, OPERATORS, Path, holding, places, takes
 
 MODELS = sorted(
     {row.body for row in ROUTES if row.body is not None} | {command.model for command in COMMANDS.values()},
@@ -29,6 +32,14 @@ FREE = {
     ("QuestionChange", "options"),
 }
 """What a student answers, and what is right, is read by the kind of the question: by `question_keys` and `answers`."""
+
+PROSE = {"text", "description", "content", "bio", "instructions", "question_text", "explanation"}
+"""Where people write as much as they like, on lines as they like."""
+UNSHOWN = {
+    "email", "username", "password", "current_password", "new_password", "token", "refresh_token", "challenge_token",
+    "ticket", "code", "lease", "channel", "url", "slug",
+}  # fmt: skip
+"""What is compared, looked up or made anew, and told to nobody as it came; ids as well."""
 
 
 def name_of(path: Path) -> str:
@@ -65,3 +76,16 @@ def test_names_of_free_facts_are_no_operators_and_no_paths(model: type[BaseModel
             for facts in ({name: 1}, {"a": {name: 1}}, {"a": [{"b": {name: 1}}]}):
                 told = faults(model, holding(path, facts))
                 assert any(field.startswith("metadata") for field, _ in told), (model, facts)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("text", BROKEN_LINES[:-1], ids=repr)
+def test_whatever_is_shown_in_a_line_is_one(model: type[BaseModel], text: str) -> None:
+    taken = {
+        name_of(path)
+        for path in places(model)
+        if not is_read_by_kind(model, path)
+        and not any(field.split(".")[0] == path[0] for field, _ in faults(model, holding(path, text)))
+    }
+    lines = {name for name in taken if not name.rpartition(".")[2].endswith(("_id", "_ids"))}
+    assert lines <= PROSE | UNSHOWN
