@@ -141,6 +141,7 @@ class RegisterPage(EntrancePage):
     """/register. Students only: others get their accounts from the school."""
 
     template, heading = "register.html", "accounts.register"
+    limit = "auth"
 
     def get(self) -> None:
         """The empty form; or that the mailbox has the rest, where an address is to be proved first."""

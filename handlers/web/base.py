@@ -92,10 +92,13 @@ class PageHandler(ScreenHandler):
     async def _charge(self) -> None:
         """Count the request; refused when it is one too many. A class of thirty opens its pages from one address."""
         limits: Limits = self.settings["limits"]
-        is_form, is_stranger = self.request.method == "POST", self.actor.is_stranger
+        is_form = self.request.method == "POST"
+        # At the entrance everybody is a stranger: who has ten accounts shall not have ten times the limit there.
+        actor = STRANGER if is_form and self.limit and self.door.is_public else self.actor
+        is_stranger = actor.is_stranger
         by_reader = (LimitClass.AUTH if is_form else LimitClass.PAGES) if is_stranger else LimitClass.GENERAL
         name = self.limit if is_form and self.limit else by_reader.value
-        charge = await limits.charge(self.request, name, self.actor)
+        charge = await limits.charge(self.request, name, actor)
         self._limit_headers = limit_headers(charge)
         for header, value in self._limit_headers.items():
             self.set_header(header, value)

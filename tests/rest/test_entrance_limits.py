@@ -191,6 +191,21 @@ async def test_registering_counts_for_the_address_by_form_and_by_api(
     assert (await browser.get("/signin")).status_code == 200  # who only looks is not kept out
 
 
+@pytest.mark.parametrize("path", ["/forgot", "/register", "/verify-email"])
+async def test_who_is_signed_in_is_one_of_their_address_at_the_entrance(
+    house: House, browsers: AsyncExitStack, address: str, path: str
+) -> None:
+    """Or whoever has ten accounts asks ten times as much there."""
+    left = []
+    for email in await newcomers(house, 2):
+        browser = await browser_at(house, browsers, address)
+        assert (await by_form(browser, email)).status_code == 303
+        sent = await browser.post(path, data={"email": "", "csrf": browser.cookies["lms_csrf"]})
+        assert sent.headers["RateLimit-Policy"] == '"auth";q=60;w=60'
+        left.append(int(sent.headers["RateLimit-Remaining"]))
+    assert left[1] == left[0] - 1
+
+
 async def test_pages_of_strangers_are_counted_by_address_and_widely(
     house: House, browsers: AsyncExitStack, address: str
 ) -> None:
