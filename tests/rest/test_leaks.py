@@ -44,7 +44,7 @@ _PASSING |= {
     "x-ratelimit-remaining",
     "x-ratelimit-reset",
 }
-_CURIOUS = (Person.STRANGER, Person.OTHER, Person.ENROLLED, Person.OTHER_TEACHER)
+_CURIOUS = (Person.STRANGER, Person.ENROLLED, Person.OTHER_TEACHER)
 LOOKS = 2
 """So often each is asked for; the fewest commands count, since the first look also asks who it is."""
 
@@ -109,13 +109,14 @@ async def leaks(commands: Counter[str], house: House) -> Leaks:
 
 
 def _curious(row: Operation) -> list[Person]:
-    """Those who pass the door and are to learn nothing behind it."""
-    return [
+    """Those who pass the door and are to learn nothing behind it: a teacher of others, where no student passes."""
+    found = [
         person
         for person in _CURIOUS
         if verdict(person, door=row.access, reach=row.reaches, is_own_alone=row.is_own_alone, is_shown=False)
         == Verdict.HIDDEN
     ]
+    return found if Person.OTHER_TEACHER not in found[1:] else found[:-1]
 
 
 HIDING = [row for row in ROUTES if "{" in row.path and _curious(row)]
@@ -125,7 +126,7 @@ HIDING = [row for row in ROUTES if "{" in row.path and _curious(row)]
 async def test_what_is_hidden_is_told_as_what_is_not_there(leaks: Leaks, row: Operation) -> None:
     for pattern in full_patterns(row):
         for method in (*row.methods, *(["HEAD"] if "GET" in row.methods else []), "OPTIONS"):
-            for person in _curious(row):
+            for person in _curious(row)[:1] if method in {"HEAD", "OPTIONS"} else _curious(row):
                 who, hidden, absent = leaks.school.people[person], leaks.hidden, leaks.absent
                 of_hidden = await leaks.told(who, method, pattern, hidden, **options_of(row, hidden))
                 of_nothing = await leaks.told(who, method, pattern, absent, **options_of(row, absent))

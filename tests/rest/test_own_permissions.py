@@ -15,7 +15,8 @@ import pytest
 from lms_rt.security.permissions import TEACHING, Permission
 from tests import factories
 from tests.clients import Visitor
-from tests.house import House
+from tests.conftest import settings_on
+from tests.house import House, open_house
 from tests.live.node_school import Watcher, watching
 
 CREATE, UPDATE, DELETE = Permission.COURSE_CREATE, Permission.COURSE_UPDATE, Permission.COURSE_DELETE
@@ -79,6 +80,13 @@ class Aide:
         reply = await self.visitor.call(kind, place, **body)
         assert reply.status_code in {200, 403, 404}, reply.text
         return reply.status_code == 200 and reply.json().get("items") != []
+
+
+@pytest.fixture(scope="module")
+async def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """A school; where its data lies makes no difference to permissions."""
+    async with open_house(settings_on("embedded", request, tmp_path_factory.mktemp("own"))) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -237,7 +237,7 @@ async def test_everybody_sees_what_the_table_says(browsers: Browsers, pattern: s
     reach, faults = page.reach or Reach.ALL, []
     for place in _places(PATHS[pattern], reach) if PATHS[pattern] else ():
         ids = browsers.school.places[place]
-        for person in _people(reach):
+        for person in _people(page, reach):
             said = verdict(
                 person,
                 door=page.access,
@@ -259,7 +259,7 @@ async def test_everybody_sees_what_the_table_says(browsers: Browsers, pattern: s
 async def test_everybody_sends_what_the_table_says(browsers: Browsers, pattern: str, page: type[PageHandler]) -> None:
     form, reach, faults = FORMS[pattern], page.form_reach or page.reach or Reach.ALL, []
     for place in _places(PATHS[pattern], reach):
-        for person in DOUBLED if form.is_double else _people(reach):
+        for person in DOUBLED if form.is_double else _people(page, reach):
             said = verdict(
                 person,
                 door=page.form_access or page.access,
@@ -285,8 +285,10 @@ def _places(path: str, reach: Reach) -> tuple[Place, ...]:
     return (Place.SHOWN, Place.HIDDEN) if is_placed else (Place.SHOWN,)
 
 
-def _people(reach: Reach) -> Iterable[Person]:
-    """All nine, where it matters whose the thing is; else one of each role."""
+def _people(page: type[PageHandler], reach: Reach) -> Iterable[Person]:
+    """All nine, where it matters whose the thing is; else one of each role, or two where all may pass."""
+    if page.access.is_public and page.reach is None:
+        return (Person.STRANGER, Person.OWNER)
     return DOUBLED if reach in {Reach.ALL, Reach.SELF} else Person
 
 
