@@ -90,9 +90,15 @@ class Session(Record):
         )
 
     @classmethod
-    async def ids_alive(cls, user_id: str, now: datetime) -> list[str]:
-        """The families of this person that have neither ended nor run out, those too in which somebody acts for them."""
-        return [row["_id"] async for row in cls.rows().find(_alive(user_id, now), {"_id": 1})]
+    async def ids_alive(cls, user_id: str, now: datetime, *, proved_until_ms: int | None = None) -> list[str]:
+        """The families of this person that have neither ended nor run out, those too in which somebody acts for them.
+
+        Or of those only whose credentials were read up to that moment.
+        """
+        which = _alive(user_id, now)
+        if proved_until_ms is not None:
+            which["proved_ms"] = {"$lte": proved_until_ms}
+        return [row["_id"] async for row in cls.rows().find(which, {"_id": 1})]
 
     @classmethod
     async def own_beyond(cls, user_id: str, now: datetime, *, keep: str, count: int, limit: int) -> list[str]:

@@ -168,6 +168,12 @@ class Families:
         alive = await Session.ids_alive(user_id, self._clock.now())
         return await self._end_each(session_id for session_id in alive if session_id != keep)
 
+    async def end_former(self, user_id: str, proved_until_ms: int) -> list[str]:
+        """End those whose credentials were read up to this moment; the ids of those that were alive."""
+        return await self._end_each(
+            await Session.ids_alive(user_id, self._clock.now(), proved_until_ms=proved_until_ms)
+        )
+
     async def end_acting(self, impersonator_id: str, session_id: str | None) -> list[tuple[str, str]]:
         """End the sessions in which this person acts for others, from one of theirs or (None) any: whose they were, and they."""
         rows = await Session.rows_acted_in(impersonator_id, session_id, self._clock.now())

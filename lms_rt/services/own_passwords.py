@@ -10,7 +10,7 @@ from documents.user import User
 from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.mails import AtMoment
-from lms_rt.contracts.outbox import Deed, Write, event, job
+from lms_rt.contracts.outbox import Deed, Write, effect, event, job
 from lms_rt.contracts.sessions import PasswordChangeDraft
 from lms_rt.errors import Code, Refused
 from lms_rt.security.passwords import PasswordHasher
@@ -18,7 +18,7 @@ from lms_rt.security.sessions import UNKNOWN_DEVICE, Device
 from lms_rt.services.chosen_passwords import check_chosen
 from lms_rt.services.contended import until_written
 from lms_rt.services.relay import Relay
-from lms_rt.services.sessions import Sessions
+from lms_rt.services.sessions import PASSWORD_REPLACED, Sessions
 from lms_rt.services.sign_ins import SignIns
 
 
@@ -37,6 +37,7 @@ class OwnPasswords:
     ) -> None:
         self._settings, self._clock, self._relay = settings, clock, relay
         self._passwords, self._sessions, self._sign_ins = passwords, sessions, sign_ins
+        relay.register_effect(PASSWORD_REPLACED, sessions.end_former)
 
     async def change(self, actor: Actor, draft: PasswordChangeDraft, device: Device = UNKNOWN_DEVICE) -> None:
         """A new password. The session that asks goes on; every other ends, those too that are just being begun."""
@@ -72,6 +73,7 @@ class OwnPasswords:
         intents = [
             event(write, "user_updated", n=0, channels=[], data=data, record="user.updated"),
             job(write, "mail.send", mail),
+            effect(write, PASSWORD_REPLACED, {"user_id": user.id, "until_ms": moment_ms}),
             *Deed(actor, "user.change").intents(write, user.id, after={"password": write.version}),
         ]
         is_written = await User.change_password(user, password_hash, at, fields=fields, intents=intents)

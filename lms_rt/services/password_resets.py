@@ -17,7 +17,7 @@ from documents.one_time import Purpose
 from documents.user import User
 from lms_rt.clock import Clock, rfc3339
 from lms_rt.contracts.mails import AtMoment, MailOrder
-from lms_rt.contracts.outbox import Intent, Write, job
+from lms_rt.contracts.outbox import Intent, Write, effect, job
 from lms_rt.contracts.verification import ResetDraft
 from lms_rt.errors import Code, Refused
 from lms_rt.security.one_time import Issued, Right
@@ -26,7 +26,7 @@ from lms_rt.services.chosen_passwords import check_chosen, least_length
 from lms_rt.services.contended import until_written
 from lms_rt.services.mail_links import MailLinks, address_proved, password_mark
 from lms_rt.services.relay import Relay
-from lms_rt.services.sessions import Sessions
+from lms_rt.services.sessions import PASSWORD_REPLACED, Sessions
 
 BOTH = (Purpose.PASSWORD_RESET, Purpose.INVITATION)
 
@@ -47,6 +47,7 @@ class PasswordResets:
         self._settings, self._clock, self._links = settings, clock, links
         self._passwords, self._sessions, self._relay = passwords, sessions, relay
         links.offer("password_reset", is_due=lambda _: True)
+        relay.register_effect(PASSWORD_REPLACED, sessions.end_former)
 
     async def ask(self, email: str) -> None:
         """Have the link sent to this address, if it has an account; the caller does not learn whether."""
@@ -115,8 +116,9 @@ class PasswordResets:
     async def _replace(self, right: Right, password_hash: str) -> User | None:
         """One write decides, for of two at once the second meets another password; None: the account moved meanwhile."""
         user, now, now_ms = await self._require_user(right), self._clock.now(), self._clock.now_ms()
-        write, intents = Write(user.version + 1, now), []
-        ended = {"sessions_valid_after_ms": max(user.sessions_valid_after_ms, now_ms)}
+        write, until_ms = Write(user.version + 1, now), max(user.sessions_valid_after_ms, now_ms)
+        intents = [effect(write, PASSWORD_REPLACED, {"user_id": user.id, "until_ms": until_ms})]
+        ended = {"sessions_valid_after_ms": until_ms}
         fields: dict[str, Any] = {"is_unconfirmed": False, "password_reset_ms": now_ms, **ended}
         if right.purpose is Purpose.PASSWORD_RESET:
             told = AtMoment(at=now).model_dump(mode="json")

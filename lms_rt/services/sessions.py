@@ -37,6 +37,8 @@ from lms_rt.services.tickets import TICKET_SECONDS, TicketOffice
 from lms_rt.services.user_views import user_view
 from lms_rt.storage.faults import faults_translated
 
+PASSWORD_REPLACED = "accounts.password_replaced"  # noqa: S105 - the name of an effect
+"""By another one: sessions that were begun with it end."""
 _log = logging.getLogger(__name__)
 
 
@@ -217,6 +219,12 @@ class Sessions(Receiver[Word]):
             await self._announce(user_id, session_id, reason=reason)
         self._signed_in.forget(user_id, keep)
         await self._announcer.tell(SESSION_REVOKED, session_revoked(user_id, except_session_id=keep))
+
+    async def end_former(self, _intent_id: str, data: dict[str, Any]) -> None:
+        """What follows when a password was replaced. Who replaced it has done so at once, unless their process ended before."""
+        user_id = data["user_id"]
+        for session_id in await self._families.end_former(user_id, data["until_ms"]):
+            await self._announce(user_id, session_id, reason="password_changed")
 
     async def keep_through_end(self, user_id: str, session_id: str, moment_ms: int) -> None:
         """Let this session hold although all that were begun up to this moment are going to end."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
+from unittest.mock import AsyncMock
 
 import pyotp
 import pytest
+from pymongo.errors import AutoReconnect
 
 from documents.base import Row
 from documents.job import Job
 from documents.one_time import OneTime
+from lms_rt.services.promises import TASK
 from lms_rt.services.retention import Retention
 from tests.clients import Visitor
 from tests.conftest import _ENGINES, settings_on
@@ -78,10 +82,12 @@ async def test_a_forgotten_password_is_replaced_by_the_link_of_a_mail(
     token = await link(school, address, "/reset")
     assert (await post(school, RESET[way], token=token, new_password=NEW_PASSWORD)).status_code == 204
     assert code_of(await sign_in(school, address, PASSWORD)) == (401, "invalid_credentials")
+    await school.work()
+    assert subjects(school, address)[-2:] == ["Choose a new password", "Your password was changed"]
     signed_in = await sign_in(school, address, NEW_PASSWORD)
     assert signed_in.json()["user"]["email_verified_at"] is not None, "who has the mail has the mailbox"
     await school.work()
-    assert subjects(school, address)[-2:] == ["Choose a new password", "Your password was changed"]
+    assert subjects(school, address)[-1] == "A new device signed in", "after this every browser is new"
 
 
 async def test_it_ends_every_session(school: MailSchool, lina: Visitor, address: str) -> None:
@@ -105,13 +111,14 @@ async def test_who_asks_does_not_learn_who_has_an_account(school: MailSchool, li
 async def test_the_answer_does_not_wait_for_what_is_done(
     school: MailSchool, lina: Visitor, address: str, *, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So that its time says nothing either: here the work cannot go on before the answer is there."""
+    """So that its time says nothing either: beyond the promise, the same for all, nothing can go on before it is there."""
     jobs, has_answered = school.house.services.jobs, asyncio.Event()
     put = jobs.put
 
-    async def waiting(*args: object, **options: object) -> None:
-        await has_answered.wait()
-        await put(*args, **options)  # type: ignore[arg-type]
+    async def waiting(job_id: str, task: str, args: dict[str, Any], **options: Any) -> None:
+        if task != TASK:
+            await has_answered.wait()
+        await put(job_id, task, args, **options)
 
     monkeypatch.setattr(jobs, "put", waiting)
     visitor = await school.house.visitor()
@@ -119,6 +126,15 @@ async def test_the_answer_does_not_wait_for_what_is_done(
     has_answered.set()
     await school.house.services.later.settled()
     await link(school, address, "/reset" if path == FORGOT[0] else "/verify-email")
+
+
+@pytest.mark.parametrize("path", [FORGOT[0], ASK[0]])
+async def test_while_the_database_is_away_nobody_is_promised_anything(
+    school: MailSchool, lina: Visitor, address: str, *, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Job, "put", AsyncMock(side_effect=AutoReconnect("away")))
+    replies = [await post(school, path, email=email) for email in (address, new_address(), "no address at all")]
+    assert [code_of(reply) for reply in replies] == [(503, "unavailable")] * 3
 
 
 async def test_a_link_holds_once(school: MailSchool, lina: Visitor, address: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -150,6 +151,24 @@ async def test_a_new_password_ends_all_others_and_keeps_the_session_that_asks(ow
     with pytest.raises(Refused):
         await people.sign_in()
     await people.sign_in(password=NEXT_PASSWORD)
+
+
+async def test_the_sessions_end_though_the_process_ends_first(
+    own: Own, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests are refused by the write alone; sockets hear of it from whoever finds what was left to do."""
+    stolen, asking = await people.join(), await own.sign_in("asking")
+    monkeypatch.setattr(people.sessions, "end_others", AsyncMock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        await own.change_password(asking)
+    assert people.heard.named(SESSION_REVOKED) == []
+    people.clock.advance(60)
+    later = await people.sign_in(password=NEXT_PASSWORD)
+    await own.passwords._relay.sweep(minimum_age_ms=0)
+    gone = people.sessions.session_of(stolen.refresh_token)
+    assert [word["session_id"] for word in people.heard.named(SESSION_REVOKED)] == [gone]
+    refusals = [await people.refusal(tokens.access_token) for tokens in (stolen, asking, later)]
+    assert refusals == [Code.TOKEN_REVOKED, None, None]
 
 
 async def test_the_nodes_are_told_of_all_sessions_but_the_one_that_made_the_change(own: Own, people: People) -> None:
