@@ -59,25 +59,19 @@ async def asked(who: Visitor, method: str, pattern: str, **options: Any) -> http
     return await who.http.request(method, f"{who.address}{pattern}", **options)
 
 
-@pytest.mark.parametrize("operator", OPERATORS, ids=str)
-async def test_no_body_takes_an_operator(admin: Visitor, operator: Any) -> None:
+async def test_no_body_takes_an_operator(admin: Visitor) -> None:
+    operators = itertools.cycle(OPERATORS)
     for row in BODIES:
         assert row.body is not None
         names = {field.alias or name for name, field in row.body.model_fields.items()}
-        for method, pattern in itertools.product(row.methods, full_patterns(row)):
-            reply = await asked(admin, method, path_of(pattern), json=dict.fromkeys(names, operator))
-            assert (reply.status_code, reply.json()["code"]) == (422, "validation_failed"), (
-                f"{method} {pattern}: {reply.text}"
-            )
+        for pattern in full_patterns(row):
+            body = dict.fromkeys(names, next(operators))
+            reply = await asked(admin, row.methods[0], path_of(pattern), json=body)
+            assert (reply.status_code, reply.json()["code"]) == (422, "validation_failed"), f"{pattern}: {reply.text}"
             told = {fault["field"].split(".")[0] for fault in reply.json()["errors"]}
             assert told >= names - BY_KIND
-
-
-@pytest.mark.parametrize("operator", OPERATORS, ids=str)
-async def test_no_body_may_be_an_operator(admin: Visitor, operator: Any) -> None:
-    for row in BODIES:
-        reply = await asked(admin, row.methods[0], path_of(full_patterns(row)[0]), json=operator)
-        assert reply.status_code == 422, f"{row.path}: {reply.text}"
+            reply = await asked(admin, row.methods[-1], path_of(pattern), json=next(operators))
+            assert reply.status_code == 422, f"{pattern}: {reply.text}"
 
 
 @pytest.mark.parametrize("name", ["username[$ne]", "username[]", "username.$gt", "username"])
@@ -102,16 +96,17 @@ async def test_no_query_finds_more_by_an_operator(admin: Visitor, row: Operation
     assert row.query is not None
     pattern = full_patterns(row)[0]
     plain = await asked(admin, "GET", path_of(pattern))
+    words, signs = itertools.cycle(OPERATOR_WORDS), itertools.cycle(("[$ne]", "[]", ".$ne", "[$where]"))
     for name in row.query.model_fields:
         wrong = await asked(admin, "GET", f"{path_of(pattern)}?{urlencode({name: NOWHERE})}")
-        for word in OPERATOR_WORDS:
+        for word in itertools.islice(words, 3):
             reply = await asked(admin, "GET", f"{path_of(pattern)}?{urlencode({name: word})}")
             assert (reply.status_code, found(reply)) == (wrong.status_code, found(wrong)), (
                 f"{name}={word}: {reply.text}"
             )
-        for spelling in (f"{name}[$ne]", f"{name}[]", f"{name}.$ne", f"{name}[$where]"):
-            reply = await asked(admin, "GET", f"{path_of(pattern)}?{urlencode({spelling: '1'})}")
-            assert (reply.status_code, found(reply)) == (plain.status_code, found(plain)), f"{spelling}: {reply.text}"
+        spelling = f"{name}{next(signs)}"
+        reply = await asked(admin, "GET", f"{path_of(pattern)}?{urlencode({spelling: '1'})}")
+        assert (reply.status_code, found(reply)) == (plain.status_code, found(plain)), f"{spelling}: {reply.text}"
 
 
 def found(reply: httpx.Response) -> Any:
@@ -120,14 +115,15 @@ def found(reply: httpx.Response) -> Any:
     return body.get("code") or body.get("total", len(body.get("items", ())))
 
 
-@pytest.mark.parametrize("name", [*OPERATOR_WORDS, *PATHS])
-async def test_no_path_finds_anything_by_an_operator_or_leaves_its_folder(admin: Visitor, name: str) -> None:
+async def test_no_path_finds_anything_by_an_operator_or_leaves_its_folder(admin: Visitor) -> None:
+    names = itertools.cycle((*OPERATOR_WORDS, *PATHS))
     for method, row in NAMED:
         for pattern in (one for one in full_patterns(row) if "{" in one):
-            reply = await asked(admin, method, path_of(pattern, name), **options_of(row))
-            assert reply.status_code in (404, 422), f"{method} {pattern}: {reply.status_code} {reply.text}"
-            if reply.status_code == 422:  # its body was not what it takes: then nothing was looked for
-                assert row.body is not None
+            for name in itertools.islice(names, 4):
+                reply = await asked(admin, method, path_of(pattern, name), **options_of(row))
+                assert reply.status_code in (404, 422), f"{method} {pattern}: {reply.status_code} {reply.text}"
+                if reply.status_code == 422:  # its body was not what it takes: then nothing was looked for
+                    assert row.body is not None
 
 
 def options_of(row: Operation) -> dict[str, Any]:
