@@ -259,6 +259,7 @@ async def test_everybody_sees_what_the_table_says(browsers: Browsers, pattern: s
 async def test_everybody_sends_what_the_table_says(browsers: Browsers, pattern: str, page: type[PageHandler]) -> None:
     form, reach, faults = FORMS[pattern], page.form_reach or page.reach or Reach.ALL, []
     for place in _places(PATHS[pattern], reach):
+        made: Ids = {}
         for person in DOUBLED if form.is_double else _people(page, reach):
             said = verdict(
                 person,
@@ -269,7 +270,7 @@ async def test_everybody_sends_what_the_table_says(browsers: Browsers, pattern: 
             )
             ids: Ids = browsers.school.places[place]
             if form.fresh is not None and said == Verdict.ALLOWED:
-                made = await form.fresh(browsers.school, ids, place)
+                made = made or await form.fresh(browsers.school, ids, place)
                 ids = ids | made | {"slug": made.get("course_id", ids["slug"])}
             fields = {name: value.format_map(ids) for name, value in form.fields.items()}
             path = (form.path or PATHS[pattern]).format_map(ids)
