@@ -216,7 +216,7 @@ async def test_without_the_log_nothing_is_done_that_it_could_not_tell(
         raise Refused(Code.UNAVAILABLE)
 
     with monkeypatch.context() as broken:
-        broken.setattr(Audit, "_write", away)
+        broken.setattr(Audit, "_end", away)
         await world.admin.refused(503, "DELETE", f"/admin/dead-letters/{job_id}")
         changed = await world.admin.ok("PATCH", f"/webhooks/{webhook_id}", json={"description": "Changed meanwhile"})
     assert changed["description"] == "Changed meanwhile"
