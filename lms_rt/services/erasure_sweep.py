@@ -39,7 +39,9 @@ class ErasureSweep:
                 overdue += 1
                 if row["erase_at"] < now - FAR_TOO_LATE:
                     late = (now - row["erase_at"]).days
-                    _log.error("%s should have been erased %s days ago: see the dead letters of %s", row["_id"], late, TASK)
+                    _log.error(
+                        "%s should have been erased %s days ago: see the dead letters of %s", row["_id"], late, TASK
+                    )
                 if not await erasing.has_job(task_kind(TASK).queue, TASK, row["_id"]):
                     once = derived_id("job", TASK, row["_id"], now.date().isoformat())
                     await self._jobs.put(once, TASK, {"user_id": row["_id"]})
