@@ -167,7 +167,7 @@ def test_an_answer_without_a_duration_is_none_of_its(vault: VaultServer, path: s
             part.pop("ttl", None)
         return status, told
 
-    vault.answer = halved  # type: ignore[method-assign]
+    vault.answer = halved  # type: ignore[method-assign, assignment]
     vault.give_token("hvs.short", ttl_seconds=60)
     access = (
         {"vault_role_id": ROLE, "vault_secret_id": ROLE_SECRET} if path == SIGN_IN else {"vault_token": "hvs.short"}
