@@ -39,7 +39,8 @@ class Storm:
         self._tasks: list[asyncio.Task[None]] = []
 
     def begin(self) -> None:
-        """Let them come."""
+        """Let them come, and count from here."""
+        self._first, self._again, self._timeless = Counter(), Counter(), 0
         self._tasks = [asyncio.create_task(self._come(place, email)) for place, email in enumerate(self._emails)]
 
     async def end(self) -> dict[str, Any]:
