@@ -1,8 +1,8 @@
 """The HTTP server's door: how many may stand in it, and what happens when the process can hold no more. No routes.
 
 Who has connected and not said what for holds a place; when the places are gone, whoever has stood there longest leaves. And
-only a few come in at once: the next when one of those has its answer, or after a moment. The others wait in the kernel, and
-whoever is in already, for whom the loop has to look after those at the door, does not feel how many they are.
+only a few come in at once: the next when one of those has its answer, or after a moment. The others wait in the kernel, which
+hands over who has said something first, and whoever is in already does not feel how many there are at the door.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import resource
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -26,6 +27,9 @@ BACKLOG = 4_096
 """Connections that wait in the kernel: a herd that comes back at once is not turned away there."""
 _NO_MORE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
+_DEFER_ACCEPT: int | None = getattr(socket, "TCP_DEFER_ACCEPT", None)
+"""Linux has it (tcp(7)), in seconds; elsewhere all are handed over at once."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -36,8 +40,12 @@ class DoorBounds:
     waiting: int = 4_000
     """Connections whose next request has not come: those that never say anything, and those that are kept for later."""
     coming_in: int = 2
-    """Connections that have no answer yet, of which the next is let in when one has, or after so long."""
+    """Connections that are being looked at, of which the next is let in when one has its answer, or after so long."""
     coming_seconds: float = 0.005
+    silent_seconds: float = 0.001
+    """The same for one whose request is not there: it costs nothing, so nobody waits for it."""
+    hears_first: bool = True
+    """Does the kernel hand a connection over only once it has said something, or a second has passed?"""
     sent_away: int = 100
     pause_seconds: float = 0.2
 
@@ -47,7 +55,7 @@ class _Coming:
     """A connection that has no answer yet. Its second request begins when the first was answered."""
 
     patience: asyncio.TimerHandle
-    has_asked: bool = False
+    has_begun: bool = False
 
 
 class Door(HTTPServer):
@@ -67,6 +75,8 @@ class Door(HTTPServer):
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         """Let in who knocks there."""
         for listener in sockets:
+            if self._bounds.hears_first and _DEFER_ACCEPT is not None:
+                listener.setsockopt(socket.IPPROTO_TCP, _DEFER_ACCEPT, 1)
             self._listeners[listener] = None
             asyncio.get_running_loop().add_reader(listener, self._accept, listener)
 
@@ -95,7 +105,7 @@ class Door(HTTPServer):
                 self._pause(listener, error)
                 return
             stream = IOStream(line, max_buffer_size=self.max_buffer_size, read_chunk_size=self.read_chunk_size)
-            patience = asyncio.get_running_loop().call_later(self._bounds.coming_seconds, self._is_in, stream)
+            patience = asyncio.get_running_loop().call_later(self._bounds.silent_seconds, self._is_in, stream)
             self._coming[stream] = _Coming(patience)
             self.handle_stream(stream, address)
         asyncio.get_running_loop().remove_reader(listener)
@@ -129,14 +139,23 @@ class Door(HTTPServer):
         assert isinstance(server_conn, HTTP1ServerConnection)  # noqa: S101 - Tornado's own, declared as any object
         waiting = self._waiting
         coming = self._coming.get(server_conn.stream)
-        if coming is not None and coming.has_asked:
+        if coming is not None and coming.has_begun:
             self._is_in(server_conn.stream)
         elif coming is not None:
-            coming.has_asked = True
+            coming.has_begun = True
         waiting[server_conn] = None
         if len(waiting) > self._bounds.waiting:
             self._send_away(1)
-        return _Arrival(super().start_request(server_conn, request_conn), lambda: waiting.pop(server_conn, None))
+        return _Arrival(super().start_request(server_conn, request_conn), partial(self._has_asked, server_conn))
+
+    def _has_asked(self, connection: HTTP1ServerConnection) -> None:
+        """The head of its request is there: now it may take the longer."""
+        self._waiting.pop(connection, None)
+        coming = self._coming.get(connection.stream)
+        if coming is not None:
+            coming.patience.cancel()
+            loop = asyncio.get_running_loop()
+            coming.patience = loop.call_later(self._bounds.coming_seconds, self._is_in, connection.stream)
 
     def on_close(self, server_conn: object) -> None:
         """It is gone."""

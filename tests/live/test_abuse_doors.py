@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from types import SimpleNamespace
@@ -59,7 +60,10 @@ async def door(live: LiveNode, bounds: DoorBounds) -> AsyncIterator[int]:
 @pytest.fixture(scope="module")
 async def live() -> AsyncIterator[LiveNode]:
     """A node behind a door; the port is the door's."""
-    async with live_node() as made, door(made, DoorBounds(waiting=PLACES, pause_seconds=0.01)) as port:
+    async with (
+        live_node() as made,
+        door(made, DoorBounds(waiting=PLACES, pause_seconds=0.01, hears_first=False)) as port,
+    ):
         inner, made.port = made.port, port
         yield made
         made.port = inner
@@ -102,8 +106,26 @@ async def test_of_many_at_once_a_few_come_in_and_the_next_when_those_have_their_
 async def test_who_comes_in_and_says_nothing_keeps_nobody_out() -> None:
     Crowded.inside, Crowded.may_answer = 0, asyncio.Event()
     Crowded.may_answer.set()
-    bounds = DoorBounds(coming_in=1, coming_seconds=0.001)
+    bounds = DoorBounds(coming_in=1, coming_seconds=600, hears_first=False)
     server = Door(Application([("/", Crowded)]), bounds=bounds, **server_options())
+    sockets = bind_sockets(0, "127.0.0.1")
+    server.add_sockets(sockets)
+    with Stranger(sockets[0].getsockname()[1]) as stranger:
+        for half in (b"", b"GET / HT"):
+            for _ in range(20):
+                await (await stranger.dial()).send(half)
+        line = await stranger.dial()
+        assert await line.send(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert "200 OK" in await line.read_head()
+    server.stop()
+    await server.close_all_connections()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_DEFER_ACCEPT"), reason="the kernel hands all over at once")
+async def test_who_speaks_is_let_in_before_those_who_came_before_and_say_nothing() -> None:
+    Crowded.inside, Crowded.may_answer = 0, asyncio.Event()
+    Crowded.may_answer.set()
+    server = Door(Application([("/", Crowded)]), bounds=DoorBounds(silent_seconds=600), **server_options())
     sockets = bind_sockets(0, "127.0.0.1")
     server.add_sockets(sockets)
     with Stranger(sockets[0].getsockname()[1]) as stranger:
