@@ -70,7 +70,7 @@ def password_mark(user: User) -> str:
     return hashlib.sha256(user.password_hash.encode()).hexdigest()[:32]
 
 
-def address_proved(write: Write, user_id: str, *also_changed: str) -> Intent:
-    """What is told when a link of a mail was followed: the account's address is its owner's."""
-    told = {"user_id": user_id, "changed": ["email_verified_at", *also_changed]}
+def account_changed(write: Write, user_id: str, *changed: str) -> Intent:
+    """What is told when a link of a mail was followed: of the address that is its owner's by then, or what went with it."""
+    told = {"user_id": user_id, "changed": list(changed)}
     return event(write, "user_updated", n=0, channels=[], data=told, record="user.updated")

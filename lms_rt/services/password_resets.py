@@ -8,7 +8,7 @@ step that was set up before anybody had proved the address goes with it, or a st
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from config.settings import Settings
@@ -24,7 +24,7 @@ from lms_rt.security.one_time import Issued, Right
 from lms_rt.security.passwords import PasswordHasher
 from lms_rt.services.chosen_passwords import check_chosen, least_length
 from lms_rt.services.contended import until_written
-from lms_rt.services.mail_links import MailLinks, address_proved, password_mark
+from lms_rt.services.mail_links import MailLinks, account_changed, password_mark
 from lms_rt.services.relay import Relay
 from lms_rt.services.sessions import PASSWORD_REPLACED, Sessions
 
@@ -123,20 +123,28 @@ class PasswordResets:
         if right.purpose is Purpose.PASSWORD_RESET:
             told = AtMoment(at=now).model_dump(mode="json")
             intents.append(job(write, "mail.send", {"template": "password_changed", "user_id": user.id, "data": told}))
-        unset: tuple[str, ...] = ()
-        if user.email_verified_at is None:  # whoever set this account up, it need not be who has the mailbox
-            unset = ("mfa", "mfa_pending")
-            fields |= {"email_verified_at": now, "mfa_enabled": False}
-            intents += self._of_proving(write, user)
+        fields |= self._of_proving(user, now)
+        unset = ("mfa", "mfa_pending") if "mfa_enabled" in fields else ()
+        intents += self._told_of(write, user, fields)
         is_written = await User.change_password(user, password_hash, now, fields=fields, unset=unset, intents=intents)
         return user if is_written else None
 
     @staticmethod
-    def _of_proving(write: Write, user: User) -> list[Intent]:
-        if user.mfa is None:
-            return [address_proved(write, user.id)]
+    def _of_proving(user: User, now: datetime) -> dict[str, Any]:
+        """What else is written, since the link proves the mailbox: whoever set the account up need not be who has it."""
+        proved_at = user.email_verified_at
+        fields: dict[str, Any] = {} if proved_at is not None else {"email_verified_at": now}
+        if proved_at is None or (user.mfa is not None and user.mfa["since"] <= proved_at):
+            fields["mfa_enabled"] = False
+        return fields
+
+    @staticmethod
+    def _told_of(write: Write, user: User, fields: Mapping[str, Any]) -> list[Intent]:
+        changed = ["email_verified_at"] if "email_verified_at" in fields else []
+        if user.mfa is None or "mfa_enabled" not in fields:
+            return [account_changed(write, user.id, *changed)] if changed else []
         mail = {"is_enabled": False, "at": rfc3339(write.at)}
         return [
-            address_proved(write, user.id, "mfa_enabled"),
+            account_changed(write, user.id, *changed, "mfa_enabled"),
             job(write, "mail.send", {"template": "mfa_changed", "user_id": user.id, "data": mail}),
         ]

@@ -21,7 +21,7 @@ from lms_rt.contracts.verification import VerificationDraft, VerificationRequest
 from lms_rt.errors import Code, Refused, invalid
 from lms_rt.security.one_time import Right
 from lms_rt.services.contended import until_written
-from lms_rt.services.mail_links import MailLinks, address_proved, password_mark
+from lms_rt.services.mail_links import MailLinks, account_changed, password_mark
 from lms_rt.services.relay import Relay
 from lms_rt.services.sessions import Sessions
 
@@ -97,7 +97,7 @@ class Verification:
             return user
         now = self._clock.now()
         fields = {"email_verified_at": now}
-        intents = [address_proved(Write(user.version + 1, now), user.id)]
+        intents = [account_changed(Write(user.version + 1, now), user.id, "email_verified_at")]
         is_written = await User.change(user.id, fields, now, expected_version=user.version, intents=intents)
         return user if is_written else None
 

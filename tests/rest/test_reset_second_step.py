@@ -40,9 +40,19 @@ async def reset(school: MailSchool, address: str) -> None:
     assert (await post(school, "/auth/reset-password", token=token, new_password=NEW_PASSWORD)).status_code == 204
 
 
-async def test_a_stranger_keeps_nobody_out_of_their_own_address(school: MailSchool, address: str) -> None:
+async def prove(school: MailSchool, address: str) -> None:
+    proof = await link(school, address, "/verify-email")
+    assert (await post(school, "/auth/verify-email/confirm", token=proof)).status_code == 204
+
+
+@pytest.mark.parametrize("is_proved", [False, True], ids=["who_never_confirmed_it", "who_confirmed_it_later"])
+async def test_a_stranger_keeps_nobody_out_of_their_own_address(
+    school: MailSchool, address: str, *, is_proved: bool
+) -> None:
     stranger = await joined(school, address)
     await with_app(stranger, school)
+    if is_proved:
+        await prove(school, address)
     await stranger.ok("POST", "/auth/logout")
     await reset(school, address)
     signed_in = (await sign_in(school, address, NEW_PASSWORD)).json()
@@ -57,8 +67,7 @@ async def test_a_stranger_keeps_nobody_out_of_their_own_address(school: MailScho
 
 async def test_who_proved_the_address_keeps_the_second_step(school: MailSchool, address: str) -> None:
     owner = await joined(school, address)
-    proof = await link(school, address, "/verify-email")
-    assert (await post(school, "/auth/verify-email/confirm", token=proof)).status_code == 204
+    await prove(school, address)
     await with_app(owner, school)
     await reset(school, address)
     assert (await sign_in(school, address, NEW_PASSWORD)).json()["mfa_required"] is True
