@@ -43,6 +43,8 @@ class Limits:
         charge, there = await limiter.charge(limit_class, asker), limiter.name_of_address(address)
         if not actor.is_stranger or asker == there or not charge.allowance.is_allowed:
             return charge
+        if name == REFRESH and await self._services.sessions.may_go_on(asker):
+            return charge  # what others ask behind the same address must not end it
         of_all = await limiter.charge(limit_class, f"all:{there}", times=TOLD_APART)
         return charge if of_all.allowance.is_allowed else of_all
 

@@ -20,7 +20,8 @@ PAGES_FOR_A_CLASS = 6
 """So many times the general limit may strangers at one address open pages: a class sits behind one."""
 TOLD_APART = 10
 """So many times a class may those at one address ask together who are counted apart by what they bring along: the mark of a
-browser, the token of a session. Whoever collects such things has no more than a school behind one address."""
+browser, the token of a session that has ended. Whoever collects such things has no more than a school behind one address.
+A session that holds is counted by itself alone: there are only so many of a person, and its neighbours must not end it."""
 _IPV6_NETWORK = 64
 """Bits of an IPv6 address that tell one household from another: the rest is its own to choose."""
 

@@ -268,6 +268,10 @@ class Sessions(Receiver[Word]):
         expires_at_ms = self._clock.now_ms() + self._access.lifetime_seconds * 1000
         return _actor(person, session_id, expires_at_ms), token, self._access.lifetime_seconds
 
+    async def may_go_on(self, session_id: str) -> bool:
+        """Has this session, whoever's it is, neither ended nor run out?"""
+        return await self._families.is_alive(session_id)
+
     def session_of(self, refresh_token: str) -> str:
         """The id of the session that a refresh token of ours belongs to; refused when it is not ours."""
         return self._families.session_of(refresh_token)

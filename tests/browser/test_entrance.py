@@ -15,6 +15,11 @@ from tests.browser.window import DemoSchool, Window
 pytestmark = pytest.mark.browser
 
 Opener = Callable[..., Window]
+ASK_SOMETHING = """async () => {
+  const own = document.querySelector("script[type=module][src]").src;
+  const { read } = await import(own.replace(/[^/]+$/, "api.js"));
+  return read("/users/me").then(() => "", (problem) => problem.code);
+}"""
 
 
 def test_a_stranger_signs_in_and_arrives_where_they_wanted_to_go(open_window: Opener, demo_school: DemoSchool) -> None:
@@ -49,6 +54,16 @@ def test_nobody_is_sent_to_another_place(next_path: str, open_window: Opener) ->
     page.fill("#password", DEMO_PASSWORD)
     page.click("main button[type=submit]")
     expect(page).to_have_url(re.compile("/home$"))
+
+
+def test_a_session_that_cannot_go_on_just_now_is_not_taken_for_ended(open_window: Opener) -> None:
+    window = open_window(who=STUDENT_EMAILS[4])
+    page = window.page
+    page.goto("/home")
+    window.forget_cookie("lms_access")
+    page.route("**/auth/refresh-cookie", lambda route: route.fulfill(status=429, body='{"code": "rate_limited"}'))
+    assert page.evaluate(ASK_SOMETHING) == "rate_limited"
+    expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_a_session_that_slept_goes_on_by_itself(open_window: Opener) -> None:

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
+from handlers.rest import limits
 from tests.conftest import settings_on
 from tests.house import PASSWORD, House, open_house
 
@@ -81,6 +82,27 @@ async def test_thirty_students_get_in_at_nine(house: House, browsers: AsyncExitS
             *(one.post(path, headers={"X-CSRF-Token": one.cookies["lms_csrf"]}) for one in class_room)
         )
         assert {reply.status_code for reply in replies} == {200}
+
+
+async def test_ended_sessions_of_a_classmate_keep_nobody_from_going_on(
+    house: House, browsers: AsyncExitStack, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (email,) = await newcomers(house, 1)
+    owner, classmate = [await browser_at(house, browsers, address) for _ in range(2)]
+    assert (await by_form(owner, email)).status_code == 303
+    ended = [await house.student() for _ in range(2)]
+    services = house.services
+    for each in ended:
+        session_id = services.sessions.session_of(each.tokens["refresh_token"])
+        await services.sessions.end(each.user["id"], session_id, reason="signed_out")
+    few = services.settings.model_copy(update={"rate_limit_auth_per_minute": 1})
+    monkeypatch.setattr(services.limiter, "_settings", few)
+    monkeypatch.setattr(limits, "TOLD_APART", 1)
+    tokens = [{"refresh_token": each.tokens["refresh_token"]} for each in ended]
+    asked = [(await classmate.post("/api/v1/auth/refresh", json=each)).status_code for each in tokens]
+    assert asked == [401, 429]
+    csrf = {"X-CSRF-Token": owner.cookies["lms_csrf"]}
+    assert (await owner.post("/api/v1/auth/refresh-cookie", headers=csrf)).status_code == 200
 
 
 async def test_who_guesses_does_not(house: House, browsers: AsyncExitStack, address: str) -> None:

@@ -75,22 +75,27 @@ async function parsed(response) {
   }
 }
 
+const LATER = new Set([429, 503]); // says nothing about the session
+
 let refreshing = null;
 
 async function refreshOnce() {
   const response = await send("POST", "/auth/refresh-cookie", {}, {});
+  if (LATER.has(response.status)) throw new Problem((await parsed(response)) ?? {}, response.status);
   return response.ok;
+}
+
+function refreshedTogether() {
+  if (page.acting) return Promise.resolve(false); // a session in somebody's place is not made longer
+  refreshing ??= (navigator.locks ? navigator.locks.request("lms-refresh", refreshOnce) : refreshOnce()).finally(() => {
+    refreshing = null;
+  });
+  return refreshing;
 }
 
 /** Get a new access token by the refresh cookie; calls at the same time share one request, tabs wait for each other. */
 export function refreshSession() {
-  if (page.acting) return Promise.resolve(false); // a session in somebody's place is not made longer
-  refreshing ??= (navigator.locks ? navigator.locks.request("lms-refresh", refreshOnce) : refreshOnce())
-    .catch(() => false)
-    .finally(() => {
-      refreshing = null;
-    });
-  return refreshing;
+  return refreshedTogether().catch(() => false);
 }
 
 let askToSignIn = null;
@@ -101,7 +106,7 @@ export function onSessionEnd(ask) {
 }
 
 async function revived(options) {
-  if (await refreshSession()) return true;
+  if (await refreshedTogether()) return true; // what cannot be asked now is thrown: the session may well hold
   return !options.keepalive && !options.isQuiet && askToSignIn !== null && (await askToSignIn());
 }
 
