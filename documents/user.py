@@ -45,7 +45,7 @@ class User(Aggregate):
     mail_refusal: Row | None = None
     """A mail server takes no mail to this address: `email`, `at`, the `job_id` of the mail, and what it `answer`ed."""
     is_unconfirmed: bool = False
-    """Who registered where nobody may learn which addresses have accounts, until the address is proved."""
+    """Who registered where that signs nobody in, until a password is chosen by the link of a mail."""
     last_login_at: datetime | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
     name_key: str = ""

@@ -85,8 +85,9 @@ class Accounts:
 
     async def login(self, draft: SignInDraft, device: Device = UNKNOWN_DEVICE) -> TokensView:
         """A new session for an address and its password."""
-        proof = await self._sign_ins.prove(draft, device)
-        if self._settings.require_verified_email and proof.user.email_verified_at is None:
+        settings = self._settings
+        proof = await self._sign_ins.prove(draft, device, tells_unconfirmed=not settings.registration_hides_existing)
+        if proof.user.is_unconfirmed or (settings.require_verified_email and proof.user.email_verified_at is None):
             raise Refused(Code.EMAIL_NOT_VERIFIED)
         return await self._sign_ins.enter(proof)
 

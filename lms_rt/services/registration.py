@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from config.settings import Settings
@@ -36,7 +36,9 @@ class Registration:
             await self._links.promises.give(_KIND, {**asdict(account), "user_id": new_id("usr"), "asked_ms": asked_ms})
             return None
         if self._settings.require_verified_email:
-            if await self._accounts.add(await self._accounts.prepared(draft), is_welcomed=True) is None:
+            # Anybody may register with an address: a click of its owner must not let this password in.
+            account = replace(await self._accounts.prepared(draft), is_unconfirmed=True)
+            if await self._accounts.add(account, is_welcomed=True) is None:
                 raise Refused(Code.EMAIL_TAKEN)
             return None
         return await self._accounts.register(draft, device)

@@ -61,13 +61,17 @@ class SignIns:
         self._guard, self._jobs, self._later = guard, jobs, later
         self._steps: list[Step] = []
 
-    async def prove(self, draft: SignInDraft, device: Device) -> Proof:
-        """Whose password it is; refused when it is wrong, nobody's, or tried too often."""
-        self._passwords.refuse_full()  # many at once cost next to nothing, whoever they are
+    async def prove(self, draft: SignInDraft, device: Device, *, tells_unconfirmed: bool = False) -> Proof:
+        """Whose password it is; refused when it is wrong, nobody's, or tried too often.
+
+        Who is not confirmed yet is like nobody, unless whoever asks tells them what is missing.
+        """
+        self._passwords.refuse_full(*self._guard.shares_before(device))  # many at once cost next to nothing
         proved_ms = self._clock.now_ms()
         email_key = find_email_key(draft.email)
         user = await User.find_by_email_key(email_key) if email_key else None
-        is_right = await self._is_right(draft.password, user, email_key or account_text(draft.email), device)
+        account = email_key or account_text(draft.email)
+        is_right = await self._is_right(draft.password, user, account, device, tells_unconfirmed=tells_unconfirmed)
         if user is None or not is_right:
             raise Refused(Code.INVALID_CREDENTIALS)
         await self._renew_hash(user, draft.password)
@@ -105,7 +109,9 @@ class SignIns:
 
     # --- parts ---
 
-    async def _is_right(self, password: str, user: User | None, account: str, device: Device) -> bool:
+    async def _is_right(
+        self, password: str, user: User | None, account: str, device: Device, *, tells_unconfirmed: bool = False
+    ) -> bool:
         """Is it theirs, and may they sign in? Counted before it is hashed, forgotten when it was right."""
         since_ms = max(user.unlocked_ms, user.password_reset_ms) if user else 0
         marks_since_ms = user.password_reset_ms if user else 0
@@ -122,8 +128,9 @@ class SignIns:
         except Refused as refused:
             _count_refused(refused)
             raise
-        # Who is not confirmed yet must not be told apart from nobody, by the count of failures neither.
-        is_right = is_right and user is not None and user.may_sign_in and not user.is_unconfirmed
+        is_right = is_right and user is not None and user.may_sign_in
+        # Where nobody may learn it, who is not confirmed yet is like nobody, by the count of failures too.
+        is_right = is_right and user is not None and (tells_unconfirmed or not user.is_unconfirmed)
         figures.SIGN_INS.labels("right" if is_right else "wrong").inc()
         if is_right:
             await admitted[0].succeeded()

@@ -1,7 +1,7 @@
 """Addresses proved by the link of a mail. What that is needed for (nothing, unless the school says so) is `accounts.py`'s.
 
-Where nobody may learn which addresses have accounts, anybody may have registered with this one: there the link leads to
-choosing a password, as an invitation does, so that who owns the mailbox lets nobody else's password hold.
+Anybody may have registered with this address. Where that signed nobody in, the link leads to choosing a password, as an
+invitation does, so that who owns the mailbox lets nobody else's password hold; elsewhere mail and page say what it means.
 """
 
 from __future__ import annotations

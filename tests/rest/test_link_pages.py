@@ -152,9 +152,9 @@ async def test_who_has_to_prove_their_address_is_shown_the_way(
         asked = await send(browser, await browser.get("/verify-email"), email=address)
         assert "Look into your mailbox" in asked.text
         await school.house.services.later.settled()
-        token = await link(school, address, "/verify-email")
-        await send(browser, await browser.get("/verify-email", params={"token": token}))
-        entered = await send(browser, await browser.get("/signin"), email=address, password=PASSWORD)
+        token = await link(school, address, "/invite")
+        await send(browser, await browser.get("/invite", params={"token": token}), new_password=NEW_PASSWORD)
+        entered = await send(browser, await browser.get("/signin"), email=address, password=NEW_PASSWORD)
         assert str(entered.url).endswith("/home")
 
 

@@ -146,8 +146,27 @@ async def test_signing_in_waits_for_the_proof(school: MailSchool) -> None:
         assert code_of(await sign_in(school, address, PASSWORD)) == (403, "email_not_verified")
         assert code_of(await sign_in(school, address, "not this one")) == (401, "invalid_credentials")
         assert code_of(await register(school, address)) == (409, "email_taken")
-        await post(school, "/auth/verify-email/confirm", token=await link(school, address, "/verify-email"))
+        token = await link(school, address, "/invite")
+        assert (await post(school, "/auth/reset-password", token=token, new_password=PASSWORD)).status_code == 204
         assert (await sign_in(school, address, PASSWORD)).status_code == 200
+
+
+async def test_a_click_lets_no_password_in_that_a_stranger_chose(school: MailSchool) -> None:
+    """Not by any link that comes, and not when the school stops asking for the proof either."""
+    address, strangers = new_address(), "a guess of a stranger 3"
+    with changed(school, **PROVING):
+        await register(school, address, strangers)
+        await post(school, "/auth/verify-email/request", email=address)
+        await school.work()
+        mails = [mail.body("plain") for mail in school.place.to(address)]
+        assert not [text for text in mails if "/verify-email?token=" in text]
+        token = await link(school, address, "/invite")
+    assert code_of(await sign_in(school, address, strangers)) == (403, "email_not_verified")
+    with changed(school, **HIDING):
+        assert code_of(await sign_in(school, address, strangers)) == (401, "invalid_credentials")
+    assert (await post(school, "/auth/reset-password", token=token, new_password=NEW_PASSWORD)).status_code == 204
+    assert code_of(await sign_in(school, address, strangers)) == (401, "invalid_credentials")
+    assert (await sign_in(school, address, NEW_PASSWORD)).status_code == 200
 
 
 async def test_whoever_made_the_school_may_come_in(school: MailSchool) -> None:
