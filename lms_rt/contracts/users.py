@@ -72,7 +72,7 @@ class AccountView(UserView):
     """A person as administrators see them.
 
     Without a password they have not accepted their invitation yet; at `erase_at` an account that was given up is erased.
-    With a `mail_refusal` nothing is sent to them but what they ask for.
+    With a `mail_refusal` nothing is sent to them for a time but what they ask for.
     """
 
     has_password: bool

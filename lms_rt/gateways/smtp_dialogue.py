@@ -29,11 +29,20 @@ _STATUS = re.compile(r"\s*5\.\d{1,3}\.\d{1,3}(?!\d)")
 _ADDRESS_STATUSES = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
 """No such mailbox, no such host, no address at all, moved away, a domain that takes no mail, a mailbox that is closed."""
 _ADDRESS_CODES = frozenset({550, 551, 553})
-_NOT_OF_ADDRESS = re.compile(
-    r"relay|polic|spam|block|blacklist|listed|reputation|den(y|ied)|permi|prohibit|authenti|authori|sender|quota|limit|rate"
-    r"|helo|dns|spf|dkim|dmarc|tls|encrypt|local problem|temporar|later|smtputf8",
+_WHO = r"(?:user|recipient|mailbox|address|account|addressee|person)"
+_OF_ADDRESS = re.compile(
+    rf"no such (?:\w+ )?{_WHO}|(?:unknown|invalid|unrouteable|nonexistent|non-existent) (?:\w+ )?{_WHO}|no {_WHO} by that name"
+    rf"|{_WHO}\b.{{0,60}}\b(?:unknown|not (?:found|known|exist)|(?:doesn't|no longer) exists?|invalid)",
     re.IGNORECASE,
 )
+_NOT_OF_ADDRESS = re.compile(
+    r"relay|polic|spam|block|black|listed|reputation|den(y|ied)|permi|prohibit|authenti|authori|sender|quota|limit|\brates?\b"
+    r"|helo|dns|spf|dkim|dmarc|tls|encrypt|local problem|temporar|later|smtputf8|too many|full|\bips?\b|your|call(out|back)|verif"
+    r"|connection|command",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(r"\S+@\S+")
+"""The address itself: its letters are no words of the server."""
 _DOT, _END = re.compile(rb"^\.", re.MULTILINE), b".\r\n"
 
 
@@ -117,12 +126,14 @@ def refusal(error: SMTPResponseException) -> MailRefused:
 def _is_of_address(error: SMTPRecipientRefused) -> bool:
     """Is it the address that is refused, now and ever, rather than us, this letter, or everybody?
 
-    Servers that say it by an enhanced status code (RFC 3463) are believed; of the others those whose words do not speak of
-    rules or of themselves.
+    Servers that say it by an enhanced status code (RFC 3463) are believed; of the others those that say in words that there
+    is no such mailbox, and nothing besides of rules, of themselves, or of us.
     """
     if (status := _STATUS.match(error.message)) is not None:
         return status[0].strip() in _ADDRESS_STATUSES
-    return error.code in _ADDRESS_CODES and _NOT_OF_ADDRESS.search(error.message) is None
+    said = _NAMED.sub(" ", error.message)
+    is_said = error.code in _ADDRESS_CODES and _OF_ADDRESS.search(said) is not None
+    return is_said and _NOT_OF_ADDRESS.search(said) is None
 
 
 def words_of(error: BaseException) -> str:

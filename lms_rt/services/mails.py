@@ -39,7 +39,7 @@ from lms_rt.services import figures
 from lms_rt.services.gathering import Gathering
 from lms_rt.services.insisting import LONG, insist
 from lms_rt.services.jobs import Failed, Hopeless, NotYet
-from lms_rt.services.unreachable import note_refusal, note_taken, rests
+from lms_rt.services.unreachable import Refusals, rests
 
 MAX_OUTAGE = timedelta(days=3)
 """So long mails wait for a mail server that no mail can reach; then each is tried as often as any job, and given up."""
@@ -65,6 +65,7 @@ class Mails:
 
     def __init__(self, *, settings: Settings, clock: Clock, postman: Postman, wishes: MailWishes | None = None) -> None:
         self._clock, self._postman, self._wishes = clock, postman, wishes
+        self._refusals = Refusals()
         self._accounts = Gathering(User.find_mail_accounts)
         self._completes: dict[str, Complete] = {}
         self._renderer = Renderer(site_name=settings.project_name, site_url=site_url(settings))
@@ -94,10 +95,10 @@ class Mails:
         except MailRefused as refused:
             _count(order, "refused" if refused.is_final else "failed")
             if refused.is_unreachable:
-                await note_refusal(account, order, str(refused), self._clock.now())
+                await self._refusals.note_refusal(account, order, str(refused), self._clock.now())
             raise await self._failure(order, refused) from refused
         _count(order, "sent")
-        await note_taken(account)
+        await self._refusals.note_taken(account)
 
     async def _written(self, order: MailOrder) -> tuple[Letter, Row] | str:
         """The letter and whose it is; when it is not to be sent, a word for why."""
@@ -112,7 +113,7 @@ class Mails:
             return "nobody"
         if account["email"].endswith(f"@{DEMO_DOMAIN}") and not self.has_mailbox:
             return "nobody"
-        if rests(account, order):
+        if rests(account, order, self._clock.now()):
             return "resting"
         if kind is not None and not order.is_due and not await self._is_wanted(order, kind):
             return "unwanted"

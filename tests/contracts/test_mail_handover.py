@@ -118,6 +118,10 @@ OF_THE_ADDRESS = [
     "550 No such user here",
     "550 Unrouteable address",
     "553 there is no such mailbox",
+    "550 <ali@corporate.example> user unknown",
+    "550 Requested action not taken: mailbox does not exist",
+    "550 Invalid recipient",
+    "550 Recipient address rejected: User unknown in local recipient table",
 ]
 NOT_OF_THE_ADDRESS = [
     "450 4.1.1 Recipient address rejected: unverified",
@@ -132,6 +136,17 @@ NOT_OF_THE_ADDRESS = [
     "554 no",
     "550 5.1.8 Sender address rejected: domain not found",
     "530 5.7.0 Authentication required",
+    "550 Too many invalid recipients",
+    "550 Access from your IP not allowed",
+    "550 rejected because 192.0.2.4 is in a black hole",
+    "550 Message rejected",
+    "550 Mail from your domain is not accepted here",
+    "550 No thanks, connection dropped",
+    "550 Callback setup failed while verifying <no-reply@lms.example>",
+    "550 mailbox full",
+    "550 Verification failed: callout",
+    "550 No such domain at this location: of the sender <school@lms.example>",
+    "550 Requested action not taken: mailbox unavailable",
 ]
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from documents.enums import JobState
+from documents.enums import JobState, Role
 from documents.job import Job
 from documents.user import User
+from lms_rt.ids import new_id
+from lms_rt.services.unreachable import FIRST_REST, MAX_IN_A_ROW, NEXT_REST
 from tests.clients import Visitor
 from tests.conftest import _ENGINES, settings_on
 from tests.unit.mail_samples import SAMPLES
@@ -139,6 +141,60 @@ async def test_an_address_that_is_proved_afterwards_does_not_rest(
     await reader.ask("course_completion", **COURSE)
     await school.work()
     assert len(reader.mails) == 1
+
+
+async def let_rest(reader: Reader, since: timedelta) -> None:
+    """Put the refusal so far back."""
+    user = await User.find_by_id(reader.user_id)
+    assert user is not None
+    assert user.mail_refusal is not None
+    back = {**user.mail_refusal, "at": user.mail_refusal["at"] - since}
+    assert await User.note_mail_refusal(reader.user_id, reader.email, back)
+
+
+async def test_a_rest_is_a_time_and_a_longer_one_when_it_was_of_no_use(school: MailSchool, reader: Reader) -> None:
+    await let_rest(reader, FIRST_REST)
+    school.place.at_recipient.append(NO_SUCH)
+    await reader.ask("course_completion", **COURSE)
+    await school.work()
+    assert not school.place.at_recipient  # it was tried, and refused again
+    await let_rest(reader, FIRST_REST)
+    await reader.ask("course_completion", **COURSE)
+    await school.work()
+    assert reader.mails == []
+    await let_rest(reader, NEXT_REST)
+    await reader.ask("course_completion", **COURSE)
+    await school.work()
+    assert len(reader.mails) == 1
+
+
+async def test_a_server_that_refuses_everybody_lets_nobody_rest(
+    school: MailSchool, caplog: pytest.LogCaptureFixture
+) -> None:
+    witness = await school.reader()
+    await witness.ask("course_completion", **COURSE)
+    await school.work()  # so that what was refused before does not count
+    now = school.house.services.clock.now()
+    people = [new_id("usr") for _ in range(MAX_IN_A_ROW + 2)]
+    for user_id in people:
+        email = f"{user_id.lower()}@example.org"
+        words: dict[str, Any] = {"email": email, "email_key": email, "full_name": "Ali", "password_hash": "-"}
+        assert await User.add(User(id=user_id, role=Role.STUDENT, created_at=now, updated_at=now, **words))
+        school.place.at_recipient.append(NO_SUCH)
+        await school.ask(user_id, "course_completion", **COURSE)
+    await school.work()
+    assert not school.place.at_recipient
+    users = [await User.find_by_id(user_id) for user_id in people]
+    assert [user.mail_refusal for user in users if user is not None] == [None] * len(people)
+    assert [line.levelname for line in caplog.records if "refuses address after address" in line.message] == ["ERROR"]
+    await witness.ask("course_completion", **COURSE)
+    await school.work()
+    school.place.at_recipient.append(NO_SUCH)  # it takes mails again, and is believed again
+    await school.ask(people[0], "course_completion", **COURSE)
+    await school.work()
+    user = await User.find_by_id(people[0])
+    assert user is not None
+    assert user.mail_refusal is not None
 
 
 async def test_another_address_does_not_rest(school: MailSchool, reader: Reader, admin: Visitor) -> None:
