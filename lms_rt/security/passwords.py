@@ -44,6 +44,9 @@ _SPREAD_SECONDS = 60
 """Those who are turned away together are told to come again over so long, and not all at the same moment."""
 _NEW_PASSWORDS = Share("new passwords")
 """All who choose one wait as one asker: however many register, there are places left for who signs in."""
+STRANGERS = Share("strangers", 52)
+"""All browsers that the account does not know, and all who choose a password, from however many addresses: the other
+places are left for browsers that are known."""
 
 
 def _yield_to_others() -> None:
@@ -89,10 +92,10 @@ class HashingPool:
                 if not self._by_asker[share.asker]:
                     del self._by_asker[share.asker]
 
-    def refuse_full(self) -> None:
-        """Refuse with `busy` where nobody else can wait, whoever it is."""
+    def refuse_full(self, *shares: Share) -> None:
+        """Refuse with `busy` where nobody else can wait, whoever it is, or nobody else of these shares of many."""
         waiting = self._under_way - self._threads
-        if waiting >= self._max_waiting:
+        if waiting >= self._max_waiting or any(self._is_used_up(share) for share in shares):
             self._turned_away += 1
             behind = (self._turned_away * self._seconds_each / self._threads) % _SPREAD_SECONDS
             raise self._busy(waiting, behind)
@@ -107,7 +110,7 @@ class HashingPool:
             return await self.work(work)
 
     def _refuse_too_many(self, shares: Sequence[Share]) -> None:
-        self.refuse_full()
+        self.refuse_full(*(share for share in shares if share == STRANGERS))
         if any(self._is_used_up(share) for share in shares):
             raise self._busy(self._under_way - self._threads)
 
@@ -132,14 +135,14 @@ class PasswordHasher:
         self._prefix = f"{_SCHEME}${hashlib.sha256(b'pepper' + self._pepper).hexdigest()[:8]}$"
         self._nobody = f"{self._prefix}$2b${cost:02d}${_NOBODY}"
 
-    def refuse_full(self) -> None:
+    def refuse_full(self, *shares: Share) -> None:
         """Refuse with `busy`, before anything is looked up, where no password can be tried now."""
-        self._pool.refuse_full()
+        self._pool.refuse_full(*shares)
 
     async def hash(self, password: str) -> str:
         """What to store for this password."""
         digest = self._digest(password)
-        async with self._pool.turn(_NEW_PASSWORDS):
+        async with self._pool.turn(_NEW_PASSWORDS, STRANGERS):
             hashed = await self._pool.work(lambda: bcrypt.hashpw(digest, bcrypt.gensalt(self._cost)))
         return self._prefix + hashed.decode()
 

@@ -16,7 +16,7 @@ from config.settings import Settings
 from lms_rt.bus.limits import RateLimits
 from lms_rt.errors import Code, Refused
 from lms_rt.security.devices import DeviceMarks
-from lms_rt.security.passwords import Share
+from lms_rt.security.passwords import STRANGERS, Share
 from lms_rt.security.rate_limits import LimitClass, Quota, RateLimiter
 from lms_rt.security.sessions import Device
 
@@ -126,8 +126,14 @@ class SignInGuard:
         Strangers are not counted with the account, or they would keep its owner out.
         """
         place = self._place(candidate, "password")
-        own = Share(f"known:{place.account}", _OF_AN_ACCOUNT) if place.is_known else Share(f"unknown:{place.address}")
-        return [own, Share(f"all:{place.address}", _OF_AN_ADDRESS)]
+        of_address = Share(f"all:{place.address}", _OF_AN_ADDRESS)
+        if place.is_known:
+            return [Share(f"known:{place.account}", _OF_AN_ACCOUNT), of_address]
+        return [Share(f"unknown:{place.address}"), of_address, STRANGERS]
+
+    def shares_before(self, device: Device) -> list[Share]:
+        """The shares in which there has to be a place before it is looked up who it is: none, for a browser with a mark of ours."""
+        return [] if self.marks.find_device(device.mark) is not None else [STRANGERS]
 
     def knows(self, user_id: str, device: Device, *, since_ms: int) -> bool:
         """Has this account signed in with this browser since then?"""
