@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from documents.enums import Role
 from lms_rt.contracts.base import Change, Draft, Identifier, Instant, Metadata, View, check_line, check_shown
-from lms_rt.contracts.writing import has_unseen, is_of_one_script
+from lms_rt.contracts.writing import has_unseen, has_unseen_in_name, is_of_one_script, tidied
 
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _FORBIDDEN_IN_LOCAL = frozenset('<>()[],;:\\"@')
@@ -80,7 +80,8 @@ def _check_name(text: str) -> str:
     """What turns the text around it, or is not seen, would make a list or a mail say something else."""
     if _TURNING.search(text):
         raise PydanticCustomError("control_character", "Input should not hold characters that turn the text around it")
-    if has_unseen(text):
+    text = tidied(text)
+    if has_unseen_in_name(text):
         raise PydanticCustomError("unseen_character", "Input should not hold characters that cannot be seen")
     return unicodedata.normalize("NFC", text)
 

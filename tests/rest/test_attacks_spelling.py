@@ -156,7 +156,7 @@ async def resets() -> int:
         ("\u200b", "unseen_character"),
         ("\u0301", "unseen_character"),
         ("Mona\u200bFarouk", "unseen_character"),
-        ("Mona\u200e Farouk", "unseen_character"),
+        ("Mona\u200eFarouk", "unseen_character"),
         ("Mo\u200dna", "unseen_character"),
         ("Mona\U000e0041", "unseen_character"),
         ("Mona\u202eFarouk", "control_character"),
@@ -178,7 +178,16 @@ async def test_a_name_can_be_seen_and_turns_nothing(house: House, full_name: str
 
 @pytest.mark.parametrize(
     "full_name",
-    ["منى فاروق", "فاطمه\u200cها", "क\u094d\u200dष", "Zoë O'Neill-Łuk", "李小龍", "Mona ❤️", "👩\u200d🚀 Sally"],
+    [
+        "منى فاروق",
+        "فاطمه\u200cها",
+        "क\u094d\u200dष",
+        "Zoë O'Neill-Łuk",
+        "李小龍",
+        "Mona ❤️",
+        "👩\u200d🚀 Sally",
+        "രാജന്\u200d",
+    ],
 )
 async def test_names_of_the_world_are_taken(house: House, full_name: str) -> None:
     student = await house.student()
