@@ -61,7 +61,7 @@ def session_cookies(settings: Settings, tokens: TokensView, csrf_token: str) -> 
 
 
 def device_cookie(settings: Settings, mark: str) -> Cookie:
-    """The mark of a browser that signed in. It stays when the session ends, and lets nobody in."""
+    """The mark of a browser that signed in, or set a password by a mail. It stays when the session ends, and lets nobody in."""
     return Cookie(cookie_names(settings).device, mark, _KEPT_DEVICE_SECONDS, is_secure=settings.cookie_secure)
 
 

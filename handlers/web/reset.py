@@ -6,10 +6,12 @@ from typing import ClassVar
 
 from pydantic import ValidationError
 
+from handlers.rest.session_cookies import cookie_names, device_cookie
 from handlers.web.link_pages import OVER, LinkPage, faults_of
 from lms_rt.contracts.base import field_errors
 from lms_rt.contracts.verification import ResetDraft
 from lms_rt.errors import FieldError, Refused
+from lms_rt.services.password_resets import Owner
 
 
 class ResetPage(LinkPage):
@@ -28,7 +30,7 @@ class ResetPage(LinkPage):
         """Take the new password, or ask again."""
         try:
             draft = ResetDraft(token=self.token, new_password=self.field("new_password"))
-            await self.services.password_resets.confirm(draft)
+            owner = await self.services.password_resets.confirm(draft)
         except ValidationError as error:
             await self._ask(tuple(field_errors(error)))
         except Refused as refused:
@@ -37,7 +39,16 @@ class ResetPage(LinkPage):
             else:
                 await self._ask(faults_of(refused, "new_password"))
         else:
+            if owner is not None:
+                self._keep_known(owner)
             self.redirect(f"{self.path}?done=1", status=303)
+
+    def _keep_known(self, owner: Owner) -> None:
+        """Who guesses from elsewhere, and goes on guessing, keeps nobody out of the browser in which they answered a mail."""
+        settings = self.services.settings
+        mark = self.get_cookie(cookie_names(settings).device) or ""
+        renewed = self.services.device_marks.renewed(mark, owner.user_id, since_ms=owner.marks_since_ms)
+        self.write_cookie(device_cookie(settings, renewed))
 
     async def _ask(self, errors: tuple[FieldError, ...] = ()) -> None:
         try:

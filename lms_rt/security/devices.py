@@ -2,7 +2,8 @@
 
 It lets nobody in. It only lets its owner's attempts be counted apart from those of everybody else, so that who guesses at an
 account locks himself out and nobody else. It says nothing of an account that has not signed in with this browser, nor of
-one whose password was set anew by mail since then: whoever had it taken over is a stranger from there on.
+one whose password was set anew by mail since then: whoever had it taken over is a stranger from there on, and the browser in
+which it was set the only one that is known.
 """
 
 from __future__ import annotations

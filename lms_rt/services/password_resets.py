@@ -8,6 +8,7 @@ step that was set up before anybody had proved the address goes with it, or a st
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,6 +30,14 @@ from lms_rt.services.relay import Relay
 from lms_rt.services.sessions import PASSWORD_REPLACED, Sessions
 
 BOTH = (Purpose.PASSWORD_RESET, Purpose.INVITATION)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who has chosen a password by a mail, for the browser in which they did: it is known to them from this moment on."""
+
+    user_id: str
+    marks_since_ms: int
 
 
 class PasswordResets:
@@ -58,8 +67,12 @@ class PasswordResets:
         _, user = await self._find(token)
         return least_length(self._settings, Role(user.role))
 
-    async def confirm(self, draft: ResetDraft) -> None:
-        """The new password. A password that is refused leaves the link as it was."""
+    async def confirm(self, draft: ResetDraft) -> Owner | None:
+        """The new password; a password that is refused leaves the link as it was. Given back is who owns the mailbox.
+
+        None where a second step is left: from a browser that is known its codes are counted apart, and whoever has only
+        the mailbox must not begin anew with them.
+        """
         right, user = await self._find(draft.token)
         self._check(draft.new_password, user)
         password_hash = await self._passwords.hash(draft.new_password)
@@ -71,6 +84,7 @@ class PasswordResets:
         await self._sessions.end_all(changed.id, reason="password_changed")
         await self._links.tokens.void(changed.id, *BOTH)
         await self._relay.hand_over(User, changed.id)
+        return Owner(changed.id, changed.password_reset_ms) if changed.mfa is None else None
 
     # --- mails ---
 
@@ -114,7 +128,10 @@ class PasswordResets:
         check_chosen(self._settings, password, role=role, field="new_password", **own)
 
     async def _replace(self, right: Right, password_hash: str) -> User | None:
-        """One write decides, for of two at once the second meets another password; None: the account moved meanwhile."""
+        """One write decides, for of two at once the second meets another password; None: the account moved meanwhile.
+
+        Given back is the account with what is new of it here.
+        """
         user, now, now_ms = await self._require_user(right), self._clock.now(), self._clock.now_ms()
         write, until_ms = Write(user.version + 1, now), max(user.sessions_valid_after_ms, now_ms)
         intents = [effect(write, PASSWORD_REPLACED, {"user_id": user.id, "until_ms": until_ms})]
@@ -127,7 +144,8 @@ class PasswordResets:
         unset = ("mfa", "mfa_pending") if "mfa_enabled" in fields else ()
         intents += self._told_of(write, user, fields)
         is_written = await User.change_password(user, password_hash, now, fields=fields, unset=unset, intents=intents)
-        return user if is_written else None
+        new: dict[str, Any] = {"password_reset_ms": now_ms} | ({"mfa": None} if unset else {})
+        return user.model_copy(update=new) if is_written else None
 
     @staticmethod
     def _of_proving(user: User, now: datetime) -> dict[str, Any]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
+from pymongo.errors import AutoReconnect
 
+from documents.job import Job
 from tests.clients import Visitor
 from tests.conftest import settings_on
 from tests.house import PASSWORD
@@ -49,6 +52,32 @@ async def send(browser: httpx.AsyncClient, page: httpx.Response, **fields: str) 
 async def reset_token(school: MailSchool, address: str) -> str:
     await post(school, "/auth/forgot-password", email=address)
     return await link(school, address, "/reset")
+
+
+async def test_who_guesses_on_keeps_nobody_out_of_the_browser_of_the_reset(
+    school: MailSchool, browser: httpx.AsyncClient, lina: Visitor, address: str
+) -> None:
+    page = await browser.get("/reset", params={"token": await reset_token(school, address)})
+    assert "Your new password holds" in (await send(browser, page, new_password=NEW_PASSWORD)).text
+    guesses = [(await sign_in(school, address, "a guess of a stranger 2")).json()["code"] for _ in range(6)]
+    assert guesses[-1] == "account_locked"
+    entered = await send(browser, await browser.get("/signin"), email=address, password=NEW_PASSWORD)
+    assert str(entered.url).endswith("/home")
+
+
+async def test_while_the_database_is_away_everybody_is_told_to_come_again(
+    browser: httpx.AsyncClient,
+    lina: Visitor,
+    address: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    page = await browser.get("/forgot")
+    monkeypatch.setattr(Job, "put", AsyncMock(side_effect=AutoReconnect("away")))
+    for email in (address, new_address()):
+        told = await send(browser, page, email=email)
+        assert (told.status_code, "Retry-After" in told.headers) == (503, True)
+    assert [one for one in caplog.records if one.name == "lms_rt.web"] == [], "it is no fault of the page"
 
 
 async def test_from_the_forgotten_password_to_the_new_one(

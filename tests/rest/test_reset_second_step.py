@@ -8,6 +8,7 @@ import pyotp
 import pytest
 
 from documents.user import User
+from lms_rt.contracts.verification import ResetDraft
 from tests.clients import Visitor
 from tests.conftest import _ENGINES, settings_on
 from tests.house import PASSWORD
@@ -71,3 +72,20 @@ async def test_who_proved_the_address_keeps_the_second_step(school: MailSchool, 
     await with_app(owner, school)
     await reset(school, address)
     assert (await sign_in(school, address, NEW_PASSWORD)).json()["mfa_required"] is True
+
+
+@pytest.mark.parametrize("is_proved", [False, True])
+async def test_where_it_is_left_the_mailbox_alone_makes_no_browser_known(
+    school: MailSchool, address: str, *, is_proved: bool
+) -> None:
+    """Or each reset would begin anew with the codes."""
+    owner = await joined(school, address)
+    if is_proved:
+        await prove(school, address)
+    await with_app(owner, school)
+    assert (await post(school, "/auth/forgot-password", email=address)).status_code == 202
+    draft = ResetDraft(token=await link(school, address, "/reset"), new_password=NEW_PASSWORD)
+    known = await school.house.services.password_resets.confirm(draft)
+    assert (known is None) is is_proved
+    if known is not None:
+        assert known.user_id == owner.user_id
