@@ -23,6 +23,7 @@ from lms_rt.contracts.actor import STRANGER, Actor
 from lms_rt.errors import Code, Refused
 from lms_rt.security.rate_limits import LimitClass
 from lms_rt.security.rights import Reach
+from lms_rt.storage.faults import translated
 
 __all__ = ["KEEP_PATH", "MissingPage", "PageHandler", "Screen", "is_own_path", "shape", "sign_in_path"]
 
@@ -120,13 +121,14 @@ class PageHandler(ScreenHandler):
     # --- when it cannot be shown ---
 
     def log_exception(self, _typ: Any, value: Any, _tb: Any) -> None:
-        """A refusal is an answer, not a fault of ours. Without the address: it may hold a token."""
-        if not isinstance(value, Refused | HTTPError):
+        """A refusal is an answer, not a fault of ours, nor is a database that is away. Without the address: it may hold a token."""
+        if not isinstance(value, Refused | HTTPError) and translated(value) is None:
             _log.error("unexpected fault in the page %s", type(self).__name__, exc_info=value)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """The error page: title, detail, request id, Try again."""
         error = kwargs.get("exc_info", (None, None, None))[1]
+        error = error and (translated(error) or error)
         kind = "in_place" if self._is_refused_to_other_hand(error) else _kind_of(error, status_code)
         status = status_of(error.code) if isinstance(error, Refused) else status_code
         self.set_status(status)

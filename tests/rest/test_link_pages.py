@@ -65,12 +65,9 @@ async def test_who_guesses_on_keeps_nobody_out_of_the_browser_of_the_reset(
     assert str(entered.url).endswith("/home")
 
 
+@pytest.mark.usefixtures("lina")
 async def test_while_the_database_is_away_everybody_is_told_to_come_again(
-    browser: httpx.AsyncClient,
-    lina: Visitor,
-    address: str,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    browser: httpx.AsyncClient, address: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     page = await browser.get("/forgot")
     monkeypatch.setattr(Job, "put", AsyncMock(side_effect=AutoReconnect("away")))
