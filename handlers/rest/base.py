@@ -125,6 +125,8 @@ class RestHandler(RequestHandler):
         """Count the request; refused when it is one too many."""
         operation = self._match.operation if self._match else None
         name = operation.counts_as if operation else LimitClass.GENERAL.value
+        if operation and operation.access.is_public and name == LimitClass.AUTH.value:
+            actor = STRANGER  # who has ten accounts shall not have ten times the limit at the entrance
         charge = await self._spine.limits.charge(self.request, name, actor)
         self._limit_headers = limit_headers(charge)
         refuse_too_many(charge)

@@ -42,6 +42,7 @@ ROWS = (
     Operation("POST", "/auth/grant", echo, ANONYMOUS, body=GrantForm, takes=FORM, reply=EchoView, summary="A form"),
     Operation("GET", "/sign", whoami, ANONYMOUS, limit="sign_in", reply=EchoView, summary="Sign in"),
     Operation("GET", "/auth/me", whoami, SIGNED_IN, reach=Reach.ALL, reply=EchoView, summary="Me"),
+    Operation("GET", "/auth/link", whoami, PUBLIC, reply=EchoView, summary="A mail to anybody"),
     Operation("POST", "/webhook", echo, ANONYMOUS, limit="none", reply=EchoView, summary="A gateway's"),
 )
 ALL = {"rate_limit_exempt_networks": "none"}
@@ -147,6 +148,14 @@ async def test_classes_are_counted_apart(serve: Serve) -> None:
     assert await statuses(table, 5, "/auth/me", headers=STUDENT) == [200, 200, 200, 200, 429]
     assert await statuses(table, 5, "/auth/me", headers=TEACHER) == [200, 200, 200, 200, 429]
     assert await statuses(table, 6, headers=STUDENT) == [*[200] * 5, 429]
+
+
+async def test_what_strangers_may_ask_at_the_entrance_counts_for_the_address_of_everybody(serve: Serve) -> None:
+    """Or whoever has ten accounts has as many mails sent."""
+    table = await serve(ROWS, **ALL, rate_limit_auth_per_minute=2)
+    who: tuple[dict[str, str], ...] = (STUDENT, TEACHER, {})
+    asked = [(await table.client.get(f"{API}/auth/link", headers=each)).status_code for each in who]
+    assert asked == [200, 200, 429]
 
 
 async def test_who_brings_ever_more_marks_is_counted_by_the_address(serve: Serve) -> None:
