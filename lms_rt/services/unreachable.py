@@ -1,8 +1,8 @@
 """Addresses that a mail server has refused for good: nothing is sent to them for a time, so that the school stays welcome there.
 
 One rests for some days, then for months, since servers have said so of everybody for an hour; or until its owner proves it, or
-gives another, or an administrator lets it be written to again. Two kinds of mails go there all the same, since somebody asked
-for just this one: those of `ASKED_FOR`, and a dead letter that was sent again. The server that takes one has taken its word back.
+gives another, or an administrator lets it be written to again. Three kinds of mails go there all the same: those of `ASKED_FOR`,
+those of `WARNINGS`, and a dead letter that was sent again. The server that takes one has taken its word back.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from lms_rt.contracts.users import MailRefusalView
 
 ASKED_FOR = frozenset({"email_verification", "password_reset", "mfa_code", "invitation"})
 """Somebody waits for these at this moment, and may prove the address by them."""
+WARNINGS = frozenset({"mfa_changed", "password_changed", "new_device", "account_locked"})
+"""Somebody may be taking the account over: its owner learns of that by these alone, and they are few."""
 FIRST_REST, NEXT_REST = timedelta(days=3), timedelta(days=90)
 """So long after the first refusal; and after one by which the rest before it had not helped."""
 MAX_IN_A_ROW = 10
@@ -39,7 +41,7 @@ def refusal_of(account: Mapping[str, Any]) -> Row | None:
 def rests(account: Mapping[str, Any], order: MailOrder, now: datetime) -> bool:
     """Is this mail not to be sent, because the address was refused?"""
     refusal = refusal_of(account)
-    if refusal is None or order.template in ASKED_FOR or order.seed == refusal["job_id"]:
+    if refusal is None or order.template in ASKED_FOR | WARNINGS or order.seed == refusal["job_id"]:
         return False
     return not _is_over(refusal, now)
 

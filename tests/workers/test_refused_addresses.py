@@ -12,7 +12,7 @@ from documents.enums import JobState, Role
 from documents.job import Job
 from documents.user import User
 from lms_rt.ids import new_id
-from lms_rt.services.unreachable import FIRST_REST, MAX_IN_A_ROW, NEXT_REST
+from lms_rt.services.unreachable import FIRST_REST, MAX_IN_A_ROW, NEXT_REST, WARNINGS
 from tests.clients import Visitor
 from tests.conftest import _ENGINES, settings_on
 from tests.unit.mail_samples import SAMPLES
@@ -94,6 +94,14 @@ async def test_what_somebody_asks_for_goes_there_and_once_taken_all_does(
     await reader.ask("course_completion", **COURSE)
     await school.work()
     assert len(reader.mails) == 1
+
+
+async def test_what_warns_of_a_stranger_in_the_account_goes_there(school: MailSchool, reader: Reader) -> None:
+    for template in sorted(WARNINGS):
+        school.place.at_recipient.append(NO_SUCH)
+        await reader.ask(template, **SAMPLES[template])
+        await school.work()
+        assert not school.place.at_recipient, f"{template} was tried"
 
 
 async def test_a_dead_letter_that_is_sent_again_goes_there(school: MailSchool, reader: Reader, admin: Visitor) -> None:
