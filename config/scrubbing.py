@@ -13,7 +13,7 @@ from typing import Any
 # A name that goes on behind its word is looked for ahead: two runs about one word would be tried at each place of it.
 _NAMES = (
     r"\w*tokens?|\w*tickets?|\w*password|(?=\w*secret)\w+|\w*pepper|\w*api_?key|\w*signing_key|private_key|authorization"
-    r"|cookie|\w*dsn|otp|\w*credentials?|recovery_codes?|lms_(?:access|refresh|csrf|device)"
+    r"|cookie|\w*dsn|otp|\w*credentials?|recovery_codes?|lms_(?:access|refresh|csrf|device|own|form)"
 )
 # In quotes a backslash takes the next sign along, and a quote behind which nothing ends is one within; quotes that are never
 # closed hold all that follows. JSON within JSON has a backslash before its quotes, and three before those within its texts.

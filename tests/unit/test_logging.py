@@ -41,6 +41,7 @@ def settings(**values: Any) -> Settings:
         "new_password=s3cret-value",
         "Cookie: lms_access=s3cret-value; lms_csrf=s3cret-value",
         "__Host-lms_access=s3cret-value",
+        "lms_own=s3cret-value and lms_form=s3cret-value",
         "mongodb://user:s3cret-value@db:27017/lms",
         "redis://:s3cret-value@cache/0",
     ],
