@@ -15,6 +15,9 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from documents.base import Record, Row, by_ids
 from documents.enums import JobState
 
+MAX_AHEAD = 100
+"""So many that count as due for longer than they have been there are looked through for one that does not."""
+
 
 class Job(Record):
     """One run of a task. `_id` is the intent's id, or derived from what it is for, so that it cannot be there twice.
@@ -165,10 +168,11 @@ class Job(Record):
 
     @classmethod
     async def find_oldest_due(cls, queue: str) -> datetime | None:
-        """Since when the longest due of those that wait has been due."""
+        """Since when the longest due of those that wait has been due: none before it was asked for."""
         waiting = {"queue": queue, "state": JobState.WAITING.value}
-        row = await cls.rows().find_one(waiting, {"due_at": 1}, sort=[("due_at", ASCENDING)])
-        return None if row is None else row["due_at"]
+        found = cls.rows().find(waiting, {"due_at": 1, "created_at": 1}).sort("due_at", ASCENDING).limit(MAX_AHEAD)
+        rows = await found.to_list(length=MAX_AHEAD)
+        return min((max(row["due_at"], row["created_at"]) for row in rows), default=None)
 
     @classmethod
     async def forget(cls, state: JobState, before: datetime, *, limit: int) -> int:

@@ -306,6 +306,11 @@ MAIL_TEMPLATES: tuple[MailTemplate, ...] = (
 )
 """Every mail there is."""
 
+HEAD_START_DAYS: Mapping[str, int] = MappingProxyType(
+    {"mfa_code": 2, "password_reset": 2, "email_verification": 2, "invitation": 1}
+)
+"""Mails that somebody waits for count as due for so much longer: they pass whatever goes out in bulk. Invitations may come by
+the hundred themselves, and let the others pass."""
 _BY_NAME: Mapping[str, MailTemplate] = MappingProxyType({template.name: template for template in MAIL_TEMPLATES})
 MASK = "********"
 

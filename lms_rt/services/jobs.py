@@ -26,6 +26,7 @@ from documents.job import Job
 from lms_rt.bus.base import WakeUps
 from lms_rt.clock import Clock
 from lms_rt.contracts.jobs import QUEUES, JobArgs, TaskKind, task_kind
+from lms_rt.contracts.mails import HEAD_START_DAYS
 from lms_rt.ids import random_token
 from lms_rt.services import figures
 
@@ -45,6 +46,7 @@ MAX_RETRY_AFTER_SECONDS = 24 * 3600.0
 SKEW = timedelta(milliseconds=250)
 """A worker whose clock is so far behind must not take what is due at once for what is due in a moment: it would look again in
 a second."""
+DAY = timedelta(days=1)
 MAX_ERROR = 500
 WATCH_SECONDS = 10.0
 
@@ -112,7 +114,8 @@ class Jobs:
         now = self._clock.now()
         is_due = due_at is None or due_at <= now
         kind = task_kind(task)
-        await Job.put(job_id, _new(kind, args, now, due_at=now - SKEW if due_at is None or is_due else due_at))
+        due_at = _at_once(task, args, now) if due_at is None or is_due else due_at
+        await Job.put(job_id, _new(kind, args, now, due_at=due_at))
         if is_due:
             await self.wake(kind.queue, job_id)
 
@@ -121,7 +124,8 @@ class Jobs:
         kind, now = task_kind(task), self._clock.now()
         if not args_by_id:
             return
-        await Job.put_all({job_id: _new(kind, args, now, due_at=now - SKEW) for job_id, args in args_by_id.items()})
+        jobs = args_by_id.items()
+        await Job.put_all({job_id: _new(kind, args, now, due_at=_at_once(task, args, now)) for job_id, args in jobs})
         for job_id in args_by_id:
             await self.wake(kind.queue, job_id)
 
@@ -139,6 +143,7 @@ class Jobs:
         rows = await Job.find_due(queue, self._clock.now() - timedelta(seconds=for_seconds), limit=limit)
         if len(rows) == limit:  # many wait, so that workers had better not begin with the same
             random.shuffle(rows)
+            rows.sort(key=_head_start, reverse=True)
         return [Due(row) for row in rows]
 
     async def find_one_due(self, job_id: str) -> Due | None:
@@ -225,7 +230,8 @@ class Jobs:
 
     async def hand_back(self, taken: Taken) -> None:
         """Its worker ends: another may take it at once, and this run does not count."""
-        fields: Row = {"state": JobState.WAITING.value, "due_at": self._clock.now() - SKEW}
+        due_at = _at_once(taken.kind.name, taken.args.model_dump(include={"template"}), self._clock.now())
+        fields: Row = {"state": JobState.WAITING.value, "due_at": due_at}
         if await Job.leave(taken.job_id, taken.token, fields):
             await self.wake(taken.kind.queue, taken.job_id)
 
@@ -265,6 +271,18 @@ def _new(kind: TaskKind, args: dict[str, Any], now: datetime, *, due_at: datetim
         "tries": 0,
         "crashes": 0,
     }
+
+
+def _at_once(task: str, args: Mapping[str, Any], now: datetime) -> datetime:
+    """Since when a job is due that may be done now: before others, when it is a mail that somebody waits for."""
+    days = HEAD_START_DAYS.get(args["template"], 0) if task == "mail.send" else 0
+    return now - SKEW - days * DAY
+
+
+def _head_start(row: Row) -> int:
+    """How many days it was due before it was asked for."""
+    ahead: timedelta = row["created_at"] - row["due_at"]
+    return max(0, round(ahead / DAY))
 
 
 def describe(error: BaseException) -> str:

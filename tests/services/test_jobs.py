@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -220,3 +221,37 @@ async def test_a_dead_letter_that_is_sent_again_begins_anew(place: Place) -> Non
     assert taken.failures == 0
     await place.jobs.done(taken)
     assert not await Job.revive("job_1", place.clock.now())
+
+
+# --- what somebody waits for ---
+
+
+async def test_mails_that_somebody_waits_for_pass_what_goes_out_in_bulk(place: Place) -> None:
+    def args(template: str) -> dict[str, Any]:
+        return {"template": template, "user_id": "usr_1", "data": {}}
+
+    async def found(limit: int) -> list[str]:
+        return [due.job_id for due in await place.jobs.find_due("emails", limit=limit)]
+
+    await place.jobs.put_all("mail.send", {f"weekly_{n}": args("weekly_progress") for n in range(20)})
+    place.clock.advance(60)
+    await place.jobs.put_all("mail.send", {f"invited_{n}": args("invitation") for n in range(3)})
+    place.clock.advance(60)
+    await place.jobs.put("code", "mail.send", args("mfa_code"), due_at=place.clock.now())
+    for limit in (10, 100):  # many wait, which workers take in any order; few
+        first = await found(limit)
+        assert (first[0], sorted(first[1:4])) == ("code", ["invited_0", "invited_1", "invited_2"])
+        assert len(first) == min(limit, 24)
+    assert place.clock.now() - (await Job.find_oldest_due("emails") or place.clock.now()) >= timedelta(seconds=120)
+    (code,) = await place.jobs.find_due("emails", limit=1)
+    taken = await place.jobs.take(code, "wrk_1")
+    assert taken is not None
+    assert "code" not in await found(100)
+    await place.jobs.hand_back(taken)
+    assert (await found(10))[0] == "code"
+
+
+async def test_how_long_the_longest_due_waits_is_no_longer_than_it_was_asked_for(place: Place) -> None:
+    await place.jobs.put("code", "mail.send", {"template": "mfa_code", "user_id": "usr_1", "data": {}})
+    place.clock.advance(5)
+    assert await Job.find_oldest_due("emails") == place.clock.now() - timedelta(seconds=5)
