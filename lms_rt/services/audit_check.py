@@ -136,6 +136,7 @@ class AuditCheck:
         # Up to there records were found to be ours by keys that may be forgotten since: no further than the head goes.
         known_until = min(place_of(checked).seq, place_of(head).seq if head else 2**53) if is_tried else 0
         places = {"noted": noted, "checked": place_of(checked) if is_tried else None, "known": known}
+        places["differing"] = await self.witness.find_differing()
         if head is not None and self._chain.is_mark(HEAD, head):
             places["head"] = place_of(head)
         told = {name: place for name, place in places.items() if place is not None and place.seq}
@@ -180,7 +181,8 @@ class AuditCheck:
             walk.find("head_forged", place_of(marks.head).seq)
         places = dict(marks.places)
         known = places.get("known", walk.place)
-        if known.seq > walk.place.seq and not await self.witness.has_lost(known, walk.place):
+        is_gone = known.seq > walk.place.seq or walk.hashes.get(known.seq, known.hash) != known.hash
+        if is_gone and not await self.witness.has_lost(known, walk.place):
             del places["known"]  # the log was signed anew since
         _try_places(walk, [place for place in places.values() if place.seq > place_of(marks.cut).seq])
 

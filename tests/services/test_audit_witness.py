@@ -131,6 +131,53 @@ async def test_a_process_that_looks_remembers_what_others_wrote(place: Process) 
     assert await other.found() == [("tail_missing", 3, 4)]
 
 
+async def test_a_log_that_was_cut_off_and_grew_again_is_found(place: Process, caplog: pytest.LogCaptureFixture) -> None:
+    other = place.restarted()
+    await put_back(place, HEAD, CHECKED, VERDICT)
+    for number in range(4):
+        await other.node.append(place.intent(f"usr_else_{number}"))
+    assert [row["_id"] for row in await place.rows()] == list(range(1, 11))
+    await place.witness.look()
+    assert "verify-audit --head 9:" in caplog.text
+    await place.node.append(place.intent("usr_later"))
+    assert await place.seen_at_a_glance() == [("tail_differs", 9, 9)]
+    assert await place.found() == [("tail_differs", 9, 9)]
+    place.clock.advance(60)
+    await place.restarted().check.sign_anew()
+    assert await place.found() == []
+
+
+async def test_who_writes_into_a_log_that_grew_again_finds_it(place: Process) -> None:
+    other = place.restarted()
+    await put_back(place, HEAD, CHECKED, VERDICT)
+    for number in range(4):
+        await other.node.append(place.intent(f"usr_else_{number}"))
+    await place.node.append(place.intent("usr_later"))
+    assert [row["_id"] for row in await place.rows()] == list(range(1, 12))
+    assert await place.found() == [("tail_differs", 9, 9)]
+
+
+async def test_a_head_that_stayed_behind_is_no_alarm_and_follows_when_the_record_is_brought_again(
+    place: Process, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def killed(*_: object) -> None:
+        raise ConnectionError("killed")
+
+    await place.filled(2)
+    intent = place.intent()
+    with monkeypatch.context() as broken:
+        broken.setattr(AuditMark, "move", killed)
+        with pytest.raises(ConnectionError):
+            await place.node.append(intent)
+    assert await place.restarted().found() == []  # and *checked* is ahead of the head
+    await place.witness.look()
+    assert not [line for line in caplog.records if line.levelno >= logging.ERROR]
+    await place.restarted().node.append(intent)
+    head = await AuditMark.find_mark(HEAD)
+    assert head is not None
+    assert (head["seq"], head["hash"]) == (3, (await place.rows())[-1]["hash"])
+
+
 @pytest.fixture
 def log_at(settings: Settings) -> Iterator[Callable[[str], io.StringIO]]:
     """The log of a process with this LOG_LEVEL, as it is set up."""
