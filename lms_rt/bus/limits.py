@@ -11,20 +11,25 @@ MAX_NOTED = 100
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The answer of a token bucket."""
+    """The answer of a token bucket; `is_here` when this node answered for itself, since the bus was away."""
 
     is_allowed: bool
     remaining: int
     retry_after_ms: int
+    is_here: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """The answer to a failure that is counted: how many there are with it, or how long nothing is taken any more."""
+    """The answer to a failure that is counted: how many there are with it, or how long nothing is taken any more.
+
+    `is_here` when this node counted for itself, since the bus was away.
+    """
 
     is_allowed: bool
     count: int
     locked_ms: int = 0
+    is_here: bool = False
 
 
 class RateLimits(ABC):
@@ -35,8 +40,11 @@ class RateLimits(ABC):
         """Take `cost` tokens from the bucket of `key`, which holds `burst` and refills with `per_second`. 0 only looks."""
 
     @abstractmethod
-    async def give_back(self, key: str, *, per_second: float, cost: int = 1) -> None:
-        """Put tokens back that were taken for what did not happen after all. A bucket holds no more than it did full."""
+    async def give_back(self, key: str, *, per_second: float, cost: int = 1, is_here: bool = False) -> None:
+        """Put tokens back where they were taken (`Allowance.is_here`), for what did not happen after all.
+
+        A bucket holds no more than it did full. Those of a bus that is away stay taken.
+        """
 
     @abstractmethod
     async def strike(self, key: str, *, limit: int, window_seconds: float, lock_seconds: float) -> Strike:
@@ -50,8 +58,11 @@ class RateLimits(ABC):
         """Forget the failures of `key`: it was none."""
 
     @abstractmethod
-    async def take_back(self, key: str) -> None:
-        """Count one failure of `key` less: it was not found out whether it was one."""
+    async def take_back(self, key: str, *, is_here: bool = False) -> None:
+        """Count one failure of `key` less where it was counted (`Strike.is_here`): it was not found out whether it was one.
+
+        On a bus that is away it stays.
+        """
 
     @abstractmethod
     async def note_lock(self, group: str, key: str, *, seconds: float) -> None:

@@ -196,7 +196,14 @@ class MemoryRateLimits(RateLimits):
         wait_ms = 0 if is_allowed else -int(-(cost - tokens) / per_second * 1000 // 1)
         return Allowance(is_allowed, int(tokens), wait_ms)
 
-    async def give_back(self, key: str, *, per_second: float, cost: int = 1) -> None:  # noqa: ARG002 - the role's
+    async def give_back(
+        self,
+        key: str,
+        *,
+        per_second: float,  # noqa: ARG002 - the role's
+        cost: int = 1,
+        is_here: bool = False,  # noqa: ARG002 - the role's
+    ) -> None:
         """Put tokens back; a bucket that nobody knows is full."""
         if (found := self._buckets.find(key)) is not None:
             self._buckets.put(key, (found[0] + cost, found[1]), self._buckets.left_seconds(key))
@@ -218,7 +225,7 @@ class MemoryRateLimits(RateLimits):
         """Forget the failures."""
         self._strikes.take(key)
 
-    async def take_back(self, key: str) -> None:
+    async def take_back(self, key: str, *, is_here: bool = False) -> None:  # noqa: ARG002 - the role's
         """Count one failure less."""
         if len(moments := self._strikes.find(key) or ()) > 1:
             self._strikes.put(key, moments[:-1], self._strikes.left_seconds(key))

@@ -89,7 +89,10 @@ class Admission:
     group: str
     """With what the lock that it may become is noted."""
     locks_by_failing: bool
-    taken: list[tuple[str, Quota]] = field(default_factory=list)
+    is_here: bool = False
+    """Was it counted by this node alone, since the bus was away? Then it is taken back here."""
+    taken: list[tuple[str, Quota, bool]] = field(default_factory=list)
+    """From which buckets one was taken, and whether here."""
     owed: list[tuple[str, Quota]] = field(default_factory=list)
     """What a failure takes only when it has happened."""
 
@@ -180,7 +183,7 @@ class SignInGuard:
 
     async def take_back(self, admission: Admission) -> None:
         """Count this one no more."""
-        await self._rate_limits.take_back(admission.pair)
+        await self._rate_limits.take_back(admission.pair, is_here=admission.is_here)
         if admission.locks_by_failing:
             await self._rate_limits.drop_lock(admission.group, admission.pair)
         await self._give_back(admission)
@@ -211,7 +214,7 @@ class SignInGuard:
         if not allowance.is_allowed:
             await self._give_back(admission)
             raise _refused(code, allowance.retry_after_ms)
-        admission.taken.append((name, quota))
+        admission.taken.append((name, quota, allowance.is_here))
 
     async def _strike(self, admission: Admission) -> Admission:
         settings = self._settings
@@ -224,6 +227,7 @@ class SignInGuard:
         if not strike.is_allowed:
             await self._give_back(admission)
             raise _refused(Code.ACCOUNT_LOCKED, strike.locked_ms)
+        admission.is_here = strike.is_here
         admission.locks_by_failing = strike.count >= settings.sign_in_lock_failures
         if admission.locks_by_failing:
             seconds = settings.sign_in_lock_minutes * 60
@@ -232,8 +236,8 @@ class SignInGuard:
 
     async def _give_back(self, admission: Admission) -> None:
         while admission.taken:
-            name, quota = admission.taken.pop()
-            await self._rate_limits.give_back(name, per_second=quota.per_second)
+            name, quota, is_here = admission.taken.pop()
+            await self._rate_limits.give_back(name, per_second=quota.per_second, is_here=is_here)
 
     def _place(self, candidate: Candidate, step: str) -> _Place:
         account = self.limiter.name_of("account", f"{candidate.account}\x1f{candidate.since_ms}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -216,5 +217,23 @@ class TestAway:
         await limits.drop_lock("guesser", "here")
         assert await limits.find_locks("guesser") == [60_000]
         await limits.take("usr_1", per_second=0.01, burst=2, cost=2)
-        await limits.give_back("usr_1", per_second=0.01)
+        await limits.give_back("usr_1", per_second=0.01, is_here=True)
         assert (await limits.take("usr_1", per_second=0.01, burst=2)).is_allowed
+
+    async def test_what_was_counted_here_is_taken_back_here_though_redis_is_there_again(
+        self, lost: RedisLine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Or a real failure would be forgotten there instead."""
+        spare, redis = MemoryRateLimits(FakeClock()), AsyncMock()
+        limits = RedisRateLimits(lost, spare)
+        strikes = [await limits.strike("guesser", **LOCK) for _ in range(2)]
+        taken = await limits.take("usr_1", per_second=0.01, burst=2)
+        with monkeypatch.context() as there_again:
+            for name in ("do", "run"):
+                there_again.setattr(lost, name, redis)
+            await limits.take_back("guesser", is_here=strikes[-1].is_here)
+            await limits.give_back("usr_1", per_second=0.01, is_here=taken.is_here)
+        redis.assert_not_awaited()
+        assert (await spare.take("usr_1", per_second=0.01, burst=2, cost=0)).remaining == 2
+        await limits.take_back("guesser")  # that was counted there
+        assert (await spare.strike("guesser", **LOCK)).count == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -74,15 +75,17 @@ class RedisRateLimits(RateLimits):
         try:
             taken, left, wait_ms = await self._line.run(_TAKE_TOKENS, (name,), (repr(1e6 / per_second), burst, cost))
         except Refused:
-            return await self._spare.take(key, per_second=per_second, burst=burst, cost=cost)
+            taken_here = await self._spare.take(key, per_second=per_second, burst=burst, cost=cost)
+            return replace(taken_here, is_here=True)
         return Allowance(bool(taken), left, wait_ms)
 
-    async def give_back(self, key: str, *, per_second: float, cost: int = 1) -> None:
+    async def give_back(self, key: str, *, per_second: float, cost: int = 1, is_here: bool = False) -> None:
         """Put tokens back."""
-        try:
-            await self._line.run(_GIVE_TOKENS, (self._line.keys.bucket(key),), (repr(1e6 / per_second), cost))
-        except Refused:
+        if is_here:
             await self._spare.give_back(key, per_second=per_second, cost=cost)
+            return
+        with contextlib.suppress(Refused):
+            await self._line.run(_GIVE_TOKENS, (self._line.keys.bucket(key),), (repr(1e6 / per_second), cost))
 
     async def strike(self, key: str, *, limit: int, window_seconds: float, lock_seconds: float) -> Strike:
         """Count a failure before it happens."""
@@ -90,8 +93,8 @@ class RedisRateLimits(RateLimits):
         try:
             counted, count, locked_ms = await self._line.run(_STRIKE, (name,), (limit, *spans))
         except Refused:
-            spare = self._spare
-            return await spare.strike(key, limit=limit, window_seconds=window_seconds, lock_seconds=lock_seconds)
+            spans_here = {"window_seconds": window_seconds, "lock_seconds": lock_seconds}
+            return replace(await self._spare.strike(key, limit=limit, **spans_here), is_here=True)
         return Strike(bool(counted), count, locked_ms)
 
     async def pardon(self, key: str) -> None:
@@ -101,13 +104,14 @@ class RedisRateLimits(RateLimits):
         with contextlib.suppress(Refused):
             await self._line.do("DEL", name, key=name)
 
-    async def take_back(self, key: str) -> None:
-        """Count one failure less, here or, where Redis was away meanwhile, by ourselves."""
-        name = self._line.keys.strikes(key)
-        try:
-            await self._line.do("RPOP", name, key=name)
-        except Refused:
+    async def take_back(self, key: str, *, is_here: bool = False) -> None:
+        """Count one failure less."""
+        if is_here:
             await self._spare.take_back(key)
+            return
+        name = self._line.keys.strikes(key)
+        with contextlib.suppress(Refused):
+            await self._line.do("RPOP", name, key=name)
 
     async def note_lock(self, group: str, key: str, *, seconds: float) -> None:
         """Note that `key` is locked for so long."""
