@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -85,6 +86,7 @@ class Node:
         self._flusher = Flusher()
         self._connections: dict[str, Connection] = {}
         self._by_user: dict[str, set[Connection]] = {}
+        self._counted: Counter[str] = Counter()
         self._slots: list[set[Connection]] = [set() for _ in range(_SLOTS)]
         self._beats = 0
         self._beaten_ms = clock.now_ms()
@@ -123,6 +125,7 @@ class Node:
             return connection
         self._connections[connection.id] = connection
         self._by_user.setdefault(actor.user_id, set()).add(connection)
+        self._counted[_count_of(connection)] += 1
         random.choice(self._slots).add(connection)  # noqa: S311 - spreads pings, no secret
         self.metrics.connections.inc()
         await self.access.bring_up_to_date(connection)
@@ -132,10 +135,8 @@ class Node:
         """Join a presence that counts the user's connections over all nodes."""
         channel = _count_of(connection)
         there = await self.presence.join(channel, _member(connection))
-        if there is None:  # the bus is away: what this node knows must do
-            here = len(self._by_user.get(connection.actor.user_id, ())) + 1
-        else:
-            here = there - self.presence.leaving_from(channel)
+        # While the bus is away what this node knows must do.
+        here = self._counted[channel] + 1 if there is None else there - self.presence.leaving_from(channel)
         if here > self.limits.connections_per_user:
             self.presence.leave(channel, connection.id)
             raise TooManyConnections
@@ -152,10 +153,14 @@ class Node:
             self.hub.unsubscribe(subscription)
             self.presence.leave(subscription.channel, connection.id)
         connection.subscriptions.clear()
-        self.presence.leave(_count_of(connection), connection.id)
+        counted = _count_of(connection)
+        self.presence.leave(counted, connection.id)
         self.metrics.count_close(connection.close_code)
         if self._connections.pop(connection.id, None) is None:
             return
+        self._counted[counted] -= 1
+        if not self._counted[counted]:
+            del self._counted[counted]
         self.metrics.connections.dec()
         for slot in self._slots:
             slot.discard(connection)

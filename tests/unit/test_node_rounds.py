@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
+from documents.enums import Role
 from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import FakeClock
+from lms_rt.contracts.actor import Actor
 from lms_rt.realtime.authority import Authority
+from lms_rt.realtime.close_codes import Close
 from lms_rt.realtime.hub import Hub
 from lms_rt.realtime.metrics import LiveMetrics
-from lms_rt.realtime.node import Node, NodeLimits
+from lms_rt.realtime.node import Node, NodeLimits, TooManyConnections
 
 STEPS, CHANNELS = 7, 50
 ENDS = (1, 4)
@@ -68,3 +73,28 @@ async def test_the_tops_of_all_who_stay_are_compared_in_each_round(monkeypatch: 
         await node._compare_loop()
     stayed = [f"course:{number}" for number in range(len(ENDS), CHANNELS)]
     assert [hub.compared[channel] for channel in stayed] == [1] * len(stayed)
+
+
+async def test_without_the_bus_a_socket_of_who_acts_counts_for_who_acts(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, metrics = FakeClock(), LiveMetrics()
+    bus = memory_bus(clock)
+    node = Node(
+        bus=bus,
+        clock=clock,
+        hub=BusyHub(bus=bus, clock=clock, metrics=metrics),
+        metrics=metrics,
+        authority=Authority(may_listen=_never, actor_now=_never),
+        limits=NodeLimits(connections_per_user=2),
+    )
+    monkeypatch.setattr(node.presence, "join", AsyncMock(return_value=None))
+    monkeypatch.setattr(node.access, "bring_up_to_date", AsyncMock())
+    ada = Actor("usr_ada", Role.STUDENT, frozenset(), "fam_ada", "Ada")
+    acting = replace(ada, impersonator_id="usr_admin", impersonator_name="Adam")
+    for actor in (acting, acting, ada, ada):
+        await node.admit(actor, Mock())
+    assert len(node.connections_of("usr_ada")) == 4
+    for actor in (acting, ada):
+        with pytest.raises(TooManyConnections):
+            await node.admit(actor, Mock())
+    node.connections[0].close(Close.GOING_AWAY)
+    await node.admit(acting, Mock())
