@@ -14,7 +14,7 @@ from lms_rt.bootstrap import Services
 from lms_rt.contracts.jobs import Queue
 from lms_rt.services import figures
 from lms_rt.services.insisting import insist
-from lms_rt.services.jobs import Due, Failed, NotYet, Taken
+from lms_rt.services.jobs import Due, Failed, LeaseLost, NotYet, Taken
 from workers.tasks import TASKS
 
 PAGE = 500
@@ -181,6 +181,8 @@ class Lane:
             case None:
                 self.done += 1
                 await insist(lambda: jobs.done(taken))
+            case LeaseLost():
+                _log.warning("job %s is no longer this worker's", taken.job_id)
             case NotYet():
                 due_at, reason = error.due_at, error.reason
                 await insist(lambda: jobs.postpone(taken, due_at, reason))

@@ -11,10 +11,16 @@ from lms_rt.contracts.letters import Letter
 MAX_KEPT = 500
 Note = Callable[[], Awaitable[None]]
 """Writes down that a letter is gone. It is called once, when the letter has become somebody else's care."""
+Hold = Callable[[], Awaitable[None]]
+"""Makes sure that the letter is still ours to hand over, right before that is done. Raises when it is not."""
 
 
 async def no_note() -> None:
     """For letters that nobody keeps account of."""
+
+
+async def no_hold() -> None:
+    """For letters that nobody else can have."""
 
 
 class MailRefused(Exception):
@@ -42,8 +48,8 @@ class Postman(ABC):
     """Carries letters to where they are read, or at least to a server that answers for them."""
 
     @abstractmethod
-    async def deliver(self, letter: Letter, note: Note = no_note) -> None:
-        """Return when the letter is somebody else's care, and that is noted. Raises `MailRefused`, and what `note` raises.
+    async def deliver(self, letter: Letter, note: Note = no_note, *, hold: Hold = no_hold) -> None:
+        """Return when the letter is somebody else's care, and that is noted. Raises `MailRefused`, and what the two raise.
 
         However many are delivered at once: no more are handed over and not noted than the settings allow.
         """
@@ -58,7 +64,7 @@ class Postman(ABC):
 class NoPostman(Postman):
     """For a server without a mail server: letters wait in their jobs until there is one."""
 
-    async def deliver(self, letter: Letter, note: Note = no_note) -> None:  # noqa: ARG002 - the role's signature
+    async def deliver(self, letter: Letter, note: Note = no_note, *, hold: Hold = no_hold) -> None:  # noqa: ARG002 - the role's signature
         """Refuse, in words that name the setting."""
         raise MailRefused("no mail server is set (SMTP_HOST)", is_outage=True, retry_after_seconds=300)
 
@@ -66,8 +72,8 @@ class NoPostman(Postman):
 class KeepingPostman(Postman):
     """For development on the embedded store: letters go nowhere, the newest are kept for /dev/mailbox."""
 
-    async def deliver(self, letter: Letter, note: Note = no_note) -> None:
-        """Keep it; a repeat meets itself, so that the note may come later."""
+    async def deliver(self, letter: Letter, note: Note = no_note, *, hold: Hold = no_hold) -> None:  # noqa: ARG002 - likewise
+        """Keep it; a repeat meets itself, so that the note may come later, and anybody may keep it."""
         fields = {
             "template": letter.template,
             "recipient": letter.recipient,

@@ -13,13 +13,15 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPResponseException
 
 from lms_rt.contracts.letters import Letter, Sender
-from lms_rt.gateways.mail import MailRefused, Note, Postman, no_note
+from lms_rt.gateways.mail import Hold, MailRefused, Note, Postman, no_hold, no_note
 from lms_rt.gateways.mime import envelope_address, mime_bytes, needs_utf8
 from lms_rt.gateways.smtp_dialogue import (
     TROUBLE,
@@ -88,7 +90,7 @@ class SmtpPostman(Postman):
         self._idle: deque[_Line] = deque()
         self._is_closed = False
 
-    async def deliver(self, letter: Letter, note: Note = no_note) -> None:
+    async def deliver(self, letter: Letter, note: Note = no_note, *, hold: Hold = no_hold) -> None:
         """Return when the server has taken it, and that is noted."""
         try:
             content = stuffed(mime_bytes(letter, self._sender))
@@ -99,7 +101,7 @@ class SmtpPostman(Postman):
         try:
             async with asyncio.timeout(LETTER_SECONDS) as limit, self._places:
                 line = self._used_line() or await self._new_line()
-                await self._hand_in(line, parcel, note=note, limit=limit)
+                await self._hand_in(line, parcel, end=partial(self._end, note=note, hold=hold), limit=limit)
         except TimeoutError as error:
             words, is_outage = "the mail server is too slow", line is None
             raise MailRefused(words, is_outage=is_outage, retry_after_seconds=SETTINGS_SECONDS) from error
@@ -124,7 +126,9 @@ class SmtpPostman(Postman):
 
     # --- one letter ---
 
-    async def _hand_in(self, line: _Line, parcel: Parcel, *, note: Note, limit: asyncio.Timeout) -> None:
+    async def _hand_in(
+        self, line: _Line, parcel: Parcel, *, end: Callable[[SMTP], Awaitable[None]], limit: asyncio.Timeout
+    ) -> None:
         is_sound = False
         try:
             try:
@@ -137,7 +141,7 @@ class SmtpPostman(Postman):
                 await open_envelope(line.client, self._address, parcel)
             await send_words(line.client, parcel.content)
             limit.reschedule(None)  # from here on, the server may have the letter, or it waits for letters before it
-            await self._end(line.client, note)
+            await end(line.client)
             is_sound = True
         except SMTPResponseException as error:
             is_sound = await is_reset(line.client, error.code)
@@ -147,9 +151,10 @@ class SmtpPostman(Postman):
         finally:
             await self._put_back(line, is_sound=is_sound)
 
-    async def _end(self, client: SMTP, note: Note) -> None:
-        """Hand over what was sent, and have it noted before another letter takes its turn."""
+    async def _end(self, client: SMTP, *, note: Note, hold: Hold) -> None:
+        """Hand over what was sent, if it is ours still, and have it noted before another letter takes its turn."""
         async with self._ending:
+            await hold()
             await send_end(client)
             await note()
 

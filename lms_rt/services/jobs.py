@@ -73,6 +73,10 @@ class NotYet(Exception):
         self.due_at, self.reason = due_at, reason
 
 
+class LeaseLost(Exception):
+    """Another worker has the job by now, or may have it: this one is to leave it alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """A job that may be taken, as it was read."""
@@ -92,7 +96,10 @@ class Due:
 
 @dataclass(slots=True, eq=False)
 class Taken:
-    """A leased job, its arguments read. `failures` runs went before it. `is_done`: the database knows that it is."""
+    """A leased job, its arguments read. `failures` runs went before it. `is_done`: the database knows that it is.
+
+    `held_at`: when its lease was asked for that was had last.
+    """
 
     job_id: str
     kind: TaskKind
@@ -100,6 +107,7 @@ class Taken:
     token: str
     failures: int
     created_at: datetime
+    held_at: datetime
     is_done: bool = False
 
 
@@ -167,7 +175,7 @@ class Jobs:
         except (KeyError, ValueError) as error:
             await self._leave_unread(row, token, error)
             return None
-        return Taken(due.job_id, kind, args, token, row["tries"], row["created_at"])
+        return Taken(due.job_id, kind, args, token, row["tries"], row["created_at"], now)
 
     async def _suspect(self, due: Due, token: str) -> None:
         """It was there when several workers were lost: let it run apart from what was there as well, or never again."""
@@ -192,9 +200,22 @@ class Jobs:
 
     async def renew(self, taken: Collection[Taken]) -> set[str]:
         """Prolong leases; the tokens of those that are no longer this worker's."""
-        until = self._lease_end(self._clock.now())
+        now = self._clock.now()
+        until = self._lease_end(now)
         kept = await asyncio.gather(*(Job.renew(one.job_id, one.token, until) for one in taken))
+        for one, is_kept in zip(taken, kept, strict=True):
+            if is_kept:
+                one.held_at = now
         return {one.token for one, is_kept in zip(taken, kept, strict=True) if not is_kept}
+
+    async def hold(self, taken: Taken) -> None:
+        """Make sure that nobody else can have it for a while, before what cannot be undone. Raises `LeaseLost`.
+
+        Leases are prolonged all the time, so that this asks the database only when that did not go well.
+        """
+        age = self._clock.now() - taken.held_at
+        if age.total_seconds() >= LEASE_SECONDS / 2 and await self.renew([taken]):
+            raise LeaseLost
 
     async def done(self, taken: Taken) -> None:
         """It is done; kept for a while, so that a late repeat meets it, without what only the doing was for."""

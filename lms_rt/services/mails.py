@@ -28,7 +28,7 @@ from lms_rt.contracts.letters import Letter, Sender
 from lms_rt.contracts.mails import Digest, KeptMailHead, KeptMailView, MailData, MailOrder, mail_template
 from lms_rt.contracts.notifications import ALL_KINDS
 from lms_rt.errors import Code, Refused
-from lms_rt.gateways.mail import KeepingPostman, MailRefused, NoPostman, Note, Postman, no_note
+from lms_rt.gateways.mail import Hold, KeepingPostman, MailRefused, NoPostman, Note, Postman, no_hold, no_note
 from lms_rt.gateways.smtp import MailServer, SmtpPostman
 from lms_rt.ids import derived_id
 from lms_rt.mails.rendering import Reader, Renderer, zone_of
@@ -38,7 +38,7 @@ from lms_rt.security.unsubscribing import UnsubscribeTokens
 from lms_rt.services import figures
 from lms_rt.services.gathering import Gathering
 from lms_rt.services.insisting import LONG, insist
-from lms_rt.services.jobs import Failed, Hopeless, NotYet
+from lms_rt.services.jobs import Failed, Hopeless, LeaseLost, NotYet
 from lms_rt.services.unreachable import Refusals, rests
 
 MAX_OUTAGE = timedelta(days=3)
@@ -77,11 +77,12 @@ class Mails:
         """Have the data of a template completed when one of its mails is written, at every try anew."""
         self._completes[template] = by
 
-    async def send(self, order: MailOrder, note: Note = no_note) -> None:
+    async def send(self, order: MailOrder, note: Note = no_note, *, hold: Hold = no_hold) -> None:
         """Send one mail and have that noted, before another is handed over. Raises what a task raises: `Failed`, `NotYet` …
 
         An account that is gone, closed or made up, a reader who wants none, and an address that takes none gets none; that
-        is all right, and noted. Who has closed their own account hears of that, and of how to keep it.
+        is all right, and noted. Who has closed their own account hears of that, and of how to keep it. What cannot be held
+        (the job is another worker's, the database is away) is not handed over.
         """
         noted = partial(insist, note, LONG)
         written = await self._written(order)
@@ -91,7 +92,7 @@ class Mails:
             return
         letter, account = written
         try:
-            await self._postman.deliver(letter, noted)
+            await self._postman.deliver(letter, noted, hold=partial(insist, hold, LONG, gives_up=(LeaseLost,)))
         except MailRefused as refused:
             _count(order, "refused" if refused.is_final else "failed")
             if refused.is_unreachable:

@@ -17,6 +17,7 @@ from lms_rt.clock import Clock
 from lms_rt.contracts.jobs import task_kind
 from lms_rt.contracts.mails import Digest, DigestItem, MailOrder
 from lms_rt.contracts.notifications import ALL_KINDS, KINDS
+from lms_rt.gateways.mail import Hold, no_hold
 from lms_rt.services.jobs import NotYet
 from lms_rt.services.mails import Mails
 from lms_rt.services.notification_texts import words_of
@@ -33,7 +34,7 @@ class NotificationMails:
     def __init__(self, *, clock: Clock, preferences: Preferences, mails: Mails) -> None:
         self._clock, self._preferences, self._mails = clock, preferences, mails
 
-    async def send(self, user_id: str, notification_id: str, *, job_id: str) -> None:
+    async def send(self, user_id: str, notification_id: str, *, job_id: str, hold: Hold = no_hold) -> None:
         """Write the mail about a notification and all that wait with it, unless another job has. Raises `NotYet`."""
         first = await Notification.find_for_mail(notification_id)
         claim = None if first is None else first.get("mail_claim")
@@ -51,9 +52,9 @@ class NotificationMails:
         if claim != job_id:
             claims = [one for one in await Notification.find_claims(user_id) if one == WAITING or await _is_left(one)]
             await Notification.claim(user_id, job_id, claims=claims, kind=None if wishes.has_daily_digest else kind)
-        await self._write(wishes, job_id)
+        await self._write(wishes, job_id, hold)
 
-    async def _write(self, wishes: Wishes, job_id: str) -> None:
+    async def _write(self, wishes: Wishes, job_id: str, hold: Hold) -> None:
         """Write about what the job has claimed; what became unwanted meanwhile is neither listed nor counted."""
         user_id = wishes.reader.user_id
         if unwanted := [kind for kind in KINDS if not wishes.wants("email", kind)]:
@@ -61,7 +62,7 @@ class NotificationMails:
         if claimed := await Notification.find_claimed(user_id, job_id, limit=LISTED):
             more = max(0, await Notification.count_claimed(user_id, job_id) - len(claimed))
             note = partial(Notification.unclaim, user_id, job_id)
-            await self._mails.send(_order(claimed, more, wishes, job_id), note)
+            await self._mails.send(_order(claimed, more, wishes, job_id), note, hold=hold)
 
     def _await_moment(self, wishes: Wishes, since: datetime) -> None:
         now = self._clock.now()

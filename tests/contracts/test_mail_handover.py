@@ -94,6 +94,27 @@ async def test_a_letter_that_waits_for_its_turn_is_not_given_up(monkeypatch: pyt
     assert len(place.received) == 2
 
 
+async def test_a_letter_that_is_not_ours_any_more_when_its_turn_comes_is_not_handed_over() -> None:
+    async def lost() -> None:
+        raise LookupError("somebody else has it")
+
+    async with mail_server() as place:
+        carrier, book = postman(place), Notebook()
+        async with asyncio.timeout(20):
+            first = asyncio.ensure_future(carrier.deliver(LETTER, book.note))
+            await book.asked.wait()
+            second = asyncio.ensure_future(carrier.deliver(LETTER, book.note, hold=lost))
+            while place.addressed < 2:  # noqa: ASYNC110 - the server tells nobody
+                await asyncio.sleep(0.01)
+            book.may.set()
+            await first
+            with pytest.raises(LookupError):
+                await second
+            await carrier.deliver(LETTER, book.note)
+        await carrier.close()
+    assert (len(place.received), book.noted) == (2, 2)
+
+
 @pytest.mark.parametrize("answer", ["451 4.3.0 Try again later", "554 5.6.0 Not this", BREAK])
 async def test_what_the_server_does_not_take_is_not_noted(answer: str) -> None:
     async with mail_server() as place:

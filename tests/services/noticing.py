@@ -22,7 +22,7 @@ from lms_rt.contracts.event_records import RecordedEvent
 from lms_rt.contracts.events import EVENTS
 from lms_rt.contracts.mails import MailOrder, mail_template
 from lms_rt.contracts.notifications import NotificationPage, NotificationQuery, NotificationView, PreferencesChange
-from lms_rt.gateways.mail import Note
+from lms_rt.gateways.mail import Hold, Note, no_hold
 from lms_rt.services.jobs import NotYet
 from lms_rt.services.mails import Mails
 from lms_rt.services.notification_mails import NotificationMails
@@ -43,10 +43,11 @@ class WrittenMails:
     orders: list[MailOrder] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
 
-    async def send(self, order: MailOrder, note: Note) -> None:
+    async def send(self, order: MailOrder, note: Note, *, hold: Hold = no_hold) -> None:
         mail_template(order.template).data.model_validate(dict(order.data))
         if self.failures:
             raise self.failures.pop(0)
+        await hold()
         self.orders.append(order)
         await note()
 

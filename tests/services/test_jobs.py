@@ -15,7 +15,7 @@ from lms_rt.bus.base import WakeUps
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.jobs import FIVE_RETRIES, JobArgs, Retries, TaskKind
 from lms_rt.errors import Code, Refused
-from lms_rt.services.jobs import LEASE_SECONDS, MAX_CRASHES, SUSPECT_SECONDS, Failed, Hopeless, Jobs, Taken
+from lms_rt.services.jobs import LEASE_SECONDS, MAX_CRASHES, SUSPECT_SECONDS, Failed, Hopeless, Jobs, LeaseLost, Taken
 from tests.working import task
 
 pytestmark = pytest.mark.usefixtures("database", "kind")
@@ -255,3 +255,35 @@ async def test_how_long_the_longest_due_waits_is_no_longer_than_it_was_asked_for
     await place.jobs.put("code", "mail.send", {"template": "mfa_code", "user_id": "usr_1", "data": {}})
     place.clock.advance(5)
     assert await Job.find_oldest_due("emails") == place.clock.now() - timedelta(seconds=5)
+
+
+# --- before what cannot be undone ---
+
+
+async def test_a_lease_that_is_fresh_costs_no_question(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    await place.ask()
+    taken = await place.must_take()
+    with monkeypatch.context() as away:
+        away.setattr(Job, "renew", None)
+        await place.jobs.hold(taken)
+        place.clock.advance(LEASE_SECONDS / 2)
+        with pytest.raises(TypeError):
+            await place.jobs.hold(taken)
+    await place.jobs.hold(taken)
+    place.clock.advance(LEASE_SECONDS - 1)
+    assert await place.take("wrk_2") is None  # it was prolonged
+    assert await place.jobs.renew([taken]) == set()
+    place.clock.advance(LEASE_SECONDS / 2 - 0.1)
+    with monkeypatch.context() as away:
+        away.setattr(Job, "renew", None)
+        await place.jobs.hold(taken)
+
+
+async def test_a_job_that_another_worker_has_cannot_be_held(place: Place) -> None:
+    await place.ask()
+    taken = await place.must_take()
+    place.clock.advance(LEASE_SECONDS + 1)
+    other = await place.must_take("wrk_2")
+    with pytest.raises(LeaseLost):
+        await place.jobs.hold(taken)
+    await place.jobs.hold(other)

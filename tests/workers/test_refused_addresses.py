@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -12,11 +13,14 @@ from documents.enums import JobState, Role
 from documents.job import Job
 from documents.user import User
 from lms_rt.ids import new_id
+from lms_rt.services import jobs
+from lms_rt.services.jobs import LeaseLost, Taken
 from lms_rt.services.unreachable import FIRST_REST, MAX_IN_A_ROW, NEXT_REST, WARNINGS
 from tests.clients import Visitor
 from tests.conftest import _ENGINES, settings_on
 from tests.unit.mail_samples import SAMPLES
 from tests.workers.mail_school import MailSchool, Reader, open_mail_school
+from workers.tasks.mails import send
 
 COURSE = SAMPLES["course_completion"]
 NO_SUCH = "550 5.1.1 No such mailbox"
@@ -231,3 +235,53 @@ async def test_a_mail_that_was_sent_is_noted_though_the_database_is_away_for_a_m
     await school.work()
     assert (await school.job(job_id))["state"] == JobState.DONE
     assert (len(reader.mails), calls) == (1, 3)
+
+
+# --- what is not this worker's any more ---
+
+
+async def taken_by_us(school: MailSchool, reader: Reader) -> Taken:
+    """A mail to them that a worker has in hand."""
+    job_id = await reader.ask("course_completion", **COURSE)
+    due = await school.house.services.jobs.find_one_due(job_id)
+    assert due is not None
+    taken = await school.house.services.jobs.take(due, "wrk_1")
+    assert taken is not None
+    return taken
+
+
+async def test_a_mail_that_another_worker_has_by_now_is_not_handed_over(
+    school: MailSchool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = await school.reader()
+    taken = await taken_by_us(school, reader)
+    await Job.rows().update_one({"_id": taken.job_id}, {"$set": {"lease_by": "somebody_else"}})
+    monkeypatch.setattr(jobs, "LEASE_SECONDS", 0.0)  # nothing is known of it for sure
+    with pytest.raises(LeaseLost):
+        await send(school.house.services, taken)
+    assert reader.mails == []
+    assert await Job.renew(taken.job_id, "somebody_else", school.house.services.clock.now())
+    await Job.leave(taken.job_id, "somebody_else", {"state": JobState.DONE.value})
+
+
+async def test_nothing_is_handed_over_while_the_database_is_away_however_long(
+    school: MailSchool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, tries = await school.reader(), asyncio.Event()
+    taken = await taken_by_us(school, reader)
+
+    async def away(*_: Any) -> bool:
+        tries.set()
+        raise ConnectionError("no answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "LEASE_SECONDS", 0.0)
+        patched.setattr(Job, "renew", away)
+        sending = asyncio.create_task(send(school.house.services, taken))
+        await tries.wait()
+        sending.cancel()  # as its time limit does
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+    await school.house.services.jobs.hand_back(taken)
+    await school.work()
+    assert len(reader.mails) == 1

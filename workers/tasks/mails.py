@@ -17,7 +17,7 @@ async def send(services: Services, taken: Taken) -> None:
     """One mail to one account."""
     args = cast("MailArgs", taken.args)
     order = MailOrder(args.template, args.user_id, args.data, seed=taken.job_id)
-    await services.mails.send(order, partial(services.jobs.done, taken))
+    await services.mails.send(order, partial(services.jobs.done, taken), hold=partial(services.jobs.hold, taken))
 
 
 TASKS: Mapping[str, Perform] = {"mail.send": send}

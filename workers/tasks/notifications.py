@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import cast
 
 from lms_rt.bootstrap import Services
@@ -14,7 +15,8 @@ from workers.tasks.base import Perform
 async def mail(services: Services, taken: Taken) -> None:
     """The mail about a notification, and about all that wait with it."""
     args = cast("NotificationMailArgs", taken.args)
-    await services.notification_mails.send(args.user_id, args.notification_id, job_id=taken.job_id)
+    hold = partial(services.jobs.hold, taken)
+    await services.notification_mails.send(args.user_id, args.notification_id, job_id=taken.job_id, hold=hold)
 
 
 async def announce(services: Services, taken: Taken) -> None:
