@@ -108,8 +108,8 @@ class AccountChange(Change):
     """What administrators change of an account.
 
     `unlock: true` lets somebody sign in again who failed too often, `invite: true` sends the invitation once more,
-    `reset_mfa: true` (with a `reason`, which is kept) switches off the second step of who has lost it,
-    `write_again: true` has mails sent again to an address that was refused.
+    `reset_mfa: true` (with a `reason`, which is kept; nothing else changes with it) switches off the second step of who has
+    lost it, `write_again: true` has mails sent again to an address that was refused.
     """
 
     read_only: ClassVar[frozenset[str]] = frozenset(AccountView.model_fields) - {"role", "is_active", "permissions"}

@@ -111,6 +111,8 @@ class AdminUsers:
                 _refuse_change(actor, user, fields)
             elif given.get("is_active") is False:
                 fields = _closing(actor, user)
+            if fields and "reset_mfa" in asked:  # whoever looks for closings and new roles in the audit log finds all
+                raise invalid("reset_mfa", "Ask for it alone: it stands in the audit log for itself.")
             fields |= self._favoured(actor, user, asked)
             return user if not fields else await self._write(actor, user, fields, reason=reason)
 

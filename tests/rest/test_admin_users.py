@@ -142,6 +142,10 @@ class TestChanges:
         path = f"/admin/users/{somebody.user_id}"
         refused = await admin.refused(422, "PATCH", path, json={"reset_mfa": True})
         assert [(fault["field"], fault["code"]) for fault in refused["errors"]] == [("reason", "required")]
+        for also in ({"is_active": False}, {"role": "instructor"}, {"permissions": ["audit:view"]}):
+            fields = {"reset_mfa": True, "reason": "Lost the phone", **also}
+            refused = await admin.refused(422, "PATCH", path, json=fields)
+            assert [fault["field"] for fault in refused["errors"]] == ["reset_mfa"], "two deeds are two records"
         view = await changed(admin, somebody, reset_mfa=True, reason="Lost the phone; came with a passport")
         assert view["mfa_enabled"] is False
         answer = {"challenge_token": required["challenge_token"], "code": "123456"}
