@@ -43,7 +43,7 @@ class MfaCodes:
         """The body tries a code. It counts as a failure beforehand, and is forgiven when the body goes through.
 
         A new password set by mail begins nothing anew: a mailbox that was taken over is what a second step is for. What
-        was not looked at, because the database was away, is no failure.
+        was not looked at, because the database was away or the challenge is over, is no failure.
         """
         candidate = Candidate(
             user.email_key,
@@ -56,11 +56,11 @@ class MfaCodes:
         try:
             yield
         except Refused as refused:
-            if refused.code is Code.INVALID_CODE:
-                await admission.failed()
-            elif refused.code is Code.UNAVAILABLE:
+            if refused.code is not Code.INVALID_CODE:
                 await admission.undone()
-            if admission.locks_by_failing and refused.code is Code.INVALID_CODE:
+                raise
+            await admission.failed()
+            if admission.locks_by_failing:
                 await self._tell_locked(user.id)
             raise
         except Exception:

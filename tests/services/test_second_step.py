@@ -16,6 +16,7 @@ from lms_rt.contracts.accounts import TokensView
 from lms_rt.contracts.mfa import MfaEnd
 from lms_rt.errors import Code, Refused
 from lms_rt.security.sessions import UNKNOWN_DEVICE, Device
+from lms_rt.security.sign_in_guard import Candidate, Locked
 from lms_rt.storage.mongo import OpenDatabase
 from tests.services.people import PASSWORD, People, open_people
 from tests.services.second_steps import Steps, steps_of
@@ -164,6 +165,23 @@ async def test_codes_that_nobody_could_look_at_are_no_failures(steps: Steps, mon
     monkeypatch.setattr(OneTime, "add_try", add_try)
     assert await steps.refusal(challenge, "000000") is Code.INVALID_CODE, "the fifth"
     assert await steps.refusal(challenge, steps.app_code(mona.secret)) is Code.ACCOUNT_LOCKED
+
+
+async def test_who_presses_on_after_five_wrong_codes_locks_nothing(settings: Settings, database: OpenDatabase) -> None:
+    """Its owner is told of a lock, so none comes from what is not looked at any more."""
+    async with open_people(settings.model_copy(update={"sign_in_lock_failures": 8})) as people:
+        steps = steps_of(people)
+        mona = await steps.with_app()
+        challenge = await steps.challenge()
+        refusals = [await steps.refusal(challenge, "000000") for _ in range(9)]
+        assert refusals == [Code.INVALID_CODE] * 5 + [Code.INVALID_TOKEN] * 4
+        account = Candidate("mona@example.org", UNKNOWN_DEVICE, user_id=mona.user_id)
+        assert await people.sign_in_guard.find_locked(account, account) == Locked()
+        challenge = await steps.challenge()
+        refusals = [await steps.refusal(challenge, "000000") for _ in range(3)]
+        assert refusals == [Code.INVALID_CODE] * 3
+        assert await steps.refusal(await steps.challenge(), steps.app_code(mona.secret)) is Code.ACCOUNT_LOCKED
+        assert len(await steps.mails("account_locked")) == 1
 
 
 async def test_who_guesses_elsewhere_does_not_lock_the_owner_out(steps: Steps) -> None:
