@@ -90,15 +90,18 @@ class Session(Record):
         )
 
     @classmethod
-    async def ids_alive(cls, user_id: str, now: datetime, *, proved_until_ms: int | None = None) -> list[str]:
-        """The families of this person that have neither ended nor run out, those too in which somebody acts for them.
+    async def find_alive(
+        cls, user_id: str, now: datetime, *, proved_until_ms: int | None = None
+    ) -> list[tuple[str, bool]]:
+        """The ids of this person's families that have neither ended nor run out, and whether somebody acts in them for them.
 
         Or of those only whose credentials were read up to that moment.
         """
         which = _alive(user_id, now)
         if proved_until_ms is not None:
             which["proved_ms"] = {"$lte": proved_until_ms}
-        return [row["_id"] async for row in cls.rows().find(which, {"_id": 1})]
+        found = cls.rows().find(which, {"impersonator_id": 1})
+        return [(row["_id"], "impersonator_id" in row) async for row in found]
 
     @classmethod
     async def own_beyond(cls, user_id: str, now: datetime, *, keep: str, count: int, limit: int) -> list[str]:

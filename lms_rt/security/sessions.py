@@ -163,16 +163,18 @@ class Families:
         """End one family; False when it had ended."""
         return await Session.revoke(session_id, self._clock.now())
 
-    async def end_all(self, user_id: str, *, keep: str = "") -> list[str]:
-        """End every family of this person but the one to `keep`; the ids of those that were alive."""
-        alive = await Session.ids_alive(user_id, self._clock.now())
-        return await self._end_each(session_id for session_id in alive if session_id != keep)
+    async def end_all(self, user_id: str, *, keep: str = "") -> list[tuple[str, bool]]:
+        """End every family of this person but the one to `keep`; the ids of those that were alive.
 
-    async def end_former(self, user_id: str, proved_until_ms: int) -> list[str]:
-        """End those whose credentials were read up to this moment; the ids of those that were alive."""
-        return await self._end_each(
-            await Session.ids_alive(user_id, self._clock.now(), proved_until_ms=proved_until_ms)
-        )
+        With each, whether somebody else acted in it.
+        """
+        alive = await Session.find_alive(user_id, self._clock.now())
+        return [found for found in alive if found[0] != keep and await self.end(found[0])]
+
+    async def end_former(self, user_id: str, proved_until_ms: int) -> list[tuple[str, bool]]:
+        """End those whose credentials were read up to this moment; the same of those that were alive."""
+        alive = await Session.find_alive(user_id, self._clock.now(), proved_until_ms=proved_until_ms)
+        return [found for found in alive if await self.end(found[0])]
 
     async def end_acting(self, impersonator_id: str, session_id: str | None) -> list[tuple[str, str]]:
         """End the sessions in which this person acts for others, from one of theirs or (None) any: whose they were, and they."""

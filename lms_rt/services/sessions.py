@@ -6,7 +6,7 @@ Passwords are not known here: `accounts.py` proves who somebody is, then begins 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -208,23 +208,22 @@ class Sessions(Receiver[Word]):
         """
         await User.end_sessions_until(user_id, self._clock.now_ms())
         ended = await self._families.end_all(user_id)
-        for session_id in ended:
+        for session_id, _ in ended:
             await self._copy_revocation(session_id)
         await self._tell(user_id, None, reason)
         await self.end_acting(user_id)
 
     async def end_others(self, user_id: str, *, keep: str, reason: str) -> None:
         """End every session of this person but the one to `keep`."""
-        for session_id in await self._families.end_all(user_id, keep=keep):
-            await self._announce(user_id, session_id, reason=reason)
+        await self._announce_each(user_id, await self._families.end_all(user_id, keep=keep), reason=reason)
         self._signed_in.forget(user_id, keep)
         await self._announcer.tell(SESSION_REVOKED, session_revoked(user_id, except_session_id=keep))
 
     async def end_former(self, _intent_id: str, data: dict[str, Any]) -> None:
         """What follows when a password was replaced. Who replaced it has done so at once, unless their process ended before."""
         user_id = data["user_id"]
-        for session_id in await self._families.end_former(user_id, data["until_ms"]):
-            await self._announce(user_id, session_id, reason="password_changed")
+        ended = await self._families.end_former(user_id, data["until_ms"])
+        await self._announce_each(user_id, ended, reason="password_changed")
 
     async def keep_through_end(self, user_id: str, session_id: str, moment_ms: int) -> None:
         """Let this session hold although all that were begun up to this moment are going to end."""
@@ -245,9 +244,9 @@ class Sessions(Receiver[Word]):
     async def return_from(self, user_id: str, session_id: str) -> None:
         """End the session in which somebody acts for this person, if it has not ended; its way back has been gone."""
         with faults_translated():
-            await self._families.note_return(session_id)
             if await self._families.end(session_id):
                 await self._tell_nodes(user_id, session_id)
+            await self._families.note_return(session_id)
 
     async def is_open(self, user_id: str, session_id: str) -> bool:
         """Does this session of this person hold, and could it still be refreshed?"""
@@ -341,6 +340,13 @@ class Sessions(Receiver[Word]):
     async def _end(self, user_id: str, session_id: str, *, reason: str) -> None:
         if await self._families.end(session_id):
             await self._announce(user_id, session_id, reason=reason)
+
+    async def _announce_each(self, user_id: str, ended: Iterable[tuple[str, bool]], *, reason: str) -> None:
+        for session_id, is_acting in ended:
+            if is_acting:
+                await self._tell_nodes(user_id, session_id)
+            else:
+                await self._announce(user_id, session_id, reason=reason)
 
     async def _announce(self, user_id: str, session_id: str, *, reason: str) -> None:
         await self._copy_revocation(session_id)

@@ -124,6 +124,23 @@ async def test_it_ends_when_who_acts_signs_out(place: Place) -> None:
     assert told == ()  # she never knew of it
 
 
+@pytest.mark.parametrize("way", ["elsewhere", "by_a_new_password"])
+async def test_the_person_hears_nothing_of_it_when_they_end_all_others(place: Place, way: str) -> None:
+    sessions, user_id = place.people.sessions, place.mona.user.id
+    own = await sessions.authenticate(place.mona.access_token)
+    other = await sessions.authenticate((await place.people.sign_in()).access_token)
+    if way == "elsewhere":
+        await sessions.end_others(user_id, keep=own.session_id, reason="signed_out")
+    else:
+        until_ms = place.people.clock.now_ms() + 1
+        await sessions.keep_through_end(user_id, own.session_id, until_ms)
+        await sessions.end_former("intent", {"user_id": user_id, "until_ms": until_ms})
+    told = (await place.people.bus.history.page(user_channel(user_id))).events
+    assert [published.event.data["session_id"] for published in told] == [other.session_id]
+    assert await place.refusal() is Code.TOKEN_REVOKED
+    assert await place.people.refusal(place.mona.access_token) is None
+
+
 async def test_another_session_of_who_acts_may_end(place: Place) -> None:
     other = await place.people.sign_in(ADMIN)
     await place.people.sessions.sign_out(await place.people.sessions.authenticate(other.access_token))

@@ -198,7 +198,7 @@ async def test_a_sign_in_reads_nothing_of_what_ended(people: People) -> None:
         {"impersonator_id": "usr_x"},
     )
     await Session.rows().insert_many([{**row, "_id": f"fam_{n}", **more} for n, more in enumerate(others)])
-    assert set(await Session.ids_alive(tokens.user.id, now)) == {"fam_3", alive}
+    assert set(await Session.find_alive(tokens.user.id, now)) == {("fam_3", True), (alive, False)}
     assert await Session.own_beyond(tokens.user.id, now, keep="fam_new", count=0, limit=9) == [alive]
     assert await Session.own_beyond(tokens.user.id, now, keep=alive, count=0, limit=9) == []
 
