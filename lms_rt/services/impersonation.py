@@ -93,10 +93,11 @@ class Impersonation:
         person_id = await self._sessions.find_acted_for(way.user_id, way.acting_id)
         if not person_id:
             return None
-        await self._sessions.return_from(person_id, way.acting_id)
         if not await self._sessions.is_open(way.user_id, way.session_id):
+            await self._sessions.return_from(person_id, way.acting_id)
             return None
         actor, access_token, expires_in = await self._sessions.resume(way.user_id, way.session_id)
+        await self._sessions.return_from(person_id, way.acting_id)  # last: the way is not used up before it is gone
         return OwnSession(actor, access_token, expires_in, person_id)
 
     async def sign_out(self, mark: str) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
@@ -14,6 +15,8 @@ import pytest
 from documents.audit_record import AuditRecord
 from documents.session import Session
 from documents.user import User
+from lms_rt.errors import Code, Refused
+from lms_rt.services.sessions import Sessions
 from tests.clients import Visitor
 from tests.conftest import settings_on
 from tests.house import PASSWORD, House, open_house
@@ -333,6 +336,24 @@ async def test_the_way_back_is_gone_once(browser: Browser, house: House, lina: V
     assert (later.headers["Location"], "lms_access" in morsels(later)) == ("/signin", True)
     assert "1970" in morsels(later)["lms_access"]
     assert (await twice.http.get("/home", headers=cookies)).headers["Location"] == "/signin?next=/home"
+
+
+async def test_a_return_that_came_to_nothing_leaves_the_way_open(
+    house: House, browser: Browser, lina: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is away for a moment, for longer than a button that is pressed twice is borne."""
+    await browser.begin(lina)
+    way = house.services.impersonation.read_way_back(browser.http.cookies["lms_own"])
+    assert way is not None
+    with monkeypatch.context() as away:
+        away.setattr(Sessions, "resume", AsyncMock(side_effect=Refused(Code.UNAVAILABLE)))
+        assert (await browser.sent("/home", "/acting")).status_code == 503
+    row = await Session.find_row(way.acting_id)
+    assert row is not None
+    assert {"returned_at", "revoked_at"}.isdisjoint(row)
+    back = await browser.sent("/home", "/acting")
+    assert back.headers["Location"] == f"/admin/users/{lina.user_id}"
+    assert "returned_at" in (await Session.find_row(way.acting_id) or {})
 
 
 async def test_another_site_begins_and_ends_nothing(browser: Browser, lina: Visitor) -> None:
