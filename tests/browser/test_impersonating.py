@@ -97,3 +97,18 @@ def test_an_end_from_elsewhere_is_seen_at_once(
     assert not window.look_over()
     page.locator("main button[type=submit]").click()
     expect(page).to_have_url(re.compile(f"/admin/users/{nora['id']}$"))
+
+
+def test_a_tab_that_was_open_before_shows_whose_place_it_is(open_window: Opener, nora: dict[str, str]) -> None:
+    """The cookies are those of all tabs: what its scripts do is done in that person's place from then on, and back."""
+    page = open_window(who=ADMIN_EMAIL).page
+    other = page.context.new_page()
+    other.goto("/notifications?lang=en")
+    banner = other.locator(".acting")
+    expect(banner).to_have_count(0)
+    begin(page, nora["id"])
+    expect(banner.get_by_role("status")).to_contain_text(NAME)
+    page.locator(".acting button").click()
+    expect(page).to_have_url(re.compile(f"/admin/users/{nora['id']}"))
+    expect(banner).to_have_count(0)
+    other.close()

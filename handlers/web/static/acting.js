@@ -16,6 +16,15 @@ export function leaveActing() {
   return new Promise(() => {});
 }
 
+if (page.user) {
+  const tabs = new BroadcastChannel("lms-reader");
+  tabs.addEventListener("message", ({ data }) => {
+    const isOther = data.user_id !== page.user.id;
+    if (isOther && (data.is_acting || page.acting) && !isLeaving) location.reload();
+  });
+  tabs.postMessage({ user_id: page.user.id, is_acting: Boolean(page.acting) });
+}
+
 if (page.acting) {
   const place = document.getElementById("acting-left");
   const shownMs = Date.now();
