@@ -64,6 +64,11 @@ class Job(Record):
         await cls.rows().delete_one({"_id": job_id, "state": JobState.WAITING.value})
 
     @classmethod
+    async def empty(cls, job_id: str, argument: str) -> None:
+        """Forget what an argument (an object) of it says."""
+        await cls.rows().update_one({"_id": job_id}, {"$set": {f"args.{argument}": {}}})
+
+    @classmethod
     async def put_all(cls, jobs: Mapping[str, Row]) -> None:
         """The same of many, by their ids, in one command; one after the other when some of them are there."""
         try:

@@ -54,10 +54,14 @@ class Promises:
             self._later.put(f"what was promised ({kind})", partial(self._keep_here, job_id, kind, facts))
 
     async def keep(self, job_id: str, kind: str, facts: Mapping[str, Any]) -> None:
-        """A worker keeps what its process did not. Raises `Hopeless` for what cannot be read any more."""
+        """A worker keeps what its process did not. Raises `Hopeless` for what cannot be read any more, which is gone then.
+
+        Or it lay in a dead letter, where nobody who erases an account finds it, and who has the former key could read it.
+        """
         try:
             read = self._sealer.unseal(facts["sealed"], owner=job_id)
         except (KeyError, Unsealable):
+            await Job.empty(job_id, "facts")
             raise Hopeless("sealed with a key that is not named any more") from None
         await self._kinds[kind](orjson.loads(read))
 

@@ -92,6 +92,8 @@ async def test_it_is_kept_by_nobody_who_has_not_the_key(giver: Giver) -> None:
         with pytest.raises(Hopeless):
             await giver.promises.keep(job_id, "a mail", facts)
     assert giver.kept == []
+    (row,) = await rows()
+    assert row["args"]["facts"] == {}, "nor does it lie there for who has"
 
 
 async def test_what_cannot_be_kept_is_not_promised(giver: Giver, monkeypatch: pytest.MonkeyPatch) -> None:
