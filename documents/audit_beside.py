@@ -18,6 +18,8 @@ CHECKED = "checked"
 """The mark at the last record of a log that was found whole: up to here every record was by a key that was known then."""
 ANEW = "anew"
 """The mark at the place from which the log was signed anew after damage was looked into."""
+KNOWN = "known"
+"""The mark of what still did not hold when the log was signed anew: that was looked into. It signs the list that lies in it."""
 VERDICT = "verdict"
 """What the last check of the whole log found."""
 
@@ -25,7 +27,7 @@ VERDICT = "verdict"
 class AuditMark(Record):
     """A place of the log with its hash, signed: the log's own word for how far it goes, or where it begins.
 
-    The verdict is not signed: it holds what the last check of the whole log found.
+    The verdict is not signed: it holds what the last check of the whole log found, and a list of findings in the mark *known*.
     """
 
     seq: int

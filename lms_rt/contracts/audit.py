@@ -194,7 +194,8 @@ class Finding(View):
 class AuditVerdict(View):
     """What checking the chain came to: from where to where it was followed, and what does not hold.
 
-    `cut_seq` is the last record that was removed for its age, 0 while none was.
+    `cut_seq` is the last record that was removed for its age, 0 while none was. So many of the findings as `known` says
+    were there when the log was signed anew: they were looked into, and nobody is alarmed again.
     """
 
     checked_at: Instant
@@ -203,6 +204,12 @@ class AuditVerdict(View):
     last_hash: str
     cut_seq: int
     findings: list[Finding]
+    known: int = 0
+
+    @property
+    def is_alarming(self) -> bool:
+        """Is there something that nobody has looked into?"""
+        return len(self.findings) > self.known
 
     @property
     def is_whole(self) -> bool:

@@ -8,6 +8,7 @@ process remembers (`audit_witness.py`), and what somebody noted elsewhere.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
 import logging
 import math
@@ -17,12 +18,13 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from documents.audit_beside import ANEW, CHECKED, CUT, HEAD, VERDICT, AuditMark
+from documents.audit_beside import ANEW, CHECKED, CUT, HEAD, KNOWN, VERDICT, AuditMark
 from documents.audit_record import AuditRecord
 from documents.base import Row
 from lms_rt.clock import Clock
 from lms_rt.contracts.audit import AuditState, AuditVerdict, Finding
-from lms_rt.security.audit_chain import AuditChain, Link, Walk, place_of
+from lms_rt.contracts.base import encode
+from lms_rt.security.audit_chain import MAX_FINDINGS, AuditChain, Link, Walk, place_of
 from lms_rt.services import figures
 from lms_rt.services.audit_reasons import Reasons
 from lms_rt.services.audit_witness import Witness
@@ -63,6 +65,24 @@ class AuditCheck:
             return verdict
 
     async def _check(self, noted: Link | None) -> AuditVerdict:
+        walk, first_seq, cut = await self._walked(noted)
+        verdict = AuditVerdict(
+            checked_at=self._clock.now(),
+            first_seq=first_seq,
+            last_seq=walk.place.seq,
+            last_hash=walk.place.hash,
+            cut_seq=cut.seq,
+            findings=walk.findings,
+            known=await self._count_known(walk.findings),
+        )
+        if not verdict.is_alarming:
+            await self._note_checked(walk.place)
+        await AuditMark.put(VERDICT, {"seq": verdict.last_seq, "verdict": verdict.model_dump()})
+        self._say(verdict)
+        return verdict
+
+    async def _walked(self, noted: Link | None) -> tuple[Walk, int, Link]:
+        """The log followed; its first place, and where it was cut."""
         for _ in range(_TRIES):
             marks = await self._marks(noted)
             walk = Walk(self._chain, place_of(marks.cut), marks.watched, marks.known_until)
@@ -70,19 +90,7 @@ class AuditCheck:
             if await AuditMark.find_mark(CUT) == marks.cut:  # else the old end was moved on the way
                 break
         await self._try_marks(walk, marks)
-        verdict = AuditVerdict(
-            checked_at=self._clock.now(),
-            first_seq=first_seq,
-            last_seq=walk.place.seq,
-            last_hash=walk.place.hash,
-            cut_seq=place_of(marks.cut).seq,
-            findings=walk.findings,
-        )
-        if verdict.is_whole:
-            await self._note_checked(walk.place)
-        await AuditMark.put(VERDICT, {"seq": verdict.last_seq, "verdict": verdict.model_dump()})
-        self._say(verdict)
-        return verdict
+        return walk, first_seq, place_of(marks.cut)
 
     async def glance(self) -> AuditState:
         """What the last check found, and whether the newest records and the head hold now."""
@@ -111,22 +119,50 @@ class AuditCheck:
 
     async def sign_anew(self) -> None:
         """Let the head say what stands there now, by the key of today: after a key was lost, or damage was looked into."""
-        last, now = await AuditRecord.find_last(), self._clock.now()
-        place = Link() if last is None else Link(last["_id"], last["hash"])
+        place, now = await self._own_end(), self._clock.now()
         for name in (HEAD, CHECKED, ANEW):
             await AuditMark.put(name, self._chain.mark(name, place, now))
         if (cut := await AuditMark.find_mark(CUT)) is not None:
             await AuditMark.put(CUT, self._chain.mark(CUT, place_of(cut), now))
         self.witness.forget()
+        walk, _, _ = await self._walked(None)
+        mark = self._chain.mark(KNOWN, Link(len(walk.findings), _hash_of(walk.findings)), now)
+        await AuditMark.put(KNOWN, {**mark, "verdict": {"findings": [one.model_dump() for one in walk.findings]}})
 
     async def renew_marks(self) -> None:
         """Sign marks by the key of today that a former one has signed, before that one is forgotten."""
-        for name in (HEAD, CUT, CHECKED, ANEW):
+        for name in (HEAD, CUT, CHECKED, ANEW, KNOWN):
             mark = await AuditMark.find_mark(name)
             if mark is not None and self._chain.is_mark(name, mark) and mark["key_id"] != self._chain.key_id:
                 await AuditMark.move(name, mark, self._chain.mark(name, place_of(mark), mark["at"]))
 
     # --- how ---
+
+    async def _own_end(self) -> Link:
+        """The last record that is ours: what somebody else has put behind it is not signed."""
+        end, after = Link(), 0
+        while rows := await AuditRecord.find_stretch(after=after, limit=PAGE):
+            end, after = await asyncio.to_thread(self._own_end_of, rows, end), rows[-1]["_id"]
+        return end
+
+    def _own_end_of(self, rows: Sequence[Row], end: Link) -> Link:
+        for row in rows:
+            is_ours = self._chain.is_record(row) if isinstance(row["_id"], int) else False
+            if is_ours is None:  # by a key that was lost: the chain alone speaks for it
+                is_next = not end.seq or (row["_id"], row.get("previous_hash")) == (end.seq + 1, end.hash)
+                is_ours = is_next and self._chain.is_intact(row) is None
+            end = _link_to(row) if is_ours else end
+        return end
+
+    async def _count_known(self, findings: Sequence[Finding]) -> int:
+        """How many of these were there when the log was signed anew? None, when there may be more than are told."""
+        mark = await AuditMark.find_mark(KNOWN)
+        if mark is None or not self._chain.is_mark(KNOWN, mark) or len(findings) >= MAX_FINDINGS:
+            return 0
+        known = _findings_in(mark)
+        if mark["hash"] != _hash_of(known):
+            return 0
+        return sum(_named(one) in set(map(_named, known)) for one in findings)
 
     async def _marks(self, noted: Link | None) -> _Marks:
         """What the log is compared with, read before the log itself."""
@@ -223,8 +259,8 @@ class AuditCheck:
         return cut["seq"] >= place.seq or await AuditMark.move(CUT, cut, fields)
 
     def _say(self, verdict: AuditVerdict) -> None:
-        figures.AUDIT_FINDINGS.set(len(verdict.findings))
-        if verdict.is_whole:
+        figures.AUDIT_FINDINGS.set(len(verdict.findings) - verdict.known)
+        if not verdict.is_alarming:
             self.witness.tell(Link(verdict.last_seq, verdict.last_hash))
         else:
             _log.error("the audit log is not whole: %s", ", ".join(map(_words, verdict.findings)))
@@ -260,6 +296,23 @@ def _verdict_of(kept: Row | None) -> AuditVerdict | None:
         return None if kept is None else AuditVerdict.model_validate(kept["verdict"])
     except (KeyError, ValidationError):
         return None
+
+
+def _findings_in(mark: Row) -> list[Finding]:
+    try:
+        return [Finding.model_validate(one) for one in mark["verdict"]["findings"]]
+    except (KeyError, TypeError, ValidationError):
+        return []
+
+
+def _hash_of(findings: Sequence[Finding]) -> str:
+    return hashlib.sha256(encode([one.model_dump() for one in findings])).hexdigest()
+
+
+def _named(finding: Finding) -> tuple[str, int, int]:
+    """A gap is at the front when all that stood before it has gone for its age."""
+    kind = "missing" if finding.kind == "front_missing" else finding.kind
+    return kind, finding.first_seq, finding.last_seq
 
 
 def _is_before(record: Row, moment: datetime) -> bool:

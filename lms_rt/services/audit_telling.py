@@ -27,7 +27,7 @@ class AuditTelling:
 
     async def tell(self, verdict: AuditVerdict) -> None:
         """One mail to everybody who may look at the log. Again about the same end is the same mail while its job is known."""
-        if verdict.is_whole and (not verdict.last_seq or not self._settings.audit_mails):
+        if not verdict.is_alarming and (not verdict.last_seq or not self._settings.audit_mails):
             return
         shown = AuditChecked(
             findings=len(verdict.findings),
@@ -35,7 +35,7 @@ class AuditTelling:
             at=verdict.checked_at,
             link=PAGE,
         )
-        template, day = (WHOLE, "") if verdict.is_whole else (DAMAGED, self._clock.now().date().isoformat())
+        template, day = (DAMAGED, self._clock.now().date().isoformat()) if verdict.is_alarming else (WHOLE, "")
         for user_id in await _auditors():
             once = derived_id("job", template, user_id, shown.place, day)
             args = {"template": template, "user_id": user_id, "data": shown.model_dump(mode="json")}

@@ -13,7 +13,7 @@ import pytest
 
 from config.logging import set_up_logging
 from config.settings import Settings
-from documents.audit_beside import ANEW, CHECKED, CUT, HEAD, VERDICT, AuditMark, AuditReason, AuditSalt
+from documents.audit_beside import ANEW, CHECKED, CUT, HEAD, KNOWN, VERDICT, AuditMark, AuditReason, AuditSalt
 from documents.audit_record import FILTERS, AuditRecord
 from documents.base import Row
 from documents.enums import Role
@@ -223,7 +223,7 @@ NONSENSE: dict[str, Row] = {
 }
 
 
-@pytest.mark.parametrize("name", [HEAD, CUT, CHECKED, ANEW, VERDICT])
+@pytest.mark.parametrize("name", [HEAD, CUT, CHECKED, ANEW, KNOWN, VERDICT])
 async def test_a_mark_that_is_none_is_found_and_stands_in_nobodys_way(place: Process, name: str) -> None:
     expected = {HEAD: {"head_forged"}, CUT: {"cut_forged"}}.get(name, set())
     for count, (words, nonsense) in enumerate(NONSENSE.items(), start=1):
