@@ -70,9 +70,7 @@ class Reasons:
             return False
         person_id = person_of(record["kind"], record["target_id"])
         user = await User.find_by_id(person_id) if person_id else None
-        if user is None or user.erasing_at is not None or user.erased_at is not None:
-            return False
-        return bool(await AuditSalt.kept_among([user.id]))
+        return user is not None and user.erasing_at is None and user.erased_at is None
 
 
 def _has_its_kinds(row: Row) -> bool:

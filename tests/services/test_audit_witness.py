@@ -292,10 +292,15 @@ async def test_a_reason_that_was_rewritten_is_found_and_not_shown(
     assert {one.reason for one in (await log.list(ADMIN, AuditQuery())).items} == {None}
 
 
-async def test_a_reason_that_was_taken_away_is_missed_until_its_time_is_over(place: Process) -> None:
+@pytest.mark.parametrize("is_salt_gone", [False, True])
+async def test_a_reason_that_was_taken_away_is_missed_until_its_time_is_over(
+    place: Process, *, is_salt_gone: bool
+) -> None:
     event_id = await with_reason(place)
     assert await place.found() == []
     await AuditReason.rows().delete_one({"_id": event_id})
+    if is_salt_gone:
+        await AuditSalt.forget("usr_zenobia")
     assert await place.found() == [("reason_missing", 3, 3)]
     place.clock.advance(timedelta(days=729).total_seconds())
     assert await place.found() == []
