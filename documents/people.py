@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from documents.base import Row, by_ids
@@ -63,6 +64,13 @@ async def count_people(filter_: Row) -> int:
 async def is_an_admin_left() -> bool:
     """Is there an administrator who may sign in? Who was invited and has no password yet cannot."""
     which = {"role": Role.ADMIN.value, "is_active": True, "password_hash": {"$ne": ""}}
+    return await User.rows().find_one(which, {"_id": 1}) is not None
+
+
+async def is_another_awaited(effect: str, at: datetime, *, beside: str) -> bool:
+    """Is there another account for which this effect of a write after that moment has yet to be carried out?"""
+    later: Row = {"$elemMatch": {"effect": effect, "at": {"$gt": at}}}
+    which: Row = {"_id": {"$ne": beside}, "outbox_at": {"$exists": True}, "outbox": later}
     return await User.rows().find_one(which, {"_id": 1}) is not None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from documents.enums import Role
-from documents.people import is_an_admin_left
+from documents.people import is_an_admin_left, is_another_awaited
 from documents.user import User
 from lms_rt.bus.base import Bus
 from lms_rt.clock import Clock, rfc3339
@@ -203,8 +203,13 @@ class AdminUsers:
         await self._sessions.end_all(data["user_id"], reason="account_closed")
 
     async def _keep_an_admin(self, _intent_id: str, data: dict[str, Any]) -> None:
-        """What `_write` does at once: should its process have ended before, the school is not left without one."""
-        if not await is_an_admin_left():
+        """What `_write` does at once: should its process have ended before, the school is not left without one.
+
+        This may come late. Whoever was lowered since then is put back and nobody else: the one before may go on purpose.
+        """
+        if await is_an_admin_left():
+            return
+        if "at" not in data or not await is_another_awaited(ADMIN_LESS, data["at"], beside=data["user_id"]):
             actor = Actor(data["actor_id"], Role.ADMIN)
             await until_written(lambda: self._take_back(actor, data["user_id"], data["was"]))
 
@@ -259,7 +264,9 @@ def _of_change(write: Write, actor: Actor, user: User, fields: Fields, *, reason
         intents.append(job(write, "mail.send", {"template": "mfa_changed", "user_id": user.id, "data": mail}))
     if user.role == Role.ADMIN and user.is_active and fields.keys() & {"role", "is_active"}:
         was = {name: before[name] for name in ("role", "is_active") if name in fields}
-        intents.append(effect(write, ADMIN_LESS, {"user_id": user.id, "actor_id": actor.user_id, "was": was}))
+        intents.append(
+            effect(write, ADMIN_LESS, {"user_id": user.id, "actor_id": actor.user_id, "was": was, "at": write.at})
+        )
     if is_closed:
         intents.append(effect(write, CLOSED, {"user_id": user.id}))
     if fields.keys() & {"role", "permissions", "is_active"}:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ from documents import erasing
 from documents.audit_record import AuditRecord
 from documents.enums import Role
 from documents.user import User
+from lms_rt.clock import FakeClock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import read_model
 from lms_rt.contracts.users import AccountChange
@@ -213,6 +215,24 @@ async def test_what_is_taken_back_is_so_though_the_account_moved_meanwhile(
     user = await User.find_by_id(second.user_id)
     assert user is not None
     assert (user.role, user.is_active, user.full_name) == (Role.ADMIN, True, "Anew")
+
+
+async def test_who_went_before_does_not_come_back_for_who_goes_now(
+    house: House, two: list[Actor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What follows the first comes late: the second is written already, and is the one to be put back."""
+    services, ids = house.services, [one.user_id for one in two]
+    for number, user_id in enumerate(ids):
+        user = await User.find_by_id(user_id)
+        assert user is not None
+        moment = FakeClock(services.clock.now() + timedelta(seconds=number))
+        with monkeypatch.context() as later:
+            later.setattr(services.admin_users, "_clock", moment)
+            assert await services.admin_users._change(two[0], user, {"role": "student"})
+    await services.relay.hand_over(User, ids[0])
+    assert await admins_left() == []
+    await services.relay.hand_over(User, ids[1])
+    assert [user.id for user in await admins_left()] == [ids[1]]
 
 
 # --- who acts in somebody's place ---
