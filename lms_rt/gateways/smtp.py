@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -41,7 +42,9 @@ MAX_LETTERS = 100
 IDLE_SECONDS = 60.0
 LOOK_SECONDS = 10.0
 LETTER_SECONDS = 50.0
-"""For one letter in all, below the time limit of its job: a server may be slow at every step."""
+"""For one letter from when it has a connection of its own: a server may be slow at every step."""
+TURN_SECONDS = 100.0
+"""So long it waits for one; both together are below the time limit of its job."""
 FAREWELL_SECONDS = 2.0
 SETTINGS_SECONDS = 120.0
 """What somebody has to mend: the address, the password, the certificate, the server itself."""
@@ -97,14 +100,14 @@ class SmtpPostman(Postman):
             parcel = Parcel(envelope_address(letter.recipient), content, needs_utf8(letter))
         except ValueError as error:  # a line break in a header, an address that is none
             raise MailRefused(f"cannot be written as a mail: {error}", is_final=True) from error
-        line = None
-        try:
-            async with asyncio.timeout(LETTER_SECONDS) as limit, self._places:
-                line = self._used_line() or await self._new_line()
-                await self._hand_in(line, parcel, end=partial(self._end, note=note, hold=hold), limit=limit)
-        except TimeoutError as error:
-            words, is_outage = "the mail server is too slow", line is None
-            raise MailRefused(words, is_outage=is_outage, retry_after_seconds=SETTINGS_SECONDS) from error
+        async with self._turn():
+            line = None
+            try:
+                async with asyncio.timeout(LETTER_SECONDS) as limit:
+                    line = self._used_line() or await self._new_line()
+                    await self._hand_in(line, parcel, end=partial(self._end, note=note, hold=hold), limit=limit)
+            except TimeoutError as error:
+                raise _too_slow(is_outage=line is None) from error
 
     async def run(self) -> None:
         """Close what nobody uses, until cancelled."""
@@ -125,6 +128,19 @@ class SmtpPostman(Postman):
             await _leave(self._idle.popleft())
 
     # --- one letter ---
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """One of the places for a connection; a letter that gets none is not to blame."""
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise _too_slow(is_outage=True) from error
+        try:
+            yield
+        finally:
+            self._places.release()
 
     async def _hand_in(
         self, line: _Line, parcel: Parcel, *, end: Callable[[SMTP], Awaitable[None]], limit: asyncio.Timeout
@@ -209,6 +225,11 @@ class SmtpPostman(Postman):
         else:
             line.idle_since = asyncio.get_running_loop().time()
             self._idle.append(line)
+
+
+def _too_slow(*, is_outage: bool) -> MailRefused:
+    words = "the mail server is too slow"
+    return MailRefused(words, is_outage=is_outage, retry_after_seconds=SETTINGS_SECONDS)
 
 
 async def _leave(line: _Line) -> None:

@@ -94,6 +94,19 @@ async def test_a_letter_that_waits_for_its_turn_is_not_given_up(monkeypatch: pyt
     assert len(place.received) == 2
 
 
+async def test_a_letter_that_waited_for_a_connection_has_its_whole_time_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lms_rt.gateways.smtp.LETTER_SECONDS", 0.5)
+    async with mail_server() as place:
+        carrier, book = postman(place, max_connections=1), Notebook()
+        async with asyncio.timeout(20):
+            carried = [asyncio.ensure_future(carrier.deliver(LETTER, book.note)) for _ in range(2)]
+            await asyncio.wait(carried, timeout=0.8)  # longer than a letter may take
+            book.may.set()
+            await asyncio.gather(*carried)
+        await carrier.close()
+    assert len(place.received) == 2
+
+
 async def test_a_letter_that_is_not_ours_any_more_when_its_turn_comes_is_not_handed_over() -> None:
     async def lost() -> None:
         raise LookupError("somebody else has it")

@@ -309,6 +309,7 @@ async def test_no_server_at_all_is_said_in_words() -> None:
 
 async def test_a_letter_that_never_had_its_turn_is_not_to_blame(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(smtp, "LETTER_SECONDS", 0.5)
+    monkeypatch.setattr(smtp, "TURN_SECONDS", 0.25)
     async with mail_server() as place:
         place.at_recipient.append(SILENCE)
         carrier = postman(place, max_connections=1)
