@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -154,17 +155,23 @@ async def idempotency(ground: Ground) -> None:
 async def _withhold_answer(row: dict[str, Any], leaving: Leaving) -> None:
     """Take the person out of a kept answer; one that nobody can read, and that names them, goes."""
     content, head = bytes(row["content"] or b""), row.get("head") or {}
-    without, head_without = content, {name: leaving.without_words(one) for name, one in head.items()}
+    # Beside a store of this process' own the loop is the web server's, and nothing else is waited for where nobody is named.
+    without, head_without = await asyncio.to_thread(_answer_without, content, head, leaving)
+    if without is None:
+        await erasing.remove_all(IdempotencyRecord, erasing.of_ids([row["_id"]]))
+    elif without != content or head_without != head:
+        await IdempotencyRecord.replace_answer(row, head=head_without, content=without)
+
+
+def _answer_without(content: bytes, head: dict[str, str], leaving: Leaving) -> tuple[bytes | None, dict[str, str]]:
+    """A kept answer without the person; None: nobody can read it, and it names them."""
+    head_without = {name: leaving.without_words(one) for name, one in head.items()}
     try:
         told = orjson.loads(content)
-        if (changed := withheld(told, leaving)) != told:
-            without = encode(changed)
     except orjson.JSONDecodeError:
-        if leaving.is_named_in(content.decode("utf-8", "replace")):
-            await erasing.remove_all(IdempotencyRecord, erasing.of_ids([row["_id"]]))
-            return
-    if without != content or head_without != head:
-        await IdempotencyRecord.replace_answer(row, head=head_without, content=without)
+        return (None if leaving.is_named_in(content.decode("utf-8", "replace")) else content), head_without
+    changed = withheld(told, leaving)
+    return (content if changed == told else encode(changed)), head_without
 
 
 async def sent_mails(ground: Ground) -> None:
