@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -137,7 +136,7 @@ class Course(Aggregate):
     @classmethod
     async def _find_named(cls, id_or_slug: str, fields: Row | list[str]) -> Row | None:
         """By as many looks when there is none as when there is one: the time it takes says nothing of hidden courses."""
-        found = await asyncio.gather(*(cls.rows().find_one(filter_, fields) for filter_ in _by_name(id_or_slug)))
+        found = [await cls.rows().find_one(filter_, fields) for filter_ in _by_name(id_or_slug)]
         return next((row for row in found if row is not None), None)
 
     @classmethod
