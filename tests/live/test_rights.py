@@ -113,9 +113,14 @@ async def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture(scope="module")
-async def live(house: House) -> AsyncIterator[LiveSchool]:
+async def school(house: House) -> RightsSchool:
+    return await opened(house)
+
+
+@pytest.fixture
+async def live(school: RightsSchool) -> AsyncIterator[LiveSchool]:
+    """Lines of this test's own: who asks for everything over one of them is told to slow down."""
     async with AsyncExitStack() as stack:
-        school = await opened(house)
         lines: dict[Person, Watcher] = {
             person: await stack.enter_async_context(watching(school.people[person])) for person in SIGNED
         }
