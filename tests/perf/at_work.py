@@ -26,8 +26,9 @@ _DEVICE = "laptop"
 class Person:
     """One who reads, and answers the first question again and again."""
 
-    def __init__(self, line: RawLine, http: HttpLine, token: str, course_id: str) -> None:
-        self._line, self._http = line, http
+    def __init__(self, line: RawLine, port: int, token: str, course_id: str) -> None:
+        self._line, self._port = line, port
+        self._http: HttpLine | None = None
         self._token, self._course_id = f"Authorization: Bearer {token}", course_id
         self._held: dict[str, Any] = {}
         self._saved = 0
@@ -36,9 +37,7 @@ class Person:
     @classmethod
     async def come(cls, stranger: Stranger, path: str, *, course_id: str, quiz_id: str) -> Person:
         """Open the socket, and begin the quiz."""
-        person = cls(
-            await stranger.open(path), await HttpLine.dial(stranger.port), path.partition("token=")[2], course_id
-        )
+        person = cls(await stranger.open(path), stranger.port, path.partition("token=")[2], course_id)
         began = (await person._line.ask("attempt.start", quiz_id=quiz_id, device_id=_DEVICE))["result"]
         question_id = began["questions"][0]["id"]
         person._held = {
@@ -49,8 +48,20 @@ class Person:
         }
         return person
 
+    async def begin(self) -> None:
+        """Connect anew for what is read: a connection that rests for long is closed."""
+        if self._http is not None:
+            self._http.close()
+        self._http = await HttpLine.dial(self._port)
+
+    async def rest(self) -> None:
+        """Answer the server's pings, for as long as there is nothing else to do."""
+        while True:
+            await self._line.message()
+
     async def read(self) -> bool:
         """Read the course; False: refused."""
+        assert self._http is not None
         return (await self._http.ask("GET", f"/api/v1/courses/{self._course_id}", self._token)).status == 200
 
     async def save(self) -> bool:
@@ -73,6 +84,8 @@ class Work:
 
     async def go_on(self, seconds: int) -> dict[str, Any]:
         """Work for so long; how long each thing took."""
+        for person in self._people:
+            await person.begin()
         began, number = time.monotonic() + 0.1, len(self._people)
         async with asyncio.TaskGroup() as group:
             for place, person in enumerate(self._people):
@@ -101,10 +114,20 @@ async def _obey(port: int, paths: list[str], course_id: str, quiz_id: str) -> No
     with Stranger(port) as stranger:
         people = [await Person.come(stranger, path, course_id=course_id, quiz_id=quiz_id) for path in paths]
         _print("ready")
-        while words := (await orders.readline()).decode().split():
+        while words := (await _next_order(orders, people)).split():
             match words:
                 case ["work", seconds]:
                     _print(json.dumps(await Work(people).go_on(int(seconds))))
+
+
+async def _next_order(orders: asyncio.StreamReader, people: list[Person]) -> str:
+    resting = [asyncio.create_task(person.rest()) for person in people]
+    try:
+        return (await orders.readline()).decode()
+    finally:
+        for rest in resting:
+            rest.cancel()
+        await asyncio.gather(*resting, return_exceptions=True)
 
 
 def _print(words: str) -> None:

@@ -117,7 +117,7 @@ def _take_turn(arena: Arena, tables: Mapping[str, Table], size: int, place: _Pla
     tables["request"].add(name, _requested(arena, place))
     if size >= _CLASS:
         tables["class"].add(name, _delivered(arena, place))
-        tables["command"].add(name, _answered(place))
+        tables["command"].add(name, _answered(arena, place))
         tables["idle"].add(name, Sample(place.idle_share * 100))
 
 
@@ -159,8 +159,9 @@ def _delivered(arena: Arena, place: _Place) -> Sample:
     return place.running.run(lambda load: load.rounds(events), idle_share=place.idle_share)
 
 
-def _answered(place: _Place) -> Sample:
-    total, ping = place.listeners * _COMMANDS_EACH, place.running.contestant.ping
+def _answered(arena: Arena, place: _Place) -> Sample:
+    total = place.listeners * arena.scaled(_COMMANDS_EACH, least=5)
+    ping = place.running.contestant.ping
     return place.running.run(lambda load: load.ask(total, _WINDOW, ping), idle_share=place.idle_share)
 
 
