@@ -20,12 +20,15 @@ _NAMES = (
 _ENDS = r"(?![\s,;&}\])'\"\\]|\Z)"
 _NESTED = r"\\{1,7}\"(?:[^\"\\]|\\{2,15}.|\\[^\"\\])*\\?\"?|\\{1,7}'(?:[^'\\]|\\{2,15}.|\\[^'\\])*\\?'?"
 _QUOTED = rf"\"(?:[^\"\\]|\\.|\"{_ENDS})*\"?|'(?:[^'\\]|\\.|'{_ENDS})*'?"
-_VALUE = rf"({_QUOTED}|{_NESTED}|[^\s&;,)}}\]'\"]+)"
+_SEVERAL = rf"[\[{{](?:{_NESTED}|{_QUOTED}|[^\]}}'\"])*[\]}}]?"
+_VALUE = rf"({_QUOTED}|{_NESTED}|{_SEVERAL}|[^\s&;,)}}\]'\"]+)"
 _PATTERNS = (
     # Signed tokens, also behind a little that sticks to them (`%3DeyJ…`).
     (re.compile(r"(?<![\w-])[\w-]{0,20}?eyJ[\w-]+\.[\w-]+\.[\w-]*"), "[token]"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[^\s'\",;]+"), r"\1 [secret]"),
     (re.compile(r"(?i)\b((?:set-)?cookie)(['\"]?:\s*)[^\r\n]+"), r"\1\2[secret]"),
+    # A scheme of its own may have several words; in quotes they are a value like others.
+    (re.compile(r"(?i)\b(authorization:[ \t]*)[^\s'\"\\\[{][^\r\n]*"), r"\1[secret]"),
     (re.compile(rf"(?is)(['\"]?\b(?:{_NAMES})\b\\{{0,7}}['\"]?\s*[=:]\s*){_VALUE}"), r"\1[secret]"),
     # Codes of a second step; codes of HTTP and of sockets are shorter.
     (re.compile(r"(?i)(\b\w{0,40}(?:code|pin)s?['\"]?\s*[=:]\s*['\"]?)\d[\d -]{4,9}\d(?!\d)"), r"\1[code]"),

@@ -53,6 +53,22 @@ def test_what_is_called_a_secret_is_taken_out(name: str, form: str) -> None:
     assert "s3cret" not in redacted(form.format(name))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{'password': ['hunter2']}", '{"password":{"value":"hunter2"}}', '{"tokens": ["abc]def","hunter2"]}', "tokens=[hunter2 hunter2]",
+        json.dumps(json.dumps({"password": ["hunter2", "x"]})), 'secrets: {"a": "x", "b": "hunter2"', "Authorization: Token abc hunter2",
+        'Authorization: Digest username="ali", response="hunter2"', "{'password': ['a', 'hunter2'], 'n': 1}",
+    ],
+)  # fmt: skip
+def test_what_lies_in_a_secret_list_or_object_is_taken_out(text: str) -> None:
+    shown = redacted(text)
+    assert "hunter2" not in shown
+    assert redacted(shown) == shown
+    if "'n': 1" in text:
+        assert "'n': 1" in shown
+
+
 VALUE = 'ab"cd SECRET\\x\'q, "e"'
 
 
