@@ -180,9 +180,9 @@ class Job(Record):
         return min((max(row["due_at"], row["created_at"]) for row in rows), default=None)
 
     @classmethod
-    async def forget(cls, state: JobState, before: datetime, *, limit: int) -> int:
-        """Remove some that ended in this state before then; how many."""
-        which = {"state": state.value, "finished_at": {"$lt": before}}
+    async def forget(cls, state: JobState, before: datetime, *, limit: int, task: str = "") -> int:
+        """Remove some, of all tasks or one, that ended in this state before then; how many."""
+        which = {"state": state.value, "finished_at": {"$lt": before}, **({"task": task} if task else {})}
         ids = [row["_id"] async for row in cls.rows().find(which, {"_id": 1}).limit(limit)]
         if ids:
             await cls.rows().delete_many(by_ids(ids))

@@ -19,6 +19,7 @@ from documents.ticket import SpareTicket
 from documents.webhook_delivery import WebhookDelivery
 from documents.worker import WorkerRecord
 from lms_rt.clock import Clock, to_ms
+from lms_rt.services.promises import TASK as PROMISE
 
 PAGE = 500
 IDEMPOTENCY_DAYS = 1
@@ -65,6 +66,8 @@ class Retention:
             "events": (kept.retention_events_days, EventRecord.forget_before),
             "done jobs": (kept.retention_done_jobs_days, partial(Job.forget, JobState.DONE)),
             "dead letters": (kept.retention_dead_letters_days, partial(Job.forget, JobState.DEAD)),
+            # They are sealed, so that erasing a person does not find what they hold of them.
+            "promises that failed": (LINK_DAYS, partial(Job.forget, JobState.DEAD, task=PROMISE)),
             "notifications": (kept.retention_notifications_days, Notification.forget),
             "webhook deliveries": (kept.retention_webhook_deliveries_days, WebhookDelivery.forget),
             "sessions": (kept.retention_ended_sessions_days, Session.forget_ended),

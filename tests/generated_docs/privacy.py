@@ -18,6 +18,7 @@ def kept_for() -> str:
     rows = [
         (code(name.upper()), str(field.default), field.description or "")
         for name, field in RetentionSettings.model_fields.items()
+        if name.endswith("_days")
     ]
     return f"{table(('setting', 'days', ''), rows)}\n"
 

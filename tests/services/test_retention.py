@@ -73,6 +73,17 @@ async def test_jobs_go_by_their_end_and_those_that_have_none_stay(retention: Ret
     assert (removed["done jobs"], removed["dead letters"]) == (1, 1)
 
 
+async def test_a_promise_that_failed_holds_nobody_for_longer_than_its_link(
+    retention: Retention, clock: FakeClock
+) -> None:
+    await put_pairs(Job, clock, 1, "finished_at", state="dead", task="accounts.promised")
+    await Job.rows().insert_one(
+        {"_id": "a mail", "finished_at": ages(clock, 1)[0], "state": "dead", "task": "mail.send"}
+    )
+    assert (await retention.clean_up())["promises that failed"] == 1
+    assert await kept(Job) == {"young", "a mail"}
+
+
 async def test_notifications_stay_while_they_have_something_to_tell(retention: Retention, clock: FakeClock) -> None:
     await put_pairs(Notification, clock, 10, "created_at")
     long_ago = clock.now() - timedelta(days=900)
