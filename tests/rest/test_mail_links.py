@@ -254,6 +254,8 @@ async def test_whoever_registers_proves_their_address_by_the_link(
     assert lina.user["email_verified_at"] is None
     assert sorted(subjects(school, address)) == ["Confirm your address", "Welcome to Night School"]
     token = await link(school, address, "/verify-email")
+    said = next(mail.body("plain") for mail in school.place.to(address) if token in mail.body("plain"))
+    assert "If you have not registered at Night School yourself, do nothing" in " ".join(said.split())
     assert (await post(school, PROVE[way], token=token)).status_code == 204
     proved = await lina.ok("GET", "/auth/me")
     assert proved["email_verified_at"] is not None
