@@ -119,6 +119,14 @@ class User(Aggregate):
         return {row["_id"]: row async for row in cls.rows().find({"_id": {"$in": user_ids}}, _SIGNED_IN)}
 
     @classmethod
+    async def ids_staying_among(cls, user_ids: Collection[str]) -> set[str]:
+        """Who of these is there, and neither erased nor about to be."""
+        if not user_ids:
+            return set()
+        found = cls.rows().find(by_ids(user_ids), {"erasing_at": 1, "erased_at": 1})
+        return {row["_id"] async for row in found if row.get("erasing_at") is None and row.get("erased_at") is None}
+
+    @classmethod
     async def change(
         cls,
         user_id: str,

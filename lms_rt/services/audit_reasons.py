@@ -37,12 +37,15 @@ class Reasons:
         asked = [row for row in records if row.get("reason_hash") and _has_its_kinds(row)]
         found = await AuditReason.rows_of([row["event_id"] for row in asked])
         salts = await self._salts(found)
+        gone = await self._missed_among([row for row in asked if row["event_id"] not in found])
         for row in asked:
             reason = found.get(row["event_id"])
             if reason is not None and (self._holds(row, reason, salts) or await self._holds_now(row)):
                 told.texts[row["event_id"]] = str(reason["text"])
-            elif reason is None or not await AuditReason.rows_of([row["event_id"]]):
-                told.findings += [("reason_missing", row["_id"])] if await self._is_missed(row) else []
+            elif reason is None:
+                told.findings += [("reason_missing", row["_id"])] if row["_id"] in gone else []
+            elif not await AuditReason.rows_of([row["event_id"]]):
+                told.findings += [("reason_missing", row["_id"])] if await self._missed_among([row]) else []
             else:
                 told.findings.append(("reason_changed", row["_id"]))
         return told
@@ -64,13 +67,12 @@ class Reasons:
         found = await AuditReason.rows_of([record["event_id"]])
         return bool(found) and self._holds(record, found[record["event_id"]], await self._salts(found))
 
-    async def _is_missed(self, record: Row) -> bool:
-        """Was it taken away by somebody else? Erasing a person takes it, and time."""
-        if record["at"] < self._clock.now() - self._kept + SLACK:
-            return False
-        person_id = person_of(record["kind"], record["target_id"])
-        user = await User.find_by_id(person_id) if person_id else None
-        return user is not None and user.erasing_at is None and user.erased_at is None
+    async def _missed_among(self, records: Sequence[Row]) -> set[int]:
+        """The places of those whose reason was taken away by somebody else. Erasing a person takes it, and time."""
+        young = self._clock.now() - self._kept + SLACK
+        asked = {row["_id"]: person_of(row["kind"], row["target_id"]) for row in records if row["at"] >= young}
+        staying = await User.ids_staying_among({person for person in asked.values() if person})
+        return {seq for seq, person in asked.items() if person in staying}
 
 
 def _has_its_kinds(row: Row) -> bool:

@@ -1,6 +1,8 @@
-"""The audit log after damage was looked into: what is signed anew, and whom what is left alarms."""
+"""The audit log after damage was looked into: what is signed anew, and whom what is left alarms. And what need not be."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
@@ -8,6 +10,7 @@ from config.settings import Settings
 from documents.audit_beside import CHECKED, KNOWN, AuditMark
 from documents.audit_record import AuditRecord
 from documents.job import Job
+from documents.user import User
 from lms_rt.bus.memory import memory_bus
 from lms_rt.services.audit_telling import AuditTelling
 from lms_rt.services.jobs import Jobs
@@ -59,3 +62,23 @@ async def test_signing_anew_does_not_sign_what_somebody_else_has_put_behind_the_
     assert ("changed", 2**53 - 1, 2**53 - 1) in await place.found()
     await AuditRecord.rows().delete_one({"_id": 2**53 - 1})
     assert await place.found() == []
+
+
+async def test_a_page_of_reasons_that_are_gone_costs_one_look_at_their_people(
+    place: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        erased = await account(place, f"usr_{number}")
+        await place.node.append(place.intent(erased, reason="asked by telephone"))
+        await place.node.forget_person(erased)
+    await User.rows().update_many({}, {"$set": {"erased_at": place.clock.now()}})
+    looks, rows = 0, User.rows
+
+    def counted() -> Any:
+        nonlocal looks
+        looks += 1
+        return rows()
+
+    monkeypatch.setattr(User, "rows", counted)
+    assert await place.found() == []
+    assert looks == 1
