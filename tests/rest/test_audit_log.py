@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from datetime import UTC, datetime
 
 import orjson
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from config.logging import JsonLines, WithRequest
 from documents.audit_record import AuditRecord
 from documents.enums import Role
+from documents.user import User
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.audit import AuditQuery
 from lms_rt.errors import Refused
@@ -134,6 +136,7 @@ async def test_the_reason_is_told_until_the_person_is_erased(
     student, _ = impersonated
     (record,) = await newest(world, action="user.impersonate", target_id=student.user_id)
     assert record["reason"] == "Cannot find the quiz"
+    await User.rows().update_one({"_id": student.user_id}, {"$set": {"erasing_at": datetime.now(UTC)}})
     await world.house.services.audit.forget_person(student.user_id)
     (record,) = await newest(world, action="user.impersonate", target_id=student.user_id)
     assert record["reason"] is None
