@@ -28,7 +28,8 @@ BACKLOG = 4_096
 _NO_MORE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 _DEFER_ACCEPT: int | None = getattr(socket, "TCP_DEFER_ACCEPT", None)
-"""Linux has it (tcp(7)), in seconds; elsewhere all are handed over at once."""
+"""Linux has it (tcp(7)); elsewhere all are handed over at once."""
+_HEARS_SECONDS = 5
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class DoorBounds:
     silent_seconds: float = 0.001
     """The same for one whose request is not there: it costs nothing, so nobody waits for it."""
     hears_first: bool = True
-    """Does the kernel hand a connection over only once it has said something, or a second has passed?"""
+    """Does the kernel hand a connection over only once it has said something, or some seconds have passed?"""
     sent_away: int = 100
     pause_seconds: float = 0.2
 
@@ -76,7 +77,7 @@ class Door(HTTPServer):
         """Let in who knocks there."""
         for listener in sockets:
             if self._bounds.hears_first and _DEFER_ACCEPT is not None:
-                listener.setsockopt(socket.IPPROTO_TCP, _DEFER_ACCEPT, 1)
+                listener.setsockopt(socket.IPPROTO_TCP, _DEFER_ACCEPT, _HEARS_SECONDS)
             self._listeners[listener] = None
             asyncio.get_running_loop().add_reader(listener, self._accept, listener)
 

@@ -106,7 +106,7 @@ async def _serve(settings: Settings, args: argparse.Namespace) -> None:
                 _announce(services, address, demo)
                 gc.collect()
                 gc.freeze()  # what is alive now lives as long as the process: no collection looks at it again
-                gc.set_threshold(100_000, 50, 1000)
+                gc.set_threshold(10_000, 50, 1000)
                 await stop.wait()
                 _say("stopping: no new requests, clients are told to come back …")
     finally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -21,14 +22,15 @@ from tests.live.raw_line import RawLine, Stranger
 from tests.perf.plain_http import HttpLine
 
 _DEVICE = "laptop"
+_PAUSE_SECONDS = 5.0
+"""Connections that rest for long are closed."""
 
 
 class Person:
     """One who reads, and answers the first question again and again."""
 
-    def __init__(self, line: RawLine, port: int, token: str, course_id: str) -> None:
-        self._line, self._port = line, port
-        self._http: HttpLine | None = None
+    def __init__(self, line: RawLine, http: HttpLine, token: str, course_id: str) -> None:
+        self._line, self._http = line, http
         self._token, self._course_id = f"Authorization: Bearer {token}", course_id
         self._held: dict[str, Any] = {}
         self._saved = 0
@@ -37,7 +39,9 @@ class Person:
     @classmethod
     async def come(cls, stranger: Stranger, path: str, *, course_id: str, quiz_id: str) -> Person:
         """Open the socket, and begin the quiz."""
-        person = cls(await stranger.open(path), stranger.port, path.partition("token=")[2], course_id)
+        line, http = await stranger.open(path), await HttpLine.dial(stranger.port)
+        person = cls(line, http, path.partition("token=")[2], course_id)
+        await person.read()
         began = (await person._line.ask("attempt.start", quiz_id=quiz_id, device_id=_DEVICE))["result"]
         question_id = began["questions"][0]["id"]
         person._held = {
@@ -48,20 +52,24 @@ class Person:
         }
         return person
 
-    async def begin(self) -> None:
-        """Connect anew for what is read: a connection that rests for long is closed."""
-        if self._http is not None:
-            self._http.close()
-        self._http = await HttpLine.dial(self._port)
+    async def rest(self, until: asyncio.Event) -> None:
+        """Keep both lines while there is nothing else to do: answer pings, read now and then."""
+        pongs = asyncio.create_task(self._answer_pings())
+        while not until.is_set():
+            try:
+                async with asyncio.timeout(_PAUSE_SECONDS * random.uniform(0.5, 1)):  # noqa: S311 - only not all at once
+                    await until.wait()
+            except TimeoutError:
+                await self.read()
+        pongs.cancel()
+        await asyncio.gather(pongs, return_exceptions=True)
 
-    async def rest(self) -> None:
-        """Answer the server's pings, for as long as there is nothing else to do."""
+    async def _answer_pings(self) -> None:
         while True:
             await self._line.message()
 
     async def read(self) -> bool:
         """Read the course; False: refused."""
-        assert self._http is not None
         return (await self._http.ask("GET", f"/api/v1/courses/{self._course_id}", self._token)).status == 200
 
     async def save(self) -> bool:
@@ -84,8 +92,6 @@ class Work:
 
     async def go_on(self, seconds: int) -> dict[str, Any]:
         """Work for so long; how long each thing took."""
-        for person in self._people:
-            await person.begin()
         began, number = time.monotonic() + 0.1, len(self._people)
         async with asyncio.TaskGroup() as group:
             for place, person in enumerate(self._people):
@@ -121,13 +127,13 @@ async def _obey(port: int, paths: list[str], course_id: str, quiz_id: str) -> No
 
 
 async def _next_order(orders: asyncio.StreamReader, people: list[Person]) -> str:
-    resting = [asyncio.create_task(person.rest()) for person in people]
-    try:
-        return (await orders.readline()).decode()
-    finally:
-        for rest in resting:
-            rest.cancel()
-        await asyncio.gather(*resting, return_exceptions=True)
+    until = asyncio.Event()
+    async with asyncio.TaskGroup() as resting:
+        for person in people:
+            resting.create_task(person.rest(until))
+        order = await orders.readline()
+        until.set()
+    return order.decode()
 
 
 def _print(words: str) -> None:

@@ -148,7 +148,7 @@ async def _serve(settings: Settings, *, joins_course: str) -> None:
             await school.found()
         gc.collect()
         gc.freeze()  # as `handlers/serve.py` does
-        gc.set_threshold(100_000, 50, 1000)
+        gc.set_threshold(10_000, 50, 1000)
         ready(sockets[0].getsockname()[1])
         await _obey(school)
 
