@@ -23,6 +23,7 @@ from config.settings import Settings
 from documents.enrollment import Enrollment, enrollment_id_of
 from documents.enums import Role
 from documents.user import User
+from handlers.door import BACKLOG
 from handlers.serve import serving
 from lms_rt.bootstrap import Services, open_services
 from lms_rt.contracts.channels import course_channel
@@ -139,7 +140,7 @@ async def _reply(lines: Sequence[str], file: str, **told: str) -> None:
 
 
 async def _serve(settings: Settings, *, joins_course: str) -> None:
-    sockets = bind_sockets(0, "127.0.0.1")
+    sockets = bind_sockets(0, "127.0.0.1", backlog=BACKLOG)
     async with open_services(settings) as services, serving(services, sockets) as address:
         school = School(services, address)
         if joins_course:
