@@ -41,8 +41,6 @@ _NOT_OF_ADDRESS = re.compile(
     r"|connection|command",
     re.IGNORECASE,
 )
-_NAMED = re.compile(r"\S+@\S+")
-"""The address itself: its letters are no words of the server."""
 _DOT, _END = re.compile(rb"^\.", re.MULTILINE), b".\r\n"
 
 
@@ -131,7 +129,7 @@ def _is_of_address(error: SMTPRecipientRefused) -> bool:
     """
     if (status := _STATUS.match(error.message)) is not None:
         return status[0].strip() in _ADDRESS_STATUSES
-    said = _NAMED.sub(" ", error.message)
+    said = " ".join(word for word in error.message.split() if "@" not in word)  # an address's letters say nothing
     is_said = error.code in _ADDRESS_CODES and _OF_ADDRESS.search(said) is not None
     return is_said and _NOT_OF_ADDRESS.search(said) is None
 
