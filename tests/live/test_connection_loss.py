@@ -1,0 +1,149 @@
+"""Lines of students that are cut while time runs: what the server measures, what it gives back, and who is told. By sockets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lms_rt.clock import Clock
+from tests.clients import Visitor
+from tests.conftest import settings_on
+from tests.house import House, open_house
+from tests.live.hurt_school import sooner_or_later
+from tests.live.test_exam import Exam, at, open_exam, raw_line, reply_to
+
+AWAY_SECONDS = 40
+AT_MOST_SECONDS = 55
+"""What is measured is what was away; the machine of the tests may add a few seconds of its own."""
+
+
+class JumpingClock(Clock):
+    """Goes like any other, and jumps ahead when it is told to."""
+
+    jumped_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.jumped_ms
+
+
+@pytest.fixture(scope="module")
+def clock() -> JumpingClock:
+    return JumpingClock()
+
+
+@pytest.fixture(scope="module", params=["embedded", pytest.param("real", marks=pytest.mark.real)])
+async def house(
+    clock: JumpingClock, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[House]:
+    folder: Path = tmp_path_factory.mktemp("house")
+    async with open_house(settings_on(str(request.param), request, folder), clock=clock) as made:
+        yield made
+
+
+async def cut_off(exam: Exam, clock: JumpingClock) -> str:
+    """An attempt that begins on a line, which is cut without a word, and is away for so long."""
+    async with raw_line(exam) as socket:
+        command = {"id": 1, "type": "attempt.start", "quiz_id": exam.quiz["id"], "device_id": "laptop"}
+        reply = await reply_to(socket, json.dumps(command))
+        attempt_id = str(reply["result"]["id"])
+        socket.transport.abort()
+
+    async def away() -> dict[str, Any] | None:
+        shown = await exam.student.ok("GET", f"/attempts/{attempt_id}")
+        return shown["offline"] if shown["offline"]["away_since"] else None
+
+    await sooner_or_later(away)
+    clock.jumped_ms += AWAY_SECONDS * 1000
+    return attempt_id
+
+
+async def ledger(visitor: Visitor, attempt_id: str, **wanted: Any) -> dict[str, Any]:
+    """The ledger, once it says this."""
+
+    async def shown() -> dict[str, Any] | None:
+        offline: dict[str, Any] = (await visitor.ok("GET", f"/attempts/{attempt_id}"))["offline"]
+        return offline if all((offline[name] is not None) == holds for name, holds in wanted.items()) else None
+
+    return await sooner_or_later(shown)
+
+
+async def kinds(visitor: Visitor, attempt_id: str) -> list[str]:
+    log = await visitor.ok("GET", f"/attempts/{attempt_id}/integrity")
+    assert [row["n"] for row in log["items"]] == list(range(1, log["total"] + 1))
+    return [row["kind"] for row in log["items"]]
+
+
+async def test_a_cut_line_is_measured_and_given_back_to_who_returns(house: House, clock: JumpingClock) -> None:
+    async with open_exam(house, time_limit_minutes=30, connection_loss_policy="automatic") as exam:
+        attempt_id = await cut_off(exam, clock)
+        laptop = await exam.screen("laptop")
+        resumed = await laptop.enter("attempt.resume", attempt_id=attempt_id)
+        told = (await laptop.hears("quiz_extended"))["data"]
+        assert AWAY_SECONDS <= told["seconds"] <= AT_MOST_SECONDS
+        assert (told["reason"], told["control_id"][:4]) == ("connection_loss", "ctl_")
+        assert told["deadline_at"] > resumed["deadline_at"]
+        credited = (await ledger(exam.student, attempt_id, away_since=False))["credited_seconds"]
+        assert credited in {0, told["seconds"]}  # it is told first, and then written down
+        await laptop.live.command("attempt.page", attempt_id=attempt_id, state="hidden")
+
+        async def noted() -> dict[str, Any] | None:
+            seen = await kinds(exam.student, attempt_id)
+            return {"kinds": seen} if {"page_hidden", "time_credited"} <= set(seen) else None
+
+        found = (await sooner_or_later(noted))["kinds"]
+        assert found[:3] == ["connected", "disconnected", "connected"]
+        assert sorted(found[3:]) == ["page_hidden", "time_credited"]
+        assert await kinds(exam.teacher, attempt_id) == found
+        other = await house.student()
+        await other.refused(404, "GET", f"/attempts/{attempt_id}/integrity")
+
+
+async def test_a_teacher_is_asked_and_decides(house: House, clock: JumpingClock) -> None:
+    async with open_exam(house, time_limit_minutes=30, connection_loss_policy="approval") as exam:
+        attempt_id = await cut_off(exam, clock)
+        laptop = await exam.screen("laptop")
+        await laptop.enter("attempt.resume", attempt_id=attempt_id)
+        asked = (await ledger(exam.student, attempt_id, asked_seconds=True))["asked_seconds"]
+        assert AWAY_SECONDS <= asked <= AT_MOST_SECONDS
+        (row,) = (await exam.teacher.ok("GET", f"/quizzes/{exam.quiz['id']}/live"))["students"]
+        assert (row["credit_asked_seconds"], row["flags"]) == (asked, ["credit"])
+        path, body = f"/attempts/{attempt_id}/time-credit", {"approve": True, "reason": "The router failed"}
+        await exam.student.refused(403, "POST", path, json=body)
+        await (await house.teacher()).refused(404, "POST", path, json=body)
+        await exam.teacher.refused(422, "POST", path, json={"approve": True, "seconds": 0})
+        once = {"Idempotency-Key": "once"}
+        decided = await exam.teacher.ok("POST", path, json=body, headers=once)
+        assert await exam.teacher.ok("POST", path, json=body, headers=once) == decided, "its reply was lost"
+        assert (decided["asked_seconds"], decided["credited_seconds"] - asked in {0, 1}) == (None, True)
+        told = (await laptop.hears("quiz_extended"))["data"]
+        assert (told["seconds"], told["reason"]) == (decided["credited_seconds"], "The router failed")
+        await exam.teacher.refused(409, "POST", path, json=body)
+
+
+async def test_a_student_sees_their_own_times_and_starts_by_them(house: House) -> None:
+    async with open_exam(house, time_limit_minutes=60) as exam:
+        body = {"student_id": exam.student.user_id, "factor": "1.25", "break_minutes": 5}
+        course_id = exam.quiz["course_id"]
+        granted = await exam.teacher.ok("POST", f"/courses/{course_id}/accommodations", json=body)
+        assert (granted["factor"], granted["factor_percent"], granted["is_in_force"]) == ("1.25", 125, True)
+        shown = (await exam.student.ok("GET", f"/quizzes/{exam.quiz['id']}"))["your_time"]
+        assert (shown["limit_seconds"], shown["accommodation"]["break_minutes"]) == (80 * 60, 5)
+        (listed,) = (await exam.student.ok("GET", "/quizzes", params={"course_id": course_id}))["items"]
+        assert listed["your_time"] == shown
+        await exam.teacher.ok(
+            "POST", f"/courses/{course_id}/groups", json={"group": "A", "student_ids": [body["student_id"]]}
+        )
+        (row,) = (await exam.teacher.ok("GET", f"/courses/{course_id}/students", params={"group": "A"}))["items"]
+        assert row["group"] == "A"
+        laptop = await exam.started()
+        given = at(laptop.attempt["deadline_at"]) - at(laptop.attempt["started_at"])
+        assert (given, laptop.attempt["accommodation"]) == (timedelta(minutes=80), shown["accommodation"])
+        await exam.teacher.ok(
+            "DELETE", f"/courses/{course_id}/accommodations", params={"student_id": body["student_id"]}
+        )
+        assert (await exam.student.ok("GET", f"/quizzes/{exam.quiz['id']}"))["your_time"]["accommodation"] is None
