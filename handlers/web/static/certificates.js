@@ -1,0 +1,20 @@
+// One's certificates while they are looked at: what comes, or changes, waits behind a line.
+
+import { fill, html } from "./html.js";
+import { t } from "./i18n.js";
+import { on } from "./line.js";
+import { banner } from "./states.js";
+
+const place = document.getElementById("new-certificates");
+
+function tell(name) {
+  return (data) => {
+    const words = t(`certificates.${name}`, { number: data.certificate_number });
+    fill(place, banner("info", html`<p>${words} <a href="${location.pathname}">${t("certificates.show")}</a></p>`));
+    place.hidden = false;
+  };
+}
+
+on("certificate_issued", tell("came"));
+on("certificate_revoked", tell("went"));
+on("certificate_replaced", tell("went"));

@@ -1,0 +1,84 @@
+"""Assignments by the pages: a draft that keeps itself, handing in, grading by keyboard, and a grade that arrives while one looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.sync_api import expect
+
+from lms_rt.services.demo import STUDENT_EMAILS, TEACHER_EMAIL
+from tests.browser.test_grading import RUBRIC
+from tests.browser.test_pages import looked_at
+from tests.browser.window import DemoSchool, Window
+
+pytestmark = pytest.mark.browser
+
+Opener = Callable[..., Window]
+WHO = STUDENT_EMAILS[2]
+
+
+@pytest.fixture(scope="module")
+def assignment_id(demo_school: DemoSchool) -> str:
+    """One that was due a moment ago, with a rubric."""
+    body = {
+        "course_id": demo_school.course["id"],
+        "title": "واجب الميل",
+        "description": "Why is a slope *steep*?",
+        "due_date": (datetime.now(UTC) - timedelta(hours=1)).isoformat(),
+        "allow_late_submission": True,
+        "late_penalty_percentage": 10,
+        "points": 4,
+        "rubric": RUBRIC,
+    }
+    with demo_school.at_rest(WHO) as student:
+        student.post("/enrollments", json={"course_id": demo_school.course["id"]})
+    with demo_school.at_rest() as teacher:
+        return str(teacher.post("/assignments", json=body).raise_for_status().json()["id"])
+
+
+def test_from_the_draft_to_the_grade_that_arrives(
+    assignment_id: str, open_window: Opener, demo_school: DemoSchool
+) -> None:
+    student, teacher = open_window(who=WHO), open_window(who=TEACHER_EMAIL)
+    mine, hers = student.page, teacher.page
+    mine.goto(f"/assignments/{assignment_id}?lang=en")
+    mine.get_by_label("Text").fill("It *climbs*.")
+    expect(mine.locator("#draft-state")).to_contain_text("Draft kept")
+    mine.reload()
+    expect(mine.get_by_label("Text")).to_have_value("It *climbs*.")
+    mine.get_by_label("Add files").set_input_files(
+        {"name": "تقرير.txt", "mimeType": "text/plain", "buffer": "ميل".encode()}
+    )
+    expect(mine.locator("#chosen")).to_contain_text("تقرير.txt")
+    mine.get_by_role("button", name="Hand in").click()
+    expect(mine.get_by_text("Handed in. Your teacher has it.")).to_be_visible()
+    expect(mine.get_by_text("1 day late").first).to_be_visible()
+
+    hers.goto("/teach/grading?lang=en")
+    hers.get_by_role("button", name="Mark the next one واجب الميل").click()
+    expect(hers.get_by_role("link", name="تقرير.txt")).to_be_visible()
+    hers.get_by_label("Good").check()
+    hers.get_by_label("Fine").check()
+    expect(hers.get_by_label("Points, of 4")).to_have_value("4.00")
+    hers.get_by_label("Comment for the student").fill("Steep indeed.")
+    hers.keyboard.press("Control+Enter")
+    expect(hers.get_by_text("The grade is saved.")).to_be_visible()
+    expect(mine.locator("#changed")).to_contain_text("3.6 of 4")
+    mine.locator("#changed").get_by_role("link").click()
+    expect(mine.get_by_text("Steep indeed.")).to_be_visible()
+    expect(mine.get_by_text("−10%")).to_be_visible()
+
+    assert not looked_at(student, f"/assignments/{assignment_id}")
+    assert not looked_at(teacher, f"/teach/assignments/{assignment_id}?state=graded")
+    with demo_school.at_rest() as rest:
+        works = rest.get(f"/assignments/{assignment_id}/submissions").raise_for_status().json()["items"]
+    assert not looked_at(teacher, f"/teach/assignments/{assignment_id}/grade?work={works[0]['id']}")
+
+
+@pytest.mark.parametrize("path", ["/assignments", "/teach/courses/{course}/assignments"])
+def test_the_lists(path: str, assignment_id: str, open_window: Opener, demo_school: DemoSchool) -> None:
+    assert assignment_id
+    who = TEACHER_EMAIL if path.startswith("/teach") else WHO
+    assert not looked_at(open_window(who=who), demo_school.path(path))
