@@ -1,0 +1,104 @@
+"""A finding: something about money that is not as it should be, for a person to look at. No rules.
+
+The id is "<kind>:<what it is about>", so that what is found each night again is one finding. It is open until the rule that
+mends it did (`mended`), or until somebody looked into it (`resolved`, with who and a note). What is found with other facts
+than those that somebody looked into is open again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import DuplicateKeyError
+
+from documents.base import Aggregate, Row, with_intents
+
+OPEN, MENDED, RESOLVED = "open", "mended", "resolved"
+
+
+class PaymentFinding(Aggregate):
+    """One finding. `refs` are ids of what it is about, `facts` amounts and states, never words about a person."""
+
+    kind: str
+    refs: dict[str, str]
+    facts: dict[str, Any]
+    status: str = OPEN
+    first_seen: datetime
+    last_seen: datetime
+    resolved_by: str | None = None
+    resolved_at: datetime | None = None
+    note: str = ""
+
+    class Settings(Aggregate.Settings):
+        """Collection and indexes."""
+
+        name = "payment_findings"
+        indexes: ClassVar = [
+            IndexModel([("status", ASCENDING), ("last_seen", DESCENDING)]),
+            IndexModel([("kind", ASCENDING), ("last_seen", DESCENDING)]),
+            IndexModel([("refs.payment_id", ASCENDING)], sparse=True),
+            IndexModel([("outbox_at", ASCENDING)], sparse=True),
+        ]
+
+    @classmethod
+    async def find_row(cls, finding_id: str) -> Row | None:
+        """One finding."""
+        return await cls.rows().find_one({"_id": finding_id}, {"outbox": 0})
+
+    @classmethod
+    async def add(cls, row: Row) -> bool:
+        """Store a new one; False when it is known."""
+        try:
+            await cls.rows().insert_one(dict(row))
+        except DuplicateKeyError:
+            return False
+        return True
+
+    @classmethod
+    async def see_again(cls, row: Row, facts: Row, at: datetime, *, is_open: bool) -> bool:
+        """It was found once more. False: somebody wrote it since `row` was read."""
+        seen: Row = {"$set": {"facts": facts, "last_seen": at}}
+        if is_open and row["status"] != OPEN:
+            seen["$set"] |= {"status": OPEN, "updated_at": at}
+            seen["$inc"] = {"version": 1}
+        done = await cls.rows().update_one({"_id": row["_id"], "version": row["version"]}, seen)
+        return bool(done.matched_count)
+
+    @classmethod
+    async def mend(cls, finding_id: str, at: datetime) -> bool:
+        """It is as it should be again; False when it was not open."""
+        fields = {"status": MENDED, "updated_at": at}
+        done = await cls.rows().update_one(
+            {"_id": finding_id, "status": OPEN}, {"$set": fields, "$inc": {"version": 1}}
+        )
+        return bool(done.matched_count)
+
+    @classmethod
+    async def change(
+        cls, finding_id: str, version: int, fields: Row, *, intents: Sequence[Row] = (), at: datetime
+    ) -> bool:
+        """One edit of a person, if nobody was first."""
+        written = with_intents({"$set": {**fields, "version": version + 1, "updated_at": at}}, intents, at)
+        return bool((await cls.rows().update_one({"_id": finding_id, "version": version}, written)).matched_count)
+
+    @classmethod
+    async def page(cls, which: Row, *, skip: int, limit: int) -> tuple[list[Row], int]:
+        """Some of those that are so, what was seen last first, and how many there are."""
+        total = await cls.rows().count_documents(which)
+        found = cls.rows().find(which, {"outbox": 0}).sort([("last_seen", DESCENDING), ("_id", ASCENDING)])
+        return await found.skip(skip).limit(limit).to_list(length=limit), total
+
+    @classmethod
+    async def page_open(cls, kind: str, *, after: str, limit: int) -> list[Row]:
+        """Open ones of a kind, in pages by their ids."""
+        which: Row = {"kind": kind, "status": OPEN, "_id": {"$gt": after}}
+        return await cls.rows().find(which, {"outbox": 0}).sort("_id", ASCENDING).limit(limit).to_list(length=limit)
+
+    @classmethod
+    async def count_open(cls) -> dict[str, int]:
+        """How many of each kind are open."""
+        asked: list[Row] = [{"$match": {"status": OPEN}}, {"$group": {"_id": "$kind", "count": {"$sum": 1}}}]
+        return {row["_id"]: int(row["count"]) async for row in cls.rows().aggregate(asked)}

@@ -1,0 +1,108 @@
+"""A refund: what is to be paid back of a payment, by whose word, and how it stands at the gateway. None is ever removed. No rules.
+
+It is written before the gateway is asked, so that whoever dies in between finds it again. How much of the payment it holds
+stands on the payment itself (`Payment.refund_holds`), where the sum is guarded. One that was made at the gateway's own desk
+is adopted: it has no `requested_by`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import ClassVar
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import DuplicateKeyError
+
+from documents.base import Aggregate, Row, with_intents
+
+_MANY = 1_000
+"""More than are ever made of one payment; a list has an end."""
+
+
+class Refund(Aggregate):
+    """One refund. `revision` moves with every write, `asked_at` is when the gateway was last asked for it.
+
+    Until `asking_until` nobody else asks: one asks now, or did and does not know what came of it. `gateway_key` is "<gateway>:<its id there>". `was_completed` stays once the money went out: should it come back, that
+    is another fact. `held_back` is why the gateway would not, in its words.
+    """
+
+    revision: int = 1
+    payment_id: str
+    order_id: str
+    user_id: str
+    course_id: str | None = None
+    plan_id: str | None = None
+    gateway: str
+    intent_id: str
+    amount: int
+    currency: str
+    status: str
+    reason: str = ""
+    requested_by: str | None = None
+    gateway_refund_id: str | None = None
+    gateway_key: str | None = None
+    attempts: int = 0
+    asked_at: datetime | None = None
+    asking_until: datetime | None = None
+    was_completed: bool = False
+    held_back: str | None = None
+    completed_at: datetime | None = None
+
+    class Settings(Aggregate.Settings):
+        """Collection and indexes."""
+
+        name = "refunds"
+        indexes: ClassVar = [
+            IndexModel([("gateway_key", ASCENDING)], unique=True, sparse=True),
+            IndexModel([("payment_id", ASCENDING), ("created_at", ASCENDING)]),
+            IndexModel([("user_id", ASCENDING), ("created_at", DESCENDING)]),
+            IndexModel([("status", ASCENDING), ("updated_at", ASCENDING)]),
+            IndexModel([("outbox_at", ASCENDING)], sparse=True),
+        ]
+
+    @classmethod
+    async def add(cls, row: Row) -> bool:
+        """Store a new one; False when it is there already, by its id or by the gateway's."""
+        try:
+            await cls.rows().insert_one(dict(row))
+        except DuplicateKeyError:
+            return False
+        return True
+
+    @classmethod
+    async def find_row(cls, refund_id: str) -> Row | None:
+        """One refund."""
+        return await cls.rows().find_one({"_id": refund_id}, {"outbox": 0})
+
+    @classmethod
+    async def find_by_gateway_key(cls, gateway_key: str) -> Row | None:
+        """The refund by what its gateway calls it."""
+        return await cls.rows().find_one({"gateway_key": gateway_key}, {"outbox": 0})
+
+    @classmethod
+    async def find_of_payment(cls, payment_id: str) -> list[Row]:
+        """All of a payment, the oldest first."""
+        found = cls.rows().find({"payment_id": payment_id}, {"outbox": 0})
+        return await found.sort([("created_at", ASCENDING), ("_id", ASCENDING)]).limit(_MANY).to_list(length=_MANY)
+
+    @classmethod
+    async def find_standing(
+        cls, statuses: Collection[str], *, until: datetime, after: str = "", limit: int
+    ) -> list[Row]:
+        """Those that stand so and were not written since, in pages by their ids."""
+        which: Row = {"status": {"$in": sorted(statuses)}, "updated_at": {"$lte": until}, "_id": {"$gt": after}}
+        return await cls.rows().find(which, {"outbox": 0}).sort("_id", ASCENDING).limit(limit).to_list(length=limit)
+
+    @classmethod
+    async def change(
+        cls, refund_id: str, revision: int, update: Row, *, intents: Sequence[Row] = (), at: datetime
+    ) -> bool:
+        """One write, if nobody was first. False also when another refund has this gateway's id already."""
+        fields = {**update.get("$set", {}), "revision": revision + 1, "version": revision + 1, "updated_at": at}
+        written = with_intents({**update, "$set": fields}, intents, at)
+        try:
+            done = await cls.rows().update_one({"_id": refund_id, "revision": revision}, written)
+        except DuplicateKeyError:
+            return False
+        return bool(done.matched_count)

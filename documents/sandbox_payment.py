@@ -1,0 +1,98 @@
+"""What the sandbox keeps as a gateway would: payments that move no money, and subscriptions of them. No rules.
+
+The id is made of our key, so that the same checkout begun twice is one. A subscription's payments are rows of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from pydantic import Field
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import DuplicateKeyError
+
+from documents.base import Aggregate, Row, with_intents
+
+PAYMENT, SUBSCRIPTION = "payment", "subscription"
+
+
+class SandboxPayment(Aggregate):
+    """One payment, or one subscription. `revision` moves with every write.
+
+    `facts` are a payment's `pays_at`, `paid_at`, `failure`, and a subscription's `interval`, `period_start`, `period_end`,
+    `cancel_at_period_end`, `periods`. `refunds` are by our own ids of them.
+    """
+
+    revision: int = 1
+    kind: str = PAYMENT
+    key: str
+    user_id: str
+    subscription_id: str | None = None
+    amount: int
+    currency: str
+    title: str
+    return_url: str
+    cancel_url: str
+    state: str
+    method: str | None = None
+    facts: dict[str, Any] = Field(default_factory=dict)
+    refunds: dict[str, Any] = Field(default_factory=dict)
+    refunded: int = 0
+
+    class Settings(Aggregate.Settings):
+        """Collection and indexes."""
+
+        name = "sandbox_payments"
+        indexes: ClassVar = [
+            IndexModel([("user_id", ASCENDING)]),
+            IndexModel([("subscription_id", ASCENDING), ("created_at", DESCENDING)], sparse=True),
+            IndexModel([("created_at", ASCENDING)]),
+            IndexModel([("outbox_at", ASCENDING)], sparse=True),
+        ]
+
+    @classmethod
+    async def add(cls, row: Row) -> bool:
+        """Keep a new one; False when it is there already."""
+        try:
+            await cls.rows().insert_one(dict(row))
+        except DuplicateKeyError:
+            return False
+        return True
+
+    @classmethod
+    async def find_row(cls, payment_id: str) -> Row | None:
+        """One of them."""
+        return await cls.rows().find_one({"_id": payment_id}, {"outbox": 0})
+
+    @classmethod
+    async def find_own_row(cls, payment_id: str, user_id: str) -> Row | None:
+        """One of somebody's."""
+        return await cls.rows().find_one({"_id": payment_id, "user_id": user_id}, {"outbox": 0})
+
+    @classmethod
+    async def change(cls, row: Row, fields: Row, *, intents: Sequence[Row] = (), at: datetime) -> bool:
+        """Write these fields, if nobody has written since it was read."""
+        changed: Row = {**fields, "updated_at": at, "revision": row["revision"] + 1, "version": row["version"] + 1}
+        which = {"_id": row["_id"], "revision": row["revision"]}
+        written = await cls.rows().update_one(which, with_intents({"$set": changed}, intents, at))
+        return bool(written.matched_count)
+
+    @classmethod
+    async def find_of_subscription(cls, subscription_id: str, *, limit: int) -> list[Row]:
+        """Its payments, newest first."""
+        found = cls.rows().find({"subscription_id": subscription_id}, {"outbox": 0})
+        return await found.sort([("created_at", DESCENDING), ("_id", DESCENDING)]).limit(limit).to_list(length=limit)
+
+    @classmethod
+    async def page_between(cls, since: datetime, until: datetime, *, after: str, limit: int) -> list[Row]:
+        """Payments that were made in this time, in pages by their ids."""
+        which: Row = {"kind": PAYMENT, "created_at": {"$gte": since, "$lt": until}, "_id": {"$gt": after}}
+        return await cls.rows().find(which, {"outbox": 0}).sort("_id", ASCENDING).limit(limit).to_list(length=limit)
+
+    @classmethod
+    async def find_of_user(cls, user_id: str, *, after: str, limit: int) -> list[Row]:
+        """Somebody's, in pages by their ids."""
+        which: Row = {"user_id": user_id, "_id": {"$gt": after}}
+        return await cls.rows().find(which, {"outbox": 0}).sort("_id", ASCENDING).limit(limit).to_list(length=limit)

@@ -1,0 +1,222 @@
+"""What MyFatoorah's answers and webhooks mean, in the words of the contract. Asks nobody. No rules of ours.
+
+An invoice of theirs is a checkout of ours. It is written in the payer's currency and kept in the account's; what is paid
+back is told in the account's. Times without a zone are the account's country's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from lms_rt.contracts.gateways import (
+    BadSignature,
+    Charged,
+    GatewayPayment,
+    GatewayRefund,
+    GatewayUnavailable,
+    Hint,
+    Money,
+    PaidBack,
+    Renewing,
+    Subject,
+)
+from lms_rt.contracts.money import from_decimal, to_decimal
+from lms_rt.gateways.payments.http import part, whole, words_of
+from lms_rt.gateways.payments.myfatoorah_signature import text_v1, text_v2, verify
+from lms_rt.ids import looks_like_id
+
+Row = Mapping[str, Any]
+_SHOWN = re.compile(r"([0-9][0-9,]{0,17}(?:\.[0-9]{1,4})?) ?([A-Za-z]{2,3})")
+_SHORT = {"KD": "KWD", "BD": "BHD", "OR": "OMR", "JD": "JOD", "SR": "SAR", "QR": "QAR", "LE": "EGP"}
+"""How some countries' accounts abbreviate their currency."""
+_CHARGED = {
+    "paid": Charged.COMPLETED,
+    "duplicatepayment": Charged.COMPLETED,
+    "canceled": Charged.CANCELLED,
+    "cancelled": Charged.CANCELLED,
+    "expired": Charged.EXPIRED,
+}
+_SUCCESS = frozenset({"succss", "success"})
+"""The former is MyFatoorah's own spelling."""
+_PAID_BACK = {"refunded": PaidBack.COMPLETED, "canceled": PaidBack.CANCELLED, "cancelled": PaidBack.CANCELLED}
+_RENEWING = {
+    "draft": Renewing.PENDING,
+    "active": Renewing.ACTIVE,
+    "uncompleted": Renewing.PAST_DUE,
+    "completed": Renewing.EXPIRED,
+    "canceled": Renewing.CANCELLED,
+    "cancelled": Renewing.CANCELLED,
+}
+_SUBJECTS_V1 = {1: Subject.PAYMENT, 2: Subject.REFUND, 5: Subject.SUBSCRIPTION}
+_ABOUT_V2 = {
+    "PAYMENT_STATUS_CHANGED": (Subject.PAYMENT, "Invoice", "Id"),
+    "REFUND_STATUS_CHANGED": (Subject.REFUND, "ReferencedInvoice", "Id"),
+    "RECURRING_UPDATES": (Subject.SUBSCRIPTION, "Recurring", "Id"),
+    "DISPUTE_STATUS_CHANGED": (Subject.DISPUTE, "Invoice", "Id"),
+}
+
+
+def shown_money(text: Any) -> Money:
+    """What an invoice says it costs: "10.000 KWD"."""
+    found = _SHOWN.fullmatch(text.strip()) if isinstance(text, str) and len(text) <= 40 else None
+    if found is None:
+        raise GatewayUnavailable("an invoice without its amount")
+    code = found[2].upper()
+    currency = _SHORT.get(code, code)
+    try:
+        return Money(from_decimal(Decimal(found[1].replace(",", "")), currency), currency)
+    except ValueError:
+        raise GatewayUnavailable("an invoice with an amount that cannot be") from None
+
+
+def base_value(invoice: Row) -> Decimal:
+    """The invoice in the account's own currency."""
+    value = number(invoice.get("InvoiceValue"))
+    if value is None or value <= 0:
+        raise GatewayUnavailable("an invoice without its value")
+    return value
+
+
+def number(value: Any) -> Decimal | None:
+    """A number as it was written, also in a text."""
+    if isinstance(value, bool) or not isinstance(value, int | str | Decimal) or len(str(value)) > 40:
+        return None
+    try:
+        made = Decimal(value.replace(",", "") if isinstance(value, str) else value)
+    except InvalidOperation:
+        return None
+    return made if made.is_finite() else None
+
+
+def to_base(amount: int, invoice: Row) -> Decimal:
+    """A part of an invoice in the account's currency; all of it exactly."""
+    shown, base = shown_money(invoice.get("InvoiceDisplayValue")), base_value(invoice)
+    part_of = to_decimal(amount, shown.currency)
+    total = to_decimal(shown.amount, shown.currency)
+    if total == base:
+        return part_of
+    return base if amount == shown.amount else (base * part_of / total).quantize(Decimal("0.001"), ROUND_HALF_UP)
+
+
+def from_base(value: Decimal, invoice: Row) -> int:
+    """The other way; never more than the invoice."""
+    shown, base = shown_money(invoice.get("InvoiceDisplayValue")), base_value(invoice)
+    if value >= base:
+        return shown.amount
+    return int((shown.amount * value / base).to_integral_value(ROUND_HALF_UP))
+
+
+def payment_of(invoice: Row, refunds: Sequence[GatewayRefund] = ()) -> GatewayPayment:
+    """A payment. A card that was declined leaves the invoice to be paid by another: pending. Paid twice, it is the double."""
+    intent_id = words_of(invoice.get("InvoiceId"))
+    if intent_id is None:
+        raise GatewayUnavailable("an invoice without its number")
+    tries = [row for row in invoice.get("InvoiceTransactions") or () if isinstance(row, dict)]
+    went_through = [row for row in tries if str(row.get("TransactionStatus")).lower() in _SUCCESS]
+    state = _CHARGED.get(str(invoice.get("InvoiceStatus")).lower(), Charged.PENDING)
+    is_paid, shown = state is Charged.COMPLETED, shown_money(invoice.get("InvoiceDisplayValue"))
+    times = max(len(went_through), 1) if is_paid else 1
+    first = went_through[0] if is_paid and went_through else {}
+    return GatewayPayment(
+        intent_id=intent_id,
+        state=state,
+        money=Money(shown.amount * times, shown.currency),
+        key=words_of(invoice.get("CustomerReference")),
+        transaction_id=words_of(first.get("PaymentId")),
+        method=words_of(first.get("PaymentGateway"), 40),
+        refunded=sum(one.amount for one in refunds if one.state is PaidBack.COMPLETED),
+        refunds=tuple(refunds),
+        subscription_id=words_of(invoice.get("RecurringId")),
+        failure=None if is_paid or not tries else f"declined:{words_of(tries[-1].get('ErrorCode'), 40) or 'unknown'}",
+    )
+
+
+def is_paid_for(invoice: Row) -> bool:
+    """Was it paid?"""
+    return _CHARGED.get(str(invoice.get("InvoiceStatus")).lower()) is Charged.COMPLETED
+
+
+def refund_of(row: Row, invoice: Row) -> GatewayRefund | None:
+    """One refund of an invoice; None where a row is none."""
+    refund_id, value = words_of(row.get("RefundId")), number(row.get("Amount"))
+    if refund_id is None or value is None:
+        return None
+    state = _PAID_BACK.get(str(row.get("RefundStatus")).lower(), PaidBack.PENDING)
+    told = (words_of(row.get(name)) for name in ("ExternalIdentifier", "Comments", "Comment"))
+    reference = next((words for words in told if words is not None and looks_like_id(words)), None)
+    return GatewayRefund(refund_id, from_base(value, invoice), state, reference)
+
+
+def renewing_of(row: Row) -> Renewing:
+    """How a subscription stands."""
+    state = _RENEWING.get(str(row.get("RecurringStatus")).lower())
+    if state is None:
+        raise GatewayUnavailable("a subscription in a state that is not known")
+    return state
+
+
+def moment(value: Any, zone: ZoneInfo) -> datetime | None:
+    """A time of the account's country, or with a zone of its own."""
+    try:
+        at = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return (at if at.tzinfo is not None else at.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def hints_of(body: bytes, *, version: str, signature: str, secret: str) -> list[Hint]:
+    """What a webhook says, once its signature holds. Raises `BadSignature`."""
+    try:
+        told = json.loads(body, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError) as error:
+        raise BadSignature from error
+    data = told.get("Data") if isinstance(told, dict) else None
+    if not isinstance(data, dict):
+        raise BadSignature
+    if version.lower() == "v1":
+        return [_hint_v1(told, data, signature=signature, secret=secret)]
+    if version.lower() == "v2":
+        return [_hint_v2(told, data, signature=signature, secret=secret)]
+    raise BadSignature
+
+
+def _hint_v1(told: Row, data: Row, *, signature: str, secret: str) -> Hint:
+    event_type = whole(told.get("EventType"))
+    text = text_v1(event_type, data)
+    verify(text, signature, secret)
+    subject = _SUBJECTS_V1.get(event_type or 0, Subject.OTHER)
+    object_id = words_of(data.get("RecurringId" if subject is Subject.SUBSCRIPTION else "InvoiceId")) or ""
+    if not object_id:
+        subject = Subject.OTHER
+    name = words_of(told.get("Event"), 80) or "unknown"
+    return Hint(f"v1-{event_type}-{_digest(text)}", name, subject, object_id, words_of(data.get("CustomerReference")))
+
+
+def _hint_v2(told: Row, data: Row, *, signature: str, secret: str) -> Hint:
+    event = told.get("Event") if isinstance(told.get("Event"), dict) else {}
+    name = words_of(part(event, "Name"), 80) or ""
+    text = text_v2(name, data)
+    verify(text, signature, secret)
+    subject, owner, inner = _ABOUT_V2.get(name, (Subject.OTHER, "", ""))
+    object_id = words_of(part(data, owner, inner)) or ""
+    known_by = text
+    if subject is Subject.SUBSCRIPTION:  # what is signed of it is the same every month
+        known_by += words_of(part(event, "Reference")) or words_of(part(event, "CreationDate")) or ""
+    facts = (
+        {"dispute_status": words_of(part(data, "Dispute", "Status"), 40) or ""} if subject is Subject.DISPUTE else {}
+    )
+    if not object_id:
+        subject = Subject.OTHER
+    key = words_of(part(data, "Invoice", "ExternalIdentifier")) if subject is Subject.PAYMENT else None
+    return Hint(f"v2-{name}-{_digest(known_by)}", name, subject, object_id, key, facts)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,103 @@
+"""Paymob's signatures: HMAC-SHA512 over some fields one after the other, of transactions, card tokens and subscriptions.
+
+None of them covers a time of delivery, and that of subscriptions covers almost nothing: whatever is signed so may be a
+repeat, and is only a hint to read again. No rules of ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lms_rt.contracts.gateways import BadSignature
+
+TRANSACTION_FIELDS = (
+    "amount_cents",
+    "created_at",
+    "currency",
+    "error_occured",
+    "has_parent_transaction",
+    "id",
+    "integration_id",
+    "is_3d_secure",
+    "is_auth",
+    "is_capture",
+    "is_refunded",
+    "is_standalone_payment",
+    "is_voided",
+    "order.id",
+    "owner",
+    "pending",
+    "source_data.pan",
+    "source_data.sub_type",
+    "source_data.type",
+    "success",
+)
+"""In this order; the vendor's spelling."""
+TOKEN_FIELDS = ("card_subtype", "created_at", "email", "id", "masked_pan", "merchant_id", "order_id", "token")
+_IN_QUERIES = {
+    "order.id": ("order", "order_id"),
+    **{f"source_data.{name}": (f"source_data.{name}", f"source_data_{name}") for name in ("pan", "sub_type", "type")},
+}
+"""Names of the same in the address of a browser that comes back: some are older, some were changed by PHP."""
+
+
+def sign(text: str, secret: str) -> str:
+    """The signature of a text."""
+    return hmac.new(secret.encode(), text.encode(), hashlib.sha512).hexdigest()
+
+
+def verify(text: str, signature: str, secret: str) -> None:
+    """Raises `BadSignature` when it is another's; nobody signs with an empty secret."""
+    if not secret or not hmac.compare_digest(sign(text, secret).encode(), signature.encode()):
+        raise BadSignature
+
+
+def transaction_text(transaction: Mapping[str, Any]) -> str:
+    """What is signed of a transaction, its numbers as they were written."""
+    return _joined(_at(transaction, name) for name in TRANSACTION_FIELDS)
+
+
+def query_text(query: Mapping[str, str]) -> str:
+    """The same of the address by which a browser comes back."""
+    found = (
+        next((query[word] for word in _IN_QUERIES.get(name, (name,)) if word in query), None)
+        for name in TRANSACTION_FIELDS
+    )
+    return _joined(found)
+
+
+def token_text(token: Mapping[str, Any]) -> str:
+    """What is signed of a card that was kept at Paymob."""
+    return _joined(token.get(name) for name in TOKEN_FIELDS)
+
+
+def subscription_text(trigger_type: str, subscription_id: str) -> str:
+    """What is signed of a word about a subscription: the same for ever, so a poke and no more."""
+    return f"{trigger_type}for{subscription_id}"
+
+
+def _at(transaction: Mapping[str, Any], name: str) -> Any:
+    owner, _, inner = name.partition(".")
+    value = transaction.get(owner)
+    if inner and isinstance(value, dict):
+        return value.get(inner)
+    return value if not inner or owner == "order" else None  # an order may be its number alone
+
+
+def _joined(values: Iterable[Any]) -> str:
+    return "".join(_written(value) for value in values)
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if not isinstance(value, str):
+        raise BadSignature
+    return value

@@ -1,0 +1,312 @@
+"""Subscriptions brought in line with what their gateways say, and with the time; and shown to those whose they are.
+
+Who has reason to look calls the same: a word of the gateway, the sweep, a change that was just made. How they are begun is
+`subscription_checkouts.py`, what their owners may change is `subscription_changes.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from documents.base import Row
+from documents.payment import PAID, Payment
+from documents.plan_subscription import PAID_FOR, PlanSubscription
+from lms_rt.clock import Clock
+from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.base import Page, page_of
+from lms_rt.contracts.gateways import GatewayRefused, GatewaySubscription, GatewayUnavailable, Renewing
+from lms_rt.contracts.outbox import Intent, Write
+from lms_rt.contracts.plans import OwnSubscriptionQuery, SubscriptionQuery, SubscriptionView
+from lms_rt.errors import Code, Refused
+from lms_rt.security.permissions import Permission
+from lms_rt.services.payments.access import Access
+from lms_rt.services.payments.findings import found_intent
+from lms_rt.services.payments.gateways import Gateways
+from lms_rt.services.payments.plan_views import subscription_view
+from lms_rt.services.payments.plans import require_payment_rights
+from lms_rt.services.payments.renewals import subscription_id_of
+from lms_rt.services.payments.settling import Settling
+from lms_rt.services.payments.subscription_book import SubscriptionBook
+from lms_rt.services.payments.subscription_moves import Move, by_gateway, by_time, may_be_begun
+
+SWEEP_PAGE = 100
+_AGAIN = timedelta(hours=1)
+"""When a gateway did not answer, it is asked again so much later."""
+_MOST_MOVES = 3
+"""More than time can do to a subscription at one look."""
+
+Finish = Callable[[Row], Awaitable[None]]
+"""Goes on with a change of plans that is under way."""
+
+_log = logging.getLogger(__name__)
+
+
+class PlanSubscriptions:
+    """Subscriptions as they stand."""
+
+    def __init__(
+        self, *, clock: Clock, gateways: Gateways, book: SubscriptionBook, settling: Settling, access: Access
+    ) -> None:
+        self._clock, self._gateways, self._book = clock, gateways, book
+        self._settling, self._access = settling, access
+        self._finish: Finish | None = None
+
+    def changes_by(self, finish: Finish) -> None:
+        """Let somebody go on with changes of plans whose answers were lost."""
+        self._finish = finish
+
+    # --- shown ---
+
+    async def list_own(self, actor: Actor, query: OwnSubscriptionQuery) -> Page[SubscriptionView]:
+        """The actor's own; those that were never paid for only when asked for."""
+        return await self._page({"user_id": actor.user_id}, query)
+
+    async def list(self, actor: Actor, query: SubscriptionQuery) -> Page[SubscriptionView]:
+        """Everybody's."""
+        require_payment_rights(actor)
+        asked = {"user_id": query.user_id, "plan_id": query.plan_id}
+        return await self._page({name: value for name, value in asked.items() if value is not None}, query)
+
+    async def show(self, actor: Actor, subscription_id: str) -> SubscriptionView:
+        """One of the actor's own; any, for who sees to payments."""
+        return self.view(await require_subscription(actor, subscription_id))
+
+    def view(self, row: Row) -> SubscriptionView:
+        """As it is shown."""
+        return subscription_view(row, grace_days=self._book.grace_days)
+
+    async def _page(self, which: Row, query: OwnSubscriptionQuery) -> Page[SubscriptionView]:
+        status = query.status or {"$in": list(PAID_FOR)}
+        begun = {} if query.status else {"start_date": {"$exists": True}}
+        rows, total = await PlanSubscription.page(
+            {**which, "status": status, **begun}, skip=query.skip, limit=query.page_size
+        )
+        return page_of([self.view(row) for row in rows], query, total)
+
+    # --- in line ---
+
+    async def settle(self, gateway_name: str, gateway_subscription_id: str) -> str:
+        """Read a subscription from its gateway and write down how it stands; a word for what came of it.
+
+        Raises what the gateway raises.
+        """
+        gateway = self._gateways.find(gateway_name)
+        if gateway is None:
+            return "no_gateway"
+        began = self._clock.now()
+        read = await gateway.read_subscription(gateway_subscription_id)
+        row = await self._find(gateway_name, read)
+        return "unknown" if row is None else await self._bring(row, gateway_name, read, began=began)
+
+    async def _bring(self, row: Row, gateway_name: str, read: GatewaySubscription, *, began: datetime) -> str:
+        """Bring one in line with what its gateway says, whichever of its checkouts it came of. The first counts."""
+        after = await self.take(row["_id"], read, began=began, gateway=gateway_name)
+        if not _is_of(after, gateway_name, read):
+            return await self._surplus(gateway_name, after, read)
+        if row.get("gateway_subscription_id") is None:
+            await self._close_others(row, read)
+        if after["status"] == "active" and (row["status"], row["plan_id"]) != ("active", after["plan_id"]):
+            await self.end_doubles(after)
+        return "same" if after["revision"] == row["revision"] else "changed"
+
+    async def take(
+        self, subscription_id: str, read: GatewaySubscription, *, began: datetime, gateway: str | None = None
+    ) -> Row:
+        """Write down what was read; who began to read before what is written says nothing new.
+
+        Until its `gateway` is known it may be another than the one that was asked last.
+        """
+
+        def decide(row: Row) -> Move | None:
+            asked = gateway or row["gateway"]
+            if row.get("gateway_subscription_id") is not None and not _is_of(row, asked, read):
+                return None
+            if (newest := row.get("read_at")) is not None and newest > began:
+                return None
+            move = by_gateway(row, read, now=self._clock.now(), grace=self._book.grace)
+            left = {"gateway": asked, "former": _checkouts_of(row)[::-1], "checkout_intent_id": None}
+            moved = {} if asked == row["gateway"] else left
+            return Move({**move.fields, **moved, "read_at": began}, move.told) if move.fields else None
+
+        row = await self._book.write(subscription_id, decide)
+        for intent_id in reversed(read.intent_ids):
+            name = gateway or row["gateway"]
+            payment = await Payment.find_by_intent(name, intent_id)
+            if payment is None or payment["status"] not in PAID:
+                await self._settling.settle(name, intent_id)
+        return row
+
+    async def end_doubles(self, row: Row) -> None:
+        """Nobody pays for a plan twice: of several that go on the oldest does, and a person is shown the others."""
+        now = self._clock.now()
+        live = await PlanSubscription.find_live(row["user_id"], row["plan_id"])
+        for newer in [one for one in live if one["plan_id"] == row["plan_id"]][:-1]:
+            _log.error("subscription %s is a second one of its plan", newer["_id"])
+            ending = Move({"must_end": True, "check_at": now})
+            told = self._doubled(newer, newer.get("gateway_subscription_id") or newer["_id"], newer["version"] + 1)
+            await self._book.write(newer["_id"], lambda _, move=ending: move, beside=[told])  # type: ignore[misc]
+
+    async def derive_access(self, subscription_id: str) -> None:
+        """Bring what its owner learns by it in line. By a worker, after it moved."""
+        row = await PlanSubscription.find_row(subscription_id)
+        if row is not None:
+            await self._access.derive_all(row["user_id"])
+
+    # --- by the time ---
+
+    async def sweep(self) -> int:
+        """Look at all that are due; how many that were. Whoever fails is put off, and hinders no other."""
+        seen, after = 0, ""
+        now = self._clock.now()
+        while due := await PlanSubscription.find_due(now, after=after, limit=SWEEP_PAGE):
+            for row in due:
+                await self._look_safely(row)
+            seen, after = seen + len(due), due[-1]["_id"]
+        return seen
+
+    async def look(self, row: Row) -> None:
+        """Ask its gateway how it stands, and let time do its part."""
+        put_off: datetime | None = None
+        try:
+            await self._ask(row)
+        except (GatewayUnavailable, GatewayRefused) as error:
+            _log.warning("%s says nothing of subscription %s: %s", row["gateway"], row["_id"], type(error).__name__)
+            put_off = self._clock.now() + _AGAIN
+            if row.get("must_end") and isinstance(error, GatewayRefused):
+                await self._tell_unended(row, error)
+        for _ in range(_MOST_MOVES):
+            present = await PlanSubscription.find_row(row["_id"])
+            now = self._clock.now()
+            if present is None or not by_time(present, now=now, grace=self._book.grace).fields:
+                break
+            await self._book.write(row["_id"], lambda one: by_time(one, now=self._clock.now(), grace=self._book.grace))
+        await self._put_off(row["_id"], put_off)
+
+    async def _look_safely(self, row: Row) -> None:
+        try:
+            await self.look(row)
+        except Exception:  # noqa: BLE001 - the others are looked at all the same; this one again later
+            _log.exception("subscription %s could not be looked at", row["_id"])
+            await self._put_off(row["_id"], self._clock.now() + _AGAIN)
+
+    async def _ask(self, row: Row) -> None:
+        gateway = self._gateways.find(row["gateway"])
+        if gateway is None:
+            return
+        known, began = row.get("gateway_subscription_id"), self._clock.now()
+        if known is None or row.get("former"):
+            await self._ask_checkouts(row)
+            row = await PlanSubscription.find_row(row["_id"]) or row
+        if (known := row.get("gateway_subscription_id")) is None:
+            return
+        gateway = self._gateways.named(row["gateway"])
+        if row.get("must_end") and not row.get("is_ended_there"):
+            ended = await gateway.cancel_subscription(known, at_period_end=False, key=f"{row['_id']}-end")
+            await self.take(row["_id"], ended, began=began)
+            return
+        is_asked = row.get("next_price") is not None and not row.get("is_next_agreed")
+        if is_asked and row["status"] == "active" and self._finish is not None:
+            await self._finish(row)
+            return
+        await self.settle(row["gateway"], known)
+
+    async def _ask_checkouts(self, row: Row) -> None:
+        """What came of its checkouts, the newest first; also of those that were to be closed, and could not be."""
+        if not may_be_begun(row, now := self._clock.now()) and not row.get("must_end"):
+            return
+        is_late = row["status"] == "pending" and by_time(row, now=now, grace=self._book.grace).fields
+        for page in _checkouts_of(row):
+            gateway = self._gateways.find(page["gateway"])
+            if gateway is None:
+                continue
+            found = await gateway.find_subscription(f"{row['_id']}-{page['attempt']}", page["intent_id"])
+            if found is not None and found.subscription_id != row.get("gateway_subscription_id"):
+                await self._bring(row, page["gateway"], found, began=now)
+            elif found is None and (is_late or row.get("must_end")):
+                await gateway.cancel_checkout(page["intent_id"])
+
+    async def _close_others(self, row: Row, read: GatewaySubscription) -> None:
+        """Somebody went through with one checkout: nobody shall with another."""
+        for page in _checkouts_of(row):
+            gateway = self._gateways.find(page["gateway"])
+            if gateway is None or read.key in (None, f"{row['_id']}-{page['attempt']}"):
+                continue
+            try:
+                await gateway.cancel_checkout(page["intent_id"])
+            except (GatewayRefused, GatewayUnavailable) as error:
+                _log.warning("a checkout of %s stays open: %s", row["_id"], type(error).__name__)
+
+    async def _put_off(self, subscription_id: str, until: datetime | None) -> None:
+        """Let it be looked at again at its time: what was due just now is not due any more."""
+        row = await PlanSubscription.find_row(subscription_id)
+        due = None if row is None else row.get("check_at")
+        if row is None or due is None or due > self._clock.now():
+            return
+        await self._book.write(subscription_id, lambda one: self._later(one, until))
+
+    def _later(self, row: Row, until: datetime | None) -> Move:
+        from_now = self._book.check_of(row)
+        moments = [moment for moment in (until, from_now) if moment is not None]
+        return Move({"check_at": min(moments, default=None)})
+
+    # --- whose it is ---
+
+    async def _find(self, gateway_name: str, read: GatewaySubscription) -> Row | None:
+        row = await PlanSubscription.find_at_gateway(gateway_name, read.subscription_id)
+        if row is not None:
+            return row
+        own_id = subscription_id_of(read.key)
+        return None if own_id is None else await PlanSubscription.find_row(own_id)
+
+    async def _surplus(self, gateway_name: str, row: Row, read: GatewaySubscription) -> str:
+        """Somebody went through with two checkouts of one subscription: the second is ended, so that nobody pays twice."""
+        _log.error("subscription %s was begun twice, now at %s", row["_id"], gateway_name)
+        await self._book.tell(row["_id"], [self._doubled(row, read.subscription_id, row["version"])])
+        if read.state in (Renewing.CANCELLED, Renewing.EXPIRED):
+            return "surplus"
+        await self._gateways.named(gateway_name).cancel_subscription(
+            read.subscription_id, at_period_end=False, key=f"{row['_id']}-surplus"
+        )
+        return "surplus"
+
+    async def _tell_unended(self, row: Row, refused: GatewayRefused) -> None:
+        """It must not be drawn for any more, and its gateway does not end it: a person has to."""
+        write = Write(row["version"], self._clock.now())
+        facts = {"reason": "not_ended", "code": refused.code}
+        await self._book.tell(
+            row["_id"], [found_intent(write, "state_differs", row["_id"], refs=_refs(row), facts=facts)]
+        )
+
+    def _doubled(self, row: Row, gateway_subscription_id: str, version: int) -> Intent:
+        write, refs = Write(version, self._clock.now()), _refs(row)
+        facts = {"reason": "duplicate", "gateway_subscription_id": gateway_subscription_id}
+        return found_intent(write, "duplicate_payment", gateway_subscription_id, refs=refs, facts=facts)
+
+
+def _is_of(row: Row, gateway_name: str, read: GatewaySubscription) -> bool:
+    return row["gateway"] == gateway_name and row.get("gateway_subscription_id") == read.subscription_id
+
+
+def _checkouts_of(row: Row) -> list[Row]:
+    """All that were begun for it and may still be paid, the newest first."""
+    pages = list(row.get("former", []))
+    if (intent_id := row.get("checkout_intent_id")) is not None:
+        pages.append({"gateway": row["gateway"], "intent_id": intent_id, "attempt": row["attempt"]})
+    return pages[::-1]
+
+
+def _refs(row: Row) -> dict[str, str | None]:
+    return {"subscription_id": row["_id"], **{name: row.get(name) for name in ("user_id", "plan_id", "gateway")}}
+
+
+async def require_subscription(actor: Actor, subscription_id: str) -> Row:
+    """The subscription, for its owner and for who sees to payments."""
+    if actor.has_permission(Permission.PAYMENTS_MANAGE):
+        row = await PlanSubscription.find_row(subscription_id)
+    else:
+        row = await PlanSubscription.find_of(actor.user_id, subscription_id)
+    if row is None:
+        raise Refused(Code.NOT_FOUND)
+    return row

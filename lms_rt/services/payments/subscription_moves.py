@@ -1,0 +1,241 @@
+"""How a subscription moves: by what its gateway says of it, and by time alone. Pure; the states are those of `states.py`.
+
+Nothing here goes by a single event. It is always the gateway's present word that is laid beside ours, so that it does not
+matter how often, how late and in which order we are told to look. What is paid for ends by its date, whatever the gateway says
+or does not say; a renewal that comes later brings it back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from documents.base import Row
+from documents.enums import SubscriptionStatus as Status
+from lms_rt.contracts.gateways import GatewaySubscription, Money, Renewing
+from lms_rt.services.payments.states import SUBSCRIPTION
+
+REMINDER_DAYS = (0, 3, 7)
+"""So many days after a renewal failed its owner is told."""
+LATE = timedelta(hours=1)
+"""So long after its end a renewal is waited for before its gateway is asked."""
+PENDING_FOR = timedelta(hours=23)
+"""So long a checkout may be paid; no gateway's lasts longer than a day."""
+RETRIED_FOR = timedelta(days=30)
+"""So long after its end its gateway may go on trying to draw; then it is ended there."""
+PAID_LATE_FOR = timedelta(days=3)
+"""So long after its time a checkout that could not be closed is looked at."""
+_OPEN = (Status.ACTIVE, Status.PAST_DUE, Status.CANCELLED)
+_OVER = (Status.CANCELLED, Status.EXPIRED)
+
+
+class Told(StrEnum):
+    """What others hear of a move."""
+
+    CREATED = "created"
+    RENEWED = "renewed"
+    CANCELLED = "cancelled"
+    PAST_DUE = "past_due"
+    ACCESS = "access"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What is to be written (None takes a field away), and what is told of it."""
+
+    fields: dict[str, Any] = field(default_factory=dict)
+    told: tuple[Told, ...] = ()
+
+
+def by_gateway(row: Row, read: GatewaySubscription, *, now: datetime, grace: timedelta) -> Move:
+    """What a subscription is by what its gateway says of it now."""
+    fields = _identity(row, read) | _paid_time(row, read) | _end_there(row, read)
+    if "end_date" in fields:
+        fields |= _agreed(row, read, now)
+    after = {**row, **fields}
+    status = _status(row, after, read, now=now, grace=grace)
+    is_moved, was_paid = status != row["status"], row.get("start_date") is not None
+    told: list[Told] = []
+    if is_moved:
+        fields |= _moved(row, status, now)
+    if is_moved and status == Status.PAST_DUE:
+        told.append(Told.PAST_DUE)
+    if not was_paid and after.get("start_date") is not None:
+        told.append(Told.CREATED)
+    elif "end_date" in fields and read.state is Renewing.ACTIVE:
+        told.append(Told.RENEWED)
+    ending = _ending(row, after, read, now)
+    if ending.get("cancelled_at") is not None:
+        told.append(Told.CANCELLED)
+    if "end_date" in fields or (is_moved and was_paid):
+        told.append(Told.ACCESS)
+    return Move(fields | ending, tuple(told))
+
+
+def by_time(row: Row, *, now: datetime, grace: timedelta) -> Move:
+    """What a subscription is by the hour alone: over, or to be reminded of."""
+    status, end = row["status"], row.get("end_date")
+    if status == Status.PENDING and row["created_at"] + PENDING_FOR <= now:
+        return Move({"status": _after(status, "expire"), "open_key": None, "checkout": None})
+    if status in _OPEN and end is not None and end + grace <= now:
+        return Move({"status": _after(status, "expire"), "open_key": None}, (Told.ACCESS,))
+    if (day := _reminder(row, now)) is not None:
+        return Move({"reminded": [*row.get("reminded", []), day]}, (Told.PAST_DUE,))
+    is_long_over = status == Status.EXPIRED and end is not None and end + RETRIED_FOR <= now
+    if is_long_over and may_be_charged(row) and not row.get("must_end"):
+        return Move({"must_end": True})
+    return Move()
+
+
+def may_be_charged(row: Row) -> bool:
+    """May its gateway draw for it, for all that we know? Whether its courses are open is another question."""
+    return row.get("gateway_subscription_id") is not None and not row.get("is_ended_there")
+
+
+def may_be_begun(row: Row, now: datetime) -> bool:
+    """May somebody still pay at one of its checkouts, or have paid there untold?"""
+    return bool(row["created_at"] + PENDING_FOR + PAID_LATE_FOR > now)
+
+
+def next_check(row: Row, *, now: datetime, grace: timedelta) -> datetime | None:
+    """When it is to be looked at again; None: never, unless somebody says so."""
+    status, end = row["status"], row.get("end_date")
+    if status == Status.PENDING:
+        return now + LATE
+    moments: list[datetime] = []
+    if status == Status.ACTIVE:
+        moments.append(now + timedelta(days=1))
+    if status == Status.PAST_DUE:
+        moments.append(now + timedelta(hours=12))
+    if status in _OPEN and end is not None:
+        moments += [end + LATE, end + grace]
+    if row.get("next_price") is not None and not row.get("is_next_agreed"):
+        moments.append(now + timedelta(minutes=10))
+    moments += _unended(row, now)
+    if (since := row.get("past_due_since")) is not None and status != Status.CANCELLED:
+        moments += [since + timedelta(days=day) for day in REMINDER_DAYS if day not in row.get("reminded", [])]
+    coming = [moment for moment in moments if moment > now]
+    if coming:
+        return min(coming)
+    return now + timedelta(hours=6) if moments else None
+
+
+def _unended(row: Row, now: datetime) -> list[datetime]:
+    """What is over here is looked at until it is over there: it may be drawn for, or its checkout paid."""
+    if row["status"] not in _OVER:
+        return []
+    if may_be_charged(row):
+        return [now + (LATE if row.get("must_end") else timedelta(days=1))]
+    was_asked = row.get("checkout_intent_id") is not None or bool(row.get("former"))
+    is_open = row.get("gateway_subscription_id") is None and was_asked
+    return [now + timedelta(hours=6)] if is_open and may_be_begun(row, now) else []
+
+
+def _end_there(row: Row, read: GatewaySubscription) -> dict[str, Any]:
+    is_ended = read.state in (Renewing.CANCELLED, Renewing.EXPIRED)
+    return {} if is_ended == bool(row.get("is_ended_there")) else {"is_ended_there": is_ended}
+
+
+def _identity(row: Row, read: GatewaySubscription) -> dict[str, Any]:
+    is_known = row.get("gateway_subscription_id") == read.subscription_id
+    return {} if is_known else {"gateway_subscription_id": read.subscription_id, "checkout": None}
+
+
+def _paid_time(row: Row, read: GatewaySubscription) -> dict[str, Any]:
+    """From when and until when it is paid. Time that was paid for is never taken back."""
+    is_new, end, until = row.get("start_date") is None, row.get("end_date"), _paid_until(row, read)
+    if until is None:
+        return {}
+    fields: dict[str, Any] = {"start_date": read.period_start or until} if is_new else {}
+    return fields | ({"end_date": until} if end is None or until > end else {})
+
+
+def changed_to(row: Row, price: Row, now: datetime) -> dict[str, Any]:
+    """It is of another plan from now on, at its price."""
+    known = {*row.get("known_amounts", []), row["amount"], price["amount"]}
+    over = {"next_price": None, "is_next_agreed": None, "open_key": None}
+    return {**price, **over, "changed_at": now, "known_amounts": sorted(known)}
+
+
+def _agreed(row: Row, read: GatewaySubscription, now: datetime) -> dict[str, Any]:
+    """A change that was to come with the next period comes with it, if that was drawn at the new price."""
+    price = row.get("next_price")
+    if price is None or not row.get("is_next_agreed") or read.state is not Renewing.ACTIVE:
+        return {}
+    return changed_to(row, price, now) if read.money == Money(price["amount"], price["currency"]) else {}
+
+
+def _paid_until(row: Row, read: GatewaySubscription) -> datetime | None:
+    """Of one that is past due the present period is not paid; one that ended before we ever saw it was, if there is a payment."""
+    match read.state:
+        case Renewing.ACTIVE:
+            return read.period_end
+        case Renewing.PAST_DUE if row.get("start_date") is not None:
+            return read.period_start
+        case Renewing.CANCELLED if row.get("start_date") is None and read.intent_ids:
+            return read.period_end
+    return None
+
+
+def _status(row: Row, after: Row, read: GatewaySubscription, *, now: datetime, grace: timedelta) -> str:
+    """The state that follows; the same, where the table knows no way."""
+    status = str(row["status"])
+    match read.state:
+        case Renewing.ACTIVE:
+            end = after.get("end_date")
+            if status == Status.EXPIRED and (end is None or end + grace <= now):
+                return status
+            event = "activate" if row.get("start_date") is None else "renew"
+        case Renewing.PAST_DUE:
+            if status == Status.PENDING:
+                return status  # nothing was ever paid for it
+            event = "fall_due"
+        case Renewing.CANCELLED:
+            event = "cancel"
+        case Renewing.EXPIRED:
+            event = "expire"
+        case _:
+            return status
+    return SUBSCRIPTION.after(status, event) or status
+
+
+def _moved(row: Row, status: str, now: datetime) -> dict[str, Any]:
+    """What comes with a state."""
+    fields: dict[str, Any] = {"status": status}
+    if status == Status.ACTIVE and row.get("past_due_since") is not None:
+        fields |= {"past_due_since": None, "reminded": []}
+    if status == Status.PAST_DUE:
+        fields |= {"past_due_since": now, "reminded": [REMINDER_DAYS[0]]}
+    if status in _OVER:
+        fields |= {"open_key": None, "next_price": None, "is_next_agreed": None}
+    return fields
+
+
+def _ending(row: Row, after: Row, read: GatewaySubscription, now: datetime) -> dict[str, Any]:
+    """Whether it ends with what is paid for, and since when that is so."""
+    fields: dict[str, Any] = {}
+    if read.cancel_at_period_end != bool(row.get("cancel_at_period_end")):
+        fields["cancel_at_period_end"] = read.cancel_at_period_end
+    is_ending = read.cancel_at_period_end or read.state is Renewing.CANCELLED
+    has_begun = after.get("start_date") is not None
+    if is_ending and has_begun and row.get("cancelled_at") is None:
+        fields["cancelled_at"] = now
+    if not is_ending and row.get("cancelled_at") is not None and read.state is Renewing.ACTIVE:
+        fields["cancelled_at"] = None
+    return fields
+
+
+def _reminder(row: Row, now: datetime) -> int | None:
+    """The day of which its owner is to be reminded now: the last that is due, when some were slept through."""
+    since = row.get("past_due_since")
+    if since is None or row["status"] not in (Status.PAST_DUE, Status.EXPIRED):
+        return None
+    due = [day for day in REMINDER_DAYS if since + timedelta(days=day) <= now]
+    latest = max(due, default=None)
+    return latest if latest is not None and latest > max(row.get("reminded", []), default=-1) else None
+
+
+def _after(status: str, event: str) -> str:
+    return SUBSCRIPTION.after(str(status), event) or str(status)

@@ -1,0 +1,232 @@
+"""Whole purchases by Stripe over real sockets: its words doubled, out of order or lost, money paid back and disputed.
+
+Stripe is `tests/servers/stripe_fake.py`; its words are signed as the real ones are, and delivered by the tests.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from prometheus_client import generate_latest
+
+from documents.journal_entry import JournalEntry
+from documents.payment import Payment
+from lms_rt.clock import FakeClock
+from tests import factories
+from tests.clients import Visitor
+from tests.conftest import settings_on
+from tests.house import PASSWORD, House, open_house
+from tests.secrets_used import note
+from tests.servers.gateway_desk import Word
+from tests.servers.stripe_account import WEBHOOK_SECRET
+from tests.servers.stripe_fake import API_KEY, StripeFake, stripe_running
+from tests.working import idle, working
+
+HOOK = "/payments/webhooks/stripe"
+
+
+@dataclass
+class Shop:
+    """A school that sells by Stripe."""
+
+    house: House
+    stripe: StripeFake
+    clock: FakeClock
+    teacher: Visitor
+    admin: Visitor
+
+    async def begun(self, student: Visitor, method: str) -> dict[str, Any]:
+        """A course of 19.99 dollars, and how it is paid."""
+        course = await factories.course(self.teacher, price=1999, currency="USD")
+        wish = {"course_id": course["id"], "gateway": "stripe", "method": method}
+        checkout = await student.ok("POST", "/payments/create-payment-intent", json=wish)
+        return {**checkout, "course_id": course["id"]}
+
+    async def deliver(self, words: list[Word]) -> None:
+        """All of them, and all that follows."""
+        sender = await self.house.visitor()
+        for word in words:
+            reply = await sender.call("POST", HOOK, content=word.body, headers=word.headers)
+            assert (reply.status_code, reply.json()) == (200, {"status": "success"})
+        await self.work()
+
+    async def wait(self, seconds: float, *people: Visitor) -> None:
+        """Time passes; these people sign in again, as their tokens are over."""
+        self.clock.advance(seconds)
+        for somebody in (self.teacher, self.admin, *people):
+            await somebody.sign_in(somebody.user["email"], PASSWORD)
+
+    async def work(self) -> None:
+        async with working(self.house):
+            await idle(self.house.services)
+
+    async def payments(self, checkout: dict[str, Any]) -> list[tuple[str, str | None, int]]:
+        rows = await Payment.find_of_order(checkout["order_id"])
+        return [(row["status"], row.get("held"), row["refunded_amount"]) for row in rows]
+
+    async def enrolment(self, student: Visitor, checkout: dict[str, Any]) -> str | None:
+        listed = await student.ok("GET", "/enrollments")
+        return next((one["status"] for one in listed["items"] if one["course_id"] == checkout["course_id"]), None)
+
+
+@pytest.fixture(scope="module")
+async def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
+    clock = FakeClock()
+    async with stripe_running(now=lambda: clock.now().timestamp()) as stripe:
+        keys: dict[str, Any] = {
+            "stripe_secret_key": API_KEY,
+            "stripe_publishable_key": "pk_test_fake",
+            "stripe_webhook_secret": f"whsec_tomorrows_secret,{WEBHOOK_SECRET}",
+            "stripe_api_base": stripe.address,
+        }
+        for name in ("stripe_secret_key", "stripe_webhook_secret"):
+            note(keys[name])
+        settings = settings_on("embedded", request, tmp_path_factory.mktemp("stripe"), **keys)
+        async with open_house(settings, clock=clock) as house:
+            yield Shop(house, stripe, clock, await house.teacher(), await house.admin())
+
+
+def mixed(words: list[Word]) -> list[Word]:
+    """Each twice, in any order."""
+    doubled = [*words, *words]
+    random.Random(7).shuffle(doubled)  # noqa: S311 - a test that goes the same way each time
+    return doubled
+
+
+@pytest.mark.parametrize("method", ["card", "hosted"])
+async def test_what_was_paid_once_opens_the_course_once(shop: Shop, method: str) -> None:
+    student = await shop.house.student()
+    checkout = await shop.begun(student, method)
+    assert (checkout["redirect_url"] is None) == (method == "card")
+    assert (checkout["client_secret"] is None) == (method == "hosted")
+    shop.stripe.decline(checkout["intent_id"])
+    await shop.deliver(mixed(shop.stripe.words()))
+    assert (await shop.payments(checkout), await shop.enrolment(student, checkout)) == ([("pending", None, 0)], None)
+    shop.stripe.pay(checkout["intent_id"])
+    await shop.deliver(mixed(shop.stripe.words()))
+    assert await shop.payments(checkout) == [("completed", None, 0)]
+    assert await shop.enrolment(student, checkout) == "active"
+    shown = await student.ok("GET", f"/payments/orders/{checkout['order_id']}")
+    assert (shown["status"], shown["gateway_intent_id"]) == ("completed", checkout["intent_id"])
+
+
+async def test_words_that_are_lost_are_made_up_for_by_looking(shop: Shop) -> None:
+    student = await shop.house.student()
+    checkout = await shop.begun(student, "hosted")
+    shop.stripe.pay(checkout["intent_id"])
+    shop.stripe.words()  # nobody ever hears of them
+    await shop.work()
+    assert await shop.enrolment(student, checkout) is None
+    await shop.wait(2 * 3600, student)
+    await shop.house.services.open_payments.look()
+    await shop.work()
+    assert await shop.payments(checkout) == [("completed", None, 0)]
+    assert await shop.enrolment(student, checkout) == "active"
+
+
+async def test_money_goes_back_by_us_and_by_stripes_own_desk(shop: Shop) -> None:
+    student = await shop.house.student()
+    checkout = await shop.begun(student, "hosted")
+    shop.stripe.pay(checkout["intent_id"])
+    await shop.deliver(shop.stripe.words())
+    (row,) = await Payment.find_of_order(checkout["order_id"])
+    body = {"amount": 500, "reason": "The course was shorter than promised"}
+    await shop.admin.ok("POST", f"/payments/{row['_id']}/refund", json=body)
+    await shop.work()
+    assert await shop.payments(checkout) == [("partially_refunded", None, 500)]
+    assert await shop.enrolment(student, checkout) == "active"
+    shop.stripe.refund_outside(checkout["intent_id"])
+    await shop.deliver(mixed(shop.stripe.words()))
+    assert await shop.payments(checkout) == [("refunded", None, 1999)]
+    assert await shop.enrolment(student, checkout) == "expired"
+    assert len(shop.stripe.all("refund", payment_intent=shop.stripe.intent_id_of(checkout["intent_id"]))) == 2
+
+
+async def test_a_dispute_closes_the_course_until_it_is_won(shop: Shop) -> None:
+    student = await shop.house.student()
+    checkout = await shop.begun(student, "card")
+    shop.stripe.pay(checkout["intent_id"])
+    await shop.deliver(shop.stripe.words())
+    dispute_id = shop.stripe.dispute(checkout["intent_id"])
+    opened = shop.stripe.words()
+    await shop.deliver(opened)
+    assert await shop.enrolment(student, checkout) == "expired"
+    shop.stripe.close_dispute(dispute_id, is_won=True)
+    await shop.deliver([*shop.stripe.words(), *opened])  # the word of its beginning comes again, late
+    assert await shop.enrolment(student, checkout) == "active"
+
+
+async def test_a_subscription_lives_by_what_stripe_draws(shop: Shop) -> None:
+    student = await shop.house.student()
+    draft = {"plan_name": "Everything", "amount": 9900, "currency": "USD", "interval": "month"}
+    plan = await shop.admin.ok("POST", "/payments/plans", json=draft)
+    wish = {"plan_id": plan["id"], "gateway": "stripe"}
+    started = await student.ok("POST", "/payments/create-subscription", json=wish)
+    session_id = next(one["id"] for one in shop.stripe.all("checkout.session") if one["mode"] == "subscription")
+    assert session_id in started["redirect_url"]
+    shop.stripe.pay(session_id)
+    await shop.deliver(mixed(shop.stripe.words()))
+    subscription_id = shop.stripe.thing(session_id)["subscription"]
+    await shop.wait(30 * 86_400, student)
+    shop.stripe.renew(subscription_id)
+    await shop.deliver(mixed(shop.stripe.words()))
+    (held,) = (await student.ok("GET", "/payments/my-subscriptions"))["items"]
+    assert (held["status"], held["gateway_subscription_id"]) == ("active", subscription_id)
+    paid = (await student.ok("GET", "/payments/my-payments"))["items"]
+    assert [(one["status"], one["amount"]) for one in paid] == [("completed", 9900)] * 2
+    shop.stripe.renew(subscription_id, is_paid=False)
+    await shop.deliver(mixed(shop.stripe.words()))
+    (held,) = (await student.ok("GET", "/payments/my-subscriptions"))["items"]
+    assert held["status"] == "past_due"
+    shop.stripe.renew(subscription_id)
+    await shop.deliver(mixed(shop.stripe.words()))
+    await student.ok("POST", f"/payments/subscriptions/{held['id']}/cancel")
+    assert shop.stripe.thing(subscription_id)["cancel_at_period_end"] is True
+    shop.stripe.end(subscription_id)
+    await shop.deliver(mixed(shop.stripe.words()))
+    (held,) = (await student.ok("GET", "/payments/my-subscriptions"))["items"]
+    assert held["status"] == "cancelled"
+
+
+async def test_what_is_forged_is_not_heard_and_nothing_private_is_written_down(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    student = await shop.house.student()
+    checkout = await shop.begun(student, "card")
+    caplog.set_level(logging.DEBUG)
+    shop.stripe.pay(checkout["intent_id"])
+    events, sender = shop.stripe.words(), await shop.house.visitor()
+    (word, *_) = events
+    at = int(shop.clock.now().timestamp())
+    cut = word._replace(body=word.body[:-2])
+    encoded = word._replace(body=word.body.decode().encode("utf-16"))
+    other = shop.stripe.sign({"id": "evt_x", "type": "payment_intent.succeeded"}, secret="whsec_another")
+    old = shop.stripe.sign({"id": "evt_x", "type": "payment_intent.succeeded"}, at=at - 301)
+    ahead = shop.stripe.sign({"id": "evt_x", "type": "payment_intent.succeeded"}, at=at + 301)
+    for bad in (cut, encoded, other, old, ahead, word._replace(headers={})):
+        reply = await sender.call("POST", HOOK, content=bad.body, headers=bad.headers)
+        assert (reply.status_code, reply.json()["code"]) == (400, "invalid_signature")
+    shop.stripe.fail_next("html", "error200")
+    await shop.deliver(events)
+    for _ in range(2):  # its answers were none: it is asked again, later each time
+        await shop.wait(900, student)
+        await shop.work()
+    assert await shop.payments(checkout) == [("completed", None, 0)]
+    counted = generate_latest().decode()
+    assert "payments_total" in counted
+    assert not any(one in counted for one in (student.user_id, checkout["order_id"], checkout["intent_id"]))
+    written = caplog.text + counted
+    assert not any(secret in written for secret in ("private.example", "4242", checkout["client_secret"], API_KEY))
+
+
+async def test_the_book_of_all_this_sums_to_nothing(shop: Shop) -> None:
+    sums: dict[str, int] = {}
+    async for entry in JournalEntry.rows().find({}):
+        for line in entry["lines"]:
+            sums[entry["currency"]] = sums.get(entry["currency"], 0) + line["amount"]
+    assert set(sums.values()) <= {0}

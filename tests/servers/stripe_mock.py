@@ -1,0 +1,38 @@
+"""stripe-mock, with which Stripe judges requests by its own OpenAPI document: built by Go once, a process on a free port."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.servers.absence import absent, require_program
+from tests.servers.processes import ServerProcess
+from tests.servers.redis_server import free_port
+
+VERSION = "v0.203.0"
+_PLACE = Path(__file__).resolve().parents[2] / ".lms_test" / "stripe-mock" / VERSION
+_BUILD_SECONDS = 400
+
+
+def built_mock() -> Path:
+    """Its program, built at the first use."""
+    program = _PLACE / "stripe-mock"
+    if not program.exists():
+        command = [require_program("go"), "install", f"github.com/stripe/stripe-mock@{VERSION}"]
+        env = {**os.environ, "GOBIN": str(_PLACE)}
+        built = subprocess.run(command, capture_output=True, text=True, timeout=_BUILD_SECONDS, check=False, env=env)
+        if built.returncode != 0:
+            absent(f"stripe-mock ({built.stderr[-300:].strip()})", " ".join(command))
+    return program
+
+
+@contextlib.contextmanager
+def running_mock() -> Iterator[str]:
+    """Its address; it keeps nothing and answers with samples."""
+    address = f"127.0.0.1:{free_port()}"
+    with ServerProcess([str(built_mock()), "-http-addr", address]) as process:
+        process.line_with("Listening for HTTP at address")
+        yield f"http://{address}"

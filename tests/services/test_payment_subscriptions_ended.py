@@ -1,0 +1,149 @@
+"""Who is charged: nobody for what is over, for two of one plan, or for a checkout that they left; whatever gateways still do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from config.settings import Settings
+from documents.payment_finding import PaymentFinding
+from documents.plan_subscription import PlanSubscription
+from lms_rt.contracts.gateways import (
+    CheckoutStarted,
+    Disputed,
+    GatewayDispute,
+    GatewayName,
+    GatewayRefused,
+    GatewaySubscription,
+    SubscriptionWish,
+)
+from lms_rt.contracts.plans import PlanChange, SubscriptionMove
+from tests.services.school import ADMIN, STUDENT, School
+from tests.services.subscribing import Kiosk, RenewingGateway
+
+pytestmark = pytest.mark.parametrize("engine", ["embedded"])
+DAY = 86_400.0
+
+
+@pytest.fixture
+def kiosk(school: School, settings: Settings) -> Kiosk:
+    return Kiosk(settings, school)
+
+
+async def findings(kiosk: Kiosk) -> list[str]:
+    await kiosk.relay.sweep(minimum_age_ms=0)
+    return [one["kind"] for one in await PaymentFinding.rows().find({}).to_list(10)]
+
+
+@pytest.mark.parametrize("by", ["its owner", "erasing", "another", "time"])
+async def test_what_is_over_here_is_ended_at_its_gateway_where_it_would_be_drawn_for(kiosk: Kiosk, by: str) -> None:
+    plan = await kiosk.plan()
+    subscription_id, gateway_id = await kiosk.subscribed(plan)
+    kiosk.clock.advance(30 * DAY)
+    kiosk.renewing.fails(gateway_id)
+    for _ in range(6):
+        await kiosk.subscriptions.sweep()
+        kiosk.clock.advance(DAY)
+    assert (await kiosk.row(subscription_id))["status"] == "expired"
+    assert kiosk.renewing.subscriptions[gateway_id].state == "past_due", "its gateway goes on trying for a while"
+    if by == "its owner":
+        for _ in range(2):
+            assert (await kiosk.changes.cancel(STUDENT, subscription_id)).status == "expired"
+    elif by == "erasing":
+        await PlanSubscription.forget_person(STUDENT.user_id, kiosk.clock.now())
+    elif by == "another":
+        await kiosk.begin(plan)
+    else:
+        kiosk.clock.advance(25 * DAY)
+        await kiosk.subscriptions.sweep()
+        kiosk.clock.advance(3_700)
+    await kiosk.subscriptions.sweep()
+    assert kiosk.renewing.subscriptions[gateway_id].state == "cancelled"
+    kiosk.clock.advance(DAY)
+    await kiosk.subscriptions.sweep()
+    row = await kiosk.row(subscription_id)
+    assert (row["status"], row["is_ended_there"], "check_at" in row) == ("expired", True, False)
+
+
+async def test_whoever_leaves_a_page_and_pays_at_another_gateways_pays_for_one(kiosk: Kiosk) -> None:
+    other = RenewingGateway()
+    other.name = GatewayName.PAYMOB
+    kiosk.gateways.add(other)
+    plan = await kiosk.plan()
+    subscription_id = (await kiosk.begin(plan)).subscription_id
+    await kiosk.begin(plan, gateway="paymob")
+    first = kiosk.renewing.goes_through(f"cs_{subscription_id}-1", kiosk)
+    kiosk.clock.advance(3_700)
+    await kiosk.subscriptions.sweep()  # no word came of the page that was left, and it was paid all the same
+    row = await kiosk.row(subscription_id)
+    assert (row["status"], row["gateway"], row["gateway_subscription_id"]) == ("active", "stripe", first)
+    assert other.closed == [f"cs_{subscription_id}-2"], "nobody shall pay there as well"
+    second = other.goes_through(f"cs_{subscription_id}-2", kiosk)
+    assert await kiosk.subscriptions.settle("paymob", second) == "surplus"
+    assert other.subscriptions[second].state == "cancelled"
+    assert kiosk.renewing.subscriptions[first].state == "active"
+    assert "duplicate_payment" in await findings(kiosk)
+
+
+async def test_of_two_of_one_plan_the_newer_is_ended_and_shown(kiosk: Kiosk) -> None:
+    small, large = await kiosk.plan(500), await kiosk.plan(900)
+    old, old_id = await kiosk.subscribed(small)
+    begun = (await kiosk.begin(large)).subscription_id
+    await kiosk.changes.change(STUDENT, old, SubscriptionMove(plan_id=large.id))
+    assert (await kiosk.row(begun))["status"] == "expired", "what was begun is called off"
+    assert f"cs_{begun}-1" in kiosk.renewing.closed
+    new_id = kiosk.renewing.goes_through(f"cs_{begun}-1", kiosk)  # not every gateway can close a page
+    await kiosk.subscriptions.settle("stripe", new_id)
+    await kiosk.subscriptions.sweep()
+    assert [kiosk.renewing.subscriptions[one].state for one in (old_id, new_id)] == ["active", "cancelled"]
+    assert (await kiosk.row(begun))["status"] == "cancelled", "open as long as it is paid"
+    assert await findings(kiosk) == ["duplicate_payment"]
+
+
+async def test_what_a_gateway_does_not_end_a_person_is_told(kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuses(*_: object, **__: object) -> GatewaySubscription:
+        raise GatewayRefused("no", code="not_found")
+
+    await kiosk.subscribed(await kiosk.plan())
+    monkeypatch.setattr(kiosk.renewing, "cancel_subscription", refuses)
+    await PlanSubscription.forget_person(STUDENT.user_id, kiosk.clock.now())
+    for _ in range(2):
+        await kiosk.subscriptions.sweep()
+        kiosk.clock.advance(DAY)
+    assert await findings(kiosk) == ["state_differs"]
+
+
+@pytest.mark.parametrize(("went_back", "goes_on"), [("part", True), ("all", False), ("dispute", False)])
+async def test_whoever_has_their_money_back_is_not_drawn_for_again(kiosk: Kiosk, went_back: str, goes_on: bool) -> None:
+    plan = await kiosk.plan(900)
+    _, gateway_id = await kiosk.subscribed(plan)
+    lost = GatewayDispute("dp_1", 900, Disputed.LOST)
+    told = {"part": {"refunded": 300}, "all": {"refunded": 900}, "dispute": {"disputes": (lost,)}}[went_back]
+    kiosk.renewing.payments["pi_0"] = replace(kiosk.renewing.payments["pi_0"], **told)  # type: ignore[arg-type]
+    await kiosk.settling.settle("stripe", "pi_0")
+    await kiosk.relay.sweep(minimum_age_ms=0)
+    await kiosk.subscriptions.sweep()
+    assert (kiosk.renewing.subscriptions[gateway_id].state == "active") is goes_on
+    if not goes_on:
+        await kiosk.begin(plan)  # and may begin anew
+
+
+async def test_a_page_that_was_given_while_another_was_asked_for_is_known(
+    kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, begin = await kiosk.plan(900), kiosk.renewing.start_subscription
+
+    async def slow(wish: SubscriptionWish) -> CheckoutStarted:
+        monkeypatch.setattr(kiosk.renewing, "start_subscription", begin)
+        started = await begin(wish)
+        await kiosk.plans.change(ADMIN, plan.id, PlanChange(amount=901))
+        await kiosk.begin(plan)
+        return started
+
+    monkeypatch.setattr(kiosk.renewing, "start_subscription", slow)
+    subscription_id = (await kiosk.begin(plan)).subscription_id
+    kiosk.renewing.goes_through(f"cs_{subscription_id}-1", kiosk)
+    kiosk.clock.advance(3_700)
+    await kiosk.subscriptions.sweep()
+    assert (await kiosk.row(subscription_id))["status"] == "active"
