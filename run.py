@@ -32,6 +32,8 @@ COMMANDS = {
     "restore": ("lms_rt.console.restore", "restore a backup into an empty data directory"),
     "reseal": ("lms_rt.console.reseal", "seal anew with SECRET_KEY what former keys sealed"),
     "verify-audit": ("lms_rt.console.verify_audit", "follow the audit log's chain and say what does not hold"),
+    "verify-receipt": ("lms_rt.console.verify_receipt", "check the receipt of an attempt, by the school's public keys"),
+    "verify-certificate": ("lms_rt.console.verify_certificate", "check a certificate, by the school's public keys"),
     "bench": ("tests.perf.bench", "measure speed and memory beside other servers, on this machine"),
     "openapi": ("handlers.describe", "print the OpenAPI document of the REST API"),
 }

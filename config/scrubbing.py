@@ -36,6 +36,9 @@ _PATTERNS = (
     # Credentials in an address, a DSN's among them.
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,20})://[^@/\s]+@"), r"\1://[secret]@"),
     (re.compile(r"\bwhsec_[A-Za-z0-9+/=_-]+"), "[secret]"),
+    # Keys of gateways that take money, and what their browsers pay by: `sk_live_…`, `egy_sk_test_…`, `pi_…_secret_…`.
+    (re.compile(r"\b(?:[a-z]{2,4}_)?[rs]k_(?:live|test)_\w+"), "[secret]"),
+    (re.compile(r"\b([a-z]{2,10}_[A-Za-z0-9]{1,64})_secret_\w+"), r"\1_[secret]"),
     (re.compile(r"\bhv[sbr]\.[\w.-]+"), "[secret]"),
     (re.compile(r"\b(?:[0-9A-HJKMNP-TV-Z]{4}-){3}[0-9A-HJKMNP-TV-Z]{4}\b"), "[code]"),
     (re.compile(r"\b[A-Z2-7]{32,}\b"), "[secret]"),
@@ -43,7 +46,9 @@ _PATTERNS = (
     (re.compile(r"(?<![\w-])(?=[\w-]*[A-Z])(?=[\w-]*[a-z])(?=[\w-]*\d)[A-Za-z0-9_-]{40,}(?![\w-])"), "[token]"),
     (re.compile(r"[\w.!#$&'*+/=?^`{|}~%-]{1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"), "[address]"),
 )
-_SUSPECT = re.compile(r"[@=:]|%40|eyJ|whsec_|hv[sbr]\.|(?i:bearer|basic)|-[0-9A-Z]{4}-|[\w-]{32}")
+_SUSPECT = re.compile(
+    r"[@=:]|%40|eyJ|whsec_|k_(?:live|test)_|_secret_|hv[sbr]\.|(?i:bearer|basic)|-[0-9A-Z]{4}-|[\w-]{32}"
+)
 """Every pattern needs one of these: most lines have none, and are looked at once."""
 MAX_LENGTH = 1 << 16
 """What follows in longer words is not shown."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import logging
 import re
@@ -15,6 +16,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from config.settings_accounts import LimitSettings, RetentionSettings, SignInSettings, Words
 from config.settings_checks import faults_of
+from config.settings_files import FileSettings, Provider
+from config.settings_payments import PaymentSettings
 from config.settings_sources import FileSource, SecretsReader, file_faults, kept_elsewhere
 
 VERSION = "0.1.0"
@@ -45,7 +48,7 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 """A piece of a mail address between dots."""
 
 
-class Settings(RetentionSettings, LimitSettings, SignInSettings):
+class Settings(PaymentSettings, FileSettings, RetentionSettings, LimitSettings, SignInSettings):
     """Names, defaults and limits; `docs/configuration.md` is made from here."""
 
     model_config = SettingsConfigDict(
@@ -137,12 +140,6 @@ class Settings(RetentionSettings, LimitSettings, SignInSettings):
         (), description="Networks that webhooks may reach although they are not public."
     )
 
-    # files
-    file_storage_provider: Literal["auto", "gridfs", "local"] = Field(
-        "auto", description="Where files are kept: gridfs (auto, with MongoDB) or local (auto, on the embedded store)."
-    )
-    upload_dir: Path | None = Field(None, description="Directory of local files; default: uploads in LMS_DATA_DIR.")
-
     # errors and secrets elsewhere
     security_contact: str = Field(
         "", description="Where faults of security are reported, for security.txt: mailto:… or https://…"
@@ -172,6 +169,9 @@ class Settings(RetentionSettings, LimitSettings, SignInSettings):
     )
     attempt_abandon_days: int = Field(
         30, ge=1, le=365, description="An untimed attempt without answers ends after so long."
+    )
+    attempt_pause_max_hours: int = Field(
+        24, ge=1, le=720, description="A pause that nobody ends is closed after so long."
     )
     ws_allow_query_token: bool | None = Field(None, description="Take ?token= on /ws; default: not in production.")
 
@@ -228,6 +228,16 @@ class Settings(RetentionSettings, LimitSettings, SignInSettings):
             raise ValueError("use the mount and the path, such as secret/lms")
         return value
 
+    @field_validator("signing_key")
+    @classmethod
+    def _seed(cls, value: SecretStr) -> SecretStr:
+        if not value:
+            return value
+        text = value.get_secret_value().strip().replace("+", "-").replace("/", "_").rstrip("=")
+        if not re.fullmatch(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", text):
+            raise ValueError("use 32 bytes in base64, such as `openssl rand -base64 32` gives")
+        return SecretStr(f"{text}=")
+
     @field_validator("security_contact")
     @classmethod
     def _contact(cls, value: str) -> str:
@@ -270,9 +280,27 @@ class Settings(RetentionSettings, LimitSettings, SignInSettings):
         return not self.mongodb_url.get_secret_value()
 
     @property
+    def file_store_kind(self) -> Provider:
+        """Where files lie: by themselves in MongoDB, or beside the embedded store."""
+        if self.file_storage_provider != "auto":
+            return self.file_storage_provider
+        return "local" if self.is_embedded else "gridfs"
+
+    @property
+    def payment_gateways_on(self) -> tuple[str, ...]:
+        """The gateways that take money here."""
+        return self.gateways_on(is_embedded=self.is_embedded, is_production=self.is_production)
+
+    @property
     def former_keys(self) -> tuple[str, ...]:
         """Keys that were SECRET_KEY before, the latest first."""
         return tuple(key.strip() for key in self.secret_key_previous.get_secret_value().split(",") if key.strip())
+
+    @property
+    def signing_seed(self) -> bytes | None:
+        """The 32 bytes of SIGNING_KEY, if there is one."""
+        text = self.signing_key.get_secret_value()
+        return base64.b64decode(text, altchars=b"-_") if text else None
 
     @property
     def exempt_networks(self) -> tuple[str, ...]:

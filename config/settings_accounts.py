@@ -27,6 +27,9 @@ class SignInSettings(BaseSettings):
     password_pepper: SecretStr = Field(
         SecretStr(""), description="Keys the password hashes; embedded default: made at first start."
     )
+    signing_key: SecretStr = Field(
+        SecretStr(""), description="Signs receipts: 32 bytes in base64; embedded default: made at first start."
+    )
     access_token_expire_minutes: int = Field(15, ge=1, le=1440, description="Life of an access token.")
     refresh_token_expire_days: int = Field(30, ge=1, le=365, description="A session ends when unused for so long.")
     refresh_token_absolute_days: int = Field(90, ge=1, le=730, description="A session ends after so long in any case.")
@@ -93,6 +96,7 @@ class RetentionSettings(BaseSettings):
     retention_done_jobs_days: int = Field(7, ge=1, le=MAX_DAYS, description="Finished jobs: a late repeat meets them.")
     retention_dead_letters_days: int = Field(30, ge=1, le=MAX_DAYS, description="Jobs that failed for good.")
     retention_ended_sessions_days: int = Field(30, ge=1, le=MAX_DAYS, description="Sessions that ended.")
+    retention_chat_days: int = Field(0, ge=0, le=MAX_DAYS, description="What is said in chats; 0: for ever.")
     retention_audit_days: int = Field(730, ge=30, le=MAX_DAYS, description="The audit log.")
     audit_mails: bool = Field(
         True, description="Mail to who may look at the audit log where it ends, by night when something was recorded."

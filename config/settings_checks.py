@@ -21,7 +21,9 @@ _SUCCESSORS = {
 
 def faults_of(settings: Settings) -> list[str]:
     """Why these settings, each of them well-formed, cannot be used together or in this environment."""
-    return _store_faults(settings) + (_production_faults(settings) if settings.is_production else [])
+    files = settings.file_faults(is_embedded=settings.is_embedded, is_production=settings.is_production)
+    payments = settings.payment_faults(is_embedded=settings.is_embedded, is_production=settings.is_production)
+    return _store_faults(settings) + files + payments + (_production_faults(settings) if settings.is_production else [])
 
 
 def retired_settings(environ: Mapping[str, str] = os.environ) -> list[str]:
@@ -41,7 +43,7 @@ def _store_faults(settings: Settings) -> list[str]:
     if has["MONGODB_URL"]:
         faults += [
             f"{name} must be set: nodes share keys, never a directory"
-            for name in ("SECRET_KEY", "PASSWORD_PEPPER")
+            for name in ("SECRET_KEY", "PASSWORD_PEPPER", "SIGNING_KEY")
             if not getattr(settings, name.lower()).get_secret_value()
         ]
     keys = {"SECRET_KEY": (settings.secret_key.get_secret_value(),), "SECRET_KEY_PREVIOUS": settings.former_keys}
@@ -64,6 +66,7 @@ def _production_faults(settings: Settings) -> list[str]:
         "CORS_ORIGINS has a wildcard": any("*" in origin for origin in settings.cors_origins),
         "COOKIE_SECURE is off": not settings.cookie_secure,
         "PASSWORD_HASH_COST is less than 12": settings.password_hash_cost < 12,
+        "SIGNING_KEY is weak or a default": len(set(settings.signing_seed or range(10))) < 10,
         "VAULT_ADDR is not https": settings.vault_addr.startswith("http:"),
     } | {f"{name} is weak or a default": _is_weak(value) for name, value in secrets.items()}
     return [fault for fault, is_true in checks.items() if is_true]

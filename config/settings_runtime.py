@@ -31,6 +31,10 @@ CHANGEABLE: tuple[str, ...] = (
     "retention_dead_letters_days",
     "retention_ended_sessions_days",
     "retention_exports_days",
+    "retention_untouched_uploads_days",
+    "max_upload_mb",
+    "max_storage_mb_per_user",
+    "max_storage_mb_per_course",
     "log_level",
 )
 """Those that are safe: no keys, no addresses, nothing that lets people in who were kept out by more than a word. How long

@@ -34,12 +34,16 @@ _LEDGER = (
     "revision",
     "writer",
     "ops_count",
+    "receipt_head",
 )
-_MARKS: Row = dict.fromkeys(("revision", "version", "status", "deadline_ms", "updated_ms"), 1)
+_MARKS: Row = dict.fromkeys(
+    ("revision", "version", "status", "deadline_ms", "updated_ms", "take_overs", "offline.asked_ms"), 1
+)
 _FEW = 100
 
 
-def _at(now_ms: int) -> datetime:
+def moment(now_ms: int) -> datetime:
+    """Epoch milliseconds as a time."""
     return _EPOCH + timedelta(milliseconds=now_ms)
 
 
@@ -52,6 +56,7 @@ class LedgerWrite:
     answers: Mapping[str, Row]
     marks: Mapping[str, Sequence[Any]]
     now_ms: int
+    receipt_head: Sequence[Any] | None = None
 
     def filter(self, attempt_id: str) -> Row:
         """The attempt as it was read, still open, still this writer's, none of the operations known."""
@@ -69,7 +74,9 @@ class LedgerWrite:
         if self.answers:
             stored |= {f"answers.{question_id}": answer for question_id, answer in self.answers.items()}
             stored |= {"revision": max(answer["revision"] for answer in self.answers.values())}
-            stored |= {"writer.wrote_at_ms": self.now_ms, "updated_ms": self.now_ms, "updated_at": _at(self.now_ms)}
+            stored |= {"writer.wrote_at_ms": self.now_ms, "updated_ms": self.now_ms, "updated_at": moment(self.now_ms)}
+            if self.receipt_head is not None:
+                stored["receipt_head"] = list(self.receipt_head)
         return {"$set": stored, "$inc": {"ops_count": len(self.marks)}}
 
 
@@ -77,8 +84,10 @@ class Attempt(Aggregate):
     """An attempt. `revision` counts what its student's screens and the dashboard show, `version` what others hear of.
 
     `answers.<question>` is {value, op_id, seq, device_id, revision, saved_at_ms}; `ops.<op_id>` is
-    [revision, digest of question and value, saved_at_ms, superseded]; `writer` is {device_id, lease, wrote_at_ms,
-    connection}. `open_key` is there while the attempt is open. Points are hundredths.
+    [revision, digest of the value, saved_at_ms, superseded, question]; `writer` is {device_id, lease, wrote_at_ms,
+    connection}. `open_key` is there while the attempt is open. Points are hundredths. `marks.<question>` is what a person
+    gave (`documents/attempt_marks.py`), `waiting` names the questions that wait for one. `live_version` is the last
+    control of the quiz that reached it, `controls` are those that did something to it, `seen.<n>` is when a screen had it.
     """
 
     quiz_id: str
@@ -101,18 +110,31 @@ class Attempt(Aggregate):
     submitted_by: SubmittedBy | None = None
     graded_at: datetime | None = None
     graded_key_version: int | None = None
+    grade_failed_ms: int | None = None
     revision: int = 0
     live_version: int = 0
+    controls: list[int] = Field(default_factory=list)
+    seen: dict[str, int] = Field(default_factory=dict)
+    group: str | None = None
+    accommodation: Row | None = None
+    offline: Row | None = None
+    paused_ms: int = 0
     key_version: int = 0
     updated_ms: int
     writer: Row | None = None
+    take_overs: int = 0
     answers: dict[str, Row] = Field(default_factory=dict)
     ops: dict[str, list[Any]] = Field(default_factory=dict)
     ops_count: int = 0
+    receipt_head: list[Any] | None = None
+    receipt: Row | None = None
     awarded: dict[str, int] | None = None
+    marks: dict[str, Row] | None = None
+    waiting: list[str] | None = None
     score: int | None = None
     max_score: int | None = None
     percentage: int | None = None
+    exact_percentage: str | None = None
     is_passed: bool | None = None
 
     class Settings(Aggregate.Settings):
@@ -129,6 +151,7 @@ class Attempt(Aggregate):
             IndexModel([("student_id", ASCENDING), ("started_at", DESCENDING)]),
             IndexModel([("quiz_id", ASCENDING), ("updated_ms", ASCENDING)]),
             IndexModel([("quiz_id", ASCENDING), ("live_version", ASCENDING)]),
+            IndexModel([("quiz_id", ASCENDING), ("controls", ASCENDING)]),
             IndexModel([("outbox_at", ASCENDING)], sparse=True),
         ]
 
@@ -138,6 +161,12 @@ class Attempt(Aggregate):
     async def find_state(cls, attempt_id: str) -> Row | None:
         """An attempt without its answers."""
         return await cls.rows().find_one({"_id": attempt_id}, dict(_STATE))
+
+    @classmethod
+    async def find_standing(cls, attempt_id: str) -> Row | None:
+        """How an attempt stands: its times and numbers alone."""
+        fields = ("status", "deadline_ms", "paused_at_ms", "revision", "live_version")
+        return await cls.rows().find_one({"_id": attempt_id}, dict.fromkeys(fields, 1))
 
     @classmethod
     async def find_owners(cls, attempt_ids: Collection[str]) -> dict[str, Row]:
@@ -151,6 +180,11 @@ class Attempt(Aggregate):
     async def find_whole(cls, attempt_id: str) -> Row | None:
         """An attempt with its answers, without its operations."""
         return await cls.rows().find_one({"_id": attempt_id}, dict(_WHOLE))
+
+    @classmethod
+    async def find_whole_ones(cls, attempt_ids: Collection[str]) -> dict[str, Row]:
+        """These attempts with their answers, by id."""
+        return {row["_id"]: row async for row in cls.rows().find(by_ids(attempt_ids), dict(_WHOLE))}
 
     @classmethod
     async def find_open(cls, student_id: str, quiz_id: str) -> Row | None:
@@ -168,9 +202,15 @@ class Attempt(Aggregate):
     @classmethod
     async def find_for_sync(cls, attempt_id: str, op_ids: Sequence[str]) -> Row | None:
         """The state with all answers, and the marks of these operations (of all, where many are asked for)."""
-        fields = dict.fromkeys((*_LEDGER, "answers"), 1)
+        fields = dict.fromkeys((*_LEDGER, "answers", "live_version"), 1)
         fields |= {"ops": 1} if len(op_ids) > _FEW else {f"ops.{op_id}": 1 for op_id in op_ids}
         return await cls.rows().find_one({"_id": attempt_id}, fields)
+
+    @classmethod
+    async def find_operations(cls, attempt_id: str) -> dict[str, list[Any]] | None:
+        """The marks of all operations, overtaken ones too; None: there are none any more."""
+        row = await cls.rows().find_one({"_id": attempt_id}, {"ops": 1})
+        return None if row is None else row.get("ops")
 
     @classmethod
     async def find_numbers(cls, student_id: str, quiz_id: str) -> tuple[int, int]:
@@ -188,11 +228,34 @@ class Attempt(Aggregate):
         return await found.to_list(length=limit)
 
     @classmethod
-    async def find_percentages(cls, student_id: str, quiz_id: str) -> dict[int, int]:
-        """The percentages of a student's graded attempts at a quiz, by attempt number. Previews do not count."""
-        wanted = {"student_id": student_id, "quiz_id": quiz_id, "is_preview": False, "grading": Grading.DONE.value}
-        cursor = cls.rows().find(wanted, {"attempt_number": 1, "percentage": 1})
-        return {row["attempt_number"]: row["percentage"] async for row in cursor}
+    async def standings_of(cls, student_id: str, course_id: str) -> list[Row]:
+        """How the attempts of a student in a course stand, newest first."""
+        fields = dict.fromkeys(("student_id", "quiz_id", "course_id", "status", "grading", "is_passed"), 1)
+        found = cls.rows().find({"student_id": student_id, "course_id": course_id}, fields)
+        return await found.sort([("started_at", DESCENDING), ("_id", DESCENDING)]).to_list(length=None)
+
+    @classmethod
+    async def find_percentages(cls, student_id: str, quiz_id: str) -> dict[int, int | str]:
+        """The percentages of a student's graded attempts at a quiz, by attempt number. Previews do not count.
+
+        In hundredths; before they were rounded, as the text of a fraction.
+        """
+        return (await cls.find_decided(student_id, quiz_id))[0]
+
+    @classmethod
+    async def find_decided(cls, student_id: str, quiz_id: str) -> tuple[dict[int, int | str], bool]:
+        """The same, and whether another of these attempts is about to be graded. Read together: none is between the two."""
+        states = {"$in": [Grading.DONE.value, Grading.PENDING.value]}
+        wanted = {"student_id": student_id, "quiz_id": quiz_id, "is_preview": False, "grading": states}
+        fields = {"attempt_number": 1, "percentage": 1, "exact_percentage": 1, "grading": 1}
+        found: dict[int, int | str] = {}
+        is_any_pending = False
+        async for row in cls.rows().find(wanted, fields):
+            if row["grading"] == Grading.DONE:
+                found[row["attempt_number"]] = row.get("exact_percentage", row["percentage"])
+            else:
+                is_any_pending = True
+        return found, is_any_pending
 
     @classmethod
     async def has_any(cls, quiz_id: str) -> bool:
@@ -245,26 +308,6 @@ class Attempt(Aggregate):
         counted = [row for row in found if row is not None and not row["is_preview"]]
         return {row["_id"]: (row["quiz_id"], row["student_id"]) for row in counted}
 
-    @classmethod
-    async def find_ungraded(cls, *, until_ms: int, limit: int) -> list[str]:
-        """Closed attempts that wait for their grade since `until_ms` or longer, the oldest first."""
-        wanted = {"grading": Grading.PENDING.value, "updated_ms": {"$lte": until_ms}}
-        cursor = cls.rows().find(wanted, {"_id": 1}).sort([("updated_ms", 1), ("_id", 1)]).limit(limit)
-        return [row["_id"] async for row in cursor]
-
-    @classmethod
-    async def find_closed_at(cls, now_ms: int) -> list[str]:
-        """The attempts that a closing with this `now` left for grading."""
-        wanted = {"grading": Grading.PENDING.value, "updated_ms": now_ms}
-        return [row["_id"] async for row in cls.rows().find(wanted, {"_id": 1})]
-
-    @classmethod
-    async def find_deadlines(cls, *, until_ms: int, limit: int) -> list[tuple[str, int]]:
-        """Open attempts with a deadline up to `until_ms`: (id, deadline)."""
-        wanted = {"status": AttemptStatus.IN_PROGRESS.value, "deadline_ms": {"$lte": until_ms}}
-        cursor = cls.rows().find(wanted, {"deadline_ms": 1}).sort("deadline_ms", 1).limit(limit)
-        return [(row["_id"], row["deadline_ms"]) async for row in cursor]
-
     # --- one atomic step each ---
 
     @classmethod
@@ -284,12 +327,20 @@ class Attempt(Aggregate):
 
     @classmethod
     async def grant(cls, attempt_id: str, writer: Row, *, seen: Row | None) -> bool:
-        """Make a device the writer of an open attempt; with `seen`, only while writer and revision are those read."""
+        """Make a device the writer of an open attempt; with `seen`, only while writer and revision are those read.
+
+        Without `seen` it is a take-over: counted, so that the teacher's dashboard can tell of it.
+        """
         wanted: Row = {"_id": attempt_id, "status": {"$in": OPEN}}
+        update: Row = {"$set": {"writer": writer}}
         if seen is not None:
             lease = (seen.get("writer") or {}).get("lease")
             wanted |= {"revision": seen["revision"], "writer.lease": {"$exists": False} if lease is None else lease}
-        result = await cls.rows().update_one(wanted, {"$set": {"writer": writer}})
+        else:
+            now_ms = writer["wrote_at_ms"]
+            update = {"$set": {"writer": writer, "updated_ms": now_ms, "updated_at": moment(now_ms)}}
+            update["$inc"] = {"take_overs": 1}
+        result = await cls.rows().update_one(wanted, update)
         return result.matched_count == 1
 
     @classmethod
@@ -297,7 +348,7 @@ class Attempt(Aggregate):
         cls, attempt_id: str, *, revision: int | None, now_ms: int, write: LedgerWrite | None = None
     ) -> bool:
         """Close an attempt for its student; with `revision`, only at that one; with `write`, storing answers as well."""
-        update = _closing(AttemptStatus.SUBMITTED, SubmittedBy.STUDENT, now_ms)
+        update = closing(AttemptStatus.SUBMITTED, SubmittedBy.STUDENT, now_ms)
         wanted: Row = {"_id": attempt_id, "status": AttemptStatus.IN_PROGRESS.value}
         if revision is not None:
             wanted["revision"] = revision
@@ -311,28 +362,6 @@ class Attempt(Aggregate):
         return result.matched_count == 1
 
     @classmethod
-    async def close_due(cls, *, now_ms: int, due_ms: int, attempt_id: str | None = None) -> bool:
-        """Close every open attempt (or this one) whose deadline, as it stands, is not after `due_ms`."""
-        wanted: Row = {"status": AttemptStatus.IN_PROGRESS.value, "deadline_ms": {"$lte": due_ms}}
-        if attempt_id is not None:
-            wanted["_id"] = attempt_id
-        update = _closing(AttemptStatus.SUBMITTED, SubmittedBy.DEADLINE, now_ms)
-        result = await cls.rows().update_many(wanted, update)
-        return result.matched_count > 0
-
-    @classmethod
-    async def abandon(cls, *, now_ms: int, idle_since_ms: int) -> bool:
-        """Close the untimed attempts that nobody answered in since `idle_since_ms`."""
-        wanted = {
-            "status": AttemptStatus.IN_PROGRESS.value,
-            "deadline_ms": {"$exists": False},
-            "updated_ms": {"$lte": idle_since_ms},
-        }
-        update = _closing(AttemptStatus.ABANDONED, SubmittedBy.DEADLINE, now_ms)
-        result = await cls.rows().update_many(wanted, update)
-        return result.matched_count > 0
-
-    @classmethod
     async def grade(cls, seen: Row, fields: Row, *, intents: Sequence[Row], now_ms: int) -> bool:
         """Store a grade, if the attempt still waits for one and is as it was read; the version moves by one."""
         wanted = {
@@ -342,8 +371,8 @@ class Attempt(Aggregate):
             "key_version": seen["key_version"],
             "version": seen["version"],
         }
-        stored = {**fields, "version": seen["version"] + 1, "updated_ms": now_ms, "updated_at": _at(now_ms)}
-        update = with_intents({"$set": stored, "$inc": {"revision": 1}}, intents, _at(now_ms))
+        stored = {**fields, "version": seen["version"] + 1, "updated_ms": now_ms, "updated_at": moment(now_ms)}
+        update = with_intents({"$set": stored, "$inc": {"revision": 1}}, intents, moment(now_ms))
         result = await cls.rows().update_one(wanted, update)
         return result.matched_count == 1
 
@@ -353,14 +382,14 @@ def open_key(student_id: str, quiz_id: str) -> str:
     return f"{student_id}:{quiz_id}"
 
 
-def _closing(status: AttemptStatus, by: SubmittedBy, now_ms: int) -> Row:
+def closing(status: AttemptStatus, by: SubmittedBy, now_ms: int) -> Row:
     """The update of every closing."""
     stored = {
         "status": status.value,
         "grading": Grading.PENDING.value,
         "submitted_by": by.value,
-        "submitted_at": _at(now_ms),
+        "submitted_at": moment(now_ms),
         "updated_ms": now_ms,
-        "updated_at": _at(now_ms),
+        "updated_at": moment(now_ms),
     }
     return {"$set": stored, "$unset": {"open_key": ""}, "$inc": {"revision": 1}}

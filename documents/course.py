@@ -16,6 +16,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
 from documents.base import Aggregate, Row, by_ids
+from documents.lesson_rule import NO_RULE, LessonRule
 
 Sorting = Sequence[tuple[str, int]]
 
@@ -24,7 +25,10 @@ COUNTED_INTENTS = 100
 
 
 class Lesson(BaseModel):
-    """One lesson of a course, stored under `lessons.<id>`; its place is that of its id in `lesson_ids`."""
+    """One lesson of a course, stored under `lessons.<id>`; its place is that of its id in `lesson_ids`.
+
+    `completion` is None where the teacher leaves it to what the lesson holds; of two release times the later one counts.
+    """
 
     id: str
     title: str
@@ -32,7 +36,13 @@ class Lesson(BaseModel):
     content_type: str
     content: str | None = None
     video_url: str | None = None
+    file_id: str | None = None
+    caption_file_ids: list[str] = Field(default_factory=list)
     duration_seconds: int | None = None
+    completion: str | None = None
+    prerequisite_lesson_ids: list[str] = Field(default_factory=list)
+    release_at: datetime | None = None
+    release_after_days: int | None = None
     is_free: bool = False
     is_published: bool = False
     metadata: dict[str, Any] = Field(default_factory=dict)
@@ -55,10 +65,15 @@ class CourseHead:
     currency: str
     lesson_ids: list[str]
     published_lesson_ids: list[str]
+    lesson_rules: dict[str, LessonRule]
     minimum_minutes: int | None
     access_days: int | None
     thumbnail_url: str | None
     version: int
+
+    def rule_of(self, lesson_id: str) -> LessonRule:
+        """What a lesson asks of who learns it."""
+        return self.lesson_rules.get(lesson_id, NO_RULE)
 
 
 class Course(Aggregate):
@@ -88,10 +103,16 @@ class Course(Aggregate):
     lessons: dict[str, Lesson] = Field(default_factory=dict)
     lesson_ids: list[str] = Field(default_factory=list)
     published_lesson_ids: list[str] = Field(default_factory=list)
+    lesson_rules: dict[str, LessonRule] = Field(default_factory=dict)
     enrollments_count: int = 0
     counted: list[str] = Field(default_factory=list)
     rating_average: int | None = None
     ratings_count: int = 0
+    ratings: dict[str, int] = Field(default_factory=dict)
+    rating_moves: int = 0
+    rated: list[str] = Field(default_factory=list)
+    rated_ms: list[int] = Field(default_factory=list)
+    chat_floor: int = 0
     search_tokens: list[str] = Field(default_factory=list)
 
     class Settings(Aggregate.Settings):
@@ -114,6 +135,10 @@ class Course(Aggregate):
     def ordered_lessons(self) -> list[Lesson]:
         """The lessons in their order."""
         return [self.lessons[lesson_id] for lesson_id in self.lesson_ids if lesson_id in self.lessons]
+
+    def rule_of(self, lesson_id: str) -> LessonRule:
+        """What a lesson asks of who learns it."""
+        return self.lesson_rules.get(lesson_id, NO_RULE)
 
     @classmethod
     async def find_whole(cls, id_or_slug: str) -> Course | None:
@@ -149,13 +174,6 @@ class Course(Aggregate):
         """The head of the course that holds this lesson."""
         row = await cls.rows().find_one({"lesson_ids": lesson_id}, _HEAD)
         return None if row is None else _head(row)
-
-    @classmethod
-    async def find_lesson_duration(cls, course_id: str, lesson_id: str) -> int | None:
-        """How long a lesson of the course lasts in seconds, if it says so. The id must be one of its `lesson_ids`."""
-        row = await cls.rows().find_one({"_id": course_id}, {f"lessons.{lesson_id}.duration_seconds": 1})
-        duration: int | None = (row or {}).get("lessons", {}).get(lesson_id, {}).get("duration_seconds")
-        return duration
 
     @classmethod
     async def heads(cls, course_ids: Iterable[str]) -> dict[str, CourseHead]:
@@ -271,7 +289,7 @@ class DuplicateSlugError(Exception):
 
 
 _HEAD = [field.name for field in fields(CourseHead) if field.name != "id"]  # a list: the mock store adds to a dict
-_UNLISTED = ("lessons", "search_tokens", "counted", "outbox")
+_UNLISTED = ("lessons", "lesson_rules", "search_tokens", "counted", "rated", "rated_ms", "outbox")
 
 
 def _by_name(id_or_slug: str) -> tuple[Row, ...]:
@@ -282,8 +300,9 @@ def _by_name(id_or_slug: str) -> tuple[Row, ...]:
 
 def _head(row: Row) -> CourseHead:
     optional: Row = dict.fromkeys(("minimum_minutes", "access_days", "thumbnail_url"))
-    known: Row = {name: value for name, value in row.items() if name != "_id"}
-    return CourseHead(**{**optional, **known, "id": row["_id"]})
+    known: Row = {name: value for name, value in row.items() if name not in ("_id", "lesson_rules")}
+    rules = {lesson_id: LessonRule.model_validate(rule) for lesson_id, rule in row.get("lesson_rules", {}).items()}
+    return CourseHead(**{**optional, **known, "id": row["_id"], "lesson_rules": rules})
 
 
 def _whole(row: Row) -> Course:

@@ -14,13 +14,15 @@ from pydantic import BaseModel, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from documents.base import Aggregate, Row, by_ids
-from documents.enums import EnrollmentStatus, ProgressStatus
+from documents.base import Aggregate, Row, by_ids, with_intents
+from documents.enums import CourseAccess, EnrollmentStatus, ProgressStatus
 
 Sorting = Sequence[tuple[str, int]]
 
 PRESENT = (EnrollmentStatus.ACTIVE.value, EnrollmentStatus.COMPLETED.value)
 """The statuses in which a student is in the course."""
+BOUGHT = (CourseAccess.PAYMENT.value, CourseAccess.SUBSCRIPTION.value)
+"""What lets an enrolment live as long as it is paid for."""
 STUDENTS_AT_ONCE = 2_000
 
 
@@ -51,7 +53,11 @@ class AttemptSummary(BaseModel):
 
 
 class Enrollment(Aggregate):
-    """A student's enrolment in a course. `request_seed` names the request that last brought the student in."""
+    """A student's enrolment in a course. `request_seed` names the request that last brought the student in.
+
+    `access` says what it lives by, `payment_id` or `subscription_id` which one; what is older than that has none of them.
+    `is_put_out`: it was not the student who had it dropped.
+    """
 
     student_id: str
     course_id: str
@@ -63,14 +69,21 @@ class Enrollment(Aggregate):
     last_accessed_at: datetime | None = None
     rating: int | None = None
     review: str | None = None
+    reviewed_at: datetime | None = None
+    review_hidden_at: datetime | None = None
+    review_hidden_reason: str | None = None
     certificate_issued_at: datetime | None = None
+    access: str | None = None
     payment_id: str | None = None
+    subscription_id: str | None = None
     enrolled_at: datetime
     started_at: datetime | None = None
     completed_at: datetime | None = None
     expires_ms: int | None = None
     watched_until_ms: int | None = None
     request_seed: str | None = None
+    is_put_out: bool = False
+    group: str | None = None
     revision: int = 1
 
     class Settings(Aggregate.Settings):
@@ -82,7 +95,9 @@ class Enrollment(Aggregate):
             IndexModel([("course_id", ASCENDING), ("enrolled_at", DESCENDING)]),
             IndexModel([("course_id", ASCENDING), ("status", ASCENDING)]),
             IndexModel([("course_id", ASCENDING), ("_id", ASCENDING)]),
+            IndexModel([("course_id", ASCENDING), ("reviewed_at", DESCENDING)]),
             IndexModel([("expires_ms", ASCENDING)], sparse=True),
+            IndexModel([("access", ASCENDING), ("_id", ASCENDING)]),
             IndexModel([("outbox_at", ASCENDING)], sparse=True),
         ]
 
@@ -154,6 +169,19 @@ class Enrollment(Aggregate):
         return [cls.model_validate(row) for row in rows]
 
     @classmethod
+    async def bought_course_ids(cls, student_id: str) -> list[str]:
+        """The courses in which somebody's enrolment lives, or lived last, by a payment or a subscription."""
+        filter_ = {"student_id": student_id, "access": {"$in": list(BOUGHT)}}
+        return [row["course_id"] async for row in cls.rows().find(filter_, {"course_id": 1})]
+
+    @classmethod
+    async def page_of_bought(cls, access: str, *, after: str, limit: int) -> list[Row]:
+        """The next enrolments by id in which a student is by this access, each with its student and course."""
+        filter_: Row = {"access": access, "status": {"$in": list(PRESENT)}, "_id": {"$gt": after}}
+        found = cls.rows().find(filter_, ["student_id", "course_id", "payment_id", "subscription_id"])
+        return await found.sort("_id", ASCENDING).limit(limit).to_list(length=limit)
+
+    @classmethod
     async def rows_of_students(cls, student_ids: Collection[str], statuses: Collection[str]) -> list[Row]:
         """Their enrolments in these statuses, as far as it is told how somebody gets on."""
         which = {**_of_students(student_ids), "status": {"$in": sorted(statuses)}}
@@ -200,6 +228,40 @@ class Enrollment(Aggregate):
             return 0
         counted = cls.rows().aggregate([*_each_student(course_ids, statuses), {"$count": "count"}])
         return sum([int(row["count"]) async for row in counted])
+
+    @classmethod
+    async def find_known(cls, enrollment_ids: Collection[str]) -> set[str]:
+        """Those of these ids that are an enrolment's."""
+        return {row["_id"] async for row in cls.rows().find(by_ids(enrollment_ids), {"_id": 1})}
+
+    @classmethod
+    async def count_groups(cls, course_id: str) -> dict[str | None, int]:
+        """How many students who are in a course now are in each of its groups, or (None) in none."""
+        present = {"$match": {"course_id": course_id, "status": {"$in": list(PRESENT)}}}
+        counted = cls.rows().aggregate([present, {"$group": {"_id": "$group", "count": {"$sum": 1}}}])
+        return {row.get("_id"): int(row["count"]) async for row in counted}
+
+    @classmethod
+    async def groups_of(cls, course_id: str, student_ids: Collection[str]) -> dict[str, str]:
+        """The group of each of these students in a course; who is in none is not in it."""
+        if not student_ids:
+            return {}
+        which = {**by_ids([enrollment_id_of(one, course_id) for one in student_ids]), "group": {"$exists": True}}
+        return {row["student_id"]: row["group"] async for row in cls.rows().find(which, ["student_id", "group"])}
+
+    @classmethod
+    async def has_group(cls, course_id: str, group: str) -> bool:
+        """Is, or was, somebody of the course in this group?"""
+        return await cls.rows().find_one({"course_id": course_id, "group": group}, {"_id": 1}) is not None
+
+    @classmethod
+    async def put_into_group(
+        cls, enrollment_ids: Collection[str], group: str | None, *, intents: Sequence[Row] = (), at: datetime
+    ) -> None:
+        """Set the group of these, or (None) take it away; each says what follows. No edit that others hear of: the version stays."""
+        named: Row = {"$unset": {"group": ""}} if group is None else {"$set": {"group": group}}
+        update = with_intents({**named, "$inc": {"revision": 1}}, intents, at)
+        await cls.rows().update_many(by_ids(enrollment_ids), update)
 
     async def insert_new(self) -> bool:
         """Store a new enrolment; False when there is one already."""

@@ -31,6 +31,15 @@ class ContentType(StrEnum):
     DOCUMENT = "document"
 
 
+class Completion(StrEnum):
+    """What completes a lesson."""
+
+    VIEWED = "viewed"
+    WATCHED = "watched"
+    PASSED = "passed"
+    SUBMITTED = "submitted"
+
+
 class EnrollmentStatus(StrEnum):
     """Where a student stands in a course."""
 
@@ -113,6 +122,25 @@ class SubmittedBy(StrEnum):
     INSTRUCTOR = "instructor"
 
 
+class ControlKind(StrEnum):
+    """What a teacher orders while a quiz runs."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    EXTEND = "extend"
+    END = "end"
+    ANNOUNCE = "announce"
+    CORRECT = "correct"
+
+
+class ScopeKind(StrEnum):
+    """Whom a control concerns."""
+
+    ALL = "all"
+    GROUP = "group"
+    ATTEMPTS = "attempts"
+
+
 class JobState(StrEnum):
     """Where a job stands. `dead`: it ran as often as it may, and waits for a person."""
 
@@ -120,3 +148,74 @@ class JobState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     DEAD = "dead"
+
+
+class OrderKind(StrEnum):
+    """What an order is for."""
+
+    COURSE = "course"
+    SUBSCRIPTION = "subscription"
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands."""
+
+    PENDING = "pending"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    REFUNDED = "refunded"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class PaymentStatus(StrEnum):
+    """Where a payment stands."""
+
+    PENDING = "pending"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    REFUND_PENDING = "refund_pending"
+    REFUNDED = "refunded"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class RefundStatus(StrEnum):
+    """Where a refund stands. `requested`: kept, and not yet known to the gateway."""
+
+    REQUESTED = "requested"
+    PENDING = "pending"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class SubscriptionStatus(StrEnum):
+    """Where a subscription stands. `pending`: nothing was paid yet."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    PAST_DUE = "past_due"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class HeldFor(StrEnum):
+    """Why a payment waits for a person: the money came, and opens nothing."""
+
+    AMOUNT_MISMATCH = "amount_mismatch"
+    CURRENCY_MISMATCH = "currency_mismatch"
+    OWNER_MISMATCH = "owner_mismatch"
+    DUPLICATE = "duplicate"
+    UNKNOWN_ORDER = "unknown_order"
+    LATE = "late"
+
+
+class CourseAccess(StrEnum):
+    """What an enrolment lives by: nothing, a payment, a subscription, or the word of the course's staff."""
+
+    FREE = "free"
+    PAYMENT = "payment"
+    SUBSCRIPTION = "subscription"
+    STAFF = "staff"

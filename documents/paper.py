@@ -5,10 +5,11 @@ Kept beside the attempt so that saving an answer touches a small document. Never
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import ClassVar
 
-from documents.base import Record, Row
+from documents.base import Record, Row, by_ids
 from documents.enums import GradingPolicy, ShowAnswers
 
 
@@ -38,6 +39,22 @@ class AttemptPaper(Record):
     async def find_row(cls, attempt_id: str) -> Row | None:
         """The paper of an attempt."""
         return await cls.rows().find_one({"_id": attempt_id})
+
+    @classmethod
+    async def find_rows(cls, attempt_ids: Collection[str]) -> dict[str, Row]:
+        """The papers of these attempts, by attempt."""
+        return {row["_id"]: row async for row in cls.rows().find(by_ids(attempt_ids))}
+
+    @classmethod
+    async def find_one_with(cls, attempt_ids: Collection[str], question_id: str) -> Row | None:
+        """A paper of one of these attempts that asks this question."""
+        return await cls.rows().find_one({**by_ids(attempt_ids), "question_ids": question_id})
+
+    @classmethod
+    async def find_asking(cls, attempt_ids: Collection[str], question_id: str) -> list[Row]:
+        """The papers of these attempts that ask this question, without their questions."""
+        wanted = {**by_ids(attempt_ids), "question_ids": question_id}
+        return await cls.rows().find(wanted, {"questions": 0}).to_list(length=None)
 
     @classmethod
     async def add(cls, row: Row) -> None:

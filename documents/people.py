@@ -56,6 +56,12 @@ async def people_after(filter_: Row, after: str, *, limit: int) -> list[Row]:
     return await User.rows().find(which, dict(_UNLISTED)).sort([("_id", 1)]).limit(limit).to_list(length=limit)
 
 
+async def ids_among(ids: Sequence[str], filter_: Row) -> list[str]:
+    """Those of these accounts that match."""
+    which = {"$and": [filter_, by_ids(ids)]}
+    return [row["_id"] async for row in User.rows().find(which, {"_id": 1})]
+
+
 async def count_people(filter_: Row) -> int:
     """How many accounts match."""
     return int(await User.rows().count_documents(filter_))

@@ -39,6 +39,8 @@ class Quiz(Aggregate):
     draw: list[Row] = Field(default_factory=list)
     show_correct_answers: ShowAnswers
     connection_loss_policy: str = "none"
+    connection_loss_cap_minutes: int = 10
+    is_marking_anonymous: bool = False
     metadata: dict[str, Any] = Field(default_factory=dict)
     is_published: bool = False
     is_archived: bool = False
@@ -46,6 +48,8 @@ class Quiz(Aggregate):
     question_ids: list[str] = Field(default_factory=list)
     questions_count: int = 0
     total_points: int = 0
+    key_version: int = 0
+    """The number of the newest correction that its questions hold."""
 
     class Settings(Aggregate.Settings):
         """The collection and its indexes."""
@@ -68,6 +72,12 @@ class Quiz(Aggregate):
         """What a quiz is called."""
         row = await cls.rows().find_one({"_id": quiz_id}, {"title": 1})
         return None if row is None else str(row["title"])
+
+    @classmethod
+    async def find_version(cls, quiz_id: str) -> int | None:
+        """Whether a quiz or a question of it was edited since: its version."""
+        row = await cls.rows().find_one({"_id": quiz_id}, {"version": 1})
+        return None if row is None else int(row["version"])
 
     @classmethod
     async def find_courses_of(cls, quiz_ids: Collection[str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from documents.base import Record
+from documents.calendar_feed import CalendarFeed
 from documents.user import User
 from documents.webhook import Webhook
 
@@ -39,5 +40,6 @@ class SealedPlace:
 SEALED_PLACES = (
     SealedPlace("webhooks", Webhook, "secret"),
     SealedPlace("mfa", User, "mfa.secret"),
+    SealedPlace("calendar", CalendarFeed, "secret"),
 )
 """Every place. Secrets that are about to go (a webhook's old ones, an app that waits for its first code) are not sealed anew."""

@@ -24,6 +24,7 @@ from handlers.rest.health import metrics_routes
 from handlers.rest.limits import Limits
 from handlers.rest.openapi import document_routes
 from handlers.rest.operations import MAX_JSON_BYTES, Operation
+from handlers.rest.streaming import StreamedHandler
 from handlers.routes import ROUTES
 from handlers.web.pages import PAGES
 from lms_rt.errors import Code, Refused
@@ -69,8 +70,12 @@ class LmsApplication(Application):
         """Every request comes through here, once its head was read."""
         refused = self._edge.admit(request)
         match = None if refused else self.table.find(str(request.method), request.path)
+        is_streamed = match is not None and match.operation is not None and match.operation.is_streamed
         if refused:
             inner: HTTPMessageDelegate = self._rest(request, refused=refused)
+        elif is_streamed:
+            inner = self.get_handler_delegate(request, StreamedHandler, {"spine": self.spine, "match": match})
+            self._observer.begun()  # for as long as its body comes
         elif match or request.path.startswith(f"{API_PREFIX}/"):
             inner = self._rest(request, match=match)
         else:
@@ -79,7 +84,7 @@ class LmsApplication(Application):
             inner,
             limit=_limit(match),
             refuse=lambda limit: self._rest(request, match=match, refused=_too_large(limit)),
-            begun=self._observer.begun,
+            begun=_nothing if is_streamed else self._observer.begun,
         )
 
     def _rest(self, request: HTTPServerRequest, **arguments: Any) -> HTTPMessageDelegate:
@@ -121,6 +126,10 @@ def server_options() -> dict[str, Any]:
         "max_buffer_size": MAX_BUFFER_BYTES,
         "max_body_size": 1 << 62,  # `BoundedBody` decides, and answers 413 where Tornado would only hang up
     }
+
+
+def _nothing() -> None:
+    """It has begun long before."""
 
 
 def _limit(match: Match | None) -> int:

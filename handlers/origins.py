@@ -10,10 +10,14 @@ from config.settings import Settings
 
 _SHARED = (
     "ETag, Location, RateLimit, RateLimit-Limit, RateLimit-Policy, RateLimit-Remaining, RateLimit-Reset, Retry-After, "
-    "X-Request-ID"
+    "X-Request-ID, Tus-Resumable, Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm, Upload-Expires, "
+    "Upload-Length, Upload-Metadata, Upload-Offset"
 )
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-_HEADERS = "Accept, Authorization, Content-Type, If-Match, Idempotency-Key, X-CSRF-Token, X-Request-ID"
+_HEADERS = (
+    "Accept, Authorization, Content-Type, If-Match, Idempotency-Key, X-CSRF-Token, X-Request-ID, "
+    "Tus-Resumable, Upload-Checksum, Upload-Length, Upload-Metadata, Upload-Offset, X-HTTP-Method-Override"
+)
 
 
 class Origins:

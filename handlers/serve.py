@@ -24,11 +24,13 @@ from config.settings import Settings, SettingsError, load_settings
 from config.settings_checks import retired_settings
 from handlers.app import make_app, server_options
 from handlers.door import BACKLOG, Door, raise_descriptor_limit
+from handlers.rest.streaming import drained
 from lms_rt.bootstrap import Services, StoreError, open_services
 from lms_rt.console.create_admin import create_admin
 from lms_rt.console.demo_school import open_demo_school
 from lms_rt.console.import_questions import import_questions
 from lms_rt.console.reseal import reseal
+from lms_rt.console.school_keys import receipt_keys
 from lms_rt.console.verify_audit import verify_audit
 from lms_rt.gateways.error_reports import close_error_reports, open_error_reports
 from lms_rt.gateways.vault import read_secrets
@@ -145,6 +147,7 @@ async def serving(services: Services, sockets: list[socket.socket]) -> AsyncIter
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HANG_UP_SECONDS):
                 await server.close_all_connections()
+        await drained(patience_seconds=HANG_UP_SECONDS)
 
 
 @asynccontextmanager
@@ -166,6 +169,9 @@ async def _controlled(services: Services, address: str) -> AsyncIterator[None]:
     async def verify(**arguments: Any) -> Any:
         return await verify_audit(services, **arguments)
 
+    async def keys() -> Any:
+        return await receipt_keys(services)
+
     async def seal_anew() -> Any:
         return await reseal(services)
 
@@ -174,6 +180,7 @@ async def _controlled(services: Services, address: str) -> AsyncIterator[None]:
         "create_admin": create,
         "import_questions": import_file,
         "verify_audit": verify,
+        "receipt_keys": keys,
         "reseal": seal_anew,
     }
     async with serve_control(services.settings.lms_data_dir, operations):

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
@@ -28,7 +29,6 @@ from lms_rt.realtime.node import Node, NodeLimits
 from lms_rt.realtime.projections import DifferingProjection, Projection
 from lms_rt.realtime.timers import QuizTimer
 from lms_rt.security.permissions import permissions_of
-from lms_rt.services.attempt_clock import AttemptClock
 from lms_rt.services.attempts import Attempts
 from lms_rt.services.background import Background, running
 from lms_rt.services.categories import Categories
@@ -39,14 +39,14 @@ from lms_rt.services.enrollments import Enrollments
 from lms_rt.services.health import Health, health_of
 from lms_rt.services.idempotency import Idempotency
 from lms_rt.services.imports import Imports
+from lms_rt.services.lesson_files import LessonFiles
 from lms_rt.services.lessons import Lessons
+from lms_rt.services.payments.entitlements import AccessRules
+from lms_rt.services.pictures import Pictures
 from lms_rt.services.progress import Progress
-from lms_rt.services.questions import Questions
-from lms_rt.services.quizzes import Quizzes
 from lms_rt.services.recalculation import Recalculation
 from lms_rt.services.reconciling import Reconciling
 from lms_rt.services.relay import Relay
-from lms_rt.services.results import Results
 from lms_rt.services.reviews import review_by
 from lms_rt.services.sessions import Sessions
 from lms_rt.services.subscriptions import Subscriptions
@@ -54,10 +54,14 @@ from lms_rt.services.task_figures import TaskFigures
 from lms_rt.services.vault_keeper import VaultKeeper
 from lms_rt.storage.embedded import StoreError
 from lms_rt.storage.files.base import FileStore
+from lms_rt.storage.files.opening import open_file_store
 from lms_rt.storage.mongo import OpenDatabase, open_database
 from lms_rt.storage.secrets import open_secrets
 from lms_rt.wiring_accounts import AccountServices, wired_accounts
 from lms_rt.wiring_admin import AdminServices, Beside, wired_admin
+from lms_rt.wiring_exams import ExamServices, wired_exams
+from lms_rt.wiring_learning import LearningGround, LearningServices, wired_learning
+from lms_rt.wiring_payments import PaymentGround, PaymentServices, wired_payments
 from lms_rt.wiring_privacy import Around, PrivacyServices, wired_privacy
 
 __all__ = ["Services", "StoreError", "open_services"]
@@ -69,7 +73,9 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Services(Afterwards, AccountServices, PrivacyServices, AdminServices):
+class Services(
+    Afterwards, AccountServices, PrivacyServices, AdminServices, ExamServices, LearningServices, PaymentServices
+):
     """Everything that handlers, workers and the console call."""
 
     settings: Settings
@@ -83,17 +89,13 @@ class Services(Afterwards, AccountServices, PrivacyServices, AdminServices):
     progress: Progress
     recalculation: Recalculation
     reconciling: Reconciling
-    quizzes: Quizzes
-    questions: Questions
-    attempts: Attempts
-    results: Results
     imports: Imports
     dashboards: Dashboards
     subscriptions: Subscriptions
     idempotency: Idempotency
-    attempt_clock: AttemptClock
     health: Health
     database: OpenDatabase
+    file_store: FileStore
     registry: CollectorRegistry
 
     @property
@@ -127,7 +129,8 @@ async def open_services(
         if wake_ups is not None:
             bus = replace(bus, wake_ups=wake_ups)
         clock_keeper = None if bus.time is None else await _kept_clock(clock, bus, bus.time, stack)
-        services = _wired(settings, clock, _Place(database, bus, limits, registry), stack)
+        files = await stack.enter_async_context(open_file_store(settings, clock, database))
+        services = _wired(settings, clock, _Place(database, bus, limits, registry, files), stack)
         tasks = _tasks_of(services, is_worker=is_worker)
         if settings.vault_addr:
             tasks["vault"] = VaultKeeper(settings).run
@@ -146,12 +149,13 @@ async def open_services(
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """What a node stands on, how much it may hold, and where its figures are."""
+    """What a node stands on, how much it may hold, where its figures are, and where files lie."""
 
     database: OpenDatabase
     bus: Bus
     limits: NodeLimits
     registry: CollectorRegistry
+    files: FileStore
 
 
 async def _opened_bus(settings: Settings, clock: Clock, limits: NodeLimits, stack: AsyncExitStack) -> Bus:
@@ -183,7 +187,7 @@ async def _kept_clock(clock: Clock, bus: Bus, time: SharedTime, stack: AsyncExit
 def _with_secrets(settings: Settings, database: OpenDatabase) -> Settings:
     """The embedded installation's own keys, where the environment names none."""
     kept = open_secrets(settings.lms_data_dir, can_make=database.is_new)
-    keys = {"secret_key": kept.secret_key, "password_pepper": kept.password_pepper}
+    keys = {"secret_key": kept.secret_key, "password_pepper": kept.password_pepper, "signing_key": kept.signing_key}
     unset = {name: SecretStr(key) for name, key in keys.items() if not getattr(settings, name).get_secret_value()}
     return settings.model_copy(update=unset)
 
@@ -193,41 +197,52 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
     after = wired_afterwards(settings, clock, bus=bus, stack=stack)
     accounts = wired_accounts(settings, clock, bus=bus, after=after, stack=stack)
     relay, sessions = after.relay, accounts.sessions
-    enrollments, progress = _learning(bus, clock, relay)
-    questions, recalculation = Questions(clock=clock, relay=relay), Recalculation(progress=progress)
-    attempt_clock = AttemptClock(settings=settings, clock=clock, relay=relay)
-    attempts = Attempts(settings=settings, clock=clock, bus=bus, relay=relay, attempt_clock=attempt_clock)
-    privacy = wired_privacy(settings, clock, Around(after, accounts, bus, place.database, enrollments, attempt_clock))
+    enrollments, progress = _learning(settings, bus, clock, relay)
+    recalculation = Recalculation(progress=progress)
+    exams = wired_exams(settings, clock, bus=bus, after=after)
+    around = Around(after, accounts, bus, place.database, enrollments, exams.attempt_clock, place.files)
+    privacy = wired_privacy(settings, clock, around)
+    ground = LearningGround(after, accounts, exams, bus, place.files, enrollments, progress)
+    learning = wired_learning(settings, clock, ground)
+    payments = wired_payments(settings, clock, PaymentGround(after, accounts, learning, bus, enrollments, stack=stack))
     dashboards, subscriptions = Dashboards(bus=bus, clock=clock), Subscriptions(clock=clock)
-    node = _node(place, clock, sessions=sessions, subscriptions=subscriptions, dashboards=dashboards, attempts=attempts)
-    health = _health(place, clock, after.task_figures, files=privacy.files)
+    node = _node(
+        place, clock, sessions=sessions, subscriptions=subscriptions, dashboards=dashboards, attempts=exams.attempts
+    )
+    node.hear_lines(exams.lines)
+    health = _health(place, clock, after.task_figures, files=place.files)
     beside = Beside(after, accounts, bus, place.database, health, connections=lambda: len(node.connections))
     return Services(
-        **vars(after) | vars(accounts) | vars(privacy) | vars(wired_admin(settings, clock, beside)),
+        **vars(after) | vars(accounts) | vars(privacy) | vars(exams) | vars(learning) | vars(payments),
+        **vars(wired_admin(settings, clock, beside)),
+        **_shown(place),
         settings=settings,
         clock=clock,
-        bus=bus,
         node=node,
-        courses=Courses(clock=clock, relay=relay),
-        lessons=Lessons(clock=clock, relay=relay),
-        categories=Categories(),
+        courses=_courses(clock, relay, learning),
+        lessons=Lessons(clock=clock, relay=relay, files=LessonFiles(learning.files)),
+        categories=Categories(clock=clock),
         enrollments=enrollments,
         progress=progress,
         recalculation=recalculation,
         reconciling=Reconciling(clock=clock, jobs=after.jobs, recalculation=recalculation),
-        quizzes=Quizzes(clock=clock, relay=relay),
-        questions=questions,
-        attempts=attempts,
-        results=Results(clock=clock),
-        imports=Imports(questions=questions),
+        imports=Imports(questions=exams.questions),
         dashboards=dashboards,
         subscriptions=subscriptions,
         idempotency=Idempotency(clock=clock),
-        attempt_clock=attempt_clock,
         health=health,
-        database=place.database,
-        registry=place.registry,
     )
+
+
+def _shown(place: _Place) -> dict[str, Any]:
+    """What a node stands on, as everybody may reach it."""
+    return {"bus": place.bus, "database": place.database, "file_store": place.files, "registry": place.registry}
+
+
+def _courses(clock: Clock, relay: Relay, learning: LearningServices) -> Courses:
+    courses = Courses(clock=clock, relay=relay)
+    courses.keep_pictures_by(Pictures(learning.files))
+    return courses
 
 
 def _health(place: _Place, clock: Clock, task_figures: TaskFigures, *, files: FileStore) -> Health:
@@ -236,9 +251,9 @@ def _health(place: _Place, clock: Clock, task_figures: TaskFigures, *, files: Fi
     return health
 
 
-def _learning(bus: Bus, clock: Clock, relay: Relay) -> tuple[Enrollments, Progress]:
+def _learning(settings: Settings, bus: Bus, clock: Clock, relay: Relay) -> tuple[Enrollments, Progress]:
     """Enrolments and progress, with what the relay carries out in their name."""
-    enrollments = Enrollments(clock=clock, relay=relay, bus=bus)
+    enrollments = Enrollments(clock=clock, relay=relay, bus=bus, rules=AccessRules.of(settings))
     progress = Progress(clock=clock, relay=relay, bus=bus)
     for name, handler in (enrollments.effects() | progress.effects()).items():
         relay.register_effect(name, handler)
@@ -287,6 +302,7 @@ def _tasks_of(services: Services, *, is_worker: bool) -> dict[str, Background]:
         "relay": relay,
         "audit": services.audit.witness.run,
         "queues": services.jobs.watch,
+        "findings": services.findings.watch,
         "mails": services.mails.run,
         "sessions": services.sessions.run,
         "settings": services.runtime_settings.run,
@@ -297,8 +313,11 @@ def _tasks_of(services: Services, *, is_worker: bool) -> dict[str, Background]:
         return tasks
     return tasks | {
         "attempt_clock": services.attempt_clock.run,
+        "control_receipts": services.control_receipts.run,
         "enrollments": services.enrollments.run,
+        "orders": services.orders.run,
         "node": services.node.run,
         "node_reports": services.node_reports.run,
         "dashboards": services.dashboards.run,
+        "lines": services.lines.run,
     }

@@ -19,8 +19,10 @@ class Situation(StrEnum):
     METHOD = "method"
     NOT_ACCEPTABLE = "not_acceptable"
     CONFLICT = "conflict"
+    CHECKSUM = "checksum"
     STALE = "stale"
     TOO_LARGE = "too_large"
+    RANGE = "range"
     UNSUPPORTED = "unsupported"
     INVALID = "invalid"
     LIMITED = "limited"
@@ -33,6 +35,7 @@ class Code(Enum):
 
     MALFORMED_JSON = ("malformed_json", Situation.MALFORMED, "The body is not well-formed JSON.")
     MALFORMED_REQUEST = ("malformed_request", Situation.MALFORMED, "The request is malformed.")
+    INVALID_SIGNATURE = ("invalid_signature", Situation.MALFORMED, "The signature does not fit what was sent.")
     # OAuth2's form wants 400 and `error: invalid_grant` beside it; the code is that of every other sign-in.
     INVALID_GRANT = ("invalid_credentials", Situation.MALFORMED, "The user name or the password is wrong.")
     MFA_REQUIRED = ("mfa_required", Situation.MALFORMED, "A code is needed as a second step.")
@@ -92,8 +95,11 @@ class Code(Enum):
         "The first request with this key is running.",
     )
 
+    CHECKSUM_MISMATCH = ("checksum_mismatch", Situation.CHECKSUM, "What came is not what its checksum says.")
+
     VERSION_MISMATCH = ("version_mismatch", Situation.STALE, "The resource has changed since that version.")
     TOO_LARGE = ("too_large", Situation.TOO_LARGE, "The body is too large.")
+    RANGE_NOT_SATISFIABLE = ("range_not_satisfiable", Situation.RANGE, "Nothing of the file lies in this range.")
     UNSUPPORTED_MEDIA_TYPE = ("unsupported_media_type", Situation.UNSUPPORTED, "This media type is not taken here.")
     VALIDATION_FAILED = ("validation_failed", Situation.INVALID, "Some fields are not valid.")
 

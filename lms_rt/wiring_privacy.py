@@ -1,4 +1,4 @@
-"""What privacy needs, wired: files, exports, and the end of accounts. `bootstrap.py` does the rest. No rules."""
+"""What privacy needs, wired: exports, and the end of accounts. `bootstrap.py` does the rest. No rules."""
 
 from __future__ import annotations
 
@@ -14,21 +14,18 @@ from lms_rt.services.erasure import Erasure, Means
 from lms_rt.services.erasure_sweep import ErasureSweep
 from lms_rt.services.export_parts import Sources
 from lms_rt.services.exports import Exports
+from lms_rt.services.receipts import Receipts
 from lms_rt.services.results import Results
 from lms_rt.services.traces import Traces
-from lms_rt.storage.backup import UPLOADS_NAME
 from lms_rt.storage.files.base import FileStore
-from lms_rt.storage.files.gridfs import GridFiles
-from lms_rt.storage.files.local import LocalFiles
 from lms_rt.storage.mongo import OpenDatabase
 from lms_rt.wiring_accounts import AccountServices
 
 
 @dataclass(frozen=True)
 class PrivacyServices:
-    """The services of privacy, and the files that they keep."""
+    """The services of privacy."""
 
-    files: FileStore
     exports: Exports
     erasure: Erasure
     erasure_sweep: ErasureSweep
@@ -44,16 +41,19 @@ class Around:
     database: OpenDatabase
     enrollments: Enrollments
     attempt_clock: AttemptClock
+    file_store: FileStore
 
 
 def wired_privacy(settings: Settings, clock: Clock, around: Around) -> PrivacyServices:
     """All of them."""
-    relay, files = around.after.relay, files_of(settings, clock, around.database)
+    relay, files = around.after.relay, around.file_store
     sources = Sources(
         clock=clock,
         site_name=settings.project_name,
         preferences=around.after.preferences,
         results=Results(clock=clock),
+        receipts=Receipts(signing=around.attempt_clock.signing),
+        files=files,
     )
     exports = Exports(settings=settings, clock=clock, relay=relay, files=files, sources=sources)
     around.after.retention.add_rule("exports", 1, exports.forget)
@@ -67,11 +67,4 @@ def wired_privacy(settings: Settings, clock: Clock, around: Around) -> PrivacySe
     )
     erasure = Erasure(settings=settings, clock=clock, relay=relay, means=means)
     sweep = ErasureSweep(clock=clock, jobs=around.after.jobs)
-    return PrivacyServices(files=files, exports=exports, erasure=erasure, erasure_sweep=sweep)
-
-
-def files_of(settings: Settings, clock: Clock, database: OpenDatabase) -> FileStore:
-    """Where files lie: beside the embedded store, else in the database that all nodes reach."""
-    if database.is_embedded:
-        return LocalFiles(settings.lms_data_dir / UPLOADS_NAME)
-    return GridFiles(database.motor, clock=clock)
+    return PrivacyServices(exports=exports, erasure=erasure, erasure_sweep=sweep)

@@ -5,9 +5,11 @@ No factories. What is made of many modules is imported when a test asks for it: 
 
 from __future__ import annotations
 
+import base64
 import logging
 import os
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,10 +24,12 @@ from tests.servers.redis_server import running_redis
 
 if TYPE_CHECKING:
     from tests.house import House
+    from tests.servers.s3_server import S3Server
     from tests.services.people import People
     from tests.services.school import School
 
 _KEY = "0123456789abcdefghijklmnopqrstuv"  # of no use outside the tests
+_SIGNING_KEY = base64.b64encode(_KEY.encode()).decode()
 _ENGINES = ("embedded", pytest.param("real", marks=pytest.mark.real))
 
 
@@ -41,7 +45,9 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     # Playwright keeps an event loop running in its thread from its first test to the end: nothing async may follow it
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    # (the long files of them first, so that no process is left alone with one in the end)
+    sizes = Counter(item.path for item in items if item.get_closest_marker("browser") is not None)
+    items.sort(key=lambda item: (item.path in sizes, -sizes[item.path]))
     if not config.getoption("--soak"):
         for item in items:
             if item.get_closest_marker("soak"):
@@ -86,6 +92,24 @@ def redis_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A server that speaks S3."""
+    from tests.servers.s3_server import running_s3
+
+    with running_s3() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[str]:
+    """The connection string of a server that speaks Azure Blob Storage."""
+    from tests.servers.azurite_server import running_azurite
+
+    with running_azurite() as connection:
+        yield connection
+
+
 @pytest.fixture(params=_ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
     """Where the data of this test lies: `embedded`, and again on a `real` server."""
@@ -101,7 +125,7 @@ def settings(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> Set
 def settings_on(engine: str, request: pytest.FixtureRequest, path: Path, **more: Any) -> Settings:
     """Settings for one lane; nothing of this machine's environment files is read."""
     lane: dict[str, Any] = {"lms_data_dir": path / "data", "http_port": 0, "password_hash_cost": 4}
-    keys: dict[str, Any] = {"secret_key": _KEY, "password_pepper": _KEY[::-1]}
+    keys: dict[str, Any] = {"secret_key": _KEY, "password_pepper": _KEY[::-1], "signing_key": _SIGNING_KEY}
     if engine == "real":
         lane |= {
             "mongodb_url": request.getfixturevalue("mongodb_url"),

@@ -31,6 +31,7 @@ SHORT: dict[str, Any] = {
     "points": 1,
     "correct_answer": {"accepted": [{"text": "Cairo", "weight": 100, "feedback": ""}], "ignore_case": True},
 }
+ESSAY: dict[str, Any] = {"question_type": "essay", "question_text": "Why is a slope steep?", "points": 4}
 RIGHT_ANSWERS: dict[str, Any] = {
     "multiple_choice": "b",
     "true_false": True,
@@ -66,3 +67,20 @@ async def enrolled(student: Visitor, course_id: str) -> dict[str, Any]:
     """The student's enrolment in a course."""
     enrollment: dict[str, Any] = await student.ok("POST", "/enrollments", json={"course_id": course_id})
     return enrollment
+
+
+async def handed_in(teacher: Visitor, student: Visitor, course_id: str, **fields: Any) -> dict[str, str]:
+    """An assignment, and what a student handed in for it: the ids of both."""
+    body = {"course_id": course_id, "title": "Essay", **fields}
+    assignment = await teacher.ok("POST", "/assignments", json=body)
+    work = await student.ok("POST", f"/assignments/{assignment['id']}/submit", json={"content": "It climbs."})
+    return {"assignment_id": assignment["id"], "submission_id": work["id"]}
+
+
+async def waiting(student: Visitor, quiz_id: str, text: str = "Because it climbs.") -> dict[str, str]:
+    """An attempt at a quiz that is one essay, handed in: its ids, and that of the answer that waits to be marked."""
+    attempt = await student.ok("POST", "/attempts", json={"quiz_id": quiz_id, "device_id": "laptop"})
+    question_id = attempt["questions"][0]["id"]
+    body = {"answers": [{"question_id": question_id, "value": text}], "device_id": "laptop", "lease": attempt["lease"]}
+    await student.ok("POST", f"/attempts/{attempt['id']}/submit", json=body)
+    return {"attempt_id": attempt["id"], "question_id": question_id, "item_id": f"{attempt['id']}.{question_id}"}

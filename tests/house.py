@@ -13,6 +13,7 @@ from tornado.netutil import bind_sockets
 from config.settings import Settings
 from handlers.serve import serving
 from lms_rt.bootstrap import Services, open_services
+from lms_rt.clock import Clock
 from tests.clients import Visitor
 from tests.working import HouseBell
 
@@ -60,12 +61,12 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(settings: Settings) -> AsyncIterator[House]:
-    """Serve a school with these settings; its database is dropped afterwards where it is a server's."""
+async def open_house(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[House]:
+    """Serve a school with these settings, by this clock; its database is dropped afterwards where it is a server's."""
     opened = settings.model_copy(update={"allow_public_role_registration": True})
     async with AsyncExitStack() as stack:
         bell = HouseBell()
-        services = await stack.enter_async_context(open_services(opened, wake_ups=bell))
+        services = await stack.enter_async_context(open_services(opened, clock=clock, wake_ups=bell))
         if not services.database.is_embedded:
             stack.push_async_callback(_drop, services, settings)
         sockets = bind_sockets(0, "127.0.0.1")

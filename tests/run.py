@@ -18,8 +18,15 @@ from tests.servers.mongo_server import running_mongo
 from tests.servers.redis_server import running_redis
 
 _ROOT = Path(__file__).resolve().parent.parent
-_PARALLEL = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
-"""One more than the two cores that the suite is made for: a third of the time tests wait for browsers, processes and clocks."""
+_PARALLEL = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "--max-worker-restart", "0")
+"""One more than the two cores that the suite is made for: a third of the time tests wait for browsers, processes and clocks.
+
+A test that takes its process along (out of time, out of memory) has failed: pytest-xdist would give the same test to a process
+made anew, and again, or wait for ever once that test is its file's last.
+"""
+
+_MAX_SECONDS = 3600.0
+"""A run that is not over by then hangs where no test's own time is counted: between tests, or at the end."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +51,13 @@ def main(args: argparse.Namespace) -> int:
             _start(servers, env, "MONGODB_TEST_URL", running_mongo())
             _start(servers, env, "REDIS_TEST_URL", running_redis())
         sys.stdout.flush()
-        return subprocess.run(words, cwd=_ROOT, env=env, check=False).returncode
+        try:
+            return subprocess.run(
+                words, cwd=_ROOT, env=env, check=False, timeout=None if args.soak else _MAX_SECONDS
+            ).returncode
+        except subprocess.TimeoutExpired:
+            print(f"the tests were not over within {_MAX_SECONDS:g} s", file=sys.stderr)  # noqa: T201
+            return 1
 
 
 def _start(servers: ExitStack, env: dict[str, str], name: str, server: AbstractContextManager[str]) -> None:

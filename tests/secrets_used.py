@@ -26,7 +26,7 @@ from lms_rt.ids import has_prefix
 _RUN = re.compile(r"[A-Za-z0-9_-]{16,}")
 """What a secret of ours is made of; shorter ones could stand in a line by chance."""
 _SECRET_FIELD = re.compile(r"token|secret|ticket|recovery_codes")
-_SECRET_SETTING = re.compile(r"(KEY|PEPPER|PASSWORD|TOKEN|SECRET_ID|DSN|PREVIOUS)$")
+_SECRET_SETTING = re.compile(r"(KEY|PEPPER|PASSWORD|TOKEN|SECRET|SECRET_ID|DSN|PREVIOUS)$")
 _OF_TESTS = ("tests", "test_", "conftest")
 _PLAIN = frozenset({"token_type", "challenge_token_expires_in"})
 PASSWORDS = ("correct horse battery staple",)

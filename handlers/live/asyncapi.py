@@ -29,6 +29,7 @@ ADDRESSES: dict[ChannelKind, str] = {
     ChannelKind.USER: "user:{id}",
     ChannelKind.COURSE: "course:{id}",
     ChannelKind.COURSE_STAFF: "course:{id}:staff",
+    ChannelKind.COURSE_CHAT: "course:{id}:chat",
     ChannelKind.ATTEMPT: "attempt:{id}",
     ChannelKind.QUIZ_LIVE: "quiz:{id}:live",
     ChannelKind.SYSTEM: "system",

@@ -75,7 +75,7 @@ async def history(session: LiveSession, command: HistoryCommand) -> dict[str, An
 
 
 async def presence(session: LiveSession, command: PresenceCommand) -> dict[str, Any]:
-    """How many are there; who, for those alone who teach there."""
+    """How many are there; who, for those who teach there, and in a chat for all."""
     _require_subscribed(session, command.channel)
     may_see_names = await session.services.subscriptions.may_see_names(session.actor, command.channel)
     there = (await session.services.bus.presence.members_of([command.channel]))[command.channel]

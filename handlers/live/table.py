@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from handlers.live import attempts, lessons, notifications, session, subscriptions, time
+from handlers.live import attempts, chat, controls, lessons, notifications, session, subscriptions, time
 from handlers.live.commands import Command
 
 
@@ -33,7 +33,9 @@ COMMANDS: Mapping[str, Command] = command_table(
             *time.COMMANDS,
             *session.COMMANDS,
             *lessons.COMMANDS,
+            *chat.COMMANDS,
             *attempts.COMMANDS,
+            *controls.COMMANDS,
             *notifications.COMMANDS,
         )
     )

@@ -7,7 +7,7 @@ import gzip
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
-from handlers.rest.calls import Cookie, Reply
+from handlers.rest.calls import Cookie, Encoded, Reply
 from handlers.rest.dispatch import API_PREFIX
 from handlers.rest.errors import Problem
 from handlers.rest.operations import Operation
@@ -60,7 +60,7 @@ def _written(reply: Reply, operation: Operation, *, has_envelope: bool) -> tuple
         return reply.content_type or operation.gives[0], reply.body
     if has_envelope:
         return JSON_TYPE, enveloped(reply.body, operation.summary)
-    return JSON_TYPE, encode(reply.body)
+    return JSON_TYPE, _json_of(reply.body)
 
 
 def enveloped(body: object, message: str) -> bytes:
@@ -70,7 +70,11 @@ def enveloped(body: object, message: str) -> bytes:
         data = body.items
         meta = {name: getattr(body, name) for name in type(body).model_fields if name != "items"}
     head = encode({"success": True, "message": message})[:-1]
-    return head + b',"data":' + encode(data) + b',"meta":' + encode(meta) + b"}"
+    return head + b',"data":' + _json_of(data) + b',"meta":' + encode(meta) + b"}"
+
+
+def _json_of(body: object) -> bytes:
+    return body.content if isinstance(body, Encoded) else encode(body)
 
 
 def answer_of_problem(problem: Problem, *, has_envelope: bool) -> Answer:

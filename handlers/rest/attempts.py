@@ -13,7 +13,6 @@ from lms_rt.contracts.attempts import (
     AttemptRowView,
     AttemptView,
     HandedOutView,
-    ResultsView,
     SignalsDraft,
     SubmitDraft,
     SyncDraft,
@@ -21,6 +20,7 @@ from lms_rt.contracts.attempts import (
     TakeOverDraft,
 )
 from lms_rt.contracts.base import CursorPage, Page
+from lms_rt.contracts.results import ResultsView
 from lms_rt.errors import Code
 from lms_rt.security.rights import Reach
 from lms_rt.services.attempts import device_of
@@ -114,6 +114,7 @@ ROUTES: tuple[Operation, ...] = (
         codes=(
             Code.NOT_FOUND,
             Code.NOT_ENROLLED,
+            Code.FORBIDDEN,
             Code.QUIZ_NOT_OPEN,
             Code.QUIZ_CLOSED,
             Code.QUIZ_NOT_READY,

@@ -6,11 +6,10 @@ What an operation does is in its domain's file; what may go wrong becomes a resp
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
@@ -24,7 +23,7 @@ from handlers.rest.calls import Call
 from handlers.rest.conditions import expected_version, refuse_unacceptable
 from handlers.rest.credentials import Credentials
 from handlers.rest.dispatch import Match
-from handlers.rest.errors import problem_of, problem_of_fault
+from handlers.rest.errors import phrase_of, problem_of, problem_of_fault
 from handlers.rest.limits import Limits, limit_headers, refuse_too_many
 from handlers.rest.operations import Operation
 from handlers.rest.replays import run_once
@@ -82,7 +81,8 @@ class RestHandler(RequestHandler):
     async def _work(self) -> Answer:
         match = await self._admitted()
         if self.request.method == "OPTIONS":
-            return Answer(204, headers={"Allow": ", ".join(match.allowed)})
+            told = match.tells(self._spine.settings) if match.tells else {}
+            return Answer(204, headers={"Allow": ", ".join(match.allowed), **told})
         call = await self._read(self._operation, match)
         operation = self._operation
         self._exchange.mark("read")
@@ -143,8 +143,11 @@ class RestHandler(RequestHandler):
             path=_parameters(match),
             query=read_query(operation.query, request) if operation.query else None,
             expected_version=expected_version(request.headers.get("If-Match")),
-            **_placed(operation, await read_body(operation, request)),
+            **self._placed(await read_body(operation, request)),
         )
+
+    def _placed(self, body: Any) -> dict[str, Any]:
+        return {"upload": body} if self._operation.is_upload else {"body": body}
 
     async def _run(self, call: Call) -> Answer:
         operation = self._operation
@@ -219,12 +222,14 @@ class RestHandler(RequestHandler):
         self.finish()  # says nothing more; counts and logs it
 
     def _write_head(self, answer: Answer) -> None:
-        self.set_status(answer.status, HTTPStatus(answer.status).phrase)
+        self.set_status(answer.status, phrase_of(answer.status))
         self.clear_header("Content-Type")
         self.set_header("Vary", VARY)
         is_private = answer.is_secret or bool(self._exchange.user_id)
         self.set_header("Cache-Control", "no-store" if is_private else "no-cache")
-        headers = {**self._spine.origins.cors_headers(self.request), **self._limit_headers, **answer.headers}
+        operation = self._match.operation if self._match else None
+        always = operation.always if operation else {}
+        headers = {**self._spine.origins.cors_headers(self.request), **self._limit_headers, **always, **answer.headers}
         for name, value in headers.items():
             self.set_header(name, value)
         for cookie in answer.cookies:
@@ -232,7 +237,7 @@ class RestHandler(RequestHandler):
         if answer.content_type:
             self.set_header("Content-Type", answer.content_type)
 
-    def data_received(self, chunk: bytes) -> NoReturn:
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """Never called: bodies arrive whole, within the bounds of `handlers/edge.py`."""
         raise AssertionError(f"{len(chunk)} bytes came as a stream")
 
@@ -251,7 +256,3 @@ def _parameters(match: Match) -> dict[str, str]:
     if parameters is None:
         raise Refused(Code.NOT_FOUND)
     return dict(parameters)
-
-
-def _placed(operation: Operation, body: Any) -> dict[str, Any]:
-    return {"upload": body} if operation.is_upload else {"body": body}

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
+from handlers.rest.incoming import Incoming
 from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.base import View, encode
 from lms_rt.errors import invalid
 
 if TYPE_CHECKING:
     from tornado.httputil import HTTPServerRequest
 
     from lms_rt.bootstrap import Services
+
+
+_AT_ONCE = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ class Call:
     """One request, parsed, validated and authorised, on its way to one service method.
 
     `query` and `body` are instances of the operation's models (an empty body is `{}` where all fields are optional);
-    `upload` stands instead of `body` for operations that take files. `expected_version` comes from `If-Match`: None
+    `upload` stands instead of `body` for operations that take files, `incoming` for those whose bodies are streamed. `expected_version` comes from `If-Match`: None
     without it or for `*`, -1 for a tag that no version can have. `idempotency_seed` is set when an `Idempotency-Key`
     was sent: ids derived from it (`lms_rt.ids.derived_id(prefix, seed)`) let a retry meet its own work.
     """
@@ -72,6 +77,7 @@ class Call:
     query: Any = None
     body: Any = None
     upload: Upload | None = None
+    incoming: Incoming | None = None
     expected_version: int | None = None
     idempotency_seed: str | None = None
 
@@ -110,8 +116,25 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Encoded:
+    """A view that is JSON already: one that is so long that it is written beside the event loop."""
+
+    content: bytes
+    version: int | None = None
+
+    @classmethod
+    def of(cls, view: View, name: str) -> Self:
+        """`view`, whose list `name` is long: written piece by piece, because others cannot run while a piece is made."""
+        rows = getattr(view, name)
+        pieces = [encode(rows[begin : begin + _AT_ONCE])[1:-1] for begin in range(0, len(rows), _AT_ONCE)]
+        head = view.__pydantic_serializer__.to_json(view, exclude={name})[:-1]
+        content = b"".join((head, b',"', name.encode(), b'":[', b",".join(pieces), b"]}"))
+        return cls(content, getattr(view, "version", None))
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
-    """What to answer. The body is a view (its `version` becomes the ETag), plain JSON data, or bytes of another type.
+    """What to answer. The body is a view (its `version` becomes the ETag) or one `Encoded`, plain JSON data, or bytes of another type.
 
     `status` defaults to the operation's; `location` is a path below /api/v1 ("/quizzes/quz_1"). `envelope_message`
     and `meta` only show with the optional envelope. `stream` stands instead of `body` for what is too long to hold: it is

@@ -5,10 +5,11 @@ A list of 120 regular expressions costs its last row 20 µs; this costs every ro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from config.settings import Settings
 from handlers.rest.access import Access
 from handlers.rest.operations import LIMIT_NAMES, Operation, Place
 
@@ -28,6 +29,7 @@ class Match:
     route: str
     allowed: tuple[str, ...]
     raw: Mapping[str, str] = field(default_factory=dict)
+    tells: Callable[[Settings], Mapping[str, str]] | None = None
 
     def find_parameters(self) -> Mapping[str, str] | None:
         """The parameters decoded, or None when one of them can name nothing (not UTF-8, control characters, too long)."""
@@ -91,7 +93,8 @@ class RouteTable:
     def _match(pattern: _Pattern, method: str, segments: tuple[str, ...]) -> Match:
         answer = pattern.answers.get("GET" if method == "HEAD" else method)
         if answer is None:
-            return Match(None, pattern.route, pattern.allowed)
+            tells = next((one.tells for one, _ in pattern.answers.values() if one.tells), None)
+            return Match(None, pattern.route, pattern.allowed, tells=tells)
         operation, names = answer
         values = [segment for part, segment in zip(pattern.shape, segments, strict=True) if part is None]
         return Match(operation, pattern.route, pattern.allowed, dict(zip(names, values, strict=True)))
@@ -107,7 +110,7 @@ class RouteTable:
             self._faults.append(f"{row} has no summary")
         if operation.counts_as not in LIMIT_NAMES:
             self._faults.append(f"{row} counts among {operation.limit}, which is no class of requests")
-        if operation.body is not None and operation.is_upload:
+        if operation.body is not None and (operation.is_upload or operation.is_streamed):
             self._faults.append(f"{row} takes uploads and a model")
 
     def _add(self, operation: Operation, pattern: str) -> None:

@@ -132,7 +132,7 @@ ROUTES: tuple[Operation, ...] = (
         reach=Reach.LEARNING,
         body=ProgressDraft,
         reply=EnrollmentView,
-        codes=(Code.NOT_ENROLLED, Code.NOT_COMPLETE),
+        codes=(Code.NOT_ENROLLED, Code.FORBIDDEN, Code.NOT_COMPLETE),
         summary="Record progress in a lesson",
     ),
     Operation(
@@ -142,7 +142,7 @@ ROUTES: tuple[Operation, ...] = (
         SIGNED_IN,
         reach=Reach.LEARNING,
         reply=EnrollmentView,
-        codes=(Code.NOT_ENROLLED, Code.NOT_COMPLETE),
+        codes=(Code.NOT_ENROLLED, Code.FORBIDDEN, Code.NOT_COMPLETE),
         summary="Complete a lesson",
     ),
     Operation(

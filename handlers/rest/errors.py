@@ -13,6 +13,9 @@ from lms_rt.errors import Code, Refused, Situation
 
 PROBLEM = "application/problem+json"
 
+CHECKSUM_MISMATCH = 460
+"""The status that tus 1.0 gives to a piece that is not what its checksum says."""
+
 STATUS: Mapping[Situation, int] = {
     Situation.MALFORMED: 400,
     Situation.UNAUTHENTICATED: 401,
@@ -22,9 +25,11 @@ STATUS: Mapping[Situation, int] = {
     Situation.METHOD: 405,
     Situation.NOT_ACCEPTABLE: 406,
     Situation.CONFLICT: 409,
+    Situation.CHECKSUM: CHECKSUM_MISMATCH,
     Situation.STALE: 412,
     Situation.TOO_LARGE: 413,
     Situation.UNSUPPORTED: 415,
+    Situation.RANGE: 416,
     Situation.INVALID: 422,
     Situation.LIMITED: 429,
     Situation.UNAVAILABLE: 503,
@@ -58,12 +63,17 @@ def status_of(code: Code) -> int:
     return STATUS[code.situation]
 
 
+def phrase_of(status: int) -> str:
+    """What a status is called; tus has one of its own."""
+    return "Checksum Mismatch" if status == CHECKSUM_MISMATCH else HTTPStatus(status).phrase
+
+
 def problem_of(refused: Refused, request_id: str) -> Problem:
     """The problem document of a refusal; facts that its code brings are further members."""
     status = status_of(refused.code)
     members: dict[str, Any] = {
         "type": f"urn:lms-rt:problem:{refused.code.code}",
-        "title": HTTPStatus(status).phrase,
+        "title": phrase_of(status),
         "status": status,
         "detail": refused.detail,
         "code": refused.code.code,
@@ -83,6 +93,8 @@ def _headers(refused: Refused, status: int) -> dict[str, str]:
         headers["Retry-After"] = str(refused.data.get("retry_after_seconds", RETRY_SECONDS))
     if refused.code is Code.METHOD_NOT_ALLOWED and "allow" in refused.data:
         headers["Allow"] = ", ".join(refused.data["allow"])
+    if refused.code is Code.RANGE_NOT_SATISFIABLE:
+        headers["Content-Range"] = str(refused.data["content_range"])
     return headers
 
 

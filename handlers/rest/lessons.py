@@ -123,7 +123,7 @@ ROUTES: tuple[Operation, ...] = (
         reach=Reach.INSIDE,
         also=_ALSO,
         reply=LessonView,
-        codes=(Code.NOT_ENROLLED,),
+        codes=(Code.NOT_ENROLLED, Code.FORBIDDEN),
         summary="One lesson",
     ),
     Operation(
@@ -158,7 +158,7 @@ ROUTES: tuple[Operation, ...] = (
         SIGNED_IN,
         reach=Reach.LEARNER,
         reply=EnrollmentView,
-        codes=(Code.NOT_ENROLLED, Code.NOT_COMPLETE),
+        codes=(Code.NOT_ENROLLED, Code.FORBIDDEN, Code.NOT_COMPLETE),
         summary="Complete a lesson",
     ),
 )

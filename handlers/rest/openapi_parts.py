@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
-from handlers.rest.errors import PROBLEM, status_of
+from handlers.rest.errors import PROBLEM, phrase_of, status_of
 from handlers.rest.limits import HEADERS
 from handlers.rest.operations import FORM, UPLOAD, Operation
 from lms_rt.contracts.base import CursorPage, Page
@@ -120,7 +120,7 @@ def is_list(kind: Any) -> bool:
 
 def _kinds(operations: Iterable[Operation]) -> Iterator[tuple[Any, Literal["validation", "serialization"]]]:
     for operation in operations:
-        for model in (operation.body, operation.query):
+        for model in (operation.body, operation.query, operation.form):
             if model is not None:
                 yield model, "validation"
         if operation.reply not in (None, bytes):
@@ -165,11 +165,23 @@ def request_body_of(operation: Operation, schemas: Schemas) -> Json | None:
         content: Json = {"multipart/form-data": {"schema": form}}
         content |= {media_type: {"schema": {"type": "string"}} for media_type in UPLOAD[1:]}
         return {"required": True, "content": content}
+    if operation.is_streamed:
+        return _streamed_body_of(operation, schemas)
     if operation.body is None:
         return None
     is_required = any(field.is_required() for field in operation.body.model_fields.values())
     media_type = FORM[0] if operation.takes == FORM else "application/json"
     return {"required": is_required, "content": {media_type: {"schema": schemas.of_body(operation.body)}}}
+
+
+def _streamed_body_of(operation: Operation, schemas: Schemas) -> Json:
+    """A form with its file, or bytes as they are."""
+    as_bytes: Json = {"type": "string", "contentMediaType": "application/octet-stream"}
+    if operation.form is None:
+        return {"required": False, "content": {media_type: {"schema": as_bytes} for media_type in operation.takes}}
+    described = schemas.of_query(operation.form)
+    form = {**described, "properties": {"file": as_bytes, **described.get("properties", {})}, "required": ["file"]}
+    return {"required": True, "content": {operation.takes[0]: {"schema": form}}}
 
 
 def documented_replies(operation: Operation, schemas: Schemas) -> Iterator[tuple[str, Json]]:
@@ -183,7 +195,7 @@ def documented_replies(operation: Operation, schemas: Schemas) -> Iterator[tuple
     for status in sorted({*codes, 500}):
         if status in operation.more_statuses:
             continue
-        words = f"{HTTPStatus(status).phrase}: {', '.join(codes.get(status, ['internal']))}"
+        words = f"{phrase_of(status)}: {', '.join(codes.get(status, ['internal']))}"
         yield (
             str(status),
             {"description": words, "headers": _error_headers(status), "content": {media_type: {"schema": schema}}},
@@ -241,9 +253,9 @@ def _codes_of_input(operation: Operation) -> set[Code]:
         codes.add(Code.NOT_FOUND)
     if is_conditional(operation):
         codes.add(Code.VERSION_MISMATCH)
-    if operation.takes_body:
+    if operation.takes_body or operation.is_streamed:
         codes |= {Code.UNSUPPORTED_MEDIA_TYPE, Code.VALIDATION_FAILED}
-        codes |= set() if operation.is_upload else {Code.MALFORMED_JSON}
+        codes |= set() if operation.is_upload or operation.is_streamed else {Code.MALFORMED_JSON}
     if operation.query is not None:
         codes.add(Code.VALIDATION_FAILED)
     if operation.is_idempotent:

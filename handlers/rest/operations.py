@@ -32,13 +32,14 @@ that only this operation's service raises.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from config.settings import Settings
 from handlers.rest.access import Access, refuse_impersonator
 from handlers.rest.calls import Call, Reply
 from lms_rt.contracts.actor import Actor
@@ -50,11 +51,13 @@ Endpoint = Callable[[Call], Awaitable[Reply]]
 
 JSON = ("application/json",)
 FORM = ("application/x-www-form-urlencoded",)
-UPLOAD = ("multipart/form-data", "text/plain", "application/xml")
+UPLOAD = ("multipart/form-data", "text/plain", "text/csv", "application/xml")
 
 MAX_AUTH_BYTES = 16 << 10
 MAX_JSON_BYTES = 1 << 20
 MAX_UPLOAD_BYTES = 5 << 20
+MAX_FORM_BYTES = 64 << 10
+"""What a form may weigh beside its file."""
 
 REFRESH = "refresh"
 """What a row says that only goes on with a session: of the class auth, but counted by session, since a class of thirty
@@ -88,6 +91,10 @@ class _Described:
     codes: tuple[Code, ...] = ()
     takes: tuple[str, ...] = JSON
     gives: tuple[str, ...] = JSON
+    is_streamed: bool = False
+    form: type[BaseModel] | None = None
+    always: Mapping[str, str] = field(default_factory=dict)
+    tells: Callable[[Settings], Mapping[str, str]] | None = None
     is_idempotent: bool = False
     is_secret: bool = False
     limit: str = ""
@@ -107,6 +114,9 @@ class Operation(_Described):
     - `body`: the model of the JSON (or form) body; with `takes=UPLOAD` there is none and `call.upload` holds the file;
     - `query`: the model of the query's parameters (those it does not know are ignored);
     - `reply`: a view class, `Page[View]`, or None for no body; `gives` names another media type of the reply;
+    - `is_streamed`: its body is never held: it comes piece by piece as `call.incoming`, in one of the types that it `takes`,
+      up to `MAX_UPLOAD_MB`; `form` is the model of the fields beside the `file` of its multipart form;
+    - `always`: headers of each of its answers; `tells`: further ones of the answer to OPTIONS on its path;
     - `more_statuses`: further successful statuses that `Reply.status` may set;
     - `is_idempotent`: honours `Idempotency-Key`;
     - `is_secret`: the reply carries a token: it is never compressed nor stored by anybody on the way;
@@ -144,10 +154,17 @@ class Operation(_Described):
 
     @property
     def max_body_bytes(self) -> int:
-        """The largest body that is read, in bytes. Nobody's password is a novel."""
+        """The largest body that is read, in bytes. Nobody's password is a novel; what is streamed has its own bounds."""
+        if self.is_streamed:
+            return 1 << 62
         if self.is_upload:
             return MAX_UPLOAD_BYTES
         return MAX_AUTH_BYTES if self._first_word == "auth" else MAX_JSON_BYTES
+
+    @staticmethod
+    def streamed_bytes(settings: Settings) -> int:
+        """The largest body that is streamed."""
+        return (settings.max_upload_mb << 20) + MAX_FORM_BYTES
 
     @property
     def counts_as(self) -> str:

@@ -1,4 +1,7 @@
-"""`Idempotency-Key`: runs an operation once per key and writes the first answer again, byte for byte."""
+"""`Idempotency-Key`: runs an operation once per key and writes the first answer again, byte for byte.
+
+An answer that holds a secret is not kept: a repeat of that runs again, with the same seed, and meets its own work.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +32,11 @@ async def run_once(operation: Operation, call: Call, run: Run) -> Answer:
     found = await keys.begin(call.actor, route=route, key=key, body_hash=_fingerprint(call))
     if isinstance(found, Kept):
         return _replayed(found)
-    return await _run_first(keys, found, replace(call, idempotency_seed=found.seed), run)
+    call = replace(call, idempotency_seed=found.seed)
+    return await _run_first(keys, found, call, run, may_keep=not operation.is_secret)
 
 
-async def _run_first(keys: Idempotency, begun: Begun, call: Call, run: Run) -> Answer:
+async def _run_first(keys: Idempotency, begun: Begun, call: Call, run: Run, *, may_keep: bool) -> Answer:
     try:
         answer = await run(call)
     except Refused as refused:
@@ -44,7 +48,9 @@ async def _run_first(keys: Idempotency, begun: Begun, call: Call, run: Run) -> A
     except BaseException:
         await keys.give_up(begun)
         raise
-    if 200 <= answer.status < 300:
+    if not may_keep:
+        await keys.give_up(begun)
+    elif 200 <= answer.status < 300:
         await keys.keep(begun, _head(answer), answer.body)
     else:
         await keys.forget(begun)

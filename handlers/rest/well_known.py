@@ -1,4 +1,4 @@
-"""Operations at /.well-known: how to report a fault of security (RFC 9116)."""
+"""Operations at /.well-known: how to report a fault of security (RFC 9116), and the public keys of receipts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from handlers.rest.access import ANONYMOUS
 from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import Operation, Place
 from lms_rt.clock import rfc3339
+from lms_rt.contracts.receipts import ReceiptKeysView
 from lms_rt.errors import Code, Refused
 
 VALID_DAYS = 180
@@ -30,6 +31,11 @@ async def security_txt(call: Call) -> Reply:
     return Reply("".join(f"{line}\n" for line in lines).encode(), content_type="text/plain; charset=utf-8")
 
 
+async def receipt_keys(call: Call) -> Reply:
+    """The keys that ever signed a receipt."""
+    return Reply(await call.services.receipts.keys())
+
+
 ROUTES: tuple[Operation, ...] = (
     Operation(
         "GET",
@@ -42,5 +48,15 @@ ROUTES: tuple[Operation, ...] = (
         place=Place.ROOT,
         summary="Whom to tell of a fault of security",
         description="RFC 9116; `SECURITY_CONTACT` names the contact, and without it there is none.",
+    ),
+    Operation(
+        "GET",
+        "/.well-known/lms-receipt-keys.json",
+        receipt_keys,
+        ANONYMOUS,
+        reply=ReceiptKeysView,
+        place=Place.ROOT,
+        summary="The public keys of receipts",
+        description="Former ones too: a receipt outlives the key that signed it.",
     ),
 )

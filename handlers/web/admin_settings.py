@@ -22,6 +22,7 @@ PATH = "/admin/settings"
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("registration", ("REGISTRATION_", "REQUIRE_", "ALLOW_")),
     ("limits", ("RATE_LIMIT_",)),
+    ("files", ("MAX_",)),
     ("retention", ("RETENTION_",)),
     ("logs", ("LOG_",)),
 )

@@ -36,7 +36,7 @@ class PageHandler(ScreenHandler):
 
     They also declare whose things they `reach` (`lms_rt/security/rights.py`), and where a form's door or reach is another
     than the page's, `form_access` and `form_reach`; `is_own_alone`, if nobody may see it in another's place; and by `limit` the class that its form counts among, as operations do; without one it is auth for
-    strangers, and general for who is signed in.
+    strangers, and general for who is signed in. `read_limit` is the class that opening the page counts among; else pages.
     """
 
     access: ClassVar[Access]
@@ -46,6 +46,7 @@ class PageHandler(ScreenHandler):
     is_own_alone: ClassVar[bool] = False
     is_for_leaving: ClassVar[bool] = False
     limit: ClassVar[str] = ""
+    read_limit: ClassVar[str] = ""
     _limit_headers: Mapping[str, str] = MappingProxyType({})
 
     def set_default_headers(self) -> None:
@@ -95,11 +96,11 @@ class PageHandler(ScreenHandler):
         limits: Limits = self.settings["limits"]
         is_form = self.request.method == "POST"
         # At the entrance everybody is a stranger: who has ten accounts shall not have ten times the limit there.
-        actor = STRANGER if is_form and self.limit and self.door.is_public else self.actor
+        own_class = self.limit if is_form else self.read_limit
+        actor = STRANGER if own_class and self.door.is_public else self.actor
         is_stranger = actor.is_stranger
         by_reader = (LimitClass.AUTH if is_form else LimitClass.PAGES) if is_stranger else LimitClass.GENERAL
-        name = self.limit if is_form and self.limit else by_reader.value
-        charge = await limits.charge(self.request, name, actor)
+        charge = await limits.charge(self.request, own_class or by_reader.value, actor)
         self._limit_headers = limit_headers(charge)
         for header, value in self._limit_headers.items():
             self.set_header(header, value)

@@ -9,11 +9,14 @@ from handlers.web.base import PageHandler, Screen, shape
 from lms_rt.contracts.base import PageQuery
 from lms_rt.contracts.courses import CourseDetailView, CourseQuery
 from lms_rt.contracts.enrollments import EnrollmentDraft, EnrollmentView
+from lms_rt.contracts.plans import PlanQuery
+from lms_rt.contracts.reviews import ReviewQuery
 from lms_rt.errors import Code, Refused
 from lms_rt.security.access.courses import teaches
 from lms_rt.security.rights import Reach
 
 CARDS = 12
+NEWEST_REVIEWS = 3
 _SHEETS = ("pages.css",)
 
 
@@ -85,7 +88,7 @@ class CoursePage(PageHandler):
             title=(course.title,),
             data={"course_id": course.id, "is_enrolled": shown is not None},
             scripts=("shell.js", "course.js"),
-            sheets=_SHEETS,
+            sheets=(*_SHEETS, "chat.css"),
         )
         self.show(
             screen,
@@ -93,8 +96,17 @@ class CoursePage(PageHandler):
             enrollment=shown,
             progress_of={row["lesson_id"]: row for row in shown["progress"]} if shown else {},
             is_teacher=is_teacher,
+            reviews=shape(
+                await self.services.course_reviews.list(self.actor, course.id, ReviewQuery(page_size=NEWEST_REVIEWS))
+            ),
             refusal=self._words_of(refusal),
+            has_plan=shown is None and not course.is_free and await self._has_plan(course.id),
         )
+
+    async def _has_plan(self, course_id: str) -> bool:
+        """Does a plan open it that somebody can subscribe to?"""
+        query = PlanQuery(course_id=course_id, is_active=True, page_size=1)
+        return bool((await self.services.plans.list(self.actor, query)).total)
 
     def _words_of(self, refused: Refused | None) -> str:
         if refused is None:

@@ -1,4 +1,4 @@
-"""The live dashboard's page: the first view in the HTML, the rest by its scripts. What it shows is the services' to say."""
+"""The live dashboard and the projector: the first view in the HTML, the rest by scripts. What they show is the services' to say."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Any
 
 from handlers.rest.access import needs
 from handlers.web.base import PageHandler, Screen, shape
+from handlers.web.presentation import Reader, local_text
 from lms_rt.contracts.quizzes import QuestionQuery, QuizView
+from lms_rt.security.permissions import Permission
 from lms_rt.security.rights import Reach
 
 ROWS = 50
@@ -14,25 +16,51 @@ _OPEN = ("in_progress", "paused")
 _ALL_AT_ONCE = 100
 
 
-class DashboardPage(PageHandler):
-    """/teach/quizzes/{id}/live."""
+class LivePage(PageHandler):
+    """What both pages of a running quiz share."""
 
     access = needs("analytics:view")
     reach = Reach.TAUGHT
+
+    async def questions_of(self, quiz_id: str) -> list[dict[str, Any]]:
+        """All questions, as their author sees them."""
+        found: list[dict[str, Any]] = []
+        for page in range(1, _ALL_AT_ONCE):
+            query = QuestionQuery(page=page, page_size=_ALL_AT_ONCE)
+            listed = shape(await self.services.questions.list(self.actor, quiz_id, query))
+            found += listed["items"]
+            if page >= listed["pages"]:
+                break
+        return found
+
+
+class DashboardPage(LivePage):
+    """/teach/quizzes/{id}/live."""
 
     async def get(self, quiz_id: str) -> None:
         """Figures, who needs attention, students, questions."""
         live = await self.services.dashboards.show(self.actor, quiz_id)
         quiz = await self.services.quizzes.show(self.actor, quiz_id)
         course = await self.services.courses.show(self.actor, quiz.course_id)
-        questions = await self._questions(quiz_id)
+        questions = await self.questions_of(quiz_id)
         shown = shape(live)
         total = _answered_at_most(quiz, len(shown["questions"]))
+        may_control = self.actor.has_permission(Permission.QUIZZES_MANAGE)
+        data = {
+            "quiz_id": quiz_id,
+            "rows": ROWS,
+            "total": total,
+            "options": _options(questions),
+            "versions": _versions(questions),
+            "may_control": may_control,
+            "closes_at": shown["closes_at"],
+            "time_limit_minutes": quiz.time_limit_minutes,
+        }
         screen = Screen(
             "dashboard.html",
             title=(self.t("dashboard.title"), quiz.title, course.title),
-            data={"quiz_id": quiz_id, "rows": ROWS, "total": total, "options": _options(questions)},
-            groups=("dashboard",),
+            data=data,
+            groups=("dashboard", "errors", "log"),
             scripts=("shell.js", "dashboard.js"),
             sheets=("pages.css", "dashboard.css"),
         )
@@ -47,18 +75,46 @@ class DashboardPage(PageHandler):
             numbers={row["question_id"]: row["order"] for row in shown["questions"]},
             options=_options(questions),
             total=total,
+            may_control=may_control,
+            groups=sorted({row["group"] for row in shown["students"] if row["group"]}),
         )
 
-    async def _questions(self, quiz_id: str) -> list[dict[str, Any]]:
-        """All questions, as their author sees them."""
-        found: list[dict[str, Any]] = []
-        for page in range(1, _ALL_AT_ONCE):
-            query = QuestionQuery(page=page, page_size=_ALL_AT_ONCE)
-            listed = shape(await self.services.questions.list(self.actor, quiz_id, query))
-            found += listed["items"]
-            if page >= listed["pages"]:
-                break
-        return found
+
+class ScreenPage(LivePage):
+    """/teach/quizzes/{id}/screen: the projector. Nobody's name is in it."""
+
+    has_shell = False
+
+    async def get(self, quiz_id: str) -> None:
+        """Title, clock, end and counts; the bars come when the teacher reveals them."""
+        live = await self.services.dashboards.show(self.actor, quiz_id)
+        quiz = await self.services.quizzes.show(self.actor, quiz_id)
+        shown = shape(live)
+        totals = shown["totals"]
+        ends_at = _end_of(shown["students"])
+        questions = await self.questions_of(quiz_id)
+        screen = Screen(
+            "screen.html",
+            title=(self.t("screen.title"), quiz.title),
+            data={
+                "quiz_id": quiz_id,
+                "options": _options(questions),
+                "versions": _versions(questions),
+                "questions": shown["questions"],
+                "totals": totals,
+            },
+            groups=("screen", "dashboard"),
+            scripts=("shell.js", "screen.js"),
+            sheets=("screen.css",),
+        )
+        self.show(
+            screen,
+            quiz=shape(quiz),
+            totals=totals,
+            closed=totals["submitted"] + totals["graded"],
+            now=shown["server_time"],
+            ends=ends_at and local_text(ends_at, "time", Reader(self.t, self.zone())),
+        )
 
 
 def _answered_at_most(quiz: QuizView, questions: int) -> int:
@@ -79,12 +135,18 @@ def _options(questions: list[dict[str, Any]]) -> dict[str, list[dict[str, str]]]
     return found
 
 
+def _versions(questions: list[dict[str, Any]]) -> dict[str, int]:
+    """Which wording of each question the page has: scripts read them again when one moves."""
+    return {question["id"]: question["version"] for question in questions}
+
+
 def _counts(students: list[dict[str, Any]]) -> dict[str, int]:
     """The numbers on the filters, as far as they are known before anything was watched."""
     return {
         "all": len(students),
         "away": sum(row["status"] in _OPEN and not row["is_connected"] for row in students),
         "flagged": sum(row["status"] in _OPEN and bool(row["flags"]) for row in students),
+        "paused": sum(row["status"] == "paused" for row in students),
         "in": sum(row["status"] not in _OPEN for row in students),
     }
 
@@ -95,4 +157,4 @@ def _end_of(students: list[dict[str, Any]]) -> str | None:
     return None if not ends or None in ends else max(ends)
 
 
-PAGES = [(r"/teach/quizzes/([^/]+)/live", DashboardPage)]
+PAGES = [(r"/teach/quizzes/([^/]+)/live", DashboardPage), (r"/teach/quizzes/([^/]+)/screen", ScreenPage)]

@@ -10,6 +10,8 @@ from lms_rt.contracts.quizzes import QuizQuery
 from lms_rt.security.rights import Reach
 
 _SHEETS = ("pages.css",)
+_MOST_DUE = 6
+"""So many of each kind are shown; all of them are on the pages of their courses."""
 
 
 class HomePage(PageHandler):
@@ -19,12 +21,13 @@ class HomePage(PageHandler):
     reach = Reach.SELF
 
     async def get(self) -> None:
-        """Continue, quizzes, progress."""
+        """Continue, what is due, progress."""
         listed = await self.services.enrollments.list(
             self.actor, EnrollmentQuery(page_size=50, sort="-last_accessed_at")
         )
         enrollments = [row for row in shape(listed)["items"] if row["status"] in {"active", "completed"}]
-        quizzes = await self._quizzes({row["course_id"] for row in enrollments})
+        course_ids = {row["course_id"] for row in enrollments}
+        quizzes, assignments = await self._quizzes(course_ids), await self._assignments(course_ids)
         screen = Screen(
             "home.html",
             title=(self.t("home.title"),),
@@ -37,6 +40,7 @@ class HomePage(PageHandler):
             current=next((row for row in enrollments if row["status"] == "active"), None),
             enrollments=enrollments,
             quizzes=quizzes,
+            assignments=assignments,
             now=rfc3339(self.services.clock.now()),
         )
 
@@ -49,10 +53,16 @@ class HomePage(PageHandler):
         open_ones = [
             view
             for view in listed.items
-            if view.course_id in course_ids and (not view.closes_at or view.closes_at > now)
+            if view.course_id in course_ids and not view.is_locked and (not view.closes_at or view.closes_at > now)
         ]
         open_ones.sort(key=lambda view: (view.closes_at is None, view.closes_at or now))
-        return [shape(view) for view in open_ones[:6]]
+        return [shape(view) for view in open_ones[:_MOST_DUE]]
+
+    async def _assignments(self, course_ids: set[str]) -> list[dict[str, object]]:
+        """What can still be handed in and was not, the next to be due first."""
+        if not course_ids:
+            return []
+        return [shape(view) for view in await self.services.assignments.due(self.actor, limit=_MOST_DUE)]
 
 
 PAGES = [(r"/home", HomePage)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from tornado.web import RequestHandler
@@ -68,6 +69,8 @@ class LooksHandler(RequestHandler):
     def zone(self) -> tzinfo:
         """Where the reader's clock stands, as their browser said; UTC while it has not."""
         try:
-            return ZoneInfo(self.get_cookie("lmszone", "") or "UTC")
+            return ZoneInfo(
+                unquote(self.get_cookie("lms_zone", "") or "UTC")
+            )  # a script writes it as a part of an address
         except (ValueError, OSError, KeyError):
             return UTC

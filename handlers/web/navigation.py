@@ -26,23 +26,29 @@ _ADMIN, _HOME, _COURSES, _TEACH = (
     Link("/", "shell.nav_courses", "book"),
     Link("/teach", "shell.nav_teach", "teach"),
 )
+_ASSIGNMENTS = Link("/assignments", "shell.nav_assignments", "edit")
+_CERTIFICATES = Link("/certificates", "shell.nav_certificates", "saved")
+_GRADING = Link("/teach/grading", "shell.nav_grading", "saved")
 _AUDIT = Link("/admin/audit", "shell.nav_audit", "text")
 _BY_ROLE: Mapping[str, tuple[Link, ...]] = {
-    "student": (_HOME, _COURSES),
-    "instructor": (_TEACH, _COURSES),
+    "student": (_HOME, _COURSES, _ASSIGNMENTS, _CERTIFICATES),
+    "instructor": (_TEACH, _COURSES, _GRADING),
     "admin": (_ADMIN, _TEACH, _COURSES),
 }
 _OF_ADMINS: Mapping[str, str] = {
     "settings:manage": "/admin",
     "users:manage": "/admin/users",
     "webhooks:manage": "/admin/webhooks",
+    "payments:manage": "/admin/payments",
 }
 """What each permission opens among the pages of administrators: whoever holds one is led to the first of theirs. The audit log
 has a link of its own."""
 _BELOW: Mapping[str, tuple[str, ...]] = {
     "/": ("/courses",),
     "/home": ("/learn", "/attempts"),
-    "/teach": ("/teach/",),
+    "/assignments": ("/assignments/",),
+    "/teach": ("/teach/courses", "/teach/quizzes", "/teach/assignments"),
+    "/teach/grading": ("/teach/grading/",),
     **dict.fromkeys(_OF_ADMINS.values(), ("/admin/",)),
 }
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 COVERS = 6
 _FIRST_HEADING = re.compile(r"(</?)h1\b")
 SIZE_UNITS = ("B", "KB", "MB", "GB", "TB")
+_STEERING = dict.fromkeys((0x200E, 0x200F, 0x061C))
+"""Marks that turn what is around them: within a price, which has its own direction, they put its sign behind it."""
 TONES = ("accent", "info", "hold", "ok")
 
 
@@ -70,7 +73,7 @@ def environment() -> Environment:
 
 
 def local_text(value: str | datetime, kind: str, reader: Reader) -> str:
-    """A moment as words: `kind` is time, date or date-time."""
+    """A moment as words: `kind` is time, date, date-time or date-time-seconds."""
     at = datetime.fromisoformat(value) if isinstance(value, str) else value
     at = at.astimezone(reader.zone)
     if kind == "time":
@@ -79,7 +82,8 @@ def local_text(value: str | datetime, kind: str, reader: Reader) -> str:
         text = format_date(at, "d MMMM y", locale=reader.locale)
     else:
         comma = "، " if reader.locale == "ar" else ", "
-        text = format_date(at, "d MMMM y", locale=reader.locale) + comma + format_datetime(at, "HH:mm", locale="en")
+        clock = "HH:mm:ss" if kind == "date-time-seconds" else "HH:mm"
+        text = format_date(at, "d MMMM y", locale=reader.locale) + comma + format_datetime(at, clock, locale="en")
     return reader.translator.numerals(text)
 
 
@@ -96,15 +100,14 @@ def _moment(context: Context, value: str | datetime, kind: str = "date-time") ->
 def _money(context: Context, amount: int, currency: str) -> Markup:
     """Minor units as a price."""
     reader: Reader = context["reader"]
-    value = amount / 10 ** get_currency_precision(currency)
-    text = format_currency(value, currency, locale="en" if reader.locale == "en" else "ar")
+    value = Decimal(amount).scaleb(-get_currency_precision(currency))
+    text = format_currency(value, currency, locale="en" if reader.locale == "en" else "ar").translate(_STEERING)
     return Markup('<bdi dir="ltr">{}</bdi>').format(reader.translator.numerals(text))
 
 
 def units_text(amount: int, currency: str) -> str:
     """Minor units as a plain number for a field: 1999 USD → "19.99"."""
-    precision = get_currency_precision(currency)
-    return f"{amount / 10**precision:.{precision}f}"
+    return f"{Decimal(amount).scaleb(-get_currency_precision(currency)):f}"
 
 
 @pass_context

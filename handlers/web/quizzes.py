@@ -14,6 +14,7 @@ from lms_rt.contracts.courses import CourseDetailView
 from lms_rt.contracts.quizzes import QuizView
 from lms_rt.errors import Code, Refused
 from lms_rt.security.access.courses import teaches
+from lms_rt.security.permissions import Permission
 from lms_rt.security.rights import Reach
 
 _SHEETS = ("pages.css",)
@@ -35,7 +36,7 @@ class QuizStart(PageHandler):
         screen = Screen(
             "quiz.html",
             title=(quiz.title, course.title),
-            data={"quiz_id": quiz.id, "opens_at": shown["opens_at"], "closes_at": shown["closes_at"]},
+            data={"quiz_id": quiz.id, "opens_at": shown["opens_at"]},
             groups=("errors", "quiz"),
             scripts=("shell.js", "quiz-start.js"),
             sheets=_SHEETS,
@@ -47,8 +48,11 @@ class QuizStart(PageHandler):
             attempts=attempts,
             is_teacher=is_teacher,
             time=_your_time(quiz, self.services.clock.now()),
+            profile=shown["your_time"]["accommodation"] if shown["your_time"] else None,
+            closes_at=shape(quiz.your_time)["closes_at"] if quiz.your_time else shown["closes_at"],
             open_attempt_id=quiz.open_attempt_id or _open_one(attempts),
-            state=self._state_of(quiz, attempts, is_teacher=is_teacher),
+            is_paused=any(row["status"] == "paused" for row in attempts),
+            state=self._state_of(quiz, attempts, course, is_teacher=is_teacher),
         )
 
     async def _attempts(self, quiz_id: str) -> list[dict[str, Any]]:
@@ -57,19 +61,36 @@ class QuizStart(PageHandler):
         rows: list[dict[str, Any]] = shape(listed)["items"]
         return rows
 
-    def _state_of(self, quiz: QuizView, attempts: list[dict[str, Any]], *, is_teacher: bool) -> str:
-        """What may be done now: resume, start, preview; or why not: waiting, closed, used_up."""
-        now = self.services.clock.now()
+    def _state_of(
+        self, quiz: QuizView, attempts: list[dict[str, Any]], course: CourseDetailView, *, is_teacher: bool
+    ) -> str:
+        """What may be done now: resume, start, preview; or why not: locked, waiting, closed, ended, paused, used_up."""
         if quiz.open_attempt_id or _open_one(attempts):
             return "resume"
         if is_teacher:
             return "preview"
-        if quiz.opens_at and now < quiz.opens_at:
-            return "waiting"
-        if quiz.closes_at and now >= quiz.closes_at:
-            return "closed"
+        if any(lesson.id == quiz.lesson_id and lesson.is_locked for lesson in course.lessons):
+            return "locked"
+        held = _held(quiz, self.services.clock.now())
+        if held:
+            return held
         used = quiz.attempts_used or 0
         return "used_up" if quiz.max_attempts is not None and used >= quiz.max_attempts else "start"
+
+
+def _held(quiz: QuizView, now: datetime) -> str:
+    """Why nobody may begin now, whatever attempts they have left; "": they may."""
+    closes_at = _closes_at(quiz)
+    if quiz.opens_at and now < quiz.opens_at:
+        return "waiting"
+    if closes_at and now >= closes_at:
+        return "closed"
+    return quiz.live_state if quiz.live_state in {"ended", "paused"} else ""
+
+
+def _closes_at(quiz: QuizView) -> datetime | None:
+    """When it closes for who looks at it."""
+    return quiz.your_time.closes_at if quiz.your_time else quiz.closes_at
 
 
 def _open_one(attempts: list[dict[str, Any]]) -> str | None:
@@ -78,9 +99,11 @@ def _open_one(attempts: list[dict[str, Any]]) -> str | None:
 
 def _your_time(quiz: QuizView, now: datetime) -> dict[str, Any]:
     """What somebody who started now would have, in seconds (None: no limit), and why: limit or close."""
-    limit = None if quiz.time_limit_minutes is None else quiz.time_limit_minutes * 60
+    everybodys = None if quiz.time_limit_minutes is None else quiz.time_limit_minutes * 60
+    limit = quiz.your_time.limit_seconds if quiz.your_time else everybodys
+    closes_at = _closes_at(quiz)
     begins = max(now, quiz.opens_at) if quiz.opens_at else now
-    left = None if quiz.closes_at is None else max(0, int((quiz.closes_at - begins).total_seconds()))
+    left = None if closes_at is None else max(0, int((closes_at - begins).total_seconds()))
     if left is not None and (limit is None or left < limit):
         return {"seconds": left, "why": "close"}
     return {"seconds": limit, "why": "limit"}
@@ -117,6 +140,7 @@ class ResultsPage(PageHandler):
             course=shape(course) if course else None,
             questions=self._questions(shown),
             is_own=results.student_id == self.actor.user_id,
+            may_mark=course is not None and teaches(self.actor, course, Permission.QUIZZES_MANAGE),
         )
 
     async def _course(self, course_id: str) -> CourseDetailView | None:

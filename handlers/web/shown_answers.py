@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from handlers.web.translation import Translator
+from lms_rt.services.grading import is_empty
 
 _PAIR = Markup(
     '{} <svg class="icon icon-mirrored" aria-hidden="true" focusable="false"><use href="#i-forward"/></svg> {}'
@@ -46,13 +47,12 @@ def _outcome(row: Mapping[str, Any]) -> str:
     if row["question_type"] == "description":
         return ""
     if row["points_awarded"] is None:
-        is_essay = row["question_type"] == "essay"
-        return "waiting" if is_essay and row["value"] not in {None, ""} else "hidden"
+        return "waiting" if row["question_type"] == "essay" and not is_empty(row["value"]) else "hidden"
     if row["is_correct"]:
         return "right"
     if float(row["points_awarded"]) > 0:
         return "part"
-    return "wrong" if row["value"] not in (None, "", [], {}) else "empty"
+    return "empty" if is_empty(row["value"]) else "wrong"
 
 
 def _right_value(question_type: str, key: Mapping[str, Any]) -> Any:

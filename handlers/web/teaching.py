@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from handlers.rest.access import Access, needs_one_of
+from handlers.web import teach_lessons
 from handlers.web.base import PageHandler, Screen, shape
 from lms_rt.clock import rfc3339
+from lms_rt.contracts.accommodations import AccommodationQuery
+from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import PageQuery
 from lms_rt.contracts.courses import CourseDetailView, OwnCourseQuery
 from lms_rt.contracts.enrollments import RosterQuery
-from lms_rt.contracts.quizzes import QuizQuery, QuizView
+from lms_rt.contracts.quizzes import QuizQuery
 from lms_rt.errors import Code, Refused
 from lms_rt.ids import new_id
 from lms_rt.security.access.courses import teaches
@@ -19,8 +24,19 @@ from lms_rt.security.permissions import TEACHING, Permission
 from lms_rt.security.rights import Reach
 
 TEACHERS: Access = needs_one_of(*sorted(TEACHING))
-TABS = ("details", "lessons", "quizzes", "students")
+TABS = ("details", "lessons", "quizzes", "students", "accommodations")
+MORE_TABS: Mapping[str, Permission] = {
+    "assignments": Permission.QUIZZES_MANAGE,
+    "gradebook": Permission.ANALYTICS_VIEW,
+    "certificates": Permission.COURSE_UPDATE,
+    "bulk": Permission.ENROLLMENTS_MANAGE,
+}
+"""Tabs whose pages are modules of their own (before this one in `pages.py`), and what each needs."""
 _SHEETS = ("pages.css", "teach.css")
+_TAB_SCRIPTS = {"students": ("roster.js",), "lessons": teach_lessons.SCRIPTS}
+_MOST_WAITING = 5
+_MOST_RUNNING = 10
+"""So many quizzes are shown that nobody is sitting; all others are on the pages of their courses."""
 
 
 class TeachPage(PageHandler):
@@ -30,11 +46,12 @@ class TeachPage(PageHandler):
     reach = Reach.OWN_COURSES
 
     async def get(self) -> None:
-        """Running quizzes first, then the courses, drafts too."""
+        """Running quizzes first, those that are being sat before all, then the courses, drafts too."""
         courses = await self.services.courses.list_own(self.actor, OwnCourseQuery(page_size=100, sort="-updated_at"))
-        quizzes = await self.services.quizzes.list(self.actor, QuizQuery(is_published=True, page_size=100))
+        running, is_cut = await self.services.running_quizzes.overview(self.actor, most=_MOST_RUNNING)
         titles = {view.id: view.title for view in courses.items}
-        running = [view for view in quizzes.items if self._is_running(view, titles)]
+        may_mark = self.actor.has_permission(Permission.QUIZZES_MANAGE)
+        waiting = await self.services.grading_queue.overview(self.actor) if may_mark else []
         screen = Screen(
             "teach.html",
             title=(self.t("teach.title"),),
@@ -42,13 +59,14 @@ class TeachPage(PageHandler):
             scripts=("shell.js", "teach.js"),
             sheets=_SHEETS,
         )
-        self.show(screen, courses=shape(courses), running=[shape(view) for view in running], titles=titles)
-
-    def _is_running(self, quiz: QuizView, own: Collection[str]) -> bool:
-        """Can it be sat now, in a course that the reader teaches? Those they learn in are on their other page."""
-        now = self.services.clock.now()
-        is_open = (not quiz.opens_at or quiz.opens_at <= now) and (not quiz.closes_at or quiz.closes_at > now)
-        return is_open and (self.actor.is_admin or quiz.course_id in own)
+        self.show(
+            screen,
+            courses=shape(courses),
+            running=[shape(view) for view in running],
+            is_cut=is_cut,
+            waiting=[shape(view) for view in waiting[:_MOST_WAITING]],
+            titles=titles,
+        )
 
 
 class CourseEditor(PageHandler):
@@ -62,7 +80,7 @@ class CourseEditor(PageHandler):
         course = await self.services.courses.show(self.actor, course_id)
         if tab not in TABS or not teaches(self.actor, course):
             raise Refused(Code.NOT_FOUND)
-        tabs = self._tabs(course)
+        tabs = tabs_of(self.actor, course)
         if tab not in tabs:
             raise Refused(Code.FORBIDDEN)
         values = await getattr(self, f"_{tab}")(course)
@@ -70,15 +88,17 @@ class CourseEditor(PageHandler):
             f"teach_{tab}.html",
             title=(self.t(f"teach.tab_{tab}"), course.title),
             data={"course_id": course.id, "version": course.version, **values.pop("data", {})},
-            groups=("errors", "teach"),
-            scripts=("shell.js", "teach.js", *(("roster.js",) if tab == "students" else ())),
-            sheets=_SHEETS,
+            groups=("errors", "teach", *(teach_lessons.GROUPS if tab == "lessons" else ())),
+            scripts=("shell.js", "teach.js", *_TAB_SCRIPTS.get(tab, ())),
+            sheets=(*_SHEETS, *(teach_lessons.SHEETS if tab == "lessons" else ())),
         )
         self.show(screen, course=shape(course), tab=tab, tabs=tabs, **values)
 
     def _tabs(self, course: CourseDetailView) -> tuple[str, ...]:
         """Those that the reader may open."""
-        return TABS if teaches(self.actor, course, Permission.ENROLLMENTS_MANAGE) else TABS[:-1]
+        if not teaches(self.actor, course, Permission.ENROLLMENTS_MANAGE):
+            return TABS[:-2]
+        return TABS if teaches(self.actor, course, Permission.QUIZZES_MANAGE) else TABS[:-1]
 
     async def _details(self, course: CourseDetailView) -> dict[str, Any]:
         categories = await self.services.categories.list(self.actor, PageQuery(page_size=100))
@@ -90,23 +110,67 @@ class CourseEditor(PageHandler):
         return {"categories": shape(categories)["items"], "checklist": checklist}
 
     async def _lessons(self, course: CourseDetailView) -> dict[str, Any]:
-        """The list, and the form of the lesson that the address names ("new" for another one)."""
-        wanted = self.get_query_argument("lesson", "")
-        chosen = next((lesson for lesson in course.lessons if lesson.id == wanted), None)
-        if wanted and wanted != "new" and chosen is None:
-            raise Refused(Code.NOT_FOUND)
-        return {"chosen": shape(chosen) if chosen else None, "is_new": wanted == "new"}
+        return await teach_lessons.values_of(self, course)
 
     async def _quizzes(self, course: CourseDetailView) -> dict[str, Any]:
         quizzes = await self.services.quizzes.list(self.actor, QuizQuery(course_id=course.id, page_size=100))
         return {"quizzes": shape(quizzes)["items"], "now": rfc3339(self.services.clock.now())}
 
     async def _students(self, course: CourseDetailView) -> dict[str, Any]:
-        page = self.get_query_argument("page", "1")
-        number = int(page) if page.isdecimal() and 0 < len(page) < 7 else 1
-        query = RosterQuery(page=max(1, number), page_size=50)
+        query = self._roster_query()
         listed = await self.services.enrollments.list_students(self.actor, course.id, query)
-        return {"listed": shape(listed), "once": new_id("req")}
+        may_group = teaches(self.actor, course, Permission.QUIZZES_MANAGE)
+        groups = await self.services.groups.list(self.actor, course.id, PageQuery(page_size=100)) if may_group else None
+        shown = shape(groups)["items"] if groups is not None else []
+        asked = query.model_dump(include={"q", "status", "progress", "group"})
+        return {"listed": shape(listed), "once": new_id("req"), "may_group": may_group, "groups": shown, "asked": asked}
+
+    def _roster_query(self) -> RosterQuery:
+        """The filters of the address; what cannot be read counts as not said."""
+        names = ("q", "status", "progress", "group")
+        given = {name: one for name in names if (one := self.get_query_argument(name, ""))}
+        try:
+            return RosterQuery.model_validate({**given, "page": self._page(), "page_size": 50})
+        except ValidationError:
+            return RosterQuery(page=self._page(), page_size=50)
+
+    async def _accommodations(self, course: CourseDetailView) -> dict[str, Any]:
+        """Who gets more time, in the course or (`?quiz=`) at one of its quizzes; `?student=` opens the form for one."""
+        quizzes = await self.services.quizzes.list(self.actor, QuizQuery(course_id=course.id, page_size=100))
+        wanted = self.get_query_argument("quiz", "")
+        quiz = next((one for one in quizzes.items if one.id == wanted), None)
+        if wanted and quiz is None:
+            raise Refused(Code.NOT_FOUND)
+        query, profiles = AccommodationQuery(page=self._page(), page_size=50), self.services.accommodations
+        if quiz is None:
+            listed = await profiles.list_of_course(self.actor, course.id, query)
+        else:
+            listed = await profiles.list_of_quiz(self.actor, quiz.id, query)
+        roster = RosterQuery(page_size=100)
+        students = await self.services.enrollments.list_students(self.actor, course.id, roster)
+        student_id = self.get_query_argument("student", "")
+        chosen = [one for one in listed.items if one.student_id == student_id and one.is_in_force]
+        return {
+            "listed": shape(listed),
+            "quizzes": shape(quizzes)["items"],
+            "quiz": shape(quiz) if quiz else None,
+            "students": shape(students)["items"],
+            "student_id": student_id,
+            "chosen": shape(chosen[0]) if chosen else None,
+        }
+
+    def _page(self) -> int:
+        """The page that the address names; the first, where that is none."""
+        page = self.get_query_argument("page", "1")
+        return max(1, int(page)) if page.isdecimal() and 0 < len(page) < 7 else 1
+
+
+def tabs_of(actor: Actor, course: CourseDetailView) -> tuple[str, ...]:
+    """The tabs of a course that this teacher may open."""
+    more = tuple(name for name, needed in MORE_TABS.items() if teaches(actor, course, needed))
+    if not teaches(actor, course, Permission.ENROLLMENTS_MANAGE):
+        return (*TABS[:-2], *more)
+    return (*(TABS if teaches(actor, course, Permission.QUIZZES_MANAGE) else TABS[:-1]), *more)
 
 
 PAGES = [

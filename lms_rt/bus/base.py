@@ -7,7 +7,7 @@ must not be lost is in documents. Any role may raise `Refused(Code.UNAVAILABLE)`
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -191,6 +191,10 @@ class FanOut(ABC):
         """Hand words to the nodes to `receiver` from now on; returns once that is confirmed."""
 
 
+Reword = Callable[[LiveEvent], Mapping[str, Any] | None]
+"""Given a kept event, the data that it is to have from now on; None: it stays as it is."""
+
+
 class History(ABC):
     """What was published: 1,000 events or 24 h a channel; epoch and offset 30 days after the last event."""
 
@@ -211,6 +215,13 @@ class History(ABC):
     @abstractmethod
     async def forget(self, channel: str) -> None:
         """Forget all that the channel told: it begins a new epoch, and who listens reads the whole anew; again is as good."""
+
+    @abstractmethod
+    async def reword(self, channel: str, word: str, change: Reword) -> None:
+        """Put other data into the kept events in which `word` stands, as `change` says; each keeps its name and its place.
+
+        Who has heard them is not told: an event that says so is for the caller to publish.
+        """
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -23,6 +24,7 @@ from lms_rt.bus.base import (
     Position,
     Published,
     Receiver,
+    Reword,
     State,
     Stretch,
     Word,
@@ -228,3 +230,12 @@ class MemoryHistory(History):
     async def forget(self, channel: str) -> None:
         """Let go of its record."""
         self._channels.forget(channel)
+
+    async def reword(self, channel: str, word: str, change: Reword) -> None:
+        """One step: nothing in it suspends."""
+        history = self._channels.channel(channel).history
+        for place, (kept_ms, published) in enumerate(history):
+            data = change(published.event) if word.encode() in published.frame else None
+            if data is not None:
+                event = replace(published.event, data=data)
+                history[place] = kept_ms, Published.of(channel, published.position, event)

@@ -10,6 +10,7 @@ from pydantic import AliasChoices, Field, create_model
 from config.settings_runtime import CHANGEABLE, description_of, kind_of
 from lms_rt.contracts.base import Change, Instant, View
 from lms_rt.contracts.health import CheckView
+from lms_rt.contracts.revenue import MoneySum
 
 # --- figures ---
 
@@ -30,7 +31,7 @@ class AdminStatsView(View):
     """The school in figures.
 
     What is counted over whole collections is as of `counted_at`, at most a minute ago. `connections` are open sockets,
-    all `nodes` together; `queue_lengths` are the jobs that are due; `storage_bytes` is what the database takes.
+    all `nodes` together; `revenue_30d` is what was paid less what went back; `queue_lengths` are the jobs that are due; `storage_bytes` is what the database takes.
     """
 
     counted_at: Instant
@@ -40,6 +41,7 @@ class AdminStatsView(View):
     published_courses: int
     enrollments: int
     attempts_open: int
+    revenue_30d: list[MoneySum]
     storage_bytes: int | None
     queue_lengths: dict[str, int]
     dead_letters: int

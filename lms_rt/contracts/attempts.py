@@ -9,9 +9,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from documents.enums import AttemptStatus, Grading, QuestionType, SubmittedBy
+from documents.enums import AttemptStatus, Grading, SubmittedBy
+from lms_rt.contracts.accommodations import AccommodationShown
 from lms_rt.contracts.base import CursorQuery, Draft, Hundredths, Identifier, IdFilter, Instant, Key, PageQuery, View
-from lms_rt.contracts.questions import AttemptQuestionView, ShownOption, ShownPairs
+from lms_rt.contracts.integrity import OfflineView
+from lms_rt.contracts.questions import AttemptQuestionView
+from lms_rt.contracts.quiz_controls import MessageView
+from lms_rt.contracts.receipts import ReceiptSummaryView
 
 MAX_ROWS = 500
 MAX_HELD = 5_000
@@ -245,7 +249,7 @@ class AttemptRowView(View):
     max_score: Hundredths | None
     percentage: Hundredths | None
     is_passed: bool | None
-    receipt: None = None
+    receipt: ReceiptSummaryView | None = None
     metadata: dict[str, Any]
     version: int
     created_at: Instant
@@ -259,6 +263,11 @@ class AttemptView(AttemptRowView):
     instructions: str
     questions: list[AttemptQuestionView]
     answers: dict[str, AnswerView]
+    live_version: int
+    paused_at: Instant | None
+    accommodation: AccommodationShown | None
+    offline: OfflineView
+    messages: list[MessageView]
 
 
 class HandedOutView(AttemptView):
@@ -317,9 +326,13 @@ class AnswersView(View):
 
 
 class SyncView(View):
-    """What the server holds; `missing` are the ids it was sent and does not know."""
+    """What the server holds; `missing` are the ids it was sent and does not know.
+
+    A `live_version` above the one that is known: the teacher did something; the attempt's `messages` say what.
+    """
 
     revision: int
+    live_version: int
     answers: dict[str, AnswerView]
     missing: list[str]
     writer: IsWriter
@@ -338,42 +351,3 @@ class TimerView(View):
     deadline_at: Instant | None
     server_time: Instant
     remaining_ms: int | None
-
-
-class ResultQuestionView(View):
-    """A question with what was answered. `points_awarded`, `is_correct` and `feedback` are null while the policy says so."""
-
-    question_id: str
-    order: int
-    question_type: QuestionType
-    question_text: str
-    question_html: str
-    options: list[ShownOption] | ShownPairs
-    value: Any
-    points: Hundredths
-    points_awarded: Hundredths | None
-    is_correct: bool | None
-    feedback: str | None
-    correct_answer: dict[str, Any] | None = Field(default=None, exclude_if=_is_none)
-    explanation: str | None = Field(default=None, exclude_if=_is_none)
-    explanation_html: str | None = Field(default=None, exclude_if=_is_none)
-
-
-class StandingView(View):
-    """What the attempts at a quiz come to under its grading policy."""
-
-    grading_policy: str
-    attempts_count: int
-    percentage: Hundredths | None
-    is_passed: bool | None
-
-
-class ResultsView(AttemptRowView):
-    """A closed attempt, question by question as far as the quiz allows."""
-
-    quiz_title: str
-    passing_score: Hundredths
-    has_answers_shown: bool
-    answers: dict[str, AnswerView]
-    standing: StandingView
-    questions: list[ResultQuestionView]

@@ -12,6 +12,7 @@ class ChannelKind(StrEnum):
     USER = "user"
     COURSE = "course"
     COURSE_STAFF = "course_staff"
+    COURSE_CHAT = "course_chat"
     ATTEMPT = "attempt"
     QUIZ_LIVE = "quiz_live"
     SYSTEM = "system"
@@ -31,6 +32,7 @@ _MAX_NAME = 300
 _SUFFIXES = {
     ("course", ""): ChannelKind.COURSE,
     ("course", "staff"): ChannelKind.COURSE_STAFF,
+    ("course", "chat"): ChannelKind.COURSE_CHAT,
     ("user", ""): ChannelKind.USER,
     ("attempt", ""): ChannelKind.ATTEMPT,
     ("quiz", "live"): ChannelKind.QUIZ_LIVE,
@@ -50,6 +52,11 @@ def course_channel(course_id: str) -> str:
 def course_staff_channel(course_id: str) -> str:
     """What the instructors of a course hear."""
     return f"course:{course_id}:staff"
+
+
+def course_chat_channel(course_id: str) -> str:
+    """The chat of a course."""
+    return f"course:{course_id}:chat"
 
 
 def attempt_channel(attempt_id: str) -> str:

@@ -17,7 +17,9 @@ class AsOf(View):
 class LiveStudentView(View):
     """One student's row. `is_connected`, `devices` and `question_id` are presence: best effort; the rest is stored.
 
-    `away_since` is when this node saw the last screen go; None: somebody is there, or nobody saw it.
+    `away_since` is when this node saw the last screen go; None: somebody is there, or nobody saw it. `flags` are facts,
+    never a verdict: `hidden` (the page is behind another window), `conflict` (two devices answered differently, and
+    nothing was saved since), `taken_over` (continued on another device), `credit` (time was lost and waits for approval).
     """
 
     attempt_id: str
@@ -32,7 +34,11 @@ class LiveStudentView(View):
     question_id: str | None
     answered_count: int
     deadline_at: Instant | None
+    paused_at: Instant | None
     remaining_ms: int | None
+    group: str | None
+    take_overs: int
+    credit_asked_seconds: int | None
     status: AttemptStatus
     score: Hundredths | None
     max_score: Hundredths | None
@@ -41,12 +47,16 @@ class LiveStudentView(View):
 
 
 class LiveQuestionView(View):
-    """One question's figures over all attempts. `median_seconds`: from the answer saved before it, or the start."""
+    """One question's figures over all attempts. `median_seconds`: from the answer saved before it, or the start.
+
+    `version` is the question's: when it moves, its words, options or key may be others.
+    """
 
     question_id: str
     order: int
     title: str
     question_type: QuestionType
+    version: int
     viewing: int
     answered: int
     options: dict[str, int]

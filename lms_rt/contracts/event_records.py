@@ -17,9 +17,13 @@ from pydantic import Field, StringConstraints
 from lms_rt.contracts.accounts import UserView
 from lms_rt.contracts.attempts import AttemptRowView
 from lms_rt.contracts.base import CursorPage, CursorQuery, Instant, View
+from lms_rt.contracts.certificates import CertificateView
 from lms_rt.contracts.courses import CourseView
 from lms_rt.contracts.enrollments import EnrollmentView
+from lms_rt.contracts.payments import PaymentView
+from lms_rt.contracts.plans import SubscriptionView
 from lms_rt.contracts.quizzes import QuizView
+from lms_rt.contracts.submissions import SubmissionRowView
 from lms_rt.contracts.webhooks import WebhookView
 
 
@@ -87,8 +91,21 @@ _CHANGED = {"changed": "the names of what was changed"}
 _REASON = {"reason": "`closed` by an administrator, `deleted` by its owner, or `erased`: nobody is behind it any more"}
 _LISTS = frozenset({"progress", "attempts"})
 _STUDENT = {"student_name": "the student's name"}
+_NEW = {"is_new": "whether they had not rated it before"}
 _LESSON = {"lesson": "the lesson's row of the enrolment's progress"}
+_REGRADED = {
+    "quiz_title": "the quiz's title",
+    "previous": "score, max_score, percentage and is_passed as they were",
+    "reason": "why, as the teacher said it",
+}
 _QUIZ = {"quiz_title": "the quiz's title"}
+_WORK = {"assignment_title": "the assignment's title"}
+_CLAIM = frozenset({"claimed_by", "claimed_until"})
+_GRADED = {
+    "feedback": "what the teacher wrote",
+    "previous": "the grade that the student was told before, null with the first",
+    "reason": "why it is another one, null where a date was moved",
+}
 
 RECORD_KINDS: Mapping[str, RecordKind] = MappingProxyType(
     {
@@ -103,10 +120,27 @@ RECORD_KINDS: Mapping[str, RecordKind] = MappingProxyType(
         "enrollment.dropped": RecordKind("Somebody left a course.", EnrollmentView, _LISTS, _STUDENT),
         "enrollment.expired": RecordKind("Somebody's time in a course is over.", EnrollmentView, _LISTS, _STUDENT),
         "lesson.completed": RecordKind("Somebody completed a lesson.", EnrollmentView, _LISTS, _STUDENT | _LESSON),
+        "review.created": RecordKind(
+            "Somebody rated a course, for the first time or anew.", EnrollmentView, _LISTS, _STUDENT | _NEW
+        ),
         "quiz.published": RecordKind("Students may sit a quiz.", QuizView),
         "attempt.started": RecordKind("A student began an attempt.", AttemptRowView, more=_QUIZ),
         "attempt.submitted": RecordKind("An attempt was closed.", AttemptRowView, more=_QUIZ),
         "attempt.graded": RecordKind("An attempt has its grade.", AttemptRowView, more=_QUIZ),
+        "attempt.regraded": RecordKind("An attempt has another grade than before.", AttemptRowView, more=_REGRADED),
+        "assignment.submitted": RecordKind("A student handed in.", SubmissionRowView, _CLAIM, _WORK),
+        "assignment.graded": RecordKind(
+            "What was handed in has its grade.", SubmissionRowView, _CLAIM, _WORK | _GRADED
+        ),
+        "certificate.issued": RecordKind("A student was given a certificate.", CertificateView),
+        "certificate.revoked": RecordKind("A certificate holds no longer.", CertificateView),
+        "certificate.replaced": RecordKind("Another certificate takes the place of this one.", CertificateView),
+        "payment.completed": RecordKind("Money came, and opens what was bought.", PaymentView),
+        "payment.failed": RecordKind("It is clear that the money will not come.", PaymentView),
+        "payment.refunded": RecordKind("Money, or a part of it, was paid back.", PaymentView),
+        "subscription.created": RecordKind("A subscription was paid for the first time.", SubscriptionView),
+        "subscription.renewed": RecordKind("A subscription was paid for another period.", SubscriptionView),
+        "subscription.cancelled": RecordKind("A subscription ends with what is paid for.", SubscriptionView),
         "webhook.test": RecordKind("An administrator tries a webhook.", WebhookView, frozenset({"secret"})),
     }
 )

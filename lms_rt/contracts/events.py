@@ -9,9 +9,42 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
+from lms_rt.contracts.assignment_events import (
+    AssignmentGraded,
+    GradebookUpdated,
+    GradeChanged,
+    GradeTakenBack,
+    SubmissionReceived,
+)
 from lms_rt.contracts.channels import ChannelKind
+from lms_rt.contracts.course_events import (
+    ChatMessageDeleted,
+    ChatMessageEdited,
+    ChatMessageTold,
+    ChatMuted,
+    ChatRead,
+    ChatTyping,
+    ReviewReceived,
+)
+from lms_rt.contracts.event_data import EventData, OfRecord
+from lms_rt.contracts.exam_events import (
+    AnswerSaved,
+    AttemptStarted,
+    AttemptSubmitted,
+    ControlApplied,
+    ExamAnnouncement,
+    IntegrityFact,
+    QuestionCorrected,
+    QuizEnded,
+    QuizExtended,
+    QuizPaused,
+    QuizResumed,
+    Receipts,
+    WriterChanged,
+)
+from lms_rt.contracts.payment_events import PaymentCompleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +71,8 @@ class LiveEvent:
         return dict(self.data)
 
 
-class EventData(BaseModel):
-    """The data of an event or a state. Times are RFC 3339 texts, points and percentages decimal strings."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class OfRecord(EventData):
-    """The data of an event of record: the aggregate's version, and the event's place in that write."""
-
-    version: int
-    n: int
-
-
 class ProgressUpdated(OfRecord):
-    """A learner's progress in a course moved."""
+    """A learner's progress in a course moved. `unlocked_lesson_ids` are the lessons that were opened by it."""
 
     enrollment_id: str
     course_id: str
@@ -62,6 +82,7 @@ class ProgressUpdated(OfRecord):
     completed_lessons_count: int
     total_lessons_count: int
     progress: dict[str, Any] | None = None
+    unlocked_lesson_ids: list[str] = Field(default_factory=list)
 
 
 class LessonCompleted(OfRecord):
@@ -73,8 +94,17 @@ class LessonCompleted(OfRecord):
     progress: str
 
 
+class FormerResult(EventData):
+    """What an attempt came to before it was graded anew."""
+
+    score: str
+    max_score: str
+    percentage: str
+    is_passed: bool
+
+
 class AttemptGraded(OfRecord):
-    """An attempt has its grade."""
+    """An attempt has its grade; `previous` and `reason` where it had another one before."""
 
     attempt_id: str
     quiz_id: str
@@ -82,6 +112,17 @@ class AttemptGraded(OfRecord):
     max_score: str | None
     percentage: str | None
     is_passed: bool | None
+    previous: FormerResult | None = None
+    reason: str | None = None
+
+
+class RegradeProgress(EventData):
+    """How far a regrade is. Best effort: `GET /quizzes/{id}/regrades/{regrade_id}` says it at any time."""
+
+    regrade_id: str
+    status: str
+    done: int
+    total: int
 
 
 class SessionRevoked(EventData):
@@ -145,6 +186,34 @@ class NewEnrollment(OfRecord):
     student_name: str
 
 
+class ImportProgress(EventData):
+    """How far a run over many things is, told some times a second at most."""
+
+    import_id: str
+    course_id: str | None
+    kind: str
+    status: str
+    total: int
+    done: int
+    counts: dict[str, int]
+
+
+class ImportFinished(OfRecord):
+    """A run over many things is over: `status` says how. `url` is where its result is fetched."""
+
+    import_id: str
+    course_id: str | None
+    made_course_id: str | None
+    kind: str
+    status: str
+    total: int
+    done: int
+    counts: dict[str, int]
+    error: str | None
+    url: str | None
+    expires_at: str
+
+
 class ExportMade(OfRecord):
     """A copy of the user's data can be fetched, signed in, until then."""
 
@@ -153,38 +222,31 @@ class ExportMade(OfRecord):
     url: str
 
 
-class AnswerSaved(EventData):
-    """An answer was stored."""
+class CertificateIssued(OfRecord):
+    """The user was given a certificate; its file can be fetched."""
 
-    question_id: str
-    op_id: str
-    revision: int
-    device_id: str
-    saved_at: str
-
-
-class WriterChanged(EventData):
-    """Another device writes the attempt now."""
-
-    device_id: str
-
-
-class AttemptStarted(OfRecord):
-    """A student began an attempt."""
-
-    attempt_id: str
+    certificate_id: str
+    certificate_number: str
+    enrollment_id: str
+    course_id: str
+    course_name: str
     student_id: str
-    full_name: str
-    at: str
+    status: str
+    verify_url: str
 
 
-class AttemptSubmitted(OfRecord):
-    """An attempt closed, by its student or by its deadline."""
+class CertificateRevoked(CertificateIssued):
+    """A certificate of the user holds no longer."""
 
-    attempt_id: str
-    student_id: str
-    full_name: str
-    at: str
+    revoked_at: str
+    reason: str
+
+
+class CertificateReplaced(CertificateIssued):
+    """Another certificate takes the place of this one; `certificate_issued` tells of it."""
+
+    replaced_by_id: str
+    reason: str
 
 
 class PresenceCount(EventData):
@@ -203,7 +265,7 @@ class QuizTimer(EventData):
 
 
 class Dashboard(EventData):
-    """What changed on the live dashboard between two versions."""
+    """What changed on the live dashboard between two versions. `removed`: ids of questions that are no more."""
 
     version: int
     follows: int
@@ -214,13 +276,21 @@ class Dashboard(EventData):
 
 
 AGGREGATE_FIELDS = (
+    "payment_id",
+    "certificate_id",
+    "override_id",
+    "gradebook_id",
+    "message_id",
+    "member_id",
     "notification_id",
     "announcement_id",
     "attempt_id",
+    "submission_id",
     "enrollment_id",
     "export_id",
     "course_id",
     "user_id",
+    "quiz_id",
 )
 """The first of these in the data of an event of record is the aggregate that its `version` and `n` belong to."""
 
@@ -249,27 +319,56 @@ class EventKind:
 
 
 _USER, _COURSE, _STAFF = ChannelKind.USER, ChannelKind.COURSE, ChannelKind.COURSE_STAFF
+_CHAT = ChannelKind.COURSE_CHAT
 _ATTEMPT, _LIVE = ChannelKind.ATTEMPT, ChannelKind.QUIZ_LIVE
 
 EVENTS: tuple[EventKind, ...] = (
     EventKind("progress_updated", ProgressUpdated, (_USER,)),
     EventKind("lesson_completed", LessonCompleted, (_USER,), "lesson.completed"),
-    EventKind("attempt_graded", AttemptGraded, (_USER, _ATTEMPT), "attempt.graded"),
+    EventKind("attempt_graded", AttemptGraded, (_USER, _ATTEMPT, _STAFF), "attempt.graded"),
+    EventKind("grade_changed", GradeChanged, (_USER, _STAFF)),
+    EventKind("gradebook_updated", GradebookUpdated, (_STAFF,)),
+    EventKind("assignment_graded", AssignmentGraded, (_USER, _STAFF), "assignment.graded"),
+    EventKind("grade_taken_back", GradeTakenBack, (_USER, _STAFF)),
+    EventKind("submission_received", SubmissionReceived, (_STAFF,), "assignment.submitted"),
     EventKind("notification", NotificationTold, (_USER,)),
     EventKind("notification_read", NotificationRead, (_USER,)),
     EventKind("notifications_read", NotificationsRead, (_USER,)),
     EventKind("session_revoked", SessionRevoked, (_USER,)),
     EventKind("export_ready", ExportMade, (_USER,)),
+    EventKind("import_finished", ImportFinished, (_USER,)),
+    EventKind("payment_completed", PaymentCompleted, (_USER,), "payment.completed"),
+    EventKind("certificate_issued", CertificateIssued, (_USER,), "certificate.issued"),
+    EventKind("certificate_revoked", CertificateRevoked, (_USER,), "certificate.revoked"),
+    EventKind("certificate_replaced", CertificateReplaced, (_USER,), "certificate.replaced"),
     EventKind("announcement", AnnouncementMade, (_COURSE,)),
     EventKind("course_updated", CourseUpdated, (_COURSE,), "course.updated"),
     EventKind("new_enrollment", NewEnrollment, (_STAFF,), "enrollment.created"),
+    EventKind("review_received", ReviewReceived, (_STAFF,), "review.created"),
+    EventKind("chat_message", ChatMessageTold, (_CHAT,)),
+    EventKind("chat_edited", ChatMessageEdited, (_CHAT,)),
+    EventKind("chat_deleted", ChatMessageDeleted, (_CHAT,)),
+    EventKind("chat_muted", ChatMuted, (_USER,)),
+    EventKind("chat_read", ChatRead, (_USER,)),
     EventKind("answer_saved", AnswerSaved, (_ATTEMPT,)),
     EventKind("writer_changed", WriterChanged, (_ATTEMPT,)),
+    EventKind("quiz_paused", QuizPaused, (_ATTEMPT,)),
+    EventKind("quiz_resumed", QuizResumed, (_ATTEMPT,)),
+    EventKind("quiz_extended", QuizExtended, (_ATTEMPT,)),
+    EventKind("quiz_ended", QuizEnded, (_ATTEMPT,)),
+    EventKind("exam_announcement", ExamAnnouncement, (_ATTEMPT,)),
+    EventKind("question_corrected", QuestionCorrected, (_ATTEMPT,)),
     EventKind("attempt_started", AttemptStarted, (_LIVE,), "attempt.started"),
     EventKind("attempt_submitted", AttemptSubmitted, (_LIVE,), "attempt.submitted"),
-    EventKind("presence", PresenceCount, (_COURSE,), is_state=True),
+    EventKind("control_applied", ControlApplied, (_LIVE,)),
+    EventKind("integrity", IntegrityFact, (_LIVE,)),
+    EventKind("regrade_progress", RegradeProgress, (_LIVE,)),
+    EventKind("import_progress", ImportProgress, (_USER,), is_state=True),
+    EventKind("presence", PresenceCount, (_COURSE, _CHAT), is_state=True),
+    EventKind("typing", ChatTyping, (_CHAT,), is_state=True),
     EventKind("quiz_timer", QuizTimer, (_ATTEMPT,), is_state=True),
     EventKind("dashboard", Dashboard, (_LIVE,), is_state=True),
+    EventKind("receipts", Receipts, (_LIVE,), is_state=True),
 )
 """Every event and state with a live name."""
 
@@ -283,6 +382,10 @@ RECORD_TYPES: tuple[str, ...] = (
     "enrollment.dropped",
     "enrollment.expired",
     "quiz.published",
+    "attempt.regraded",
+    "subscription.created",
+    "subscription.renewed",
+    "subscription.cancelled",
     "webhook.test",
     *(kind.record_type for kind in EVENTS if kind.record_type is not None),
 )

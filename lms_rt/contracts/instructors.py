@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 
 from lms_rt.contracts.base import Change, Hundredths, Instant, Line, PageQuery, Title, View
 from lms_rt.contracts.courses import CourseView
+from lms_rt.contracts.revenue import MoneySum
 
 Expertise = Annotated[list[Title], Field(max_length=30)]
 Bio = Annotated[str, StringConstraints(max_length=10_000)]
@@ -56,6 +57,7 @@ class CourseFiguresView(View):
 
     `completion_rate` is completed of all ever enrolled, `average_score` that of graded attempts, `pass_rate` how many of
     these passed; `active_students_30d` have opened it in the last 30 days. All of them are percentages, null of nothing.
+    `revenue` is what was paid for it less what went back, in minor units of each currency.
     """
 
     course_id: str
@@ -75,6 +77,7 @@ class CourseFiguresView(View):
     attempts_count: int
     average_score: Hundredths | None
     pass_rate: Hundredths | None
+    revenue: list[MoneySum]
 
 
 class DashboardTotalsView(View):
@@ -85,6 +88,7 @@ class DashboardTotalsView(View):
     students: int
     rating_average: Hundredths | None
     ratings_count: int
+    revenue: list[MoneySum]
 
 
 class InstructorDashboardView(View):

@@ -105,10 +105,86 @@ class CourseArgs(JobArgs):
     course_id: str
 
 
+class AssignmentArgs(JobArgs):
+    """One assignment."""
+
+    assignment_id: str
+
+
 class ExportArgs(JobArgs):
     """A copy of what is held about somebody."""
 
     export_id: str
+
+
+class CertificateArgs(JobArgs):
+    """The certificate of an enrolment; or the file of one, which may be the successor of `replaces_id`."""
+
+    enrollment_id: str | None = None
+    certificate_id: str | None = None
+    replaces_id: str | None = None
+    is_by_hand: bool = False
+
+
+class AccessArgs(JobArgs):
+    """Whose enrolment is brought in line with what they paid: in this course, or in all that they ever bought."""
+
+    user_id: str
+    course_id: str | None = None
+
+
+class InvoiceArgs(JobArgs):
+    """What a payment is to have: its invoice, and a credit note for each refund."""
+
+    payment_id: str
+
+
+class GatewayEventArgs(JobArgs):
+    """A word of a gateway, as it is kept."""
+
+    event_id: str
+
+
+class PaymentArgs(JobArgs):
+    """A payment."""
+
+    payment_id: str
+
+
+class RefundArgs(JobArgs):
+    """A refund."""
+
+    refund_id: str
+
+
+class SubscriptionArgs(JobArgs):
+    """A subscription to a plan."""
+
+    subscription_id: str
+
+
+class SandboxArgs(JobArgs):
+    """A checkout of the sandbox."""
+
+    checkout_id: str
+
+
+class FileArgs(JobArgs):
+    """A file that was uploaded."""
+
+    file_id: str
+
+
+class ImportArgs(JobArgs):
+    """A run over many things: people, or a course."""
+
+    import_id: str
+
+
+class RegradeArgs(JobArgs):
+    """A regrade, to be carried out or taken back."""
+
+    regrade_id: str
 
 
 class ErasureArgs(JobArgs):
@@ -145,11 +221,26 @@ TASK_KINDS: tuple[TaskKind, ...] = (
     TaskKind("announcements.tell", "progress", AnnouncementArgs, time_limit_seconds=600),
     TaskKind("events.follow", "progress", EventArgs),
     TaskKind("progress.recalculate", "progress", RecalculationArgs, time_limit_seconds=600),
+    TaskKind("assignments.retell", "progress", AssignmentArgs, time_limit_seconds=900),
     TaskKind("analytics.refresh_course", "progress", CourseArgs, time_limit_seconds=300),
     TaskKind("counters.reconcile", "progress", NoArgs, time_limit_seconds=900),
     TaskKind("audit.check", "progress", NoArgs, time_limit_seconds=900),
     TaskKind("retention.clean_up", "progress", NoArgs, time_limit_seconds=900),
     TaskKind("exports.build", "progress", ExportArgs, time_limit_seconds=900),
+    TaskKind("files.thumbnail", "progress", FileArgs, time_limit_seconds=420),
+    TaskKind("certificates.generate", "certificates", CertificateArgs),
+    TaskKind("payments.access", "payments", AccessArgs),
+    TaskKind("payments.settle", "payments", GatewayEventArgs, time_limit_seconds=120, retries=OVER_DAYS),
+    TaskKind("payments.close", "payments", PaymentArgs, time_limit_seconds=120, retries=OVER_DAYS),
+    TaskKind("invoices.make", "payments", InvoiceArgs, time_limit_seconds=180),
+    TaskKind("payments.refund", "payments", RefundArgs, time_limit_seconds=180, retries=OVER_DAYS),
+    TaskKind("payments.look_again", "payments", NoArgs, time_limit_seconds=900),
+    TaskKind("payments.reconcile", "payments", NoArgs, time_limit_seconds=3_600),
+    TaskKind("subscriptions.access", "payments", SubscriptionArgs, time_limit_seconds=300),
+    TaskKind("subscriptions.sweep", "payments", NoArgs, time_limit_seconds=3_600),
+    TaskKind("sandbox.pay", "payments", SandboxArgs),
+    TaskKind("imports.run", "progress", ImportArgs, time_limit_seconds=900),
+    TaskKind("regrades.apply", "progress", RegradeArgs, time_limit_seconds=900),
     TaskKind("erasure.run", "progress", ErasureArgs, time_limit_seconds=900, retries=OVER_DAYS),
     TaskKind("erasure.sweep", "progress", NoArgs, time_limit_seconds=900),
     TaskKind("webhooks.deliver", "webhooks", DeliveryArgs, time_limit_seconds=30, retries=OVER_DAYS),

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from documents.enums import ContentType
+from documents.enums import Completion, ContentType
 from lms_rt.contracts.base import Change, Draft, Identifier, IdFilter, Instant, Metadata, PageQuery, Prose, Title, View
 
 MAX_LESSONS = 500
@@ -15,6 +15,10 @@ Url = Annotated[str, StringConstraints(max_length=2_048, pattern=r"^(?:https?://
 """An address of the web, or a path of this server."""
 Seconds = Annotated[int, Field(ge=0, le=10_000_000)]
 Order = Annotated[int, Field(ge=0, le=1_000_000)]
+Days = Annotated[int, Field(ge=0, le=3_650)]
+Captions = Annotated[list[Identifier], Field(max_length=20)]
+"""WebVTT files; the end of each name says the language (`lecture.ar.vtt`)."""
+Prerequisites = Annotated[list[Identifier], Field(max_length=50)]
 
 
 def _minutes_as_seconds(value: Any) -> Any:
@@ -28,14 +32,24 @@ def _minutes_as_seconds(value: Any) -> Any:
 
 
 class LessonDraft(Draft):
-    """A new lesson. `order` is its place, from 1; without it the lesson comes last."""
+    """A new lesson. `order` is its place, from 1; without it the lesson comes last.
+
+    `completion` null leaves it to what the lesson holds. Of `release_at` and `release_after_days` (since the student's
+    enrolment) the later one counts; before, and until the `prerequisite_lesson_ids` are completed, it is locked.
+    """
 
     course_id: Identifier | None = None
     title: Title
     content_type: ContentType = ContentType.TEXT
     content: Prose | None = None
     video_url: Url | None = None
+    file_id: Identifier | None = None
+    caption_file_ids: Captions = Field(default_factory=list)
     duration_seconds: Seconds | None = None
+    completion: Completion | None = None
+    prerequisite_lesson_ids: Prerequisites = Field(default_factory=list)
+    release_at: Instant | None = None
+    release_after_days: Days | None = None
     order: Order | None = None
     is_free: bool = False
     is_published: bool = False
@@ -48,14 +62,23 @@ class LessonChange(Change):
     """A partial update of a lesson. Null takes an optional field away; another `order` moves it there."""
 
     read_only: ClassVar[frozenset[str]] = frozenset(
-        {"id", "course_id", "slug", "content_html", "quiz_id", "version", "created_at", "updated_at"}
-    )
+        {
+            "id", "course_id", "slug", "content_html", "quiz_id", "assignment_ids", "completes_when", "is_locked",
+            "unlocks_at", "missing_lesson_ids", "version", "created_at", "updated_at",
+        }
+    )  # fmt: skip
 
     title: Title = ""
     content_type: ContentType = ContentType.TEXT
     content: Prose | None = None
     video_url: Url | None = None
+    file_id: Identifier | None = None
+    caption_file_ids: Captions = Field(default_factory=list)
     duration_seconds: Seconds | None = None
+    completion: Completion | None = None
+    prerequisite_lesson_ids: Prerequisites = Field(default_factory=list)
+    release_at: Instant | None = None
+    release_after_days: Days | None = None
     order: Order = 1
     is_free: bool = False
     is_published: bool = False
@@ -79,7 +102,11 @@ class LessonQuery(PageQuery):
 
 
 class LessonView(View):
-    """A lesson. `content`, `content_html` and `video_url` are null for who may not see them."""
+    """A lesson. `content`, `content_html`, `video_url`, `file_id` and `caption_file_ids` are null for who may not see them, or not yet.
+
+    `completes_when` is what has to be done for it, all of it together. `is_locked` is how it stands to its reader:
+    `unlocks_at` is when the clock opens it, `missing_lesson_ids` are those to be completed before.
+    """
 
     id: str
     course_id: str
@@ -89,11 +116,22 @@ class LessonView(View):
     content: str | None
     content_html: str | None
     video_url: str | None
+    file_id: str | None
+    caption_file_ids: list[str] | None
     duration_seconds: int | None
+    completion: Completion | None
+    completes_when: list[Completion]
+    prerequisite_lesson_ids: list[str]
+    release_at: Instant | None
+    release_after_days: int | None
+    is_locked: bool
+    unlocks_at: Instant | None
+    missing_lesson_ids: list[str]
     order: int
     is_free: bool
     is_published: bool
     quiz_id: str | None
+    assignment_ids: list[str]
     metadata: dict[str, object]
     version: int
     created_at: Instant

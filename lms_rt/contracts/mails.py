@@ -78,6 +78,15 @@ class CertificateIssued(MailData):
     link: Link
 
 
+class CertificateRevoked(MailData):
+    """A certificate that holds no longer, and why."""
+
+    course_title: Words
+    certificate_number: Words
+    reason: Words
+    link: Link
+
+
 class QuizResults(MailData):
     """A graded attempt. `score` is a percentage; None where there is none to tell."""
 
@@ -90,6 +99,15 @@ class QuizResults(MailData):
 
 class AttemptAutoClosed(MailData):
     """An attempt whose time was up, handed in with what was saved."""
+
+    quiz_title: Words
+    course_title: Words
+    closed_at: Instant
+    link: Link
+
+
+class PauseEnded(MailData):
+    """A pause of a quiz that nobody ended: what was paused was handed in with what was saved."""
 
     quiz_title: Words
     course_title: Words
@@ -121,10 +139,10 @@ class PaymentMail(MailData):
 
 
 class SubscriptionMail(MailData):
-    """A subscription that ends, or whose payment failed. `until`: access lasts so long."""
+    """A subscription that ends, or whose payment failed. `until`: access lasts so long; without one it is over."""
 
     plan_name: Words
-    until: Instant
+    until: Instant | None = None
     link: Link
 
 
@@ -231,6 +249,14 @@ class Announcement(MailData):
     link: Link
 
 
+class ChatMention(MailData):
+    """Somebody calls the reader by name in the chat of a course."""
+
+    course_title: Words
+    author_name: Words
+    link: Link
+
+
 class WebhookDisabled(MailData):
     """A receiver that failed for too long. `since`: the first failure of this row of failures."""
 
@@ -280,10 +306,13 @@ MAIL_TEMPLATES: tuple[MailTemplate, ...] = (
     MailTemplate("enrollment_confirmation", CourseMail, "enrollment.created"),
     MailTemplate("course_completion", CourseMail, "enrollment.completed"),
     MailTemplate("certificate_issued", CertificateIssued, "certificate.issued"),
+    MailTemplate("certificate_revoked", CertificateRevoked, "certificate.revoked"),
     MailTemplate("quiz_results", QuizResults, "attempt.graded"),
     MailTemplate("attempt_auto_closed", AttemptAutoClosed, "attempt.submitted"),
+    MailTemplate("pause_ended", PauseEnded, "attempt.submitted"),
     MailTemplate("assignment_graded", AssignmentGraded, "assignment.graded"),
     MailTemplate("announcement", Announcement, "announcement"),
+    MailTemplate("chat_mention", ChatMention, "chat.mention"),
     MailTemplate("weekly_progress", WeeklyProgress, "weekly_progress"),
     MailTemplate("course_reminder", CourseReminder, "course_reminder"),
     MailTemplate("digest", Digest, ALL_KINDS),

@@ -30,7 +30,8 @@ class StoredQuestion(TypedDict):
     """A question inside its quiz's document, and inside an attempt's paper. What is null is left out.
 
     `points` are hundredths; `options` a list of `{id, text, weight?, feedback?}`, for matching `{left, right}` of
-    `{id, text}`, else absent; `correct_answer` as its key model dumps it, weights and numbers as decimal texts.
+    `{id, text}`, else absent; `correct_answer` as its key model dumps it, weights and numbers as decimal texts. The last four
+    are what corrections say: out of what counts, all points to everybody, further keys, another wording.
     """
 
     id: str
@@ -47,7 +48,12 @@ class StoredQuestion(TypedDict):
     category: NotRequired[str]
     options: NotRequired[Any]
     correct_answer: NotRequired[dict[str, Any]]
+    rubric: NotRequired[dict[str, Any]]
     metadata: NotRequired[dict[str, Any]]
+    is_void: NotRequired[bool]
+    is_full_credit: NotRequired[bool]
+    also_accepted: NotRequired[list[dict[str, Any]]]
+    is_changed: NotRequired[bool]
 
 
 # --- field types ---

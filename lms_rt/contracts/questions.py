@@ -25,6 +25,7 @@ from lms_rt.contracts.base import (
     check_line,
     read_model,
 )
+from lms_rt.contracts.corrected import CorrectionWord, ShownCorrection, corrections_in, shown_correction
 from lms_rt.contracts.question_keys import (
     KeyModel,
     OptionDraft,
@@ -35,6 +36,7 @@ from lms_rt.contracts.question_keys import (
     read_key,
     read_options,
 )
+from lms_rt.contracts.rubrics import RubricDraft, RubricView, check_rubric, rubric_json
 
 __all__ = [
     "AttemptQuestionView",
@@ -80,6 +82,8 @@ class QuestionDraft(Draft):
     category: Category | None = None
     tags: Tags = Field(default_factory=list)
     order: Order | None = None
+    rubric: RubricDraft | None = None
+    """Of an essay. Where no points are given they are those of its best levels."""
     metadata: Metadata = Field(default_factory=dict)
 
     @field_validator("points")
@@ -88,6 +92,13 @@ class QuestionDraft(Draft):
         if points and info.data.get("question_type") == QuestionType.DESCRIPTION:
             raise PydanticCustomError("no_points", "A description has no points")
         return points
+
+    @field_validator("rubric")
+    @classmethod
+    def _check_rubric(cls, rubric: RubricDraft | None, info: ValidationInfo) -> RubricDraft | None:
+        if {"question_type", "points"} <= info.data.keys():
+            check_rubric(rubric, info.data["question_type"], info.data["points"])
+        return rubric
 
     @field_validator("options", mode="plain", json_schema_input_type=Options)
     @classmethod
@@ -116,6 +127,7 @@ class QuestionChange(Change):
 
     read_only: ClassVar[frozenset[str]] = frozenset(
         {"id", "quiz_id", "question_html", "version", "created_at", "updated_at"}
+        | {"corrections", "also_accepted", "regrade_offered"}
     )
 
     question_type: QuestionType | None = None
@@ -129,6 +141,7 @@ class QuestionChange(Change):
     category: Category | None = None
     tags: Tags | None = None
     order: Order | None = None
+    rubric: RubricDraft | None = None
     metadata: Metadata | None = None
 
 
@@ -175,6 +188,10 @@ class QuestionView(View):
     options: list[OptionView] | PairsView
     correct_answer: dict[str, Any] | None
     partial_credit: bool
+    rubric: RubricView | None
+    corrections: list[CorrectionWord]
+    also_accepted: list[dict[str, Any]]
+    regrade_offered: bool = False
     metadata: dict[str, Any]
     version: int
     created_at: Instant
@@ -206,6 +223,7 @@ class AttemptQuestionView(View):
     question_type: QuestionType
     points: Hundredths
     options: list[ShownOption] | ShownPairs
+    correction: ShownCorrection | None = Field(default=None, exclude_if=lambda word: word is None)
 
 
 def question_view(stored: StoredQuestion, *, quiz_id: str, order: int, render: Render) -> QuestionView:
@@ -225,6 +243,9 @@ def question_view(stored: StoredQuestion, *, quiz_id: str, order: int, render: R
         options=stored.get("options", []),
         correct_answer=stored.get("correct_answer"),
         partial_credit=stored["partial_credit"],
+        rubric=stored.get("rubric"),
+        corrections=corrections_in(stored),
+        also_accepted=stored.get("also_accepted", []),
         metadata=stored.get("metadata", {}),
         version=stored["version"],
         created_at=stored["created_at"],
@@ -252,6 +273,7 @@ def attempt_question_view(stored: StoredQuestion, *, order: int, render: Render)
         question_type=QuestionType(stored["question_type"]),
         points=stored["points"],
         options=shown,
+        correction=shown_correction(stored),
     )
 
 
@@ -278,6 +300,8 @@ def stored_question(draft: QuestionDraft, *, question_id: str, at: datetime, ver
     options = _stored_options(draft.options)
     key = draft.correct_answer if draft.correct_answer is not None else _derived_key(question_type, options)
     default_points = 0 if question_type == QuestionType.DESCRIPTION else 100
+    if draft.rubric is not None:
+        default_points = draft.rubric.points
     made: dict[str, Any] = {
         "id": question_id,
         "question_type": question_type.value,
@@ -293,6 +317,7 @@ def stored_question(draft: QuestionDraft, *, question_id: str, at: datetime, ver
         "category": draft.category or None,
         "options": options,
         "correct_answer": key,
+        "rubric": None if draft.rubric is None else draft.rubric.stored(new_option_id),
         "metadata": draft.metadata or None,
     }
     return cast("StoredQuestion", {name: value for name, value in made.items() if value is not None})
@@ -303,6 +328,8 @@ def changed_question(stored: StoredQuestion, change: QuestionChange, *, at: date
     merged = draft_of(stored) | {name: _json(name, value) for name, value in change.given().items()}
     if "question_type" in change.model_fields_set and change.question_type != stored["question_type"]:
         _drop_what_fits_no_more(merged, change)
+    if change.rubric is not None and change.points is None:
+        merged.pop("points", None)
     merged = {name: value for name, value in merged.items() if value is not None}
     draft = read_model(QuestionDraft, merged)
     made = stored_question(draft, question_id=stored["id"], at=at, version=stored["version"] + 1)
@@ -312,7 +339,7 @@ def changed_question(stored: StoredQuestion, change: QuestionChange, *, at: date
 
 def _drop_what_fits_no_more(merged: dict[str, Any], change: QuestionChange) -> None:
     """Another type has other options and another key; what was not sent for it goes."""
-    for name in ("options", "correct_answer", "partial_credit"):
+    for name in ("options", "correct_answer", "partial_credit", "rubric"):
         if name not in change.model_fields_set:
             merged.pop(name, None)
     if change.question_type == QuestionType.DESCRIPTION and "points" not in change.model_fields_set:
@@ -323,10 +350,12 @@ def draft_of(stored: StoredQuestion) -> dict[str, Any]:
     """The JSON values from which `QuestionDraft` makes the same question again."""
     names = (*QuestionDraft.model_fields,)
     plain: dict[str, Any] = {name: stored[name] for name in names if name in stored}  # type: ignore[literal-required]
-    return plain | {"points": _json("points", stored["points"])}
+    return plain | {name: _json(name, plain[name]) for name in ("points", "rubric") if name in plain}
 
 
 def _json(name: str, value: Any) -> Any:
+    if name == "rubric":
+        return rubric_json(value)
     return f"{value // 100}.{value % 100:02d}" if name == "points" and value is not None else value
 
 

@@ -8,6 +8,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from documents.enums import GradingPolicy, QuizType, ShowAnswers
+from lms_rt.contracts.accommodations import YourTimeView
 from lms_rt.contracts.base import (
     Change,
     Draft,
@@ -27,6 +28,7 @@ from lms_rt.contracts.questions import QuestionDraft
 MAX_QUESTIONS = 500
 
 ConnectionLossPolicy = Literal["none", "automatic", "approval"]
+LiveState = Literal["running", "paused", "ended"]
 Percentage = Annotated[HundredthsIn, Field(ge=0, le=10_000)]
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
@@ -74,6 +76,8 @@ class QuizFields(BaseModel):
         ShowAnswers.AFTER_SUBMIT
     )
     connection_loss_policy: ConnectionLossPolicy = "none"
+    connection_loss_cap_minutes: Annotated[int, Field(ge=1, le=240)] = 10
+    is_marking_anonymous: bool = False
     is_published: bool = False
     metadata: Metadata = {}
 
@@ -101,6 +105,10 @@ class QuizChange(QuizFields, Change):
             "total_points",
             "attempts_used",
             "open_attempt_id",
+            "your_time",
+            "live_state",
+            "is_locked",
+            "unlocks_at",
             "version",
             "created_at",
             "updated_at",
@@ -121,7 +129,10 @@ class DrawRuleView(View):
 class QuizView(View):
     """A quiz, never with its questions. Counts and points are those of one attempt; descriptions are in no count.
 
-    `attempts_used` and `open_attempt_id` are the caller's own, and null in lists and for those who teach the quiz.
+    `attempts_used` and `open_attempt_id` are the caller's own, and null in lists and for those who teach the quiz; so is
+    `your_time`, limit and closing time as they apply to the caller (in lists: where they differ from everybody's), and
+    `live_state`, what its teachers have made of the running quiz for the caller: `paused` and `ended` let nobody begin.
+    While its lesson is not open to a student it `is_locked`: description and instructions are withheld.
     """
 
     id: str
@@ -142,6 +153,8 @@ class QuizView(View):
     draw: list[DrawRuleView]
     show_correct_answers: ShowAnswers
     connection_loss_policy: ConnectionLossPolicy
+    connection_loss_cap_minutes: int
+    is_marking_anonymous: bool
     is_published: bool
     is_archived: bool
     questions_count: int
@@ -149,9 +162,20 @@ class QuizView(View):
     metadata: dict[str, Any]
     attempts_used: int | None = None
     open_attempt_id: str | None = None
+    your_time: YourTimeView | None = None
+    live_state: LiveState | None = None
+    is_locked: bool = False
+    unlocks_at: Instant | None = None
     version: int
     created_at: Instant
     updated_at: Instant
+
+
+class RunningQuizView(View):
+    """A quiz that runs, and by how many it is being sat."""
+
+    quiz: QuizView
+    open_count: int
 
 
 class QuizQuery(PageQuery):

@@ -24,6 +24,9 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = str(value)
-    if isinstance(value, str) and text.lstrip(_UNSEEN).startswith(_FORMULAS):
-        return f"'{text}"
-    return text
+    return f"'{text}" if isinstance(value, str) and is_formula(text) else text
+
+
+def is_formula(text: str) -> bool:
+    """Would a spreadsheet run it?"""
+    return text.lstrip(_UNSEEN).startswith(_FORMULAS)

@@ -11,6 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from lms_rt.bus.base import PRESENCE_SECONDS, Bus, Listening, Member, Position
 from lms_rt.clock import Clock, from_ms, rfc3339
@@ -52,6 +53,16 @@ class NodeLimits:
     reconnect_spread_ms: int = 10_000
 
 
+class LineListener(Protocol):
+    """Told which channels the connections of this node come to and leave, at once. Who acts for another is nobody there."""
+
+    def came(self, channel: str, line_id: str, user_id: str) -> None:
+        """A connection listens to the channel; again changes nothing."""
+
+    def went(self, channel: str, line_id: str, *, silent_ms: int = 0) -> None:
+        """It does not any more; it was given up because nothing was heard of it for `silent_ms`."""
+
+
 class Overloaded(Exception):
     """No room now; `after_ms` says when to come back."""
 
@@ -91,9 +102,14 @@ class Node:
         self._beats = 0
         self._beaten_ms = clock.now_ms()
         self._listening: list[Listening] = []
+        self._line_listeners: list[LineListener] = []
         self._admissions = TokenBucket(
             per_second=self.limits.admissions_per_second, burst=self.limits.admissions_burst, now_ms=clock.now_ms()
         )
+
+    def hear_lines(self, listener: LineListener) -> None:
+        """Tell `listener` of every connection that comes to a channel or leaves it."""
+        self._line_listeners.append(listener)
 
     # --- connections ---
 
@@ -151,7 +167,7 @@ class Node:
         """Called by the connection when it ends, once, whatever the path."""
         for subscription in connection.subscriptions.values():
             self.hub.unsubscribe(subscription)
-            self.presence.leave(subscription.channel, connection.id)
+            self._left(subscription.channel, connection)
         connection.subscriptions.clear()
         counted = _count_of(connection)
         self.presence.leave(counted, connection.id)
@@ -181,9 +197,11 @@ class Node:
         connection.subscriptions[channel] = subscription
         if connection.actor.is_impersonated:  # who listens in somebody's place is not that person being there
             return subscription
+        for listener in self._line_listeners:
+            listener.came(channel, connection.id, connection.actor.user_id)
         await self.presence.join(channel, _member(connection))
         if connection.id not in self._connections:  # it left while presence was told
-            self.presence.leave(channel, connection.id)
+            self._left(channel, connection)
         return subscription
 
     def has_room_for(self, connection: Connection, channel: str | None) -> bool:
@@ -196,7 +214,14 @@ class Node:
         if subscription is not None:
             self.hub.unsubscribe(subscription)
             connection.drop_states(channel)
-            self.presence.leave(channel, connection.id)
+            self._left(channel, connection)
+
+    def _left(self, channel: str, connection: Connection) -> None:
+        """A connection is not on the channel any more."""
+        self.presence.leave(channel, connection.id)
+        unheard_ms = self._clock.now_ms() - connection.last_heard_ms
+        for listener in self._line_listeners:
+            listener.went(channel, connection.id, silent_ms=unheard_ms if unheard_ms > self.limits.silent_ms else 0)
 
     # --- authority ---
 

@@ -21,7 +21,7 @@ _RENEWALS_IN_A_LIFE = 5
 """A member is renewed, and the channels counted again, so often before it would be forgotten."""
 _BATCH = 200
 """So many memberships are told of at once; the loop turns between two batches."""
-_COUNTED = frozenset({ChannelKind.COURSE})
+_COUNTED = frozenset({ChannelKind.COURSE, ChannelKind.COURSE_CHAT})
 """Kinds of channels whose listeners are told the count as a state."""
 
 PresenceListener = Callable[[str], None]

@@ -18,6 +18,10 @@ from lms_rt.security.keyring import Keyring
 
 PAGES_FOR_A_CLASS = 6
 """So many times the general limit may strangers at one address open pages: a class sits behind one."""
+PIECES_OF_AN_UPLOAD = 20
+"""So many pieces belong to an upload: 100 MiB as the page sends them. They cost nothing of what else may be asked."""
+VERIFICATIONS_PER_MINUTE = 30
+"""So many certificates may be checked from one address, by REST and pages together: their numbers are in a row."""
 TOLD_APART = 10
 """So many times a class may those at one address ask together who are counted apart by what they bring along: the mark of a
 browser, the token of a session that has ended. Whoever collects such things has no more than a school behind one address.
@@ -35,7 +39,9 @@ class LimitClass(StrEnum):
     FAILED_SIGN_IN = "failed_sign_in"
     ATTEMPTS = "attempts"
     UPLOADS = "uploads"
+    PIECES = "upload_pieces"
     PAGES = "pages"
+    VERIFICATION = "verification"
 
 
 UNLIMITED = "none"
@@ -97,9 +103,12 @@ class RateLimiter:
             LimitClass.FAILED_SIGN_IN: settings.rate_limit_login_per_minute,
             LimitClass.ATTEMPTS: settings.rate_limit_attempts_per_minute,
             LimitClass.PAGES: settings.rate_limit_requests_per_minute * PAGES_FOR_A_CLASS,
+            LimitClass.VERIFICATION: VERIFICATIONS_PER_MINUTE,
         }
         if limit_class is LimitClass.UPLOADS:
             return Quota(settings.rate_limit_uploads_per_hour, 3600)
+        if limit_class is LimitClass.PIECES:
+            return Quota(settings.rate_limit_uploads_per_hour * PIECES_OF_AN_UPLOAD, 3600)
         return Quota(per_minute[limit_class], 60)
 
     def name_of(self, kind: str, who: str) -> str:

@@ -28,6 +28,7 @@ from lms_rt.services import figures
 from lms_rt.services.chosen_passwords import check_chosen
 from lms_rt.services.contended import until_written
 from lms_rt.services.course_edits import refuse_other_version
+from lms_rt.services.pictures import Pictures
 from lms_rt.services.relay import Relay
 from lms_rt.services.sessions import Sessions
 from lms_rt.services.sign_ins import Proof, SignIns
@@ -67,6 +68,7 @@ class Accounts:
     ) -> None:
         self._settings, self._clock, self._relay = settings, clock, relay
         self._passwords, self._sessions, self._sign_ins = passwords, sessions, sign_ins
+        self._pictures: Pictures | None = None
 
     async def register(self, draft: RegistrationDraft, device: Device = UNKNOWN_DEVICE) -> TokensView:
         """A new account, signed in."""
@@ -107,6 +109,10 @@ class Accounts:
         user = await until_written(step)
         await self._relay.hand_over(User, user.id)
         return user_view(user)
+
+    def keep_pictures_by(self, pictures: Pictures) -> None:
+        """Let people's pictures be theirs."""
+        self._pictures = pictures
 
     async def create_admin(self, email: str, password: str, full_name: str) -> UserView:
         """An administrator, made at the console by whoever runs the server."""
@@ -154,10 +160,12 @@ class Accounts:
     async def _change(self, actor: Actor, user: User, fields: dict[str, Any]) -> User | None:
         """Set what is new of these; None when somebody else was first."""
         changed = {name: value for name, value in fields.items() if getattr(user, name) != value}
-        if changed.get("avatar_file_id") is not None:
-            raise invalid("avatar_file_id", "There is no such file of yours.", "not_found")
         if not changed:
             return user
+        if (file_id := changed.get("avatar_file_id")) is not None:
+            if self._pictures is None:
+                raise invalid("avatar_file_id", "There is no such file of yours.", "not_found")
+            await self._pictures.attach_avatar(actor, file_id)
         at = self._clock.now()
         told = {"user_id": user.id, "changed": sorted(changed)}
         write = Write(user.version + 1, at)
@@ -167,6 +175,8 @@ class Accounts:
         stored = changed | (found_by(changed["full_name"], user.email) if "full_name" in changed else {})
         if not await User.change(user.id, stored, at, expected_version=user.version, intents=intents):
             return None
+        if "avatar_file_id" in changed and self._pictures is not None:
+            await self._pictures.keep_avatar(user.id, file_id)
         await self._sessions.forget(user.id)
         after: User = user.model_copy(update={**changed, "version": user.version + 1, "updated_at": at})
         return after

@@ -10,6 +10,7 @@ from documents.base import Row
 from documents.enums import JobState
 from documents.job import Job
 from documents.school_figures import counted_figures
+from documents.stored_file import StoredFile
 from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.admin import AdminStatsView
@@ -17,6 +18,7 @@ from lms_rt.contracts.jobs import QUEUES
 from lms_rt.security.access.operating import require_operator
 from lms_rt.services.health import Health
 from lms_rt.services.node_reports import NodeReports
+from lms_rt.services.payments.revenue import revenue_since
 from lms_rt.storage.mongo import OpenDatabase
 
 FRESH = timedelta(minutes=1)
@@ -36,14 +38,17 @@ class AdminStats:
         require_operator(actor)
         now = self._clock.now()
         counted_at, figures = await self._figures(now)
-        ready, nodes, size = await asyncio.gather(
-            self._health.ready(), self._nodes.list(), self._database.find_size_bytes()
+        ready, nodes, size, beside = await asyncio.gather(
+            self._health.ready(),
+            self._nodes.list(),
+            self._database.find_size_bytes(),
+            StoredFile.sum_stored(but_in="gridfs"),
         )
         lengths = await asyncio.gather(*(Job.count_due(queue, now) for queue in QUEUES))
         return AdminStatsView(
             **figures,
             counted_at=counted_at,
-            storage_bytes=size,
+            storage_bytes=None if size is None else size + beside,
             queue_lengths=dict(zip(QUEUES, lengths, strict=True)),
             dead_letters=await Job.count_matching({"state": JobState.DEAD.value}),
             connections=sum(node.connections for node in nodes),
@@ -59,5 +64,7 @@ class AdminStats:
         """Those of the last minute, or new ones; whoever asks meanwhile waits for them."""
         async with self._turn:
             if self._counted is None or now - self._counted[0] >= FRESH:
-                self._counted = now, await counted_figures(now - ACTIVE)
+                since = now - ACTIVE
+                revenue = await revenue_since(since)
+                self._counted = now, {**await counted_figures(since), "revenue_30d": revenue}
             return self._counted

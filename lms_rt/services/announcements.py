@@ -11,6 +11,7 @@ from documents.announcement import Announcement
 from documents.base import Row
 from documents.course import Course, CourseHead
 from documents.enrollment import Enrollment
+from documents.stored_file import FileUse
 from lms_rt.clock import Clock, rfc3339
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.announcements import AnnouncementDraft, AnnouncementView
@@ -21,6 +22,7 @@ from lms_rt.ids import derived_id, new_id
 from lms_rt.security.access.courses import require_taught_course
 from lms_rt.services.notification_rules import Notice, NoticeMail
 from lms_rt.services.notifications import Notifications
+from lms_rt.services.pictures import Pictures
 from lms_rt.services.relay import Relay
 
 TELL_TASK = "announcements.tell"
@@ -34,6 +36,11 @@ class Announcements:
 
     def __init__(self, *, clock: Clock, relay: Relay, notifications: Notifications) -> None:
         self._clock, self._relay, self._notifications = clock, relay, notifications
+        self._pictures: Pictures | None = None
+
+    def keep_pictures_by(self, pictures: Pictures) -> None:
+        """Let the files that texts name be put to use by these."""
+        self._pictures = pictures
 
     async def announce(
         self, actor: Actor, course_id: str, draft: AnnouncementDraft, *, request_seed: str | None = None
@@ -42,6 +49,11 @@ class Announcements:
         course = await require_taught_course(actor, course_id)
         now = self._clock.now()
         announcement_id = new_id("ann") if request_seed is None else derived_id("ann", request_seed)
+        if self._pictures is not None:
+            use = FileUse.ANNOUNCEMENT
+            await self._pictures.attach_to_text(
+                actor, course.id, draft.text, use=use, subject_id=announcement_id, field_name="text"
+            )
         fields: Row = {
             "course_id": course.id,
             "author_id": actor.user_id,

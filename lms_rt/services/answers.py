@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from documents.attempt import Attempt
 from documents.base import Row
 from lms_rt.clock import from_ms, rfc3339
 from lms_rt.contracts.actor import Actor
@@ -23,30 +24,62 @@ from lms_rt.contracts.channels import attempt_channel, quiz_live_channel
 from lms_rt.errors import Code, FieldError, Refused
 from lms_rt.security.access.quizzes import own
 from lms_rt.services.attempt_views import answer_view, times_of
+from lms_rt.services.integrity import Integrity
 from lms_rt.services.ledger import Decision, Ledger, Operation, Verdict, is_writer, reread
+from lms_rt.services.ledger_memory import LedgerMemory
 from lms_rt.services.papers import Papers, Sheet
 from lms_rt.services.telling import Telling
+
+_NAMED = 20
+_Saved = tuple[Operation, Decision, Row]
 
 
 class Answers:
     """Takes answers for the ledger, and tells other screens and the dashboard of what was stored."""
 
-    def __init__(self, *, ledger: Ledger, papers: Papers, telling: Telling) -> None:
-        self._ledger, self._papers, self._telling = ledger, papers, telling
+    def __init__(self, *, ledger: Ledger, papers: Papers, telling: Telling, integrity: Integrity) -> None:
+        self._ledger, self._papers, self._telling, self._integrity = ledger, papers, telling, integrity
+        self._memory = LedgerMemory()
 
     async def save(self, actor: Actor, attempt_id: str, op: Operation, *, received_ms: int) -> SavedView:
         """One answer: stored, then acknowledged; or refused, and then nothing is stored."""
-        row = own(actor, await reread(attempt_id, [op]))
-        sheet = await self._papers.sheet_of(attempt_id)
-        try:
-            op = checked(sheet, op)
-        except Refused as refused:
-            raise with_facts(refused, writer=IsWriter(is_me=is_writer(row, op.lease))) from None
-        decision, row = await self._ledger.save(row, op, received_ms=received_ms)
+        saved = await self._save_unread(actor, attempt_id, op, received_ms)
+        op, decision, row = saved or await self._save(actor, attempt_id, op, received_ms)
         if not decision.is_saved:
+            await self._note_late(row, [(op, decision)], received_ms)
+            if decision.stored is not None:
+                await self._note_conflict(row)
             raise Refused(decision.code, **_facts(decision))
         await self.tell(row, [(op, decision)])
         return SavedView(**_acknowledged(op, decision), writer=IsWriter(is_me=decision.is_me))
+
+    async def _save_unread(self, actor: Actor, attempt_id: str, op: Operation, received_ms: int) -> _Saved | None:
+        """By what is remembered of the attempt; None: that will not do, and it has to be read."""
+        remembered = self._memory.find(attempt_id)
+        if remembered is None:
+            return None
+        own(actor, remembered)
+        try:
+            op = checked(await self._papers.sheet_of(attempt_id), op)
+        except Refused:
+            return None
+        saved = await self._ledger.save_unread(remembered, op, received_ms=received_ms)
+        if saved is None:
+            self._memory.forget(attempt_id)
+            return None
+        self._memory.keep(saved[1])
+        return op, *saved
+
+    async def _save(self, actor: Actor, attempt_id: str, op: Operation, received_ms: int) -> _Saved:
+        read = own(actor, await Attempt.find_for_sync(attempt_id, [op.op_id]))
+        try:
+            op = checked(await self._papers.sheet_of(attempt_id), op)
+        except Refused as refused:
+            raise with_facts(refused, writer=IsWriter(is_me=is_writer(read, op.lease))) from None
+        decision, row = await self._ledger.save(read, op, received_ms=received_ms)
+        if decision.is_to_write and _comes_from(row, read, op.question_id):
+            self._memory.keep(row)
+        return op, decision, row
 
     async def save_all(self, actor: Actor, attempt_id: str, draft: AnswersDraft, *, received_ms: int) -> AnswersView:
         """Many answers: all checked first, then each decided for itself, in their order."""
@@ -57,7 +90,10 @@ class Answers:
         for op in ops:
             decision, row = await self._ledger.save(row, op, received_ms=received_ms, scope=ops)
             decided.append((op, decision))
+        await self._note_late(row, decided, received_ms)
         await self.tell(row, decided)
+        if any(decision.stored is not None for _, decision in decided):
+            await self._note_conflict(row)
         report = _report(decided) | times_of(row, self._ledger.now_ms()) | {"revision": row["revision"]}
         report["writer"] = IsWriter(is_me=is_writer(row, draft.lease))
         codes = {refused.code for refused in report["refused"]}
@@ -65,6 +101,14 @@ class Answers:
             facts = {name: report[name] for name in ("refused", "writer", "revision", "deadline_at", "remaining_ms")}
             raise Refused(decided[0][1].code, **facts)
         return AnswersView(**report)
+
+    async def _note_late(self, row: Row, decided: Sequence[tuple[Operation, Decision]], received_ms: int) -> None:
+        """Answers that came when the time was over: that they came is a fact, though they do not count."""
+        late = [op.question_id for op, decision in decided if decision.verdict is Verdict.CLOSED]
+        deadline_ms = row.get("deadline_ms")
+        if late and deadline_ms is not None and received_ms > deadline_ms:
+            data = {"question_ids": late[:_NAMED], "answers": len(late), "late_ms": received_ms - deadline_ms}
+            await self._integrity.note(row, "late_message", data, at_ms=received_ms)
 
     async def tell(self, row: Row, decided: Sequence[tuple[Operation, Decision]]) -> None:
         """Let the other screens and the dashboard know of what was written."""
@@ -80,6 +124,19 @@ class Answers:
             await self._telling.event(attempt_channel(row["_id"]), "answer_saved", data)
         if written and not row["is_preview"]:
             await self._telling.poke(quiz_live_channel(row["quiz_id"]))
+
+    async def _note_conflict(self, row: Row) -> None:
+        """Two devices answered differently: the dashboard shows it until something is saved after it."""
+        if row["is_preview"]:
+            return
+        await self._telling.note(attempt_channel(row["_id"]), row["student_id"], {"conflict": row["revision"]})
+        await self._telling.poke(quiz_live_channel(row["quiz_id"]), [row["_id"]])
+
+
+def _comes_from(row: Row, read: Row, question_id: str) -> bool:
+    """Was the row made from the one that was read with all answers? One that was read again has but a few of them."""
+    others = ((one, answer) for one, answer in read.get("answers", {}).items() if one != question_id)
+    return all(row["answers"].get(one) is answer for one, answer in others)
 
 
 def checked(sheet: Sheet, op: Operation, *, field: str = "value") -> Operation:

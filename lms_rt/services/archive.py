@@ -19,11 +19,14 @@ _PIECE_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file in it: a text, or a JSON array of `items`."""
+    """One file in it: a text, a JSON array of `items`, or the bytes that come as `chunks`."""
 
     name: str
     text: str = ""
     items: AsyncIterator[Any] | None = None
+    pieces: AsyncIterator[bytes] | None = None
+    size_bytes: int = 0
+    chunks: AsyncIterator[bytes] | None = None
 
 
 class _Outlet(io.RawIOBase):
@@ -56,7 +59,7 @@ async def archived(entries: AsyncIterator[Entry], at: datetime) -> AsyncIterator
     outlet = _Outlet()
     packing = zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED)
     async for entry in entries:
-        with packing.open(_head(entry.name, at), "w") as file:
+        with packing.open(_head(entry, at), "w") as file:
             async for piece in _pieces(entry):
                 await asyncio.to_thread(file.write, piece)
                 if outlet.held_bytes >= _PIECE_BYTES:
@@ -65,15 +68,24 @@ async def archived(entries: AsyncIterator[Entry], at: datetime) -> AsyncIterator
     yield outlet.take()
 
 
-def _head(name: str, at: datetime) -> zipfile.ZipInfo:
-    head = zipfile.ZipInfo(name, date_time=at.timetuple()[:6])
-    head.compress_type = zipfile.ZIP_DEFLATED
+def _head(entry: Entry, at: datetime) -> zipfile.ZipInfo:
+    head = zipfile.ZipInfo(entry.name, date_time=at.timetuple()[:6])
+    head.compress_type = zipfile.ZIP_DEFLATED if entry.pieces is None else zipfile.ZIP_STORED
+    head.file_size = entry.size_bytes  # so that large ones are announced as such
     head.external_attr = 0o600 << 16
     head.create_system = 3  # its rights are read as Unix's
     return head
 
 
 async def _pieces(entry: Entry) -> AsyncIterator[bytes]:
+    if entry.pieces is not None:
+        async for piece in entry.pieces:
+            yield piece
+        return
+    if entry.chunks is not None:
+        async for chunk in entry.chunks:
+            yield chunk
+        return
     if entry.items is None:
         yield entry.text.encode()
         return

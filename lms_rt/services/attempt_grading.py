@@ -6,67 +6,108 @@ events of the closing and of the grade are in the outbox of that write, which kn
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
 from typing import Any
 
+from documents import attempt_closing
 from documents.attempt import Attempt
 from documents.base import Row
 from documents.enums import AttemptStatus, Grading
+from documents.paper import AttemptPaper
 from lms_rt.clock import Clock, from_ms, rfc3339
 from lms_rt.contracts.base import hundredths_text
-from lms_rt.contracts.channels import attempt_channel, quiz_live_channel, user_channel
+from lms_rt.contracts.channels import attempt_channel, course_staff_channel, quiz_live_channel, user_channel
 from lms_rt.contracts.outbox import Intent, Write, effect, event
-from lms_rt.services import deadlines, figures
-from lms_rt.services.grading import Graded, Total, counted_percentage, grade_answer, round_half_up, total
-from lms_rt.services.papers import Papers
+from lms_rt.contracts.questions import is_counted
+from lms_rt.services import figures
+from lms_rt.services.corrections import corrected, is_void
+from lms_rt.services.grading import Graded, Total
+from lms_rt.services.paper_grading import graded_answers, paper_total
+from lms_rt.services.papers import corrections_of, written_paper
+from lms_rt.services.quiz_standing import policy_of
+from lms_rt.services.receipts import ReceiptSigning
+from lms_rt.services.regraded import REGRADED_EFFECT, differs, has_result, regraded_data, why
 from lms_rt.services.relay import Relay
-from lms_rt.storage.faults import again_on_conflict
+from lms_rt.storage.faults import is_passing
 
 ENROLLMENT_EFFECT = "enrollment.attempt_changed"
-DAY_MS = 24 * 3600 * 1000
+
+READ_TOGETHER = 25
+PUT_BACK_MS = 10 * 60_000
+"""So long an attempt that cannot be graded is left alone: it holds up nobody, and is in the log once in that time."""
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class GradeWrite:
+    """What a grade stores, and what follows it. `is_first`: it had none before."""
+
+    fields: Row
+    intents: Sequence[Intent]
+    is_first: bool
 
 
 class AttemptGrading:
     """Closes what is due and grades what is closed."""
 
-    def __init__(self, *, clock: Clock, relay: Relay, papers: Papers, grace_ms: int, abandon_days: int) -> None:
-        self._clock, self._relay, self._papers = clock, relay, papers
-        self._grace_ms, self._abandon_ms = grace_ms, abandon_days * DAY_MS
-
-    def is_due(self, attempt: Row) -> bool:
-        """Is its time over, grace and slack included?"""
-        due_ms = deadlines.due_deadline_ms(self._clock.now_ms(), self._grace_ms)
-        deadline_ms: int = attempt.get("deadline_ms", due_ms + 1)
-        return bool(attempt["status"] == AttemptStatus.IN_PROGRESS) and deadline_ms <= due_ms
-
-    async def close_due(self, attempt_id: str | None = None) -> None:
-        """Close every attempt (or this one) whose time is over, and grade what this closed."""
-        now_ms = self._clock.now_ms()
-        due_ms = deadlines.due_deadline_ms(now_ms, self._grace_ms)
-        close = partial(Attempt.close_due, now_ms=now_ms, due_ms=due_ms, attempt_id=attempt_id)
-        if await again_on_conflict(close):
-            await self._grade_closed_at(now_ms)
-
-    async def close_abandoned(self) -> None:
-        """Close the untimed attempts in which nothing was answered for so many days."""
-        now_ms = self._clock.now_ms()
-        close = partial(Attempt.abandon, now_ms=now_ms, idle_since_ms=now_ms - self._abandon_ms)
-        if await again_on_conflict(close):
-            await self._grade_closed_at(now_ms)
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        relay: Relay,
+        signing: ReceiptSigning,
+    ) -> None:
+        self._clock, self._relay, self._signing = clock, relay, signing
+        self._turn = asyncio.Lock()
 
     async def grade_waiting(self, *, minimum_age_ms: int, limit: int = 100) -> int:
         """Grade what has waited for so long: its closer is gone. How many there were."""
-        waiting = await Attempt.find_ungraded(until_ms=self._clock.now_ms() - minimum_age_ms, limit=limit)
+        waiting = await self.find_waiting(minimum_age_ms=minimum_age_ms, limit=limit)
         for attempt_id in waiting:
             try:
                 await self.grade(attempt_id)
-            except Exception:  # noqa: BLE001 - one damaged attempt must not hold up the others
-                _log.exception("attempt %s could not be graded", attempt_id)
+            except Exception as error:  # noqa: BLE001 - one damaged attempt must not hold up the others
+                await self._put_back(attempt_id, error)
         return len(waiting)
+
+    async def find_waiting(self, *, minimum_age_ms: int, limit: int) -> list[str]:
+        """What has waited for so long, the oldest first, without what could not be graded a moment ago."""
+        now_ms = self._clock.now_ms()
+        failed_ms = now_ms - PUT_BACK_MS
+        return await attempt_closing.find_ungraded(until_ms=now_ms - minimum_age_ms, failed_ms=failed_ms, limit=limit)
+
+    async def grade_read_together(self, attempt_ids: Iterator[str], untold: list[str]) -> int:
+        """Grade from a row that others take from as well, some read at once; how many do not wait any more.
+
+        Nobody is told of these grades yet: whose they are goes to `untold`, for `tell_of`.
+        """
+        dealt_with = 0
+        while some := list(islice(attempt_ids, READ_TOGETHER)):
+            await self._let_others()
+            rows = await Attempt.find_whole_ones(some)
+            await self._let_others()
+            papers = await AttemptPaper.find_rows(some)
+            for attempt_id in some:
+                await self._let_others()
+                try:
+                    if await self._try_to_grade(rows.get(attempt_id), papers.get(attempt_id)):
+                        untold.append(attempt_id)
+                    else:
+                        await self.grade(attempt_id)
+                    dealt_with += 1
+                except Exception as error:  # noqa: BLE001 - one damaged attempt must not hold up the others
+                    dealt_with += await self._put_back(attempt_id, error)
+        return dealt_with
+
+    async def tell_of(self, attempt_ids: Sequence[str]) -> None:
+        """Let everybody know of grades that were made without a word."""
+        await self._relay.hand_over_many(Attempt, attempt_ids)
 
     async def grade(self, attempt_id: str) -> Row:
         """The closed attempt with its grade, made here or by somebody faster."""
@@ -79,50 +120,76 @@ class AttemptGrading:
             if await self._try_to_grade(attempt):
                 await self._relay.hand_over(Attempt, attempt_id)
 
-    async def _grade_closed_at(self, now_ms: int) -> None:
-        for attempt_id in await Attempt.find_closed_at(now_ms):
+    async def grade_closed_at(self, now_ms: int) -> None:
+        """Grade what a closing with this `now` left."""
+        for attempt_id in await attempt_closing.find_closed_at(now_ms):
             await self.grade(attempt_id)
 
-    async def _try_to_grade(self, attempt: Row) -> bool:
-        paper = await self._papers.require(attempt["_id"])
+    async def grade_write(self, attempt: Row, *, reason: str = "", written: Row | None = None) -> GradeWrite:
+        """What the attempt is worth by its paper and its marks, as the next write of it; `reason` is that of a new mark.
+
+        `written` is its paper as it was written, where it has been read.
+        """
+        if written is None:
+            written = await written_paper(attempt["_id"])
+        corrections = await corrections_of(written, attempt["key_version"])
+        paper = corrected(written, corrections, attempt["key_version"])
         graded = graded_answers(paper, attempt)
-        result = total(paper["questions"].values(), graded, passing_score_hundredths=paper["passing_score"])
+        result = paper_total(paper, graded)
         write = Write(attempt["version"] + 1, self._clock.now())
-        fields = _grade_fields(attempt, graded, result, write)
+        fields = _grade_fields(attempt, graded, result, write) | _waiting(attempt, paper, graded)
+        fields |= await self._signing.fields_of(attempt, paper)
         after = {**attempt, **fields}
         is_first = "graded_key_version" not in attempt
-        intents = _events(after, write, is_first=is_first)
+        told = why(attempt, corrections)
+        intents = _events(attempt, after, write, told=told | {"reason": reason} if told and reason else told)
         if not attempt["is_preview"]:
-            intents.append(await self._effect(after, paper, write))
-        is_graded = await Attempt.grade(attempt, fields, intents=intents, now_ms=self._clock.now_ms())
-        if is_graded and is_first and not attempt["is_preview"]:
+            intents.append(effect(write, ENROLLMENT_EFFECT, summary_data(after) | policy_of(paper)))
+        if (regraded := regraded_data(attempt, after, written, corrections)) is not None:
+            intents.append(effect(write, REGRADED_EFFECT, regraded))
+        return GradeWrite(fields, intents, is_first)
+
+    async def _let_others(self) -> None:
+        """A turn for everybody else between two attempts, however many grade here: the embedded store never waits."""
+        async with self._turn:
+            await asyncio.sleep(0)
+
+    async def _put_back(self, attempt_id: str, error: Exception) -> bool:
+        """Leave alone for a while what cannot be graded; False: it is the store's health, and nothing is known of it."""
+        _log.error("attempt %s could not be graded", attempt_id, exc_info=error)
+        if is_passing(error):
+            return False
+        try:
+            return await attempt_closing.put_back(attempt_id, self._clock.now_ms())
+        except Exception:  # noqa: BLE001 - then it is tried again with the next look
+            _log.exception("attempt %s could not be put back", attempt_id)
+            return False
+
+    async def _try_to_grade(self, attempt: Row | None, written: Row | None = None) -> bool:
+        """Grade what was read, if it still waits and is as it was read."""
+        if attempt is None or attempt.get("grading") != Grading.PENDING:
+            return False
+        made = await self.grade_write(attempt, written=written)
+        is_graded = await Attempt.grade(attempt, made.fields, intents=made.intents, now_ms=self._clock.now_ms())
+        if is_graded and made.is_first and not attempt["is_preview"]:
             figures.ATTEMPTS_FINISHED.labels(attempt["submitted_by"]).inc()
         return is_graded
 
-    async def _effect(self, attempt: Row, paper: Row, write: Write) -> Intent:
-        """What the enrolment is told: the attempt, and what all attempts come to under the quiz's policy."""
-        return effect(write, ENROLLMENT_EFFECT, summary_data(attempt) | await standing(attempt, paper))
+
+async def exact_percentages(attempt: Row) -> list[Fraction]:
+    """The percentages of all graded attempts of this student at this quiz, this one as it is now, before any was rounded."""
+    found = await Attempt.find_percentages(attempt["student_id"], attempt["quiz_id"])
+    if attempt["grading"] == Grading.DONE and not attempt["is_preview"]:
+        found[attempt["attempt_number"]] = str(attempt.get("exact_percentage", attempt["percentage"]))
+    return [Fraction(found[number]) for number in sorted(found)]
 
 
-async def standing(attempt: Row, paper: Row) -> dict[str, Any]:
-    """What all attempts of this student at this quiz come to, by the policy that this attempt began with."""
-    percentages = await Attempt.find_percentages(attempt["student_id"], attempt["quiz_id"])
-    if attempt["grading"] == Grading.DONE:
-        percentages[attempt["attempt_number"]] = attempt["percentage"]
-    counted = counted_percentage(paper["grading_policy"], [percentages[number] for number in sorted(percentages)])
-    return {
-        "quiz_percentage": None if counted is None else round_half_up(counted),
-        "is_quiz_passed": counted is not None and counted >= paper["passing_score"],
-    }
-
-
-def graded_answers(paper: Row, attempt: Row) -> dict[str, Graded]:
-    """What each answer is worth; a question without one counts as not answered."""
-    answers: Mapping[str, Row] = attempt.get("answers", {})
-    return {
-        question_id: grade_answer(question, answers.get(question_id, {}).get("value"))
-        for question_id, question in paper["questions"].items()
-    }
+def _waiting(attempt: Row, paper: Row, graded: Mapping[str, Graded]) -> Row:
+    """The questions whose answers wait for a person, in the order of the paper; not written where there never were any."""
+    questions = paper["questions"]
+    asked = [one for one in paper["question_ids"] if is_counted(questions[one]) and not is_void(questions[one])]
+    waiting = [one for one in asked if graded[one].points is None]
+    return {"waiting": waiting} if waiting or attempt.get("waiting") else {}
 
 
 def summary_data(attempt: Row) -> dict[str, Any]:
@@ -142,11 +209,11 @@ def _grade_fields(attempt: Row, graded: Mapping[str, Graded], result: Total, wri
     fields: Row = {
         "grading": (Grading.MANUAL if is_manual else Grading.DONE).value,
         "graded_key_version": attempt["key_version"],
-        "awarded": {one: got.points_hundredths for one, got in graded.items() if got.points_hundredths is not None},
+        "awarded": {one: points for one, got in graded.items() if (points := got.points_hundredths) is not None},
         "version": write.version,
     }
     if is_manual:
-        return fields
+        return fields | _taken_back(attempt)
     if attempt["status"] == AttemptStatus.SUBMITTED:
         fields["status"] = AttemptStatus.GRADED.value
     return fields | {
@@ -154,15 +221,28 @@ def _grade_fields(attempt: Row, graded: Mapping[str, Graded], result: Total, wri
         "score": result.score,
         "max_score": result.max_score,
         "percentage": result.percentage,
+        "exact_percentage": str(result.exact),
         "is_passed": result.is_passed,
     }
 
 
-def _events(attempt: Row, write: Write, *, is_first: bool) -> list[Intent]:
-    """`attempt_submitted` with the first grading of an attempt, `attempt_graded` with every grade. Previews count nowhere."""
+def _taken_back(attempt: Row) -> Row:
+    """A score that is none any more: a correction that stood for a person's judgement was undone."""
+    if not has_result(attempt):
+        return {}
+    is_abandoned = attempt["status"] == AttemptStatus.ABANDONED
+    shown = dict.fromkeys(("graded_at", "score", "max_score", "percentage", "is_passed"))
+    return shown if is_abandoned else shown | {"status": AttemptStatus.SUBMITTED.value}
+
+
+def _events(before: Row, attempt: Row, write: Write, *, told: Row) -> list[Intent]:
+    """`attempt_submitted` with the first grading, `attempt_graded` with every grade that changes something.
+
+    Previews count nowhere. `told` is what a new score is told with.
+    """
     attempt_id, is_preview = attempt["_id"], attempt["is_preview"]
     intents: list[Intent] = []
-    if is_first and not is_preview:
+    if "graded_key_version" not in before and not is_preview:
         data = {
             "attempt_id": attempt_id,
             "student_id": attempt["student_id"],
@@ -171,11 +251,14 @@ def _events(attempt: Row, write: Write, *, is_first: bool) -> list[Intent]:
         }
         channels = [quiz_live_channel(attempt["quiz_id"])]
         intents.append(event(write, "attempt_submitted", n=0, channels=channels, data=data, record="attempt.submitted"))
-    if attempt["grading"] == Grading.DONE:
+    if attempt["grading"] == Grading.DONE and (not has_result(before) or differs(before, attempt)):
         points = {name: hundredths_text(attempt[name]) for name in ("score", "max_score", "percentage")}
         data = {"attempt_id": attempt_id, "quiz_id": attempt["quiz_id"], **points, "is_passed": attempt["is_passed"]}
+        data |= told
         channels = [attempt_channel(attempt_id), user_channel(attempt["student_id"])]
-        record = None if is_preview else "attempt.graded"
+        if not is_preview:  # gradebooks that are looked at move
+            channels.append(course_staff_channel(attempt["course_id"]))
+        record = None if is_preview else "attempt.regraded" if has_result(before) else "attempt.graded"
         intents.append(event(write, "attempt_graded", n=len(intents), channels=channels, data=data, record=record))
     return intents
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,11 @@ from documents.base import Row
 from documents.enums import AttemptStatus
 from lms_rt.clock import from_ms, to_ms
 from lms_rt.contracts.attempts import AnswerView, AttemptRowView, AttemptView, HandedOutView, WriterView
+from lms_rt.contracts.quiz_controls import MessageView
+from lms_rt.contracts.receipts import ReceiptSummaryView
 from lms_rt.services import deadlines
+from lms_rt.services.accommodations import shown
+from lms_rt.services.offline import offline_view
 from lms_rt.services.papers import shown_questions
 
 _CLOSED = (AttemptStatus.SUBMITTED, AttemptStatus.GRADED, AttemptStatus.ABANDONED)
@@ -55,6 +59,7 @@ def summary_fields(attempt: Row, now_ms: int, *, is_me: bool) -> dict[str, Any]:
         **times_of(attempt, now_ms),
         "time_taken_seconds": _time_taken(attempt["started_at"], attempt.get("submitted_at")),
         "writer": WriterView(device_id=writer.get("device_id"), is_me=is_me),
+        "receipt": _receipt(attempt.get("receipt")),
         "metadata": attempt.get("metadata", {}),
         "updated_at": from_ms(attempt["updated_ms"]),
     }
@@ -65,24 +70,41 @@ def summary_view(attempt: Row, now_ms: int) -> AttemptRowView:
     return AttemptRowView(**summary_fields(attempt, now_ms, is_me=False))
 
 
-def attempt_view(attempt: Row, paper: Row, now_ms: int, *, is_me: bool = False) -> AttemptView:
-    """An attempt with its questions and answers."""
-    return AttemptView(**summary_fields(attempt, now_ms, is_me=is_me), **_content(attempt, paper))
+def attempt_view(
+    attempt: Row, paper: Row, now_ms: int, *, is_me: bool = False, messages: Sequence[MessageView] = ()
+) -> AttemptView:
+    """An attempt with its questions and answers, and what its student was told."""
+    fields = summary_fields(attempt, now_ms, is_me=is_me)
+    return AttemptView(**fields, **_content(attempt, paper, now_ms), messages=list(messages))
 
 
-def handed_out_view(attempt: Row, paper: Row, now_ms: int, *, lease: str | None) -> HandedOutView:
+def handed_out_view(
+    attempt: Row, paper: Row, now_ms: int, *, lease: str | None, messages: Sequence[MessageView] = ()
+) -> HandedOutView:
     """An attempt for a screen that asked to write it; without a lease it is read-only."""
     fields = summary_fields(attempt, now_ms, is_me=lease is not None)
-    return HandedOutView(**fields, **_content(attempt, paper), lease=lease)
+    return HandedOutView(**fields, **_content(attempt, paper, now_ms), lease=lease, messages=list(messages))
 
 
-def _content(attempt: Row, paper: Row) -> Mapping[str, Any]:
+def _content(attempt: Row, paper: Row, now_ms: int) -> Mapping[str, Any]:
     return {
         "quiz_title": paper["title"],
         "instructions": paper["instructions"],
         "questions": shown_questions(paper),
         "answers": answer_views(attempt),
+        "live_version": attempt["live_version"],
+        "accommodation": shown(attempt.get("accommodation")),
+        "offline": offline_view(attempt, now_ms),
+        "paused_at": from_ms(attempt["paused_at_ms"]) if "paused_at_ms" in attempt else None,
     }
+
+
+def _receipt(kept: Row | None) -> ReceiptSummaryView | None:
+    """What is told of a receipt; all of it is at `/attempts/{id}/receipt`."""
+    if kept is None:
+        return None
+    names = ("head", "key_id", "signature")
+    return ReceiptSummaryView(**{name: kept[name] for name in names}, operations_count=kept["count"])
 
 
 def _time_taken(started_at: datetime, submitted_at: datetime | None) -> int | None:

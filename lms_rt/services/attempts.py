@@ -6,7 +6,8 @@ What decides lies beside it: `attempt_start.py`, `leases.py`, `ledger.py`, `subm
 from __future__ import annotations
 
 from config.settings import Settings
-from documents.attempt import Attempt
+from documents.attempt import OPEN, Attempt, LedgerWrite
+from documents.attempt_records import AttemptRecords
 from documents.base import Row
 from documents.course import Course
 from documents.enums import AttemptStatus
@@ -46,9 +47,12 @@ from lms_rt.services.answers import Answers
 from lms_rt.services.attempt_clock import AttemptClock
 from lms_rt.services.attempt_start import AttemptStart
 from lms_rt.services.attempt_views import answer_views, attempt_view, handed_out_view, summary_view, times_of
+from lms_rt.services.control_receipts import ControlReceipts
 from lms_rt.services.cursors import cursor_of, place_of
+from lms_rt.services.integrity import Integrity
 from lms_rt.services.leases import Device, Leases
-from lms_rt.services.ledger import MAX_OPERATIONS, Ledger, LedgerRules, Operation, is_writer
+from lms_rt.services.ledger import MAX_OPERATIONS, Ledger, LedgerRules, Operation, Record, is_writer
+from lms_rt.services.live_controls import messages_of
 from lms_rt.services.relay import Relay
 from lms_rt.services.submissions import Submissions
 from lms_rt.services.telling import Telling
@@ -68,15 +72,23 @@ class Attempts:
         max_operations: int = MAX_OPERATIONS,
     ) -> None:
         self._clock, self._alarms = clock, attempt_clock
-        self._papers, grading = attempt_clock.papers, attempt_clock.grading
+        self._papers = attempt_clock.papers
         self._telling = Telling(bus)
         rules = LedgerRules(grace_ms=settings.attempt_grace_seconds * 1000, max_operations=max_operations)
-        ledger = Ledger(clock=clock, rules=rules)
-        self._leases = Leases(clock=clock, telling=self._telling)
-        self._answers = Answers(ledger=ledger, papers=self._papers, telling=self._telling)
-        self._submissions = Submissions(ledger=ledger, papers=self._papers, grading=grading, answers=self._answers)
+        ledger = Ledger(clock=clock, rules=rules, record=_recorder(is_embedded=settings.is_embedded))
+        self._leases = Leases(clock=clock, telling=self._telling, controls=attempt_clock.controls)
+        self.control_receipts = ControlReceipts(clock=clock, telling=self._telling)
+        self.integrity = Integrity(clock=clock, telling=self._telling)
+        self._answers = Answers(ledger=ledger, papers=self._papers, telling=self._telling, integrity=self.integrity)
+        self._submissions = Submissions(
+            ledger=ledger,
+            papers=self._papers,
+            grading=attempt_clock.grading,
+            answers=self._answers,
+            controls=attempt_clock.controls,
+        )
         self._starting = AttemptStart(
-            clock=clock, relay=relay, papers=self._papers, grading=grading, leases=self._leases
+            clock=clock, relay=relay, papers=self._papers, closing=attempt_clock.closing, leases=self._leases
         )
 
     # --- handing out ---
@@ -103,7 +115,11 @@ class Attempts:
     async def take_over(self, actor: Actor, attempt_id: str, device: Device) -> HandedOutView:
         """The attempt with the lease, whoever had it; without one only when it is closed."""
         attempt = own(actor, await Attempt.find_whole(attempt_id))
-        return await self._handed_out(*await self._leases.take_over(attempt, device))
+        before: Row = attempt.get("writer") or {}
+        attempt, lease = await self._leases.take_over(attempt, device)
+        if lease is not None and before.get("device_id") not in (None, device.device_id):
+            await self.integrity.note(attempt, "take_over", {"device_id": device.device_id})
+        return await self._handed_out(attempt, lease)
 
     async def show_again(self, actor: Actor, attempt_id: str, lease: str | None) -> HandedOutView:
         """What was handed out, as it is now; the lease only while it is the stored one."""
@@ -137,8 +153,9 @@ class Attempts:
         """Close the attempt, if it is open, and show it graded."""
         received_ms = self._arrival(None)
         attempt = await self._submissions.submit(actor, attempt_id, draft, received_ms=received_ms, quiz_id=quiz_id)
-        paper = await self._papers.require(attempt_id)
-        return attempt_view(attempt, paper, self._clock.now_ms(), is_me=is_writer(attempt, draft.lease))
+        paper = await self._papers.require(attempt)
+        told, is_me = await messages_of(attempt), is_writer(attempt, draft.lease)
+        return attempt_view(attempt, paper, self._clock.now_ms(), is_me=is_me, messages=told)
 
     async def signal(self, actor: Actor, attempt_id: str, signals: list[Signal]) -> None:
         """What the student looks at, for the dashboard: best effort, kept nowhere."""
@@ -149,7 +166,11 @@ class Attempts:
             if signal.question_id is not None and signal.question_id not in sheet:
                 raise Refused(Code.NOT_FOUND, "The attempt has no such question.")
             facts |= _facts_of(signal)
+            if signal.kind == "seen" and signal.event_id is not None:
+                await self.control_receipts.seen(attempt, signal.event_id)
         await self._telling.note(attempt_channel(attempt_id), actor.user_id, facts)
+        if "state" in facts and attempt["status"] in OPEN:
+            await self.integrity.page(attempt, facts["state"])
         if not attempt["is_preview"]:
             await self._telling.poke(quiz_live_channel(attempt["quiz_id"]), [attempt_id])
 
@@ -168,6 +189,7 @@ class Attempts:
         )
         return SyncView(
             revision=attempt["revision"],
+            live_version=attempt.get("live_version", 0),
             answers=answer_views(attempt),
             missing=[op_id for op_id in dict.fromkeys(draft.have) if op_id not in known],
             writer=IsWriter(is_me=is_me),
@@ -178,7 +200,8 @@ class Attempts:
     async def show(self, actor: Actor, attempt_id: str) -> AttemptView:
         """One attempt with its questions and saved answers, to its student and to those who teach it."""
         attempt = await require_attempt(actor, attempt_id)
-        return attempt_view(attempt, await self._papers.require(attempt_id), self._clock.now_ms())
+        told = await messages_of(attempt)
+        return attempt_view(attempt, await self._papers.require(attempt), self._clock.now_ms(), messages=told)
 
     async def list(
         self, actor: Actor, query: AttemptQuery, *, quiz_id: str | None = None
@@ -219,8 +242,9 @@ class Attempts:
     async def _handed_out(self, attempt: Row, lease: str | None) -> HandedOutView:
         if attempt["status"] == AttemptStatus.IN_PROGRESS and "deadline_ms" in attempt:
             self._alarms.watch(attempt["_id"], attempt["deadline_ms"])
-        paper = await self._papers.require(attempt["_id"])
-        return handed_out_view(attempt, paper, self._clock.now_ms(), lease=lease)
+        paper = await self._papers.require(attempt)
+        told = await messages_of(attempt)
+        return handed_out_view(attempt, paper, self._clock.now_ms(), lease=lease, messages=told)
 
     async def _require_known_quiz(self, actor: Actor, quiz_id: str) -> None:
         """Who has sat it may go on asking, also when it was taken back from view."""
@@ -252,6 +276,18 @@ class Attempts:
         following = cursor_of(shown[-1]["started_at"], shown[-1]["_id"]) if len(rows) > query.limit else None
         items = [summary_view(row, self._clock.now_ms()) for row in shown]
         return CursorPage(items=items, next=following, limit=query.limit)
+
+
+def _recorder(*, is_embedded: bool) -> Record:
+    """How steps of the ledger are stored: on a server many together, on the embedded store each by itself."""
+    records = AttemptRecords()
+
+    async def record(attempt_id: str, write: LedgerWrite) -> bool:
+        if is_embedded:
+            return await Attempt.record(attempt_id, write)
+        return await records.record(attempt_id, write)
+
+    return record
 
 
 def device_of(device_id: str | None, *, lease: str | None = None, connection_id: str | None = None) -> Device:

@@ -43,6 +43,10 @@ class Audit:
         """Record what is about to be done and has no aggregate to lie beside. Raises when it cannot be: then do nothing."""
         await self.append({"id": new_id("aud"), "at": self._clock.now(), "data": facts_of(actor, action, act)})
 
+    async def record_once(self, record_id: str, actor: Actor, action: str, **act: Unpack[Act]) -> None:
+        """The same for what may be asked for again by its own id: a repeat leaves no further record."""
+        await self.append({"id": record_id, "at": self._clock.now(), "data": facts_of(actor, action, act)})
+
     async def note_use(self, actor: Actor, kind: str, what: str) -> None:
         """Record each thing that is asked for in somebody else's place, before it is answered."""
         await self.record(actor, "impersonation.use", kind=kind, target_id=what[:MAX_USE_LENGTH])

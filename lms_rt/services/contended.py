@@ -7,11 +7,19 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from lms_rt.errors import Code, Refused
+from lms_rt.storage.faults import is_passing
 
 MAX_TRIES = 60
 """Of n writers at once one wins every round, so that n tries are enough for each."""
 
 Written = TypeVar("Written")
+
+
+def is_for_now(error: Exception) -> bool:
+    """Is it likely that the same goes well later: the store is away, or others are writing?"""
+    if isinstance(error, Refused):
+        return error.code in (Code.BUSY, Code.UNAVAILABLE)
+    return isinstance(error, OSError) or is_passing(error)
 
 
 async def until_written(step: Callable[[], Awaitable[Written | None]]) -> Written:

@@ -104,7 +104,8 @@ def _deed_intents(course: Course, before: dict[str, Any], deed: Deed) -> list[In
     return deed.intents(Write(course.version, course.updated_at), course.id, before=was, after=now)
 
 
-_COUNTERS = {"id", "outbox", "outbox_at", "enrollments_count", "counted", "rating_average", "ratings_count"}
+_RATINGS = {"rating_average", "ratings_count", "ratings", "rating_moves", "rated", "rated_ms"}
+_COUNTERS = {"id", "outbox", "outbox_at", "enrollments_count", "counted", *_RATINGS}
 """What edits never write: it moves beside them."""
 
 

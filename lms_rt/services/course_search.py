@@ -9,6 +9,7 @@ from documents.base import Row
 from documents.course import Course
 from lms_rt.contracts.courses import CourseQuery, OwnCourseQuery
 from lms_rt.services.folding import fold, query_tokens, search_tokens
+from lms_rt.services.lesson_rules import rules_of
 
 _SORT_FIELDS = {"title": "title_key"}
 
@@ -27,6 +28,7 @@ def derived_fields(course: Course) -> dict[str, Any]:
         "category_key": folded_key(course.category) if course.category else None,
         "tag_keys": [folded_key(tag) for tag in course.tags],
         "published_lesson_ids": [lesson.id for lesson in course.ordered_lessons if lesson.is_published],
+        "lesson_rules": rules_of(course),
         "search_tokens": search_tokens(texts),
     }
 

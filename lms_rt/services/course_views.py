@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from documents.base import Row
 from documents.course import Course, Lesson
+from documents.enrollment import Enrollment
 from documents.lesson_quiz import LessonQuiz
 from lms_rt.contracts.courses import CourseDetailView, CourseView
 from lms_rt.contracts.lessons import LessonView
+from lms_rt.security.access.lessons import Lock, lock_of
+from lms_rt.services.lesson_rules import asked_of
 from lms_rt.services.rendering import render
 
 _OPTIONAL = (
@@ -25,27 +29,47 @@ _REQUIRED = (
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads a course: its teachers see drafts too, and they and its learners the content of every lesson."""
+    """Who reads a course: its teachers see drafts too, and they and its learners the content of every lesson.
+
+    Lessons that are `now` locked to the `enrollment` are closed to its learner; without `now` nothing is.
+    """
 
     is_teacher: bool = False
     is_learner: bool = False
-    enrollment_id: str | None = None
+    enrollment: Enrollment | None = None
+    now: datetime | None = None
+
+    @property
+    def enrollment_id(self) -> str | None:
+        """The reader's own enrolment, if there is one."""
+        return None if self.enrollment is None else self.enrollment.id
 
     def can_see(self, lesson: Lesson) -> bool:
         """May the reader know of the lesson?"""
         return self.is_teacher or lesson.is_published
 
-    def can_open(self, lesson: Lesson) -> bool:
-        """May the reader see its content?"""
+    def may_read(self, lesson: Lesson) -> bool:
+        """May the reader see its content, once it is open?"""
         return self.is_teacher or self.is_learner or lesson.is_free
+
+    def lock_of(self, course: Course, lesson: Lesson) -> Lock | None:
+        """What keeps the lesson closed to the reader."""
+        if self.is_teacher or self.now is None:
+            return None
+        return lock_of(course, lesson.id, self.enrollment if self.is_learner else None, self.now)
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a course's view shows of other documents: the people's names, and the quizzes of its lessons."""
+    """What a course's view shows of other documents: people's names, and the quizzes and assignments of its lessons."""
 
     names: Mapping[str, Row] = field(default_factory=dict)
     quizzes: Mapping[str, LessonQuiz] = field(default_factory=dict)
+    assignments: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+_NO_LOCK = Lock()
+_WITHHELD = {"content", "video_url", "file_id", "caption_file_ids"}
 
 
 def _html(markdown: str | None) -> str | None:
@@ -87,15 +111,20 @@ def lesson_views(course: Course, reader: Reader, around: Surroundings) -> list[L
 
 
 def lesson_view(course: Course, lesson: Lesson, reader: Reader, around: Surroundings) -> LessonView:
-    """A lesson, with its content when the reader may see that."""
-    is_open = reader.can_open(lesson)
-    quiz = around.quizzes.get(lesson.id)
+    """A lesson, with its content when the reader may see that, and it is open."""
+    found = reader.lock_of(course, lesson)
+    lock, is_shown = found or _NO_LOCK, found is None and reader.may_read(lesson)
+    quiz, assignments = around.quizzes.get(lesson.id), around.assignments.get(lesson.id, ())
     return LessonView(
         course_id=course.id,
-        content=lesson.content if is_open else None,
-        content_html=_html(lesson.content) if is_open else None,
-        video_url=lesson.video_url if is_open else None,
+        content_html=_html(lesson.content) if is_shown else None,
+        completes_when=asked_of(course.rule_of(lesson.id), quiz, assignments),
+        is_locked=found is not None,
+        unlocks_at=lock.unlocks_at,
+        missing_lesson_ids=list(lock.missing),
         order=course.lesson_ids.index(lesson.id) + 1,
         quiz_id=None if quiz is None else quiz.quiz_id,
-        **lesson.model_dump(exclude={"content", "video_url"}),
+        assignment_ids=list(assignments),
+        **{name: getattr(lesson, name) if is_shown else None for name in _WITHHELD},
+        **lesson.model_dump(exclude=_WITHHELD),
     )

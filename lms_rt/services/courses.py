@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
+from documents.base import Row
 from documents.course import Course, DuplicateSlugError
 from documents.enrollment import Enrollment
+from documents.lesson_assignment import published_assignments
 from documents.lesson_quiz import published_quizzes
 from documents.names import names_of
-from lms_rt.clock import Clock
+from documents.stored_file import FileUse
+from lms_rt.clock import Clock, from_ms
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import Page, page_of, refuse_changed_read_only
 from lms_rt.contracts.courses import (
@@ -29,6 +33,7 @@ from lms_rt.services.course_edits import CourseEdit, CourseEdits, refuse_other_v
 from lms_rt.services.course_search import catalogue_filter, derived_fields, own_filter, sorting
 from lms_rt.services.course_views import Reader, Surroundings, course_detail_view, course_view
 from lms_rt.services.folding import slug as slug_of
+from lms_rt.services.pictures import Pictures
 from lms_rt.services.relay import Relay
 
 _RESERVED_SLUGS = frozenset({"me", "new", "search", "reorder"})
@@ -41,6 +46,11 @@ class Courses:
     def __init__(self, *, clock: Clock, relay: Relay) -> None:
         self._clock, self._relay = clock, relay
         self._edits = CourseEdits(clock=clock, relay=relay)
+        self._pictures: Pictures | None = None
+
+    def keep_pictures_by(self, pictures: Pictures) -> None:
+        """Let the pictures of courses be theirs."""
+        self._pictures = pictures
 
     async def list(self, actor: Actor, query: CourseQuery) -> Page[CourseView]:
         """The catalogue: published courses, for everybody."""
@@ -63,13 +73,18 @@ class Courses:
         """A new course of the actor's own, unpublished."""
         if draft.is_published:
             raise Refused(Code.COURSE_NOT_READY, missing=_missing(None, draft.description))
-        now = self._clock.now()
+        now, course_id = self._clock.now(), new_id("crs")
         fields = {**draft.model_dump(exclude={"is_published"}), "category": draft.category or None}
+        if self._pictures is not None:
+            await self._pictures.attach_to_course(actor, course_id, draft.thumbnail_url)
+            await self._pictures.attach_to_text(
+                actor, course_id, draft.description, use=FileUse.COURSE_IMAGE, subject_id=course_id
+            )
 
         async def step() -> Course | None:
-            slug = await _free_slug(draft.title)
+            slug = await free_slug(draft.title)
             course = Course(
-                id=new_id("crs"), title_key="", slug=slug, instructor_id=actor.user_id, created_at=now,
+                id=course_id, title_key="", slug=slug, instructor_id=actor.user_id, created_at=now,
                 updated_at=now, **fields,
             )  # fmt: skip
             for name, value in derived_fields(course).items():
@@ -101,9 +116,18 @@ class Courses:
             refuse_other_version(course.version, expected_version)
             if change.echoed:
                 refuse_changed_read_only(change, await self._detail(actor, course))
+            if self._pictures is not None and given.get("thumbnail_url", course.thumbnail_url) != course.thumbnail_url:
+                await self._pictures.attach_to_course(actor, course.id, given["thumbnail_url"])
+            if self._pictures is not None and given.get("description", course.description) != course.description:
+                await self._pictures.attach_to_text(
+                    actor, course.id, given["description"], use=FileUse.COURSE_IMAGE, subject_id=course.id
+                )
             return await _changed(course, given)
 
-        return await self._edit(Deed(actor, "course.change"), course_id, decide)
+        changed = await self._edit(Deed(actor, "course.change"), course_id, decide)
+        if self._pictures is not None and not given.keys().isdisjoint(("thumbnail_url", "description")):
+            await self._pictures.keep_of_course(changed.id, changed.thumbnail_url, changed.description)
+        return changed
 
     async def publish(self, actor: Actor, course_id: str, *, expected_version: int | None = None) -> CourseDetailView:
         """Let everybody see the course, if it is ready; one that was archived comes back."""
@@ -158,8 +182,13 @@ class Courses:
         return await self._detail(deed.actor, course)
 
     async def _detail(self, actor: Actor, course: Course) -> CourseDetailView:
-        around = Surroundings(await names_of([course.instructor_id]), await published_quizzes(course.id))
+        around = await surroundings_of(course.id, await names_of([course.instructor_id]))
         return course_detail_view(course, await reader_of(actor, course, now_ms=self._clock.now_ms()), around)
+
+
+async def surroundings_of(course_id: str, names: Mapping[str, Row] | None = None) -> Surroundings:
+    """What belongs to the lessons of a course."""
+    return Surroundings(names or {}, await published_quizzes(course_id), await published_assignments(course_id))
 
 
 async def reader_of(actor: Actor, course: Course, *, now_ms: int) -> Reader:
@@ -168,7 +197,8 @@ async def reader_of(actor: Actor, course: Course, *, now_ms: int) -> Reader:
     return Reader(
         is_teacher=teaches(actor, course),
         is_learner=enrollment is not None and enrollment.is_present(now_ms),
-        enrollment_id=None if enrollment is None else enrollment.id,
+        enrollment=enrollment,
+        now=from_ms(now_ms),
     )
 
 
@@ -214,7 +244,7 @@ def _clean_slug(wished: str) -> str:
     return slug
 
 
-async def _free_slug(title: str) -> str:
+async def free_slug(title: str) -> str:
     """A slug from the title; a taken one, a route's word or what looks like an id gets -2, -3 …"""
     base = slug_of(title, fallback="course")
     for number in itertools.count(1):

@@ -15,7 +15,7 @@ from documents.base import Row
 from documents.enums import QuestionType
 from documents.quiz import Quiz
 from lms_rt.bus.base import Bus, Member
-from lms_rt.clock import Clock, from_ms
+from lms_rt.clock import Clock, from_ms, to_ms
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.channels import ChannelKind, attempt_channel, find_channel, quiz_live_channel
 from lms_rt.contracts.dashboards import AsOf, LiveView
@@ -41,6 +41,7 @@ class QuizSource(Source):
         """`left` says when somebody was seen to go, by attempt."""
         self._quiz_id, self._bus, self._clock, self._left = quiz_id, bus, clock, left
         self._picture: LivePicture | None = None
+        self._quiz_version: int | None = None
         self._marks: dict[int, int] = {}
         self._hinted: set[str] = set()
         self._next_whole_ms = 0
@@ -51,7 +52,7 @@ class QuizSource(Source):
 
     async def refresh(self) -> int:
         """Read the attempts that changed and where their students are; the step that the picture is at now."""
-        picture = self._picture or LivePicture(await _questions(self._quiz_id))
+        picture = await self._asking()
         hinted, self._hinted = self._hinted, set()
         changed = picture.take(await self._changed_rows(picture))
         if (now_ms := self._clock.now_ms()) >= self._next_whole_ms:
@@ -61,10 +62,23 @@ class QuizSource(Source):
             watched = [picture.sittings[id_] for id_ in hinted.union(changed) if id_ in picture.sittings]
         picture.see(await _presences(self._bus, watched, self._left))
         self._picture = picture
-        self._marks.setdefault(picture.step, picture.newest_ms or now_ms)
+        self._marks.setdefault(picture.step, picture.as_of_ms or now_ms)
         if len(self._marks) > _KEPT_MARKS:
             self._marks.pop(next(iter(self._marks)))
         return picture.step
+
+    async def _asking(self) -> LivePicture:
+        """The picture with the questions that the quiz has now; they are read again when the quiz was edited."""
+        version, picture = await Quiz.find_version(self._quiz_id), self._picture
+        if picture is not None and version == self._quiz_version:
+            return picture
+        questions, asked_ms = await _questions(self._quiz_id)
+        if picture is None:
+            picture = LivePicture(questions, asked_ms=asked_ms)
+        else:
+            picture.renew(questions, asked_ms=asked_ms)
+        self._quiz_version = version
+        return picture
 
     async def _changed_rows(self, picture: LivePicture) -> list[Row]:
         """Only the rows whose state differs are read whole; at first, all."""
@@ -93,7 +107,7 @@ class QuizSource(Source):
             "students": picture.students(since, self._clock.now_ms()),
             "questions": picture.questions(since),
             "totals": picture.totals(),
-            "removed": [],
+            "removed": picture.removed(since),
         }
 
 
@@ -162,14 +176,15 @@ class Dashboards:
         quiz = (await require_taught_quiz(actor, quiz_id, Permission.ANALYTICS_VIEW)).quiz
         channel = quiz_live_channel(quiz_id)
         top = await self._bus.history.top(channel)
-        picture = LivePicture(await _questions(quiz_id))
+        questions, asked_ms = await _questions(quiz_id)
+        picture = LivePicture(questions, asked_ms=asked_ms)
         picture.take(await Attempt.find_changed(quiz_id, 0))
         picture.see(await _presences(self._bus, picture.sittings.values(), self._left))
         now_ms = self._clock.now_ms()
         return LiveView(
             quiz_id=quiz_id,
             title=quiz["title"],
-            version=picture.newest_ms or now_ms,
+            version=picture.as_of_ms or now_ms,
             as_of=AsOf(channel=channel, epoch=top.epoch, offset=top.offset) if top else None,
             server_time=from_ms(now_ms),
             closes_at=quiz.get("closes_at"),
@@ -179,13 +194,14 @@ class Dashboards:
         )
 
 
-async def _questions(quiz_id: str) -> list[dict[str, Any]]:
-    """The quiz's questions that can be answered, in their order."""
+async def _questions(quiz_id: str) -> tuple[list[dict[str, Any]], int]:
+    """The quiz's questions that can be answered, in their order, and when the quiz was edited last."""
     quiz = await Quiz.find_whole(quiz_id)
     if quiz is None:
-        return []
+        return [], 0
     ordered = ({**quiz["questions"][question_id], "id": question_id} for question_id in quiz["question_ids"])
-    return [question for question in ordered if question["question_type"] != QuestionType.DESCRIPTION]
+    asked = [question for question in ordered if question["question_type"] != QuestionType.DESCRIPTION]
+    return asked, to_ms(quiz["updated_at"])
 
 
 async def _presences(bus: Bus, sittings: Iterable[Sitting], left: Mapping[str, int]) -> dict[str, Presence]:
@@ -209,4 +225,6 @@ def _presence(members: list[Member], student_id: str, left_ms: int | None) -> Pr
     own = [member for member in members if member.user_id == student_id]
     if not own:
         return Presence(left_ms=left_ms)
-    return Presence(len(own), own[-1].note.get("question_id"), own[-1].note.get("state") == "hidden")
+    note = own[-1].note
+    is_hidden = note.get("state") == "hidden"
+    return Presence(len(own), note.get("question_id"), is_hidden, conflict_revision=note.get("conflict"))

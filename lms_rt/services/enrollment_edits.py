@@ -1,30 +1,36 @@
 """The one way to write an enrolment: decide, one compare-and-set with its events and effects, hand over.
 
-What follows from coming into a course or leaving it is added here, whoever caused it: the course's counter moves, and
-who left loses the course's live channels. Whose enrolment it is has been decided before.
+What follows from coming into a course, leaving it or rating it is added here, whoever caused it: the course's counters move,
+and who left loses the course's live channels. Whose enrolment it is has been decided before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from documents.base import with_intents
 from documents.course import Course, CourseHead
-from documents.enrollment import PRESENT, Enrollment
+from documents.enrollment import BOUGHT, PRESENT, Enrollment
 from documents.enums import EnrollmentStatus
 from lms_rt.bus.base import Bus
-from lms_rt.clock import Clock
-from lms_rt.contracts.channels import user_channel
+from lms_rt.clock import Clock, to_ms
+from lms_rt.contracts.channels import course_staff_channel, user_channel
 from lms_rt.contracts.controls import ACCESS_CHANGED, access_changed
-from lms_rt.contracts.outbox import Deed, Intent, Write, effect, event
+from lms_rt.contracts.outbox import Deed, Intent, Write, effect, event, job
 from lms_rt.services.contended import until_written
 from lms_rt.services.enrollment_views import progress_data
+from lms_rt.services.payments.payment_effects import ACCESS_TASK
 from lms_rt.services.relay import EffectHandler, Relay
 
 COUNT_EFFECT = "course.enrollment_counted"
 ACCESS_LOST_EFFECT = "enrollment.access_lost"
+RATED_EFFECT = "course.rated"
+"""Carried out by `ratings.py`."""
+PAYMENT_USED_EFFECT = "payment.used"
+"""Carried out by `payments/access.py`."""
+_LIVED_BY = ("access", "payment_id", "subscription_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,17 @@ Decide = Callable[[Enrollment], Awaitable[Sequence[Told] | None]]
 """Given an enrolment to change in place; None says that this is no edit: nothing, or counters alone."""
 
 
+def came_in(enrollment: Enrollment, student_name: str) -> Told:
+    """Somebody is in the course now, for the first time or again."""
+    data = {
+        "course_id": enrollment.course_id,
+        "enrollment_id": enrollment.id,
+        "student_id": enrollment.student_id,
+        "student_name": student_name,
+    }
+    return Told("new_enrollment", (course_staff_channel(enrollment.course_id),), data, "enrollment.created")
+
+
 def kept(record: str, enrollment: Enrollment) -> Told:
     """An event without a live name: it is only kept."""
     data = {
@@ -52,11 +69,12 @@ def kept(record: str, enrollment: Enrollment) -> Told:
     return Told(record, (), data, record)
 
 
-def moved(enrollment: Enrollment, course: CourseHead | None, lesson_id: str | None = None) -> Told:
-    """`progress_updated`."""
-    return Told(
-        "progress_updated", (user_channel(enrollment.student_id),), progress_data(enrollment, course, lesson_id)
-    )
+def moved(
+    enrollment: Enrollment, course: CourseHead | None, lesson_id: str | None = None, *, unlocked: Sequence[str] = ()
+) -> Told:
+    """`progress_updated`; `unlocked` are the lessons that were opened by it."""
+    data = {**progress_data(enrollment, course, lesson_id), "unlocked_lesson_ids": list(unlocked)}
+    return Told("progress_updated", (user_channel(enrollment.student_id),), data)
 
 
 class EnrollmentEdits:
@@ -72,7 +90,7 @@ class EnrollmentEdits:
     async def insert(self, enrollment: Enrollment, told: Sequence[Told], deed: Deed) -> bool:
         """Store a new enrolment with what follows from it; False when there is one."""
         record = deed.intents(Write(1, enrollment.updated_at), enrollment.id, after={"status": enrollment.status})
-        enrollment.outbox = _intents(enrollment, told, was_present=False) + record
+        enrollment.outbox = _intents(enrollment, told, was_present=False) + _of_payment(enrollment, {}) + record
         enrollment.outbox_at = enrollment.updated_at
         if not await enrollment.insert_new():
             return False
@@ -120,6 +138,7 @@ class EnrollmentEdits:
         if told is not None:
             enrollment.version = changed["version"] = enrollment.version + 1
             intents = _intents(enrollment, told, was_present=before["status"] in PRESENT)
+        intents += _of_rating(enrollment, before["rating"]) + _of_payment(enrollment, before)
         if deed is not None:
             was, status = {"status": before["status"]}, {"status": enrollment.status}
             intents += deed.intents(Write(enrollment.version, now), enrollment.id, before=was, after=status)
@@ -147,6 +166,33 @@ def _stored(enrollment: Enrollment) -> dict[str, Any]:
     return {**fields, **{f"progress.{lesson_id}": row for lesson_id, row in progress.items()}}
 
 
+def _of_rating(enrollment: Enrollment, before: int | None) -> list[Intent]:
+    """What the course counts when a rating comes, or moves from so many stars to others."""
+    if enrollment.rating == before:
+        return []
+    moved = {str(stars): by for stars, by in ((before, -1), (enrollment.rating, 1)) if stars is not None}
+    write = Write(enrollment.version, enrollment.updated_at)
+    said = {"course_id": enrollment.course_id, "moved": moved, "at_ms": to_ms(enrollment.updated_at)}
+    return [effect(write, RATED_EFFECT, said)]
+
+
+def _of_payment(enrollment: Enrollment, before: Mapping[str, Any]) -> list[Intent]:
+    """A payment that opens an enrolment says so from then on, and what was read of payments is read once more.
+
+    It may be taken back, or come back, between that reading and this write. Who left stays away.
+    """
+    write, intents = Write(enrollment.version, enrollment.updated_at), list[Intent]()
+    if enrollment.payment_id is not None and enrollment.payment_id != before.get("payment_id"):
+        data = {"payment_id": enrollment.payment_id, "enrollment_id": enrollment.id}
+        intents.append(effect(write, PAYMENT_USED_EFFECT, data))
+    is_same = all(before.get(name) == getattr(enrollment, name) for name in _LIVED_BY)
+    is_moved = not is_same or (before.get("status") in PRESENT) != (enrollment.status in PRESENT)
+    if is_moved and enrollment.access in BOUGHT and enrollment.status != EnrollmentStatus.DROPPED:
+        args = {"user_id": enrollment.student_id, "course_id": enrollment.course_id}
+        intents.append(job(write, ACCESS_TASK, args))
+    return intents
+
+
 def _intents(enrollment: Enrollment, told: Sequence[Told], *, was_present: bool) -> list[Intent]:
     """The events in their order, and what follows from coming or leaving."""
     write = Write(enrollment.version, enrollment.updated_at)
@@ -154,6 +200,8 @@ def _intents(enrollment: Enrollment, told: Sequence[Told], *, was_present: bool)
         event(write, one.name, n=n, channels=one.channels, data=one.data, record=one.record)
         for n, one in enumerate(told)
     ]
+    if any(one.record == "enrollment.completed" for one in told):
+        intents.append(job(write, "certificates.generate", {"enrollment_id": enrollment.id}))
     is_present = enrollment.status in PRESENT
     if is_present != was_present:
         counted = {"course_id": enrollment.course_id, "by": 1 if is_present else -1}

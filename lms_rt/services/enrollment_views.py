@@ -7,7 +7,7 @@ from typing import Any
 from documents.base import Row
 from documents.course import CourseHead
 from documents.enrollment import Enrollment
-from documents.enums import ProgressStatus
+from documents.enums import CourseAccess, ProgressStatus
 from lms_rt.clock import from_ms
 from lms_rt.contracts.base import hundredths_text
 from lms_rt.contracts.enrollments import AttemptSummaryView, EnrollmentView, LessonProgressView, RosterView
@@ -46,6 +46,7 @@ def enrollment_view(enrollment: Enrollment, course: CourseHead | None) -> Enroll
     return EnrollmentView(
         **{name: getattr(enrollment, name) for name in _SAME},
         **_figures(enrollment, course),
+        access=enrollment.access or CourseAccess.FREE,
         course_title=None if course is None else course.title,
         course_slug=None if course is None else course.slug,
         expires_at=None if enrollment.expires_ms is None else from_ms(enrollment.expires_ms),
@@ -62,6 +63,7 @@ def roster_view(enrollment: Enrollment, course: CourseHead, person: Row) -> Rost
         full_name=person.get("full_name"),
         email=person.get("email"),
         status=enrollment.status,
+        group=enrollment.group,
         total_time_spent_seconds=enrollment.total_time_spent_seconds,
         enrolled_at=enrollment.enrolled_at,
         last_accessed_at=enrollment.last_accessed_at,

@@ -9,15 +9,14 @@ from datetime import timedelta
 
 from documents.base import Row
 from documents.course import Course, CourseHead
-from documents.enrollment import PRESENT, Enrollment, enrollment_id_of
-from documents.enums import EnrollmentStatus
+from documents.enrollment import BOUGHT, PRESENT, Enrollment, enrollment_id_of
+from documents.enums import CourseAccess, EnrollmentStatus
 from documents.names import names_of
 from documents.user import User
 from lms_rt.bus.base import Bus
 from lms_rt.clock import Clock, to_ms
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import Page, page_of, refuse_changed_read_only
-from lms_rt.contracts.channels import course_staff_channel
 from lms_rt.contracts.enrollments import (
     EnrollmentChange,
     EnrollmentDraft,
@@ -40,13 +39,18 @@ from lms_rt.services import figures
 from lms_rt.services.contended import until_written
 from lms_rt.services.course_edits import refuse_other_version
 from lms_rt.services.course_search import sorting
-from lms_rt.services.enrollment_edits import EnrollmentEdits, Told, kept, moved
+from lms_rt.services.enrollment_edits import EnrollmentEdits, Told, came_in, kept, moved
 from lms_rt.services.enrollment_views import enrollment_view, roster_view
+from lms_rt.services.payments.access import live_by
+from lms_rt.services.payments.entitlements import AccessRules, Entitlement, Entitlements
 from lms_rt.services.relay import EffectHandler, Relay
+from lms_rt.services.rosters import roster_filter
 
 SWEEP_PAGE = 100
 SWEEP_SECONDS = 60.0
 _log = logging.getLogger(__name__)
+_ASKED = "asked"
+"""The seed of a request that has none."""
 _ACTIVE, _DROPPED = EnrollmentStatus.ACTIVE.value, EnrollmentStatus.DROPPED.value
 
 
@@ -60,20 +64,22 @@ class Enrolled:
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """Who is to come into which course, and whether its staff says so."""
+    """Who is to come into which course, whether its staff says so, and by which payment, if one is named."""
 
     course: CourseHead
     student_id: str
     student_name: str
     is_by_staff: bool
+    payment_id: str | None = None
     request_seed: str | None = None
 
 
 class Enrollments:
     """What can be done with enrolments."""
 
-    def __init__(self, *, clock: Clock, relay: Relay, bus: Bus) -> None:
+    def __init__(self, *, clock: Clock, relay: Relay, bus: Bus, rules: AccessRules | None = None) -> None:
         self._clock = clock
+        self._entitlements = Entitlements(clock=clock, rules=rules or AccessRules())
         self._edits = EnrollmentEdits(clock=clock, relay=relay, bus=bus)
 
     def effects(self) -> dict[str, EffectHandler]:
@@ -83,10 +89,12 @@ class Enrollments:
     async def enroll(self, actor: Actor, draft: EnrollmentDraft, *, request_seed: str | None = None) -> Enrolled:
         """Come into a course, or back into it with the progress of before. Its staff may bring in others, unpaid.
 
-        A request that comes again with its seed, because a crash ate the reply, meets its own work.
+        A request that comes again with its seed, because a crash ate the reply, meets its own work. Who paid may be in it
+        already, by the payment itself: the first request after that is answered as the one that enrolled.
         """
         course = await require_course(actor, draft.course_id)
-        wish = replace(await _wish(actor, course, draft.student_id), request_seed=request_seed)
+        wish = await _wish(actor, course, draft.student_id)
+        wish = replace(wish, request_seed=request_seed, payment_id=draft.payment_id)
 
         async def step() -> Enrolled | None:
             present = await Enrollment.find_of(wish.student_id, course.id)
@@ -94,9 +102,7 @@ class Enrollments:
                 return await self._begin(actor, wish)
             present = await self._edits.current(present)
             if present.status in PRESENT:
-                if request_seed is None or present.request_seed != request_seed:
-                    raise Refused(Code.ALREADY_ENROLLED, enrollment_id=present.id)
-                return Enrolled(enrollment_view(present, course), is_new=present.version == 1)
+                return await self._present(present, wish)
             return Enrolled(await self._come_back(actor, present.id, wish, None), is_new=False)
 
         return await until_written(step)
@@ -145,6 +151,7 @@ class Enrollments:
         async def decide(enrollment: Enrollment) -> Sequence[Told] | None:
             refuse_other_version(enrollment.version, expected_version)
             head[:] = [await Course.find_head(enrollment.course_id)]
+            enrollment.is_put_out = enrollment.is_put_out or actor.user_id != enrollment.student_id
             if enrollment.status == _DROPPED:
                 return None
             enrollment.status = _DROPPED
@@ -156,7 +163,7 @@ class Enrollments:
     async def list_students(self, actor: Actor, course_id: str, query: RosterQuery) -> Page[RosterView]:
         """The roster of a course of the actor's own, with progress."""
         course = await require_taught_course(actor, course_id, Permission.ENROLLMENTS_MANAGE)
-        filter_: Row = {"course_id": course.id, **({} if query.status is None else {"status": query.status})}
+        filter_ = await roster_filter(course, query)
         found, total = await Enrollment.page(filter_, sorting(query.sort), skip=query.skip, limit=query.page_size)
         present = [await self._edits.current(one) for one in found]
         people = await names_of(one.student_id for one in present)
@@ -180,22 +187,33 @@ class Enrollments:
                 _log.exception("the sweep of expiring enrolments failed")
             await self._clock.sleep(SWEEP_SECONDS)
 
+    async def _present(self, enrollment: Enrollment, wish: _Wish) -> Enrolled | None:
+        """Who is in the course is refused, but for a request that comes again, or asks for what its payment did already."""
+        view = enrollment_view(enrollment, wish.course)
+        if wish.request_seed is not None and enrollment.request_seed == wish.request_seed:
+            return Enrolled(view, is_new=enrollment.version == 1)
+        is_bought = enrollment.access == CourseAccess.PAYMENT and enrollment.student_id == wish.student_id
+        if is_bought and wish.payment_id in (None, enrollment.payment_id) and enrollment.request_seed is None:
+            seed = {"$set": {"request_seed": wish.request_seed or _ASKED}}
+            return Enrolled(view, is_new=True) if await Enrollment.write(view.id, enrollment.revision, seed) else None
+        if is_bought and wish.payment_id is not None and wish.payment_id == enrollment.payment_id:
+            return Enrolled(view, is_new=False)
+        raise Refused(Code.ALREADY_ENROLLED, enrollment_id=enrollment.id)
+
     async def _begin(self, actor: Actor, wish: _Wish) -> Enrolled | None:
-        if not wish.is_by_staff:
-            _refuse_unpaid(wish.course)
         now = self._clock.now()
         enrollment = Enrollment(
             id=enrollment_id_of(wish.student_id, wish.course.id),
             student_id=wish.student_id,
             course_id=wish.course.id,
             enrolled_at=now,
-            expires_ms=self._expiry_ms(wish.course),
             request_seed=wish.request_seed,
             created_at=now,
             updated_at=now,
         )
+        await self._let_in(enrollment, wish, None)
         deed = _deed(actor, "enrollment.create", enrollment.id)
-        if not await self._edits.insert(enrollment, [_new_enrollment(enrollment, wish)], deed):
+        if not await self._edits.insert(enrollment, [came_in(enrollment, wish.student_name)], deed):
             return None
         figures.ENROLLMENTS.inc()
         return Enrolled(enrollment_view(enrollment, wish.course), is_new=True)
@@ -211,17 +229,35 @@ class Enrollments:
             if enrollment.status in PRESENT:
                 raise Refused(Code.ALREADY_ENROLLED, enrollment_id=enrollment.id)
             has_time = enrollment.status == _DROPPED and not self._is_past(enrollment.expires_ms)
-            if not has_time:
-                # whoever left keeps what was paid for; whoever's time ran out begins a new one
-                if not wish.is_by_staff:
-                    _refuse_unpaid(wish.course)
-                enrollment.expires_ms = self._expiry_ms(wish.course)
-            enrollment.status, enrollment.completed_at = _ACTIVE, None
+            if not has_time or enrollment.access in BOUGHT or _has_to_pay(enrollment, wish):
+                # whoever left keeps what was paid for, as long as it is; whoever's time ran out begins a new one
+                await self._let_in(enrollment, wish, enrollment)
+            enrollment.status, enrollment.completed_at, enrollment.is_put_out = _ACTIVE, None, False
             enrollment.request_seed = wish.request_seed
-            return [_new_enrollment(enrollment, wish), moved(enrollment, wish.course)]
+            return [came_in(enrollment, wish.student_name), moved(enrollment, wish.course)]
 
         deed = _deed(actor, "enrollment.return", enrollment_id)
         return enrollment_view(await self._edits.apply(load, decide, deed), wish.course)
+
+    async def _let_in(self, enrollment: Enrollment, wish: _Wish, before: Enrollment | None) -> None:
+        """Let it live by the word of staff, by what was paid, or by nothing where nothing is to be paid. Refuses the unpaid."""
+        paid = None if wish.is_by_staff else await self._paid(wish, before)
+        if paid is not None:
+            live_by(enrollment, paid)
+            return
+        enrollment.access = (CourseAccess.STAFF if wish.is_by_staff else CourseAccess.FREE).value
+        enrollment.payment_id = enrollment.subscription_id = None
+        enrollment.expires_ms = self._expiry_ms(wish.course)
+
+    async def _paid(self, wish: _Wish, before: Enrollment | None) -> Entitlement | None:
+        """What was paid for it; None: nothing is to be paid."""
+        course = wish.course
+        if course.price == 0 and wish.payment_id is None:
+            return None
+        paid = await self._entitlements.of(wish.student_id, course, before, wish.payment_id)
+        if paid is None and course.price > 0:
+            raise Refused(Code.PAYMENT_REQUIRED, course_id=course.id, price=course.price, currency=course.currency)
+        return paid
 
     def _expiry_ms(self, course: CourseHead) -> int | None:
         if course.access_days is None:
@@ -232,25 +268,15 @@ class Enrollments:
         return moment_ms is not None and moment_ms <= self._clock.now_ms()
 
 
+def _has_to_pay(enrollment: Enrollment, wish: _Wish) -> bool:
+    """Whoever was put out comes back by themselves like anybody new; who left by themselves, as they were."""
+    return enrollment.is_put_out and not wish.is_by_staff and wish.course.price > 0
+
+
 def _deed(actor: Actor, action: str, enrollment_id: str) -> Deed:
     """What staff does with the enrolment of somebody else is recorded, too, whoever they are."""
     is_of_another = not enrollment_id.startswith(f"{actor.user_id}:")
     return Deed(actor, action, enrollment_id, is_of_all=is_of_another)
-
-
-def _new_enrollment(enrollment: Enrollment, wish: _Wish) -> Told:
-    data = {
-        "course_id": enrollment.course_id,
-        "enrollment_id": enrollment.id,
-        "student_id": enrollment.student_id,
-        "student_name": wish.student_name,
-    }
-    return Told("new_enrollment", (course_staff_channel(enrollment.course_id),), data, "enrollment.created")
-
-
-def _refuse_unpaid(course: CourseHead) -> None:
-    if course.price > 0:
-        raise Refused(Code.PAYMENT_REQUIRED, course_id=course.id, price=course.price, currency=course.currency)
 
 
 async def _wish(actor: Actor, course: CourseHead, student_id: str | None) -> _Wish:

@@ -17,12 +17,19 @@ from documents import erasing
 from documents.announcement import Announcement
 from documents.attempt import Attempt
 from documents.base import Aggregate, Row
+from documents.certificate import Certificate
+from documents.chat_member import ChatMember
 from documents.course import Course
 from documents.enrollment import Enrollment
 from documents.enums import AttemptStatus, EnrollmentStatus, Role, SubmittedBy
 from documents.export import Export
+from documents.message import Message
 from documents.notification import Notification
 from documents.notification_preferences import NotificationPreferences
+from documents.order import Order
+from documents.payment import Payment
+from documents.plan_subscription import PlanSubscription
+from documents.submission import Submission
 from documents.user import User
 from lms_rt.clock import Clock, rfc3339
 from lms_rt.contracts.actor import Actor
@@ -272,10 +279,17 @@ def _own(user_id: str) -> dict[type[Aggregate], Row]:
     return {
         Attempt: {"student_id": user_id},
         Enrollment: {"student_id": user_id},
+        Certificate: {"student_id": user_id},
         Announcement: {"author_id": user_id},
+        Message: {"sender_id": user_id},
+        ChatMember: mine,
+        Submission: {"student_id": user_id},
         Notification: mine,
         NotificationPreferences: {"_id": user_id},
         Export: mine,
+        Order: mine,
+        Payment: mine,
+        PlanSubscription: mine,
     }
 
 

@@ -10,19 +10,24 @@ import orjson
 
 from documents import erasing
 from documents.announcement import Announcement
+from documents.assignment import Assignment
 from documents.attempt import Attempt
 from documents.audit_beside import AuditReason, AuditSalt
 from documents.base import Record
+from documents.chat_member import ChatMember
 from documents.enrollment import Enrollment
 from documents.enums import JobState, QuestionType
 from documents.event_record import EventRecord
 from documents.export import Export, file_ids_of
 from documents.idempotency import IdempotencyRecord
 from documents.job import Job
+from documents.message import Message
 from documents.notification import Notification
 from documents.notification_preferences import NotificationPreferences
 from documents.paper import AttemptPaper
+from documents.quiz_control import QuizControl
 from documents.sent_mail import SentMail
+from documents.submission import Submission
 from documents.ticket import SpareTicket
 from documents.webhook import Webhook
 from documents.webhook_delivery import WebhookDelivery
@@ -54,13 +59,30 @@ async def remove_own(document: type[Record], ground: Ground) -> None:
     await erasing.remove_all(document, {"user_id": ground.leaving.user_id})
 
 
+async def remove_of_student(document: type[Record], ground: Ground) -> None:
+    """All that is kept of this student."""
+    await erasing.remove_all(document, {"student_id": ground.leaving.user_id})
+
+
 async def attempts(ground: Ground) -> None:
-    """The name, the devices, and the answers in the student's own words."""
-    fields = ("answers", "quiz_id")
+    """The name, the devices, the answers in the student's own words, and what a teacher wrote to them."""
+    fields = ("answers", "quiz_id", "marks")
     async for page in erasing.walk(Attempt, {"student_id": ground.leaving.user_id}, fields):
         for row in page:
             blanked: dict[str, Any] = {"student_name": WITHHELD, "metadata": {}, "updated_ms": ground.clock.now_ms()}
-            unset = ["writer", "ops"]
+            unset = [
+                "writer",
+                "ops",
+                "receipt",
+                "receipt_head",
+                "group",
+                "accommodation",
+                "offline.lines",
+                "offline.pending",
+            ]
+            unset += [
+                f"marks.{one}.{name}" for one in row.get("marks") or () for name in ("comment", "reason", "history")
+            ]
             written = await _written_questions(row)
             for question_id in row.get("answers", {}):
                 unset.append(f"answers.{question_id}.device_id")
@@ -74,6 +96,18 @@ async def _written_questions(attempt: dict[str, Any]) -> set[str]:
     if paper is None:  # nobody can tell: nothing that was typed stays
         return set(attempt.get("answers", {}))
     return {one for one, question in paper["questions"].items() if question["question_type"] in _WRITTEN}
+
+
+async def submissions(ground: Ground) -> None:
+    """What was written and handed in, and what a teacher wrote about it. Their files go with all of theirs."""
+    fields = {"content": "", "file_ids": [], "history": [], "grade_history": []}
+    which = {"student_id": ground.leaving.user_id}
+    await erasing.blank_all(Submission, which, fields, ("draft", "feedback", "rubric", "request_seed"))
+
+
+async def assignments(ground: Ground) -> None:
+    """A date that was this student's alone. It moves no version: for nobody else anything changed."""
+    await Assignment.forget_student(ground.leaving.user_id)
 
 
 async def enrollments(ground: Ground) -> None:
@@ -90,7 +124,7 @@ async def _blank_enrollment(enrollment_id: str) -> bool | None:
     fields: dict[str, Any] = {}
     for lesson_id in enrollment.progress:
         fields |= {f"progress.{lesson_id}.watched": [], f"progress.{lesson_id}.last_position_seconds": 0}
-    gone = dict.fromkeys(("review", "request_seed", "last_accessed_at", "watched_until_ms"), "")
+    gone = dict.fromkeys(("review", "review_hidden_reason", "request_seed", "last_accessed_at", "watched_until_ms"), "")
     update = {"$unset": gone, **({"$set": fields} if fields else {})}
     return await Enrollment.write(enrollment_id, enrollment.revision, update) or None
 
@@ -98,6 +132,26 @@ async def _blank_enrollment(enrollment_id: str) -> bool | None:
 async def announcements(ground: Ground) -> None:
     """Who said it."""
     await erasing.blank_all(Announcement, {"author_id": ground.leaving.user_id}, {"author_name": WITHHELD}, ())
+
+
+async def quiz_controls(ground: Ground) -> None:
+    """Who ordered it."""
+    await erasing.blank_all(QuizControl, {"by": ground.leaving.user_id}, {"by_name": WITHHELD}, ())
+
+
+async def messages(ground: Ground) -> None:
+    """What they said, and their name where others called them by it."""
+    leaving, at = ground.leaving, ground.clock.now()
+    theirs: dict[str, Any] = {"sender_id": leaving.user_id}
+    standing = {**theirs, "deleted_at": {"$exists": False}}
+    await erasing.blank_all(Message, standing, {"deleted_at": at, "deleted_by": leaving.user_id}, ())
+    await erasing.blank_all(Message, theirs, {"sender_name": WITHHELD, "text": "", "mentions": []}, ("op_digest",))
+    await _withhold(Message, {"mentions": leaving.user_id}, ("text",), leaving)
+
+
+async def chat_members(ground: Ground) -> None:
+    """How far they have read, and whether they could write."""
+    await erasing.remove_all(ChatMember, {"user_id": ground.leaving.user_id})
 
 
 async def notifications(ground: Ground) -> None:

@@ -10,17 +10,24 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from documents.assignment import Assignment
 from documents.attempt import Attempt
 from documents.base import Row
+from documents.certificate import Certificate
 from documents.course import Course
 from documents.enrollment import Enrollment
 from documents.names import names_of
+from documents.payment import Payment
 from documents.quiz import Quiz
+from documents.submission import Submission
 from documents.user import User
 from lms_rt.contracts.base import encode
+from lms_rt.services.assignment_views import Beside, row_view
 from lms_rt.services.attempt_views import summary_view
+from lms_rt.services.certificate_views import certificate_view
 from lms_rt.services.course_views import Reader, course_view
 from lms_rt.services.enrollment_views import enrollment_view, progress_row
+from lms_rt.services.payments.payment_views import payment_view
 from lms_rt.services.quiz_views import quiz_view
 from lms_rt.services.user_views import user_view
 from lms_rt.storage.faults import is_passing
@@ -93,7 +100,7 @@ async def _enrollment(told: Mapping[str, Any]) -> Data | None:
     data["student_name"] = names.get(enrollment.student_id, {}).get("full_name")
     if (lesson_id := told.get("lesson_id")) is not None:
         data["lesson"] = progress_row(enrollment, lesson_id).model_dump(mode="json")
-    return data
+    return data | ({"is_new": told["is_new"]} if "is_new" in told else {})
 
 
 async def _attempt(told: Mapping[str, Any]) -> Data | None:
@@ -103,7 +110,8 @@ async def _attempt(told: Mapping[str, Any]) -> Data | None:
     quiz = await Quiz.find_title(attempt["quiz_id"])
     # as of its last change: an event has no "now"
     view = summary_view(attempt, attempt["updated_ms"])
-    return view.model_dump(mode="json") | {"quiz_title": quiz}
+    more = {name: told[name] for name in ("previous", "reason") if name in told}
+    return view.model_dump(mode="json") | {"quiz_title": quiz} | more
 
 
 async def _quiz(told: Mapping[str, Any]) -> Data | None:
@@ -111,14 +119,43 @@ async def _quiz(told: Mapping[str, Any]) -> Data | None:
     return None if row is None else quiz_view(row).model_dump(mode="json")
 
 
+async def _assignment(told: Mapping[str, Any]) -> Data | None:
+    row = await Submission.find_whole(told["submission_id"])
+    assignment = None if row is None else await Assignment.find_row(row["assignment_id"])
+    if row is None or assignment is None:
+        return None
+    groups = await Enrollment.groups_of(row["course_id"], [row["student_id"]])
+    # Not as who grades it: whoever reads events and webhooks has to know whose it is.
+    around = Beside(await names_of([row["student_id"]]), groups, is_for_staff=False)
+    view = row_view(assignment, row, around).model_dump(mode="json", exclude={"claimed_by", "claimed_until"})
+    more = {name: told[name] for name in ("previous", "reason") if name in told}
+    if more:
+        more["feedback"] = row.get("feedback")
+    return view | {"assignment_title": assignment["title"]} | more
+
+
+async def _certificate(told: Mapping[str, Any]) -> Data | None:
+    row = await Certificate.find_row(told["certificate_id"])
+    return None if row is None else certificate_view(row).model_dump(mode="json")
+
+
+async def _payment(told: Mapping[str, Any]) -> Data | None:
+    row = await Payment.find_row(told["payment_id"])
+    return None if row is None else payment_view(row).model_dump(mode="json")
+
+
 _VIEWS: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Data | None]]] = MappingProxyType(
     {
         "user": _user,
         "course": _course,
         "enrollment": _enrollment,
+        "review": _enrollment,
         "lesson": _enrollment,
         "attempt": _attempt,
         "quiz": _quiz,
+        "certificate": _certificate,
+        "assignment": _assignment,
+        "payment": _payment,
     }
 )
 """By the first word of an event's type."""

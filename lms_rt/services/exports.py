@@ -179,11 +179,16 @@ class Exports:
             await Export.remove(row["_id"])
         if rows:
             return len(rows)
-        left = await self._files.find_ids(before=before, limit=limit)
-        named = await Export.find_named(left)
-        unnamed = [file_id for file_id in left if file_id.startswith(f"{PREFIX}_") and file_id not in named]
-        await self._remove_files(unnamed)
-        return len(unnamed)
+        return await self._forget_unnamed(before, limit=limit)
+
+    async def _forget_unnamed(self, before: datetime, *, limit: int) -> int:
+        after, removed = "", 0
+        while left := await self._files.find_ids(before=before, limit=limit, prefix=f"{PREFIX}_", after=after):
+            named = await Export.find_named(left)
+            unnamed = [file_id for file_id in left if file_id not in named]
+            await self._remove_files(unnamed)
+            after, removed = left[-1], removed + len(unnamed)
+        return removed
 
 
 def _asked_for(row: Row | None) -> list[datetime]:

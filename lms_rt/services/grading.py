@@ -36,12 +36,16 @@ class Graded:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """The result of an attempt, all in hundredths; None while an essay waits for a person."""
+    """The result of an attempt, all in hundredths; None while an essay waits for a person.
+
+    `exact` is the percentage before it was rounded.
+    """
 
     score: int | None
     max_score: int
     percentage: int | None
     is_passed: bool | None
+    exact: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +57,35 @@ class _Verdict:
 
 def round_half_up(number: Fraction) -> int:
     """The nearest whole number; halves go up."""
-    return (2 * number + 1).__floor__() // 2
+    return (2 * number.numerator + number.denominator) // (2 * number.denominator)  # in whole numbers: it is much used
+
+
+def is_empty(value: Any) -> bool:
+    """Is this no answer at all: never given, cleared, or nothing but white space?"""
+    return value is None or value in ("", [], {}) or (isinstance(value, str) and not value.strip())
 
 
 def grade_answer(question: StoredQuestion, value: Any) -> Graded:
-    """What `value`, as `check_answer` returned it, is worth in this question. None is no answer: no points."""
+    """What `value`, as `check_answer` returned it, is worth in this question. None is no answer: no points, for an essay too."""
     question_type = question["question_type"]
-    if question_type in (QuestionType.DESCRIPTION, QuestionType.ESSAY):
+    if question_type == QuestionType.DESCRIPTION:
         return Graded(points=None, is_correct=None)
-    if value is None or value in ("", [], {}):
+    if is_empty(value):
         return Graded(points=ZERO, is_correct=False)
+    if question_type == QuestionType.ESSAY:
+        return Graded(points=None, is_correct=None)
     verdict = _RULES[question_type](question, value)
     return Graded(Fraction(question["points"], 100) * verdict.share, verdict.is_correct, verdict.feedback)
+
+
+def graded_by_mark(question: StoredQuestion, mark: Mapping[str, Any]) -> Graded:
+    """What a person gave (hundredths), at most all points: these may have become fewer since. It stands above the rule.
+
+    An essay that has some of them is neither right nor wrong.
+    """
+    points = min(mark["points"], question["points"])
+    is_part = question["question_type"] == QuestionType.ESSAY and 0 < points < question["points"]
+    return Graded(Fraction(points, 100), is_correct=None if is_part else points == question["points"])
 
 
 def total(questions: Iterable[StoredQuestion], graded: Mapping[str, Graded], *, passing_score_hundredths: int) -> Total:
@@ -89,11 +110,12 @@ def total(questions: Iterable[StoredQuestion], graded: Mapping[str, Graded], *, 
         max_score=most,
         percentage=round_half_up(percentage * 100),
         is_passed=percentage * 100 >= passing_score_hundredths,
+        exact=percentage * 100,
     )
 
 
-def counted_percentage(policy: GradingPolicy | str, percentages: Sequence[int]) -> Fraction | None:
-    """What counts of several attempts, given their percentages (hundredths) in the order of their numbers."""
+def counted_percentage(policy: GradingPolicy | str, percentages: Sequence[int | Fraction]) -> Fraction | None:
+    """What counts of several attempts, given their percentages (hundredths, not rounded) in the order of their numbers."""
     if not percentages:
         return None
     match GradingPolicy(policy):
@@ -104,7 +126,7 @@ def counted_percentage(policy: GradingPolicy | str, percentages: Sequence[int]) 
         case GradingPolicy.FIRST:
             return Fraction(percentages[0])
         case GradingPolicy.AVERAGE:
-            return Fraction(sum(percentages), len(percentages))
+            return Fraction(sum(map(Fraction, percentages)), len(percentages))
 
 
 def weight_share(weight: str | None) -> Fraction | None:

@@ -1,12 +1,11 @@
-"""The arithmetic of learning: percentages, what is left of a course, and watched ranges. Pure: no time, no storage."""
+"""The arithmetic of learning: percentages, minutes that are left, and watched ranges. Pure: no time, no storage."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from documents.enrollment import Enrollment
 from documents.enums import ProgressStatus
-from documents.lesson_quiz import LessonQuiz
 
 MAX_KEPT_RANGES = 200
 """More holes than this in one video are not told apart: the shortest ranges are forgotten."""
@@ -23,21 +22,6 @@ def completed_lessons(enrollment: Enrollment, published_ids: Sequence[str]) -> l
     """The published lessons that are completed."""
     return [
         lesson_id for lesson_id in published_ids if enrollment.progress_in(lesson_id).status == ProgressStatus.COMPLETED
-    ]
-
-
-def is_quiz_open(enrollment: Enrollment, quiz: LessonQuiz | None) -> bool:
-    """Does a graded quiz still stand between the student and the lesson's completion?"""
-    return quiz is not None and quiz.is_graded and quiz.quiz_id not in enrollment.passed_quiz_ids
-
-
-def lessons_left(enrollment: Enrollment, published_ids: Sequence[str], quizzes: Mapping[str, LessonQuiz]) -> list[str]:
-    """The published lessons that still keep the course from being completed."""
-    done = set(completed_lessons(enrollment, published_ids))
-    return [
-        lesson_id
-        for lesson_id in published_ids
-        if lesson_id not in done or is_quiz_open(enrollment, quizzes.get(lesson_id))
     ]
 
 

@@ -14,6 +14,7 @@ from lms_rt import ids
 from lms_rt.clock import Clock
 from lms_rt.contracts.channels import attempt_channel
 from lms_rt.errors import Code, Refused
+from lms_rt.services.quiz_controls import QuizControls
 from lms_rt.services.telling import Telling
 
 IDLE_MS = 15_000
@@ -49,12 +50,13 @@ def may_write(writer: Row | None, device: Device, *, is_connected: bool, now_ms:
 class Leases:
     """Gives the lease of an attempt."""
 
-    def __init__(self, *, clock: Clock, telling: Telling) -> None:
-        self._clock, self._telling = clock, telling
+    def __init__(self, *, clock: Clock, telling: Telling, controls: QuizControls) -> None:
+        self._clock, self._telling, self.controls = clock, telling, controls
 
     async def resume(self, attempt: Row, device: Device) -> tuple[Row, str | None]:
         """The attempt as it is now, and a lease when the rule allows one."""
         for _ in range(TRIES):
+            attempt = await self.controls.settle(attempt)
             if attempt["status"] not in OPEN:
                 return attempt, None
             now_ms, writer = self._clock.now_ms(), attempt.get("writer")
@@ -70,6 +72,7 @@ class Leases:
 
     async def take_over(self, attempt: Row, device: Device) -> tuple[Row, str | None]:
         """The attempt as it is now with its lease, whoever had it; None when it is closed."""
+        attempt = await self.controls.settle(attempt)
         new = new_writer(device, self._clock.now_ms())
         await Attempt.grant(attempt["_id"], new, seen=None)
         return await self._settled(attempt, new)

@@ -6,9 +6,7 @@ Whose attempt it is, and whether the value fits the question, has been settled b
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -17,10 +15,13 @@ from documents.attempt import Attempt, LedgerWrite
 from documents.base import Row
 from documents.enums import AttemptStatus
 from lms_rt.clock import Clock
-from lms_rt.contracts.base import encode
 from lms_rt.errors import Code
 from lms_rt.services import figures
 from lms_rt.services.deadlines import is_late
+from lms_rt.services.receipt_chain import next_hash, value_digest
+
+Record = Callable[[str, LedgerWrite], Awaitable[bool]]
+"""Stores one step of the ledger, if the attempt is still as it was read."""
 
 TRIES = 5
 MAX_OPERATIONS = 5_000
@@ -40,9 +41,8 @@ class Operation:
 
     @property
     def digest(self) -> str:
-        """What tells this question and value from others: 16 bytes of SHA-256."""
-        digest = hashlib.sha256(encode([self.question_id, self.value])).digest()
-        return base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
+        """What tells this value from others, here and in the receipt."""
+        return value_digest(self.value)
 
 
 class Verdict(Enum):
@@ -106,8 +106,8 @@ def decide(row: Row, op: Operation, *, received_ms: int, rules: LedgerRules) -> 
     """The six rules of the ledger, in their order."""
     is_me = is_writer(row, op.lease)
     if (mark := row.get("ops", {}).get(op.op_id)) is not None:
-        revision, digest, saved_at_ms, is_superseded = mark
-        if digest != op.digest:
+        revision, digest, saved_at_ms, is_superseded, question_id = mark
+        if question_id != op.question_id or digest != op.digest:
             return Decision(Verdict.OP_ID_REUSED, is_me)
         return Decision(Verdict.REPEATED, is_me, revision, saved_at_ms, is_superseded)
     if refusal := _refusal(row, received_ms, rules, is_me=is_me):
@@ -140,11 +140,17 @@ def applied(row: Row, op: Operation, decision: Decision) -> Row:
     """The row as it will be once the decision is stored: what the next operation of one write is decided by."""
     if not decision.is_to_write:
         return row
-    mark = [decision.revision, op.digest, decision.saved_at_ms, decision.is_superseded]
+    digest = op.digest
+    mark = [decision.revision, digest, decision.saved_at_ms, decision.is_superseded, op.question_id]
     after = {**row, "ops": {**row.get("ops", {}), op.op_id: mark}, "ops_count": row["ops_count"] + 1}
     if decision.verdict is Verdict.WRITE:
         answer = _answer(op, decision)
         after |= {"revision": decision.revision, "answers": {**row.get("answers", {}), op.question_id: answer}}
+        if (head := row.get("receipt_head")) is not None:
+            count, before = head
+            at_ms = decision.saved_at_ms
+            link = next_hash(before, op.op_id, op.question_id, digest=digest, saved_at_ms=at_ms)
+            after["receipt_head"] = [count + 1, link]
     return after
 
 
@@ -175,6 +181,7 @@ def write_of(row: Row, after: Row, ops: Sequence[Operation], *, now_ms: int) -> 
         answers={q: answer for q, answer in answers.items() if answer["op_id"] in new},
         marks={op_id: after["ops"][op_id] for op_id in new},
         now_ms=now_ms,
+        receipt_head=after.get("receipt_head"),
     )
 
 
@@ -186,12 +193,27 @@ async def reread(attempt_id: str, ops: Sequence[Operation]) -> Row | None:
 class Ledger:
     """Decides by what was read once, writes by compare-and-set, and decides again when somebody was faster."""
 
-    def __init__(self, *, clock: Clock, rules: LedgerRules) -> None:
-        self._clock, self.rules = clock, rules
+    def __init__(self, *, clock: Clock, rules: LedgerRules, record: Record = Attempt.record) -> None:
+        self._clock, self.rules, self._record = clock, rules, record
 
     def now_ms(self) -> int:
         """The time of a write."""
         return self._clock.now_ms()
+
+    async def save_unread(self, row: Row, op: Operation, *, received_ms: int) -> tuple[Decision, Row] | None:
+        """The same by a row that may be out of date; None: it is, or the operation is refused, which only reading can tell.
+
+        The filter of the write is what a row that is read now would be held to, so that nothing is stored by an old one.
+        """
+        decision = decide(row, op, received_ms=received_ms, rules=self.rules)
+        if not decision.is_to_write:
+            return None
+        after = applied(row, op, decision)
+        write = write_of(row, after, [op], now_ms=self._clock.now_ms())
+        if write is None or not await self._record(row["_id"], write):
+            return None
+        figures.ANSWERS_SAVED.inc()
+        return decision, after
 
     async def save(
         self, row: Row, op: Operation, *, received_ms: int, scope: Sequence[Operation] = ()
@@ -207,7 +229,7 @@ class Ledger:
                 return decision, row
             after = applied(row, op, decision)
             write = write_of(row, after, [op], now_ms=self._clock.now_ms())
-            if write is not None and await Attempt.record(row["_id"], write):
+            if write is not None and await self._record(row["_id"], write):
                 figures.ANSWERS_SAVED.inc()
                 return decision, after
             row = await reread(row["_id"], scope) or row

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from documents.course import Course, Lesson
-from documents.lesson_quiz import published_quizzes
 from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import Page, page_of, refuse_changed_read_only
@@ -20,13 +19,17 @@ from lms_rt.security.access.courses import (
     require_whole_course,
     require_whole_taught_course,
 )
+from lms_rt.security.access.lessons import refuse_locked
 from lms_rt.services.course_edits import CourseEdit, CourseEdits, refuse_other_version
-from lms_rt.services.course_views import Reader, Surroundings, lesson_view, lesson_views
-from lms_rt.services.courses import reader_of
+from lms_rt.services.course_views import Reader, lesson_view, lesson_views
+from lms_rt.services.courses import reader_of, surroundings_of
 from lms_rt.services.folding import slug as slug_of
+from lms_rt.services.lesson_files import FILE_FIELDS, LessonFiles
+from lms_rt.services.lesson_rules import completion_faults, prerequisite_faults
 from lms_rt.services.relay import Relay
 
 _TEACHER = Reader(is_teacher=True)
+_WATCHED_BY = frozenset({"completion", "content_type", "video_url", "file_id", "duration_seconds"})
 
 Load = Callable[[], Awaitable[Course]]
 
@@ -34,8 +37,8 @@ Load = Callable[[], Awaitable[Course]]
 class Lessons:
     """What can be done with the lessons of courses. `course_id` beside a lesson's id is the one that a path names."""
 
-    def __init__(self, *, clock: Clock, relay: Relay) -> None:
-        self._clock = clock
+    def __init__(self, *, clock: Clock, relay: Relay, files: LessonFiles | None = None) -> None:
+        self._clock, self._files = clock, files or LessonFiles()
         self._edits = CourseEdits(clock=clock, relay=relay)
 
     async def list(
@@ -49,18 +52,20 @@ class Lessons:
                 return page_of([], query, 0)
             raise
         reader = await reader_of(actor, course, now_ms=self._clock.now_ms())
-        views = lesson_views(course, reader, Surroundings(quizzes=await published_quizzes(course.id)))
+        views = lesson_views(course, reader, await surroundings_of(course.id))
         name = query.sort.removeprefix("-")
         views.sort(key=lambda view: getattr(view, name), reverse=query.sort.startswith("-"))
         return page_of(views[query.skip : query.skip + query.page_size], query, len(views))
 
     async def show(self, actor: Actor, lesson_id: str, *, course_id: str | None = None) -> LessonView:
-        """One lesson with its content; 403 `not_enrolled` for who may know of it but not open it."""
+        """One lesson with its content; 403 `not_enrolled` for who may know of it but not open it, `forbidden` before it opens."""
         course = await require_course_of_lesson(actor, lesson_id, course_id)
         lesson = course.lessons[lesson_id]
         reader = await reader_of(actor, course, now_ms=self._clock.now_ms())
-        if not reader.can_open(lesson):
+        if not reader.may_read(lesson):
             raise Refused(Code.NOT_ENROLLED, course_id=course.id)
+        if not reader.is_teacher:
+            refuse_locked(course, lesson_id, reader.enrollment if reader.is_learner else None, self._clock.now())
         return await _shown(course, lesson, reader)
 
     async def create(self, actor: Actor, course_id: str, draft: LessonDraft) -> LessonView:
@@ -73,12 +78,16 @@ class Lessons:
                 raise Refused(Code.CONFLICT, f"A course has {MAX_LESSONS} lessons at most.")
             now = self._clock.now()
             slug = _free_slug(course, draft.title)
-            course.lessons[lesson_id] = Lesson(id=lesson_id, slug=slug, created_at=now, updated_at=now, **fields)
+            lesson = Lesson(id=lesson_id, slug=slug, created_at=now, updated_at=now, **fields)
+            course.lessons[lesson_id] = lesson
+            _refuse_prerequisites(course, lesson)
+            _refuse_impossible(lesson)
             _place(course, lesson_id, draft.order)
             return _told(lesson_id)
 
-        deed = Deed(actor, "lesson.create", lesson_id)
-        course = await self._edits.apply(_taught(actor, course_id), decide, deed)
+        deed, load = Deed(actor, "lesson.create", lesson_id), _taught(actor, course_id)
+        async with self._files.hung_on(actor, lesson_id, load, fields):
+            course = await self._edits.apply(load, decide, deed)
         return await _shown(course, course.lessons[lesson_id], _TEACHER)
 
     async def change(
@@ -100,8 +109,12 @@ class Lessons:
                 refuse_changed_read_only(change, await _shown(course, lesson, _TEACHER))
             return _told(lesson_id) if self._set(course, lesson, given) else None
 
-        deed = Deed(actor, "lesson.change", lesson_id)
-        course = await self._edits.apply(_holding(actor, lesson_id, course_id), decide, deed)
+        deed, load = Deed(actor, "lesson.change", lesson_id), _holding(actor, lesson_id, course_id)
+        if given.keys().isdisjoint(FILE_FIELDS):
+            course = await self._edits.apply(load, decide, deed)
+        else:
+            async with self._files.hung_on(actor, lesson_id, load, given):
+                course = await self._edits.apply(load, decide, deed)
         return await _shown(course, course.lessons[lesson_id], _TEACHER)
 
     async def remove(
@@ -113,9 +126,10 @@ class Lessons:
             refuse_other_version(course.lessons[lesson_id].version, expected_version)
             del course.lessons[lesson_id]
             course.lesson_ids.remove(lesson_id)
-            return _told(lesson_id)
+            return _told(lesson_id, *self._wait_no_more(course, lesson_id))
 
         await self._edits.apply(_holding(actor, lesson_id, course_id), decide, Deed(actor, "lesson.remove", lesson_id))
+        await self._files.take_off(lesson_id)
 
     async def reorder(
         self,
@@ -142,7 +156,7 @@ class Lessons:
             return _told(*moved) if moved else None
 
         course = await self._edits.apply(_taught(actor, course_id), decide, Deed(actor, "course.reorder"))
-        views = lesson_views(course, _TEACHER, Surroundings(quizzes=await published_quizzes(course.id)))
+        views = lesson_views(course, _TEACHER, await surroundings_of(course.id))
         return Page(items=views, page=1, page_size=max(1, len(views)), total=len(views), pages=1 if views else 0)
 
     def _set(self, course: Course, lesson: Lesson, given: dict[str, Any]) -> bool:
@@ -156,8 +170,30 @@ class Lessons:
                 setattr(lesson, name, value)
         if (lesson, course.lesson_ids) == before:
             return False
+        if "prerequisite_lesson_ids" in given:
+            _refuse_prerequisites(course, lesson)
+        if not _WATCHED_BY.isdisjoint(given):
+            _refuse_impossible(lesson)
         lesson.version, lesson.updated_at = lesson.version + 1, self._clock.now()
         return True
+
+    def _wait_no_more(self, course: Course, gone_id: str) -> Sequence[str]:
+        """Let no lesson wait for one that is gone; those that did."""
+        waiting = [lesson for lesson in course.lessons.values() if gone_id in lesson.prerequisite_lesson_ids]
+        for lesson in waiting:
+            lesson.prerequisite_lesson_ids = [one for one in lesson.prerequisite_lesson_ids if one != gone_id]
+            lesson.version, lesson.updated_at = lesson.version + 1, self._clock.now()
+        return [lesson.id for lesson in waiting]
+
+
+def _refuse_impossible(lesson: Lesson) -> None:
+    if faults := completion_faults(lesson):
+        raise Refused(Code.VALIDATION_FAILED, fields=faults)
+
+
+def _refuse_prerequisites(course: Course, lesson: Lesson) -> None:
+    if faults := prerequisite_faults(course.lessons, lesson):
+        raise Refused(Code.VALIDATION_FAILED, fields=faults)
 
 
 def _refuse_other_course(course: Course, named: str | None) -> None:
@@ -185,7 +221,7 @@ def _told(*lesson_ids: str) -> CourseEdit:
 
 
 async def _shown(course: Course, lesson: Lesson, reader: Reader) -> LessonView:
-    return lesson_view(course, lesson, reader, Surroundings(quizzes=await published_quizzes(course.id)))
+    return lesson_view(course, lesson, reader, await surroundings_of(course.id))
 
 
 def _place(course: Course, lesson_id: str, order: int | None) -> None:

@@ -15,9 +15,11 @@ from itertools import takewhile
 from typing import Any
 
 from documents.enums import AttemptStatus, QuestionType
-from lms_rt.clock import from_ms, to_ms
+from lms_rt.clock import from_ms
 from lms_rt.contracts.dashboards import LiveQuestionView, LiveStudentView, LiveTotalsView
+from lms_rt.services.offline import whole_seconds
 from lms_rt.services.rendering import plain_line
+from lms_rt.services.time_spent import seconds_before
 
 Row = Mapping[str, Any]
 _CHOICES = frozenset({QuestionType.MULTIPLE_CHOICE, QuestionType.MULTIPLE_SELECT, QuestionType.TRUE_FALSE})
@@ -33,6 +35,8 @@ class Presence:
     question_id: str | None = None
     is_hidden: bool = False
     left_ms: int | None = None
+    conflict_revision: int | None = None
+    """Where the attempt stood when two devices last answered a question differently."""
 
 
 @dataclass(slots=True)
@@ -71,16 +75,45 @@ class _Tally:
 class LivePicture:
     """All attempts of one quiz. `step` counts looks that changed something; each part knows the step it changed in."""
 
-    def __init__(self, questions: Iterable[Row]) -> None:
+    def __init__(self, questions: Iterable[Row], *, asked_ms: int = 0) -> None:
+        """`asked_ms`: when the quiz had these questions."""
         self.step = 0
-        self.newest_ms = 0
+        self.newest_ms, self._asked_ms = 0, asked_ms
         self.sittings: dict[str, Sitting] = {}
         """By attempt; the one that changed last is the last."""
         self._students: Counter[str] = Counter()
         self._tallies = {question["id"]: _Tally(question, order) for order, question in enumerate(questions, 1)}
+        self._removed: dict[str, int] = {}
         self._totals: Counter[str] = Counter()
 
+    @property
+    def as_of_ms(self) -> int:
+        """When what it shows was written last; 0: nobody has begun."""
+        return max(self.newest_ms, self._asked_ms) if self.sittings else 0
+
     # --- what goes in ---
+
+    def renew(self, questions: Iterable[Row], *, asked_ms: int) -> None:
+        """Take the quiz's questions as they are now: corrected, edited, added, deleted or in another order."""
+        following, known, self._tallies = self.step + 1, self._tallies, {}
+        for order, question in enumerate(questions, 1):
+            tally = known.pop(question["id"], None)
+            if tally is None or tally.question["question_type"] != question["question_type"]:
+                tally = self._counted_anew(question, order, following)
+            elif (tally.order, tally.question) != (order, question):
+                tally.question, tally.order, tally.changed = question, order, following
+            self._tallies[question["id"]] = tally
+            self._removed.pop(question["id"], None)
+        self._removed |= dict.fromkeys(known, following)
+        self.step, self._asked_ms = following, asked_ms
+
+    def _counted_anew(self, question: Row, order: int, step: int) -> _Tally:
+        tally, question_id = _Tally(question, order, step), question["id"]
+        for sitting in self.sittings.values():
+            tally.viewing += sitting.presence.devices > 0 and sitting.presence.question_id == question_id
+            if (value := sitting.values.get(question_id)) is not None:
+                _add(tally, value, sitting.seconds.get(question_id), +1)
+        return tally
 
     def differing(self, states: Iterable[Row]) -> list[str]:
         """Which of these attempts are in another state than the one that is known here, by what tells states apart."""
@@ -100,7 +133,12 @@ class LivePicture:
             if known is not None and _state_of(known.row) == _state_of(row):
                 self.sittings[row["_id"]] = known
                 continue
-            sitting = Sitting(row, following, _seconds_before(row), known.presence if known else Presence())
+            sitting = Sitting(
+                row,
+                following,
+                seconds_before(row["started_at"], row["answers"]),
+                known.presence if known else Presence(),
+            )
             if known is not None:
                 self._count(known, -1, following)
             self._count(sitting, +1, following)
@@ -150,6 +188,10 @@ class LivePicture:
         """The questions whose figures changed after step `since` (-1: all)."""
         return [_question(tally) for tally in self._tallies.values() if tally.changed > since]
 
+    def removed(self, since: int) -> list[str]:
+        """The questions that were deleted after step `since`."""
+        return [question_id for question_id, step in self._removed.items() if step > since]
+
     def totals(self) -> LiveTotalsView:
         """The figures above the table."""
         names = ("connected", "in_progress", "paused", "submitted", "graded", "answers_saved")
@@ -158,16 +200,14 @@ class LivePicture:
 
 def _state_of(row: Row) -> tuple[Any, ...]:
     """What tells two states of one attempt apart: grading moves the version, answering the revision."""
-    return row["revision"], row["version"], row["status"], row.get("deadline_ms")
+    told = (row["revision"], row["version"], row["status"], row.get("deadline_ms"), row.get("take_overs"))
+    return *told, _credit_asked_ms(row)
 
 
-def _seconds_before(row: Row) -> dict[str, int]:
-    """For each answer, the seconds since the one saved before it, or since the start."""
-    before, spent = to_ms(row["started_at"]), {}
-    for question_id, answer in sorted(row["answers"].items(), key=lambda item: item[1]["saved_at_ms"]):
-        spent[question_id] = max(0, answer["saved_at_ms"] - before) // 1000
-        before = answer["saved_at_ms"]
-    return spent
+def _credit_asked_ms(row: Row) -> int | None:
+    """The lost time that waits for the teacher's word."""
+    asked: int | None = (row.get("offline") or {}).get("asked_ms")
+    return asked or None
 
 
 def _add(tally: _Tally, value: Any, seconds: int | None, sign: int) -> None:
@@ -185,8 +225,10 @@ def _add(tally: _Tally, value: Any, seconds: int | None, sign: int) -> None:
 
 def _student(sitting: Sitting, now_ms: int) -> LiveStudentView:
     row, presence = sitting.row, sitting.presence
-    deadline_ms = row.get("deadline_ms")
-    remaining_ms = max(0, deadline_ms - now_ms) if deadline_ms is not None and sitting.is_open else None
+    deadline_ms, paused_ms = row.get("deadline_ms"), row.get("paused_at_ms")
+    at_ms = now_ms if paused_ms is None else paused_ms  # while paused no time runs
+    remaining_ms = max(0, deadline_ms - at_ms) if deadline_ms is not None and sitting.is_open else None
+    asked_ms = _credit_asked_ms(row)
     last_saved_ms = max((answer["saved_at_ms"] for answer in row["answers"].values()), default=None)
     return LiveStudentView(
         attempt_id=row["_id"],
@@ -201,13 +243,29 @@ def _student(sitting: Sitting, now_ms: int) -> LiveStudentView:
         question_id=presence.question_id if presence.devices else None,
         answered_count=len(sitting.values),
         deadline_at=None if deadline_ms is None else from_ms(deadline_ms),
+        paused_at=None if paused_ms is None else from_ms(paused_ms),
         remaining_ms=remaining_ms,
+        group=row.get("group"),
+        take_overs=row.get("take_overs") or 0,
+        credit_asked_seconds=None if asked_ms is None else whole_seconds(asked_ms),
         status=row["status"],
         score=row.get("score"),
         max_score=row.get("max_score"),
-        flags=["hidden"] if presence.is_hidden and presence.devices else [],
+        flags=_flags(sitting),
         revision=row["revision"],
     )
+
+
+def _flags(sitting: Sitting) -> list[str]:
+    """What a teacher may want to look at."""
+    row, presence = sitting.row, sitting.presence
+    flags = {
+        "hidden": presence.is_hidden and presence.devices > 0,
+        "conflict": sitting.is_open and presence.conflict_revision == row["revision"],
+        "taken_over": bool(row.get("take_overs")),
+        "credit": _credit_asked_ms(row) is not None,
+    }
+    return [name for name, holds in flags.items() if holds]
 
 
 def _question(tally: _Tally) -> LiveQuestionView:
@@ -216,6 +274,7 @@ def _question(tally: _Tally) -> LiveQuestionView:
         order=tally.order,
         title=plain_line(tally.question["question_text"], _TITLE_LENGTH),
         question_type=tally.question["question_type"],
+        version=tally.question.get("version", 1),
         viewing=tally.viewing,
         answered=tally.answered,
         options={option: count for option, count in tally.options.items() if count},

@@ -1,21 +1,24 @@
 """Question papers: what an attempt is given. Drawn, ordered and shuffled once from a stored seed, then only read.
 
-Reading a paper for saving an answer costs nothing after the first time: what its questions take is kept in memory.
+Reading a paper for saving an answer costs nothing after the first time: what its questions take is kept in memory. (No
+correction changes that: a question keeps its type and its options.)
 """
 
 from __future__ import annotations
 
 import random
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
 from documents.base import Row
+from documents.correction import find_corrections
 from documents.enums import QuestionType
 from documents.paper import AttemptPaper
 from lms_rt import ids
 from lms_rt.contracts.questions import AttemptQuestionView, StoredQuestion, attempt_question_view, is_counted
+from lms_rt.services.corrections import corrected, is_void
 from lms_rt.services.rendering import render
 
 Sheet = Mapping[str, StoredQuestion]
@@ -107,16 +110,21 @@ def totals(quiz: Row) -> tuple[int, int]:
     questions: dict[str, StoredQuestion] = quiz["questions"]
     rules = quiz.get("draw") or []
     if not rules:
-        asked = [question["points"] for question in questions.values() if is_counted(question)]
+        asked = [_points_of(question) for question in questions.values() if is_counted(question)]
         return len(asked), sum(asked)
-    best = (sorted((questions[one]["points"] for one in candidates(questions, rule)), reverse=True) for rule in rules)
+    best = (sorted((_points_of(questions[one]) for one in candidates(questions, rule)), reverse=True) for rule in rules)
     return sum(rule["count"] for rule in rules), sum(
         sum(points[: rule["count"]]) for points, rule in zip(best, rules, strict=True)
     )
 
 
-def paper_row(quiz: Row, attempt_id: str, *, at: datetime, key_version: int) -> Row:
-    """The paper of a new attempt, made from a seed of its own."""
+def _points_of(question: StoredQuestion) -> int:
+    """A void question can be asked, and is worth nothing."""
+    return 0 if is_void(question) else question["points"]
+
+
+def paper_row(quiz: Row, attempt_id: str, *, at: datetime) -> Row:
+    """The paper of a new attempt, made from a seed of its own. The quiz says which corrections its questions hold."""
     seed = ids.random_token(16)
     rng = random.Random(seed)  # noqa: S311 - repeatable by its stored seed; nobody's secret
     order = choose(quiz, rng)
@@ -125,7 +133,7 @@ def paper_row(quiz: Row, attempt_id: str, *, at: datetime, key_version: int) -> 
         "_id": attempt_id,
         "quiz_id": quiz["_id"],
         "quiz_version": quiz["version"],
-        "key_version": key_version,
+        "key_version": quiz.get("key_version", 0),
         "seed": seed,
         "title": quiz["title"],
         "instructions": quiz.get("instructions", ""),
@@ -144,6 +152,38 @@ def shown_questions(paper: Row) -> list[AttemptQuestionView]:
         attempt_question_view(paper["questions"][question_id], order=order, render=render)
         for order, question_id in enumerate(paper["question_ids"], 1)
     ]
+
+
+async def written_paper(attempt_id: str) -> Row:
+    """The whole paper of an attempt as it was written; that was before the attempt."""
+    row = await AttemptPaper.find_row(attempt_id)
+    if row is None:
+        raise LookupError(f"attempt {attempt_id} has no paper")
+    return row
+
+
+async def corrected_paper(attempt: Row) -> Row:
+    """The whole paper of an attempt as it is now: with the corrections that the attempt has reached."""
+    paper, key_version = await written_paper(attempt["_id"]), attempt["key_version"]
+    return corrected(paper, await corrections_of(paper, key_version), key_version)
+
+
+async def corrected_papers(attempts: Iterable[Row]) -> dict[str, Row]:
+    """The same of many, by attempt: read together, and what was corrected once for all that miss the same."""
+    versions = {attempt["_id"]: attempt["key_version"] for attempt in attempts}
+    known: dict[tuple[str, int, int], list[Row]] = {}
+    papers: dict[str, Row] = {}
+    for attempt_id, paper in (await AttemptPaper.find_rows(versions)).items():
+        missed = paper["quiz_id"], paper["key_version"], versions[attempt_id]
+        if missed not in known:
+            known[missed] = await corrections_of(paper, versions[attempt_id])
+        papers[attempt_id] = corrected(paper, known[missed], versions[attempt_id])
+    return papers
+
+
+async def corrections_of(paper: Row, key_version: int) -> list[Row]:
+    """The corrections that came after a paper, up to that version of its keys."""
+    return await find_corrections(paper["quiz_id"], after=paper["key_version"], until=key_version)
 
 
 # --- what is kept in memory ---
@@ -171,14 +211,11 @@ class Papers:
         if (sheet := self._sheets.get(attempt_id)) is not None:
             self._sheets.move_to_end(attempt_id)
             return sheet
-        return self._keep(await self.require(attempt_id))
+        return self._keep(await written_paper(attempt_id))
 
-    async def require(self, attempt_id: str) -> Row:
-        """The whole paper of an attempt; it was written before the attempt."""
-        row = await AttemptPaper.find_row(attempt_id)
-        if row is None:
-            raise LookupError(f"attempt {attempt_id} has no paper")
-        return row
+    async def require(self, attempt: Row) -> Row:
+        """The whole paper of an attempt, with the corrections that the attempt has reached laid over it."""
+        return await corrected_paper(attempt)
 
     def _keep(self, row: Row) -> Sheet:
         shared = self._questions.setdefault((row["quiz_id"], row["quiz_version"], row["key_version"]), {})

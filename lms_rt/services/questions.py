@@ -5,9 +5,10 @@ Open attempts have papers of their own and do not change with them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from documents.attempt import Attempt
 from documents.base import Row
 from documents.quiz import Quiz
 from lms_rt import ids
@@ -28,7 +29,10 @@ from lms_rt.contracts.quizzes import MAX_QUESTIONS, QuestionQuery
 from lms_rt.errors import Code, Refused
 from lms_rt.security.access.quizzes import require_taught_quiz, require_taught_quiz_of_question
 from lms_rt.services.contended import until_written
+from lms_rt.services.corrections import keeping
+from lms_rt.services.question_files import QuestionFiles
 from lms_rt.services.quiz_views import counted_fields, missing_for_publishing
+from lms_rt.services.regrade_changes import grades_otherwise
 from lms_rt.services.relay import Relay
 from lms_rt.services.rendering import render
 
@@ -45,6 +49,11 @@ class Questions:
 
     def __init__(self, *, clock: Clock, relay: Relay) -> None:
         self._clock, self._relay = clock, relay
+        self._files: QuestionFiles | None = None
+
+    def keep_files_by(self, files: QuestionFiles) -> None:
+        """Let files that questions speak of be theirs."""
+        self._files = files
 
     async def list(
         self, actor: Actor, quiz_id: str, query: QuestionQuery, *, is_filter: bool = False
@@ -72,8 +81,9 @@ class Questions:
 
     async def add(self, actor: Actor, quiz_id: str, draft: QuestionDraft) -> QuestionView:
         """One more question, at the end or at the place that the draft names."""
-        await require_taught_quiz(actor, quiz_id)
+        access = await require_taught_quiz(actor, quiz_id)
         question_id = ids.new_id("qst")
+        await self._attach(actor, access.quiz, {question_id: draft.model_dump(mode="json")})
         quiz = await self._edit(
             quiz_id, self._adding([(question_id, draft)]), Deed(actor, "question.create", question_id)
         )
@@ -81,8 +91,9 @@ class Questions:
 
     async def add_all(self, actor: Actor, quiz_id: str, drafts: Sequence[QuestionDraft]) -> QuestionIds:
         """Many questions in one write, all or none; their ids in the order of the drafts."""
-        await require_taught_quiz(actor, quiz_id)
+        access = await require_taught_quiz(actor, quiz_id)
         named = [(ids.new_id("qst"), draft) for draft in drafts]
+        await self._attach(actor, access.quiz, {one: draft.model_dump(mode="json") for one, draft in named})
         await self._edit(quiz_id, self._adding(named), Deed(actor, "quiz.import", quiz_id))
         return [question_id for question_id, _ in named]
 
@@ -92,12 +103,13 @@ class Questions:
         """Change what was sent; `order` moves the question to another place."""
         quiz = await self._quiz_of(actor, question_id)
         _current(quiz, question_id, expected_version)
-        refuse_changed_read_only(change, _view(quiz, question_id))
+        refuse_changed_read_only(change, _as_replied(_view(quiz, question_id), change))
+        await self._attach(actor, quiz, {question_id: change.given()})
         now = self._clock.now()
 
         def edit(quiz: Row) -> Row | None:
             stored = _current(quiz, question_id, expected_version)
-            changed = changed_question(stored, change, at=now)
+            changed = keeping(stored, changed_question(stored, change, at=now))
             order = list(quiz["question_ids"])
             if change.order is not None:
                 order.remove(question_id)
@@ -106,8 +118,12 @@ class Questions:
                 return None
             return {"questions": {**quiz["questions"], question_id: changed}, "question_ids": order}
 
-        deed = Deed(actor, "question.change", question_id)
-        return _view(await self._edit(quiz["_id"], edit, deed), question_id)
+        deed, before = Deed(actor, "question.change", question_id), quiz["questions"][question_id]
+        view, after = _view(edited := await self._edit(quiz["_id"], edit, deed), question_id), edited["questions"]
+        if self._files is not None and after[question_id] != before:
+            await self._files.detach(quiz, question_id, said=after[question_id])
+        is_offered = grades_otherwise(before, after[question_id]) and await Attempt.has_any(quiz["_id"])
+        return view.model_copy(update={"regrade_offered": True}) if is_offered else view
 
     async def remove(self, actor: Actor, question_id: str, *, expected_version: int | None = None) -> None:
         """Take a question out."""
@@ -121,8 +137,17 @@ class Questions:
             }
 
         await self._edit(quiz["_id"], edit, Deed(actor, "question.remove", question_id))
+        if self._files is not None:
+            await self._files.detach(quiz, question_id)
 
     # --- how ---
+
+    async def _attach(self, actor: Actor, quiz: Row, said: Mapping[str, Row]) -> None:
+        """Before the edit: what it speaks of has to be there, and a file too many that is used does no harm."""
+        if self._files is None:
+            return
+        for question_id, question in said.items():
+            await self._files.attach(actor, quiz, question_id, question)
 
     async def _quiz_of(self, actor: Actor, question_id: str) -> Row:
         """The whole quiz that holds the question."""
@@ -218,3 +243,8 @@ def _is_wanted(question: StoredQuestion, query: QuestionQuery) -> bool:
 def _view(quiz: Row, question_id: str) -> QuestionView:
     order = quiz["question_ids"].index(question_id) + 1
     return question_view(quiz["questions"][question_id], quiz_id=quiz["_id"], order=order, render=render)
+
+
+def _as_replied(view: QuestionView, change: QuestionChange) -> QuestionView:
+    """The view as it may have been sent back: that a regrade was offered is said with one reply alone."""
+    return view.model_copy(update={"regrade_offered": change.echoed.get("regrade_offered") is True})

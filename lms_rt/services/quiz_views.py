@@ -7,22 +7,39 @@ from enum import Enum
 from typing import Any
 
 from documents.base import Row
+from lms_rt.contracts.accommodations import YourTimeView
 from lms_rt.contracts.questions import is_counted
-from lms_rt.contracts.quizzes import QuizFields, QuizView
+from lms_rt.contracts.quizzes import LiveState, QuizFields, QuizView
+from lms_rt.security.access.lessons import Lock
 from lms_rt.services.papers import draw, totals
 
 _SHOWN = (*QuizFields.model_fields, "course_id", "title", "is_archived", "questions_count", "total_points", "version")
+_FORMERLY = {"is_marking_anonymous": False, "connection_loss_cap_minutes": 10}
+"""What holds for quizzes that are older than a field."""
 
 
-def quiz_view(row: Row, *, attempts_used: int | None = None, open_attempt_id: str | None = None) -> QuizView:
-    """A quiz without its questions."""
+def quiz_view(
+    row: Row,
+    *,
+    attempts_used: int | None = None,
+    open_attempt_id: str | None = None,
+    time: YourTimeView | None = None,
+    live_state: LiveState | None = None,
+    lock: Lock | None = None,
+) -> QuizView:
+    """A quiz without its questions; what is its reader's own is null where it is not given. A `lock` withholds its texts."""
+    shown = {name: row.get(name, _FORMERLY.get(name)) for name in _SHOWN}
+    if lock is not None:
+        shown |= {"description": "", "instructions": "", "is_locked": True, "unlocks_at": lock.unlocks_at}
     return QuizView(
         id=row["_id"],
-        **{name: row.get(name) for name in _SHOWN},
+        **shown,
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         attempts_used=attempts_used,
         open_attempt_id=open_attempt_id,
+        your_time=time,
+        live_state=live_state,
     )
 
 

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from documents.accommodation import Accommodation
 from documents.attempt import Attempt
 from documents.base import Row
 from documents.course import Course, CourseHead
 from documents.enrollment import Enrollment
 from documents.enums import QuizType
 from documents.quiz import Quiz
+from documents.quiz_control import QuizControl
 from lms_rt import ids
 from lms_rt.clock import Clock
+from lms_rt.contracts.accommodations import YourTimeView
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import Page, page_of, refuse_changed_read_only
 from lms_rt.contracts.outbox import Deed, Intent, Write, event, job
-from lms_rt.contracts.quizzes import QuizChange, QuizDraft, QuizQuery, QuizView
+from lms_rt.contracts.quizzes import LiveState, QuizChange, QuizDraft, QuizQuery, QuizView
 from lms_rt.errors import Code, Refused, invalid
 from lms_rt.security.access.courses import is_visible, may_teach, require_taught_course, teaches
+from lms_rt.security.access.lessons import Lock, lock_of, there_for_students
 from lms_rt.security.access.quizzes import require_quiz, require_taught_quiz
+from lms_rt.services.accommodations import your_time, your_times
 from lms_rt.services.contended import until_written
 from lms_rt.services.course_edits import refuse_other_version
+from lms_rt.services.gradebook_moves import told_of_item
+from lms_rt.services.quiz_controls import standing_of
 from lms_rt.services.quiz_views import counted_fields, missing_for_publishing, quiz_view, stored_fields
 from lms_rt.services.relay import Relay
 
@@ -74,7 +82,9 @@ class Quizzes:
         rows, total = await Quiz.find_page(
             wanted, [(field, order), ("_id", order)], skip=query.skip, limit=query.page_size
         )
-        return page_of([quiz_view(row) for row in rows], query, total)
+        times, locks = await your_times(actor.user_id, rows), await self._locks(actor, rows)
+        shown = [quiz_view(row, time=_if_differing(times[row["_id"]]), lock=locks.get(row["_id"])) for row in rows]
+        return page_of(shown, query, total)
 
     async def show(self, actor: Actor, quiz_id: str) -> QuizView:
         """One quiz; to a student with how many attempts are used, and which one is open."""
@@ -83,7 +93,17 @@ class Quizzes:
             return quiz_view(access.quiz)
         _, used = await Attempt.find_numbers(actor.user_id, quiz_id)
         opened = await Attempt.find_open(actor.user_id, quiz_id)
-        return quiz_view(access.quiz, attempts_used=used, open_attempt_id=None if opened is None else opened["_id"])
+        profile = await Accommodation.find_in_force(actor.user_id, quiz_id, access.quiz["course_id"])
+        group = None if access.enrollment is None else access.enrollment.group
+        return quiz_view(
+            access.quiz,
+            attempts_used=used,
+            open_attempt_id=None if opened is None else opened["_id"],
+            time=your_time(access.quiz, profile),
+            live_state=_live_state(await QuizControl.find_standing(quiz_id), group),
+            # Who has begun has read it.
+            lock=None if used else _lock(access.quiz, access.course, access.enrollment, self._clock.now()),
+        )
 
     async def change(
         self, actor: Actor, quiz_id: str, change: QuizChange, *, expected_version: int | None = None
@@ -127,7 +147,7 @@ class Quizzes:
             raise Refused(Code.HAS_ATTEMPTS)
         if told := deed.intents(Write(view.version, now := self._clock.now())):  # before: what is gone has no outbox
             await Quiz.put_intents(quiz_id, told, now)
-            await self._relay.hand_over(Quiz, quiz_id)
+        await self._relay.empty(Quiz, quiz_id)
         if not await Quiz.remove_at(quiz_id, view.version):
             raise Refused(Code.BUSY, retry_after_seconds=1)
 
@@ -141,15 +161,29 @@ class Quizzes:
                 return {}
             taught = await Course.ids_of_instructor(actor.user_id) if may_teach(actor) else []
             learned = await Enrollment.present_course_ids(actor.user_id, now_ms)
-            shown = [head.id for head in (await Course.heads(learned)).values() if is_visible(actor, head)]
-            return {"$or": [{"course_id": {"$in": taught}}, {"course_id": {"$in": shown}, "is_published": True}]}
+            shown = [head for head in (await Course.heads(learned)).values() if is_visible(actor, head)]
+            return {"$or": [{"course_id": {"$in": taught}}, there_for_students(shown)]}
         course = await Course.find_head(course_id)
         if course is not None and teaches(actor, course):
             return {"course_id": course.id}
         enrollment = await Enrollment.find_of(actor.user_id, course_id if course is None else course.id)
         if course is None or enrollment is None or not enrollment.is_present(now_ms) or not is_visible(actor, course):
             return None
-        return {"course_id": course.id, "is_published": True}
+        return there_for_students([course])
+
+    async def _locks(self, actor: Actor, rows: Sequence[Row]) -> dict[str, Lock]:
+        """What keeps these quizzes closed to the actor, by id, where they learn and something does."""
+        heads = await Course.heads({row["course_id"] for row in rows if row.get("lesson_id") is not None})
+        now, locks = self._clock.now(), dict[str, Lock]()
+        for course in heads.values():
+            if teaches(actor, course):
+                continue
+            enrollment = await Enrollment.find_of(actor.user_id, course.id)
+            for row in rows:
+                lock = _lock(row, course, enrollment, now) if row["course_id"] == course.id else None
+                if lock is not None:
+                    locks[row["_id"]] = lock
+        return locks
 
     async def _write(self, quiz_id: str, fields: Row, expected_version: int | None, deed: Deed) -> QuizView:
         row = await until_written(lambda: self._try_to_write(quiz_id, fields, expected_version, deed))
@@ -180,6 +214,24 @@ class Quizzes:
         return {**after, **changed, **moved}
 
 
+def _lock(quiz: Row, course: CourseHead, enrollment: Enrollment | None, now: datetime) -> Lock | None:
+    lesson_id = quiz.get("lesson_id")
+    return None if lesson_id is None else lock_of(course, lesson_id, enrollment, now)
+
+
+def _live_state(controls: list[Row], group: str | None) -> LiveState:
+    """What the controls of the quiz come to for a student of this group who would begin now."""
+    standing = standing_of(controls, group, live_version=0)
+    if standing.is_ended:
+        return "ended"
+    return "paused" if standing.is_paused else "running"
+
+
+def _if_differing(time: YourTimeView) -> YourTimeView | None:
+    """What a list shows of somebody's own times: nothing where they are everybody's."""
+    return None if time.accommodation is None else time
+
+
 def _intents(row: Row, after: Row, now: datetime) -> list[Intent]:
     write, intents = Write(row["version"] + 1, now), list[Intent]()
     if after["is_published"] and not row["is_published"]:
@@ -187,6 +239,8 @@ def _intents(row: Row, after: Row, now: datetime) -> list[Intent]:
         intents.append(event(write, "quiz_published", n=0, channels=[], data=data, record="quiz.published"))
     if (bars := _bars(row)) is not None and bars != _bars(after):
         intents.append(job(write, "progress.recalculate", {"course_id": row["course_id"]}))
+    if QuizType.GRADED.value in (row["quiz_type"], after["quiz_type"]):
+        intents += told_of_item(write, row, after)
     return intents
 
 

@@ -14,10 +14,11 @@ from documents.enrollment import Enrollment
 from documents.enums import EnrollmentStatus, Grading
 from documents.paper import AttemptPaper
 from lms_rt.contracts.jobs import RecalculationArgs
-from lms_rt.services.attempt_grading import standing, summary_data
+from lms_rt.services.attempt_grading import summary_data
 from lms_rt.services.learners import done_lessons
 from lms_rt.services.learning import minutes_left
 from lms_rt.services.progress import Progress
+from lms_rt.services.quiz_standing import policy_of
 
 PAGE = 200
 _GRADED = (Grading.DONE.value, Grading.MANUAL.value)
@@ -64,7 +65,7 @@ class Recalculation:
 async def _summary(attempt: Row) -> Row:
     """What the enrolment was told of this attempt, or ought to have been."""
     paper = await AttemptPaper.find_row(attempt["_id"]) if attempt.get("grading") in _GRADED else None
-    return summary_data(attempt) | ({} if paper is None else await standing(attempt, paper))
+    return summary_data(attempt) | ({} if paper is None else policy_of(paper))
 
 
 def _looks_done(row: Row, course: CourseHead) -> bool:

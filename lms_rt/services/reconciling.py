@@ -11,7 +11,9 @@ from documents.quiz import Quiz
 from lms_rt.clock import Clock
 from lms_rt.services.enrollment_edits import COUNT_EFFECT
 from lms_rt.services.jobs import Jobs
+from lms_rt.services.lesson_rules import rules_of
 from lms_rt.services.quiz_views import counted_fields
+from lms_rt.services.ratings import Ratings
 from lms_rt.services.recalculation import Recalculation
 
 PAGE = 500
@@ -40,7 +42,9 @@ class Reconciling:
     async def refresh_course(self, course_id: str) -> None:
         """All numbers of one course."""
         await self._count_enrollments(course_id)
+        await Ratings().recount(course_id)
         await self._count_questions(course_id)
+        await self._write_rules(course_id)
         await self._recalculation.complete_in(course_id)
 
     async def _count_enrollments(self, course_id: str) -> None:
@@ -53,6 +57,15 @@ class Reconciling:
             if await Course.correct_count(seen, count):
                 _log.error("enrollments_count of %s was %s, and is %s", course_id, seen["enrollments_count"], count)
                 return
+
+    async def _write_rules(self, course_id: str) -> None:
+        """What lessons ask for, beside them: courses that are older than this have no rows yet."""
+        course = await Course.find_whole(course_id)
+        if course is None or course.lesson_rules == (rules := rules_of(course)):
+            return
+        rows = {lesson_id: rule.model_dump() for lesson_id, rule in rules.items()}
+        if await Course.write(course.id, course.version, {"$set": {"lesson_rules": rows}}):
+            _log.warning("the rules of the lessons of %s were not those that its lessons say", course_id)
 
     async def _count_questions(self, course_id: str) -> None:
         for quiz_id in await Quiz.ids_of_course(course_id):

@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from documents.base import Aggregate, Row
@@ -31,6 +32,18 @@ Recorder = Callable[[Row], Awaitable[None]]
 """Keeps an event of record, or a record of the audit log, given its intent; again changes nothing."""
 _Key = tuple[type[Aggregate], str]
 
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What an event lacks that one write put into many outboxes: where it is told, and what differs among them."""
+
+    channels: Sequence[str]
+    data: Mapping[str, Any]
+
+
+Fill = Callable[[str], Awaitable[Filled | None]]
+"""Given the aggregate's id, what its event is filled with at the moment of telling; None: it is gone, tell nobody."""
+
 SWEEP_PAGE = 100
 MINIMUM_AGE_MS = 2_000
 """The fast path of a younger entry is probably still on its way."""
@@ -39,7 +52,11 @@ REST_WHILE_AWAY = 10
 
 MAX_BEHIND = 1_000
 """When so many aggregates wait to be finished, whoever writes does it all himself, and so comes slower."""
+MAX_CROWD = 20_000
+"""So many more may wait that one write reached among many: of these only the ids are kept."""
 FINISHED_AT_ONCE = 20
+CROWD_AT_ONCE = 5
+"""Of a crowd that waits at least so many are finished each time, however much else there is to be finished."""
 REMEMBERED = 10_000
 """So many events that were told and not yet pulled are known; one that is forgotten is told again, and dropped."""
 
@@ -59,10 +76,12 @@ class Relay(Receiver[bool]):
         self._fan_out, self._clock, self._aggregates = fan_out, clock, tuple(aggregates)
         self._jobs, self._record = jobs, record
         self._effects: dict[str, EffectHandler] = {}
+        self._fills: dict[str, Fill] = {}
         self._audit: Recorder | None = None
         self._is_bus_away = False
         self._is_back = asyncio.Event()
         self._behind: dict[_Key, list[Row] | None] = {}
+        self._crowd: dict[_Key, None] = {}
         self._has_behind = asyncio.Event()
         self._is_finishing = False
         self._told: dict[str, None] = {}
@@ -70,6 +89,10 @@ class Relay(Receiver[bool]):
     def register_effect(self, name: str, handler: EffectHandler) -> None:
         """Who carries out the effects of this name."""
         self._effects[name] = handler
+
+    def register_fill(self, name: str, fill: Fill) -> None:
+        """Who fills the events that ask for this name."""
+        self._fills[name] = fill
 
     def register_audit(self, append: Recorder) -> None:
         """Who writes the audit log."""
@@ -94,6 +117,19 @@ class Relay(Receiver[bool]):
         except Exception:  # noqa: BLE001 - the caller's write is done; what failed here stays in the outbox
             _log.exception("outbox of %s stays for the sweeper", document_id)
 
+    async def empty(self, document: type[Aggregate], document_id: str) -> None:
+        """Carry out all that is pending of one aggregate before its caller goes on: what is removed has no outbox. Never raises."""
+        await self._finish((document, document_id))
+
+    async def hand_over_many(self, document: type[Aggregate], document_ids: Iterable[str]) -> None:
+        """The same for all that one write of many reached: behind the caller, some at once, while `finish` runs."""
+        for document_id in document_ids:
+            if self._is_finishing and len(self._crowd) < MAX_CROWD:
+                self._crowd[document, document_id] = None
+                self._has_behind.set()
+            else:
+                await self._finish((document, document_id))
+
     async def finish(self) -> None:
         """Record, ask for jobs and empty outboxes behind those who write, until cancelled."""
         self._is_finishing = True
@@ -101,10 +137,17 @@ class Relay(Receiver[bool]):
             while True:
                 await self._has_behind.wait()
                 self._has_behind.clear()
-                while keys := list(itertools.islice(self._behind, FINISHED_AT_ONCE)):
-                    await asyncio.gather(*(self._finish(key, self._behind.pop(key)) for key in keys))
+                while waiting := self._some_behind():
+                    await asyncio.gather(*(self._finish(key, intents) for key, intents in waiting))
         finally:
             self._is_finishing = False
+
+    def _some_behind(self) -> list[tuple[_Key, list[Row] | None]]:
+        """Take some of what waits: single writes first, and always a few of a crowd."""
+        single = list(itertools.islice(self._behind, FINISHED_AT_ONCE))
+        taken = [(key, self._behind.pop(key)) for key in single]
+        crowd = list(itertools.islice(self._crowd, max(CROWD_AT_ONCE, FINISHED_AT_ONCE - len(single))))
+        return taken + [(key, self._crowd.pop(key)) for key in crowd if key not in single]
 
     async def sweep(self, *, minimum_age_ms: int = MINIMUM_AGE_MS) -> int:
         """Carry out what is older than that, oldest first; how many aggregates were looked at."""
@@ -183,7 +226,7 @@ class Relay(Receiver[bool]):
         line = _line_of(intent)
         if await self._is_done(document_id, intent, line=line, stopped=stopped):
             await document.pull_intent(document_id, intent["id"])
-            self._told.pop(intent["id"], None)
+            self._told.pop(_told_key(document_id, intent), None)
         elif intent["kind"] != "job":
             stopped.add(line)
 
@@ -224,22 +267,37 @@ class Relay(Receiver[bool]):
 
     async def _publish(self, document_id: str, intent: Row) -> None:
         """Tell an event on its channels, unless this process has just done so."""
-        if intent["id"] in self._told:
+        told = _told_key(document_id, intent)
+        if told in self._told:
             return
+        filled = await self._filled(document_id, intent)
         event = LiveEvent(
             event_id=intent["id"],
             name=intent["name"],
-            data=intent["data"],
+            data=filled.data,
             at_ms=to_ms(intent["at"]),
-            aggregate=document_id,
+            aggregate=intent.get("aggregate", document_id),
             version=intent["version"],
             n=intent["n"],
         )
-        for channel in intent["channels"]:
+        for channel in filled.channels:
             await self._fan_out.publish(channel, event)
-        self._told[intent["id"]] = None
+        self._told[told] = None
         if len(self._told) > REMEMBERED:
             del self._told[next(iter(self._told))]
+
+    async def _filled(self, document_id: str, intent: Row) -> Filled:
+        """Channels and data of an event, with what it asks to be filled in."""
+        name = intent.get("fill")
+        if name is None:
+            return Filled(intent["channels"], intent["data"])
+        filled = await self._fills[name](document_id)
+        return Filled((), {}) if filled is None else Filled(filled.channels, {**intent["data"], **filled.data})
+
+
+def _told_key(document_id: str, intent: Row) -> str:
+    """One intent may be in the outboxes of many."""
+    return f"{document_id} {intent['id']}"
 
 
 def _line_of(intent: Row) -> str:

@@ -12,6 +12,8 @@ import nh3
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 
+from lms_rt.services.file_mentions import with_addresses
+
 MAX_MARKDOWN = 100_000
 """Characters; what is longer is shown as plain text. The worst text of this size takes about a second, once."""
 
@@ -108,7 +110,7 @@ def plain_line(markdown: str, length: int) -> str:
 def _render(markdown: str) -> str:
     if len(markdown) > MAX_MARKDOWN:
         return f'<pre dir="auto">{nh3.clean_text(markdown)}</pre>'
-    return _CLEANER.clean(_MARKDOWN.render(markdown)).strip()
+    return _CLEANER.clean(_MARKDOWN.render(with_addresses(markdown))).strip()
 
 
 _short = lru_cache(maxsize=4_096)(_render)

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from documents.attempt import Attempt
+from documents import attempt_figures
+from documents.accommodation import Accommodation
 from documents.base import Row
 from documents.enums import Grading, ShowAnswers
-from documents.paper import AttemptPaper
 from documents.quiz import Quiz
-from lms_rt.clock import Clock, to_ms
+from documents.regrade import Regrade, RegradeRow
+from lms_rt.clock import Clock, from_ms
 from lms_rt.contracts.actor import Actor
-from lms_rt.contracts.attempts import ResultQuestionView, ResultsView, StandingView
+from lms_rt.contracts.corrected import corrections_in, corrections_without_keys
+from lms_rt.contracts.grading import ChangeView, MarkView
 from lms_rt.contracts.questions import attempt_question_view, is_counted
+from lms_rt.contracts.results import ResultQuestionView, ResultsView, StandingView
+from lms_rt.contracts.rubrics import criterion_marks
 from lms_rt.errors import Code, Refused
 from lms_rt.security.access.quizzes import require_attempt, sees_attempts
-from lms_rt.services.attempt_grading import graded_answers
+from lms_rt.services.accommodations import times_of_quiz
+from lms_rt.services.attempt_grading import exact_percentages
 from lms_rt.services.attempt_views import answer_views, summary_fields
 from lms_rt.services.grading import Graded, counted_percentage, round_half_up
+from lms_rt.services.manual_grading import mark_view
+from lms_rt.services.paper_grading import graded_answers
+from lms_rt.services.papers import corrected_paper
+from lms_rt.services.quiz_controls import has_ended
+from lms_rt.services.regraded import has_result, moved_points
 from lms_rt.services.rendering import render
 
 
@@ -30,14 +41,15 @@ class Results:
     async def show(self, actor: Actor, attempt_id: str) -> ResultsView:
         """The results of a graded attempt; those of one that waits for a person come without scores."""
         attempt = await require_attempt(actor, attempt_id)
-        if attempt.get("grading") not in (Grading.DONE, Grading.MANUAL):
+        if attempt.get("grading") not in (Grading.DONE, Grading.MANUAL) and not has_result(attempt):
             raise Refused(Code.NOT_GRADED)
-        paper = await AttemptPaper.find_row(attempt_id)
-        if paper is None:
-            raise LookupError(f"attempt {attempt_id} has no paper")
-        now_ms = self._clock.now_ms()
-        is_shown = await self._may_see_answers(actor, attempt, paper, now_ms)
+        # One that is about to be graded anew is shown by the key that its points were given by.
+        paper = await corrected_paper(attempt | {"key_version": attempt["graded_key_version"]})
+        now_ms, regraded = self._clock.now_ms(), await _regraded(attempt)
+        is_taught = await sees_attempts(actor, attempt["course_id"])
+        is_shown = is_taught or await may_see_answers(attempt, paper, now_ms)
         graded = graded_answers(paper, attempt)
+        marks = await _mark_views(attempt) if is_taught else {}
         return ResultsView(
             **summary_fields(attempt, now_ms, is_me=False),
             quiz_title=paper["title"],
@@ -46,22 +58,22 @@ class Results:
             answers=answer_views(attempt),
             standing=await self._standing(attempt, paper),
             questions=[
-                _question(attempt, paper["questions"][one], order, graded[one] if is_shown else None)
+                _question(
+                    attempt,
+                    paper["questions"][one],
+                    order,
+                    graded[one] if is_shown else None,
+                    mark=marks.get(one),
+                    regraded=regraded.get(one, ()),
+                )
                 for order, one in enumerate(paper["question_ids"], 1)
             ],
         )
 
-    async def _may_see_answers(self, actor: Actor, attempt: Row, paper: Row, now_ms: int) -> bool:
-        """Those who teach always may; a student as the quiz says now, which may have changed since the start."""
-        if await sees_attempts(actor, attempt["course_id"]):
-            return True
-        quiz = await Quiz.find_head(attempt["quiz_id"]) or {**paper, "is_published": False}
-        return may_see_answers(quiz, attempt, now_ms)
-
     async def _standing(self, attempt: Row, paper: Row) -> StandingView:
         """What all attempts of this student come to under the grading policy."""
-        percentages = await Attempt.find_percentages(attempt["student_id"], attempt["quiz_id"])
-        counted = counted_percentage(paper["grading_policy"], [percentages[number] for number in sorted(percentages)])
+        percentages = await exact_percentages(attempt)
+        counted = counted_percentage(paper["grading_policy"], percentages)
         return StandingView(
             grading_policy=paper["grading_policy"],
             attempts_count=len(percentages),
@@ -70,21 +82,61 @@ class Results:
         )
 
 
-def may_see_answers(quiz: Row, attempt: Row, now_ms: int) -> bool:
-    """The policy of correct answers. Without a closing time a quiz is over once it is taken back from view."""
+async def may_see_answers(attempt: Row, paper: Row, now_ms: int) -> bool:
+    """As the quiz says now, which may have changed since the start."""
+    quiz = await Quiz.find_head(attempt["quiz_id"]) or {**paper, "is_published": False}
     match ShowAnswers(quiz["show_correct_answers"]):
         case ShowAnswers.AFTER_SUBMIT:
             return True
         case ShowAnswers.AFTER_CLOSE:
-            closes_at = quiz.get("closes_at")
-            return not quiz["is_published"] if closes_at is None else now_ms >= to_ms(closes_at)
+            return await _is_over(quiz, attempt, now_ms) and not await attempt_figures.has_open(attempt["quiz_id"])
         case ShowAnswers.AFTER_PASS:
             return bool(attempt.get("is_passed"))
         case ShowAnswers.NEVER:
             return False
 
 
-def _question(attempt: Row, question: Any, order: int, graded: Graded | None) -> ResultQuestionView:
+async def _is_over(quiz: Row, attempt: Row, now_ms: int) -> bool:
+    """Can nobody begin the quiz any more? Without a closing time it is over once it is taken back from view, or ended.
+
+    The closing time is the latest that holds for anybody: who has seen the answers could tell who may still begin.
+    """
+    quiz_id = attempt["quiz_id"]
+    if quiz.get("closes_at") is None:
+        return not quiz["is_published"] or await has_ended(quiz_id)
+    stretching = await Accommodation.find_stretching(quiz_id, attempt["course_id"])
+    closings = [times_of_quiz(quiz, profile).closes_ms for profile in (None, *stretching)]
+    return all(closes_ms is not None and now_ms >= closes_ms for closes_ms in closings)
+
+
+async def _mark_views(attempt: Row) -> dict[str, MarkView]:
+    """What people gave, by question."""
+    return {question_id: await mark_view(mark) for question_id, mark in (attempt.get("marks") or {}).items()}
+
+
+async def _regraded(attempt: Row) -> dict[str, list[ChangeView]]:
+    """By question, how corrections moved its points."""
+    found: dict[str, list[ChangeView]] = {}
+    for row in await RegradeRow.of_attempt(attempt["_id"]):
+        regrade = await Regrade.find_row(row["regrade_id"]) or {}
+        parts = [(row.get("old"), row.get("new"), "reason", row.get("applied_at"))]
+        parts.append((row.get("new"), row.get("undone"), "undo_reason", row.get("undone_at")))
+        for before, after, reason, at in parts:
+            for question_id, was, is_now in moved_points(before, after):
+                change = ChangeView(from_points=was, to_points=is_now, reason=regrade.get(reason, ""), at=at)
+                found.setdefault(question_id, []).append(change)
+    return found
+
+
+def _question(
+    attempt: Row,
+    question: Any,
+    order: int,
+    graded: Graded | None,
+    *,
+    mark: MarkView | None,
+    regraded: Sequence[ChangeView],
+) -> ResultQuestionView:
     """One question; without `graded` only what was asked and answered."""
     shown = attempt_question_view(question, order=order, render=render)
     allowed: dict[str, Any] = {}
@@ -92,8 +144,11 @@ def _question(attempt: Row, question: Any, order: int, graded: Graded | None) ->
         explanation = question.get("explanation")
         allowed = {
             "correct_answer": question.get("correct_answer"),
+            "also_accepted": question.get("also_accepted"),
             "explanation": explanation,
             "explanation_html": None if explanation is None else render(explanation),
+            **(marked := _marked(attempt, question, mark)),
+            "changes": sorted([*marked["changes"], *regraded], key=lambda change: change.at),
         }
     return ResultQuestionView(
         question_id=shown.id,
@@ -103,12 +158,27 @@ def _question(attempt: Row, question: Any, order: int, graded: Graded | None) ->
         question_html=shown.question_html,
         options=shown.options,
         value=attempt.get("answers", {}).get(shown.id, {}).get("value"),
+        corrected=corrections_in(question) if graded is not None else corrections_without_keys(question),
         points=shown.points,
         points_awarded=_awarded(attempt, question) if graded is not None else None,
         is_correct=graded.is_correct if graded is not None else None,
         feedback=graded.feedback if graded is not None else None,
         **allowed,
     )
+
+
+def _marked(attempt: Row, question: Any, view: MarkView | None) -> dict[str, Any]:
+    """What the person said who marked it, and how its points changed."""
+    mark: Row = (attempt.get("marks") or {}).get(question["id"]) or {}
+    return {
+        "comment": mark.get("comment"),
+        "rubric": criterion_marks(question.get("rubric"), mark.get("rubric")),
+        "changes": [
+            ChangeView(from_points=one["from"], to_points=one["to"], reason=one["reason"], at=from_ms(one["at_ms"]))
+            for one in mark.get("history", ())
+        ],
+        "mark": view,
+    }
 
 
 def _awarded(attempt: Row, question: Any) -> int | None:

@@ -10,6 +10,7 @@ from functools import partial
 from config.settings import Settings
 from documents.enums import JobState
 from documents.event_record import EventRecord
+from documents.grading_claim import GradingClaim
 from documents.idempotency import IdempotencyRecord
 from documents.job import Job
 from documents.notification import Notification
@@ -53,6 +54,7 @@ class Retention:
             except Exception as error:  # noqa: BLE001 - it is raised below, after the others had their turn
                 faults.append(error)
         await SpareTicket.forget_until(to_ms(now))
+        await GradingClaim.forget_until(to_ms(now))
         await WorkerRecord.forget_before(now - timedelta(days=1))
         _log.info("removed as too old: %s", {name: count for name, count in removed.items() if count} or "nothing")
         if faults:

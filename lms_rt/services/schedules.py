@@ -24,6 +24,7 @@ LATEST = timedelta(days=1)
 ZONES_SECONDS = 60
 """So often it is looked up where people are."""
 _SERVER_ZONE = "UTC"
+_HOUR = timedelta(hours=1)
 _LOOK_AHEAD = timedelta(days=16)
 """Further than the next but one of every schedule, should a country leave out a day."""
 
@@ -34,7 +35,8 @@ _log = logging.getLogger(__name__)
 class Schedule:
     """One task at one time of day, UTC; `is_local`: once for every timezone that people have, by the clock there.
 
-    `weekday` is Monday as 0; None is every day.
+    `weekday` is Monday as 0; None is every day. `is_hourly`: each hour at the minute of `at`; hours that were missed are not
+    made up for, since the next look sees what they would have seen.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Schedule:
     at: time
     weekday: int | None = None
     is_local: bool = False
+    is_hourly: bool = False
 
     def job_id(self, zone: str, day: date, moment: datetime) -> str:
         """The one id that this firing can have."""
@@ -83,6 +86,10 @@ class Schedules:
 
     async def _deal_with(self, schedule: Schedule, zone: str, mark_id: str, now: datetime) -> int:
         """All that fell due since the mark. It moves last: who dies before that is followed by who asks for the same."""
+        if schedule.is_hourly:
+            moment = _last_hour(schedule, now)
+            await self._jobs.put(schedule.job_id(zone, moment.date(), moment), schedule.task, {})
+            return 1
         dealt_until = await ScheduleMark.find_or_begin(mark_id, now - LATEST)
         due = list(moments_between(zone, schedule.at, weekday=schedule.weekday, after=dealt_until, until=now))
         in_time: Mapping[date, datetime] = {day: moment for day, moment in due if moment >= now - LATEST}
@@ -98,6 +105,14 @@ class Schedules:
         return len(in_time)
 
 
+def _last_hour(schedule: Schedule, now: datetime) -> datetime:
+    """When an hourly one fell due last."""
+    moment = now.replace(minute=schedule.at.minute, second=0, microsecond=0)
+    return moment if moment <= now else moment - _HOUR
+
+
 def _next_after(schedule: Schedule, zone: str, now: datetime) -> datetime:
+    if schedule.is_hourly:
+        return _last_hour(schedule, now) + _HOUR
     coming = moments_between(zone, schedule.at, weekday=schedule.weekday, after=now, until=now + _LOOK_AHEAD)
     return next((moment for _, moment in coming), now + LATEST)

@@ -22,6 +22,7 @@ from lms_rt.services.attempt_grading import AttemptGrading
 from lms_rt.services.attempt_views import answer_views, is_closed
 from lms_rt.services.ledger import TRIES, Decision, Ledger, Operation, applied, decide, is_writer, write_of
 from lms_rt.services.papers import Papers
+from lms_rt.services.quiz_controls import QuizControls
 
 Decided = list[tuple[Operation, Decision]]
 
@@ -39,8 +40,11 @@ class _Asked:
 class Submissions:
     """Closes attempts for their students."""
 
-    def __init__(self, *, ledger: Ledger, papers: Papers, grading: AttemptGrading, answers: Answers) -> None:
+    def __init__(
+        self, *, ledger: Ledger, papers: Papers, grading: AttemptGrading, answers: Answers, controls: QuizControls
+    ) -> None:
         self._ledger, self._papers, self._grading, self._answers = ledger, papers, grading, answers
+        self._controls = controls
 
     async def submit(
         self, actor: Actor, attempt_id: str, draft: SubmitDraft, *, received_ms: int, quiz_id: str | None = None
@@ -49,6 +53,7 @@ class Submissions:
         attempt = own(actor, await Attempt.find_state(attempt_id))
         if quiz_id not in (None, attempt["quiz_id"]):
             raise Refused(Code.NOT_FOUND)
+        await self._controls.settle(attempt)  # what was ordered before it is closed still holds for it
         asked = _Asked(attempt_id, draft, await self._checked(attempt_id, draft), received_ms)
         for _ in range(TRIES):
             row = await Attempt.find_for_sync(attempt_id, [op.op_id for op in asked.ops])

@@ -22,6 +22,7 @@ from lms_rt.security.permissions import Permission
 from lms_rt.security.rights import Reach
 
 _BY_ENROLLMENTS, _BY_ANALYTICS = (Permission.ENROLLMENTS_MANAGE,), (Permission.ANALYTICS_VIEW,)
+_INSIDE = frozenset({ChannelKind.COURSE, ChannelKind.COURSE_CHAT})
 People = Sequence[tuple[Actor, Sequence[str]]]
 """Some actors, each with names of channels."""
 
@@ -51,13 +52,14 @@ class Subscriptions:
     async def may_see_names(self, actor: Actor, name: str) -> bool:
         """May the actor, who listens to the channel, know who else does?
 
-        Those who may know the people there by other ways too: who sees to enrolments, attempts or accounts.
+        Those who may know the people there by other ways too: who sees to enrolments, attempts or accounts. Who talks in
+        a chat is known to all there.
         """
         channel = find_channel(name)
         if channel is None:
             return False
         match channel.kind:
-            case ChannelKind.COURSE_STAFF | ChannelKind.QUIZ_LIVE:
+            case ChannelKind.COURSE_STAFF | ChannelKind.COURSE_CHAT | ChannelKind.QUIZ_LIVE:
                 return True
             case ChannelKind.COURSE:
                 return await teaches_course(actor, channel.subject_id, *_BY_ENROLLMENTS)
@@ -92,12 +94,16 @@ async def _facts(people: People, now_ms: int) -> _Facts:
     }
     of_quizzes = {course_of_quiz.get(quiz_id, NOBODYS) for quiz_id in subjects[ChannelKind.QUIZ_LIVE]}
     courses = await Course.heads(
-        subjects[ChannelKind.COURSE] | subjects[ChannelKind.COURSE_STAFF] | of_quizzes | of_others
+        subjects[ChannelKind.COURSE]
+        | subjects[ChannelKind.COURSE_STAFF]
+        | subjects[ChannelKind.COURSE_CHAT]
+        | of_quizzes
+        | of_others
     )
     enrollments = {
         enrollment_id_of(actor.user_id, channel.subject_id)
         for actor, channel in asked
-        if channel.kind is ChannelKind.COURSE and not _teaches(actor, courses.get(channel.subject_id))
+        if channel.kind in _INSIDE and not _teaches(actor, courses.get(channel.subject_id))
     }
     return _Facts(courses, course_of_quiz, attempts, await Enrollment.find_present(enrollments, now_ms))
 
@@ -159,6 +165,7 @@ class ChannelRight:
 CHANNEL_RIGHTS: Mapping[ChannelKind, ChannelRight] = {
     ChannelKind.USER: ChannelRight(Reach.OWN, _only_that_user),
     ChannelKind.COURSE: ChannelRight(Reach.INSIDE, _in_the_course),
+    ChannelKind.COURSE_CHAT: ChannelRight(Reach.INSIDE, _in_the_course),
     ChannelKind.COURSE_STAFF: ChannelRight(Reach.TAUGHT, _seeing_to_its_students, _BY_ENROLLMENTS),
     ChannelKind.ATTEMPT: ChannelRight(Reach.SHARED, _student_or_teacher_of_the_attempt, ATTEMPT_PERMISSIONS),
     ChannelKind.QUIZ_LIVE: ChannelRight(Reach.TAUGHT, _watching_the_quiz, _BY_ANALYTICS),

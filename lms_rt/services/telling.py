@@ -25,6 +25,13 @@ class Telling:
         except Refused as refused:
             _log.info("%s was not told on %s: %s", name, channel, refused)
 
+    async def state(self, channel: str, name: str, data: Mapping[str, Any]) -> None:
+        """A state for who listens now."""
+        try:
+            await self._bus.fan_out.publish_state(channel, name, data)
+        except Refused as refused:
+            _log.info("%s was not told on %s: %s", name, channel, refused)
+
     async def poke(self, channel: str, about: Sequence[str] = ()) -> None:
         """A hint to look again, at what `about` names in particular."""
         try:

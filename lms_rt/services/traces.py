@@ -6,11 +6,13 @@ from documents import erasing
 from documents.announcement import Announcement
 from documents.attempt import Attempt
 from documents.enrollment import Enrollment
+from documents.message import Message
 from documents.notification import Notification
 from lms_rt.bus.base import Bus
 from lms_rt.contracts.channels import (
     attempt_channel,
     course_channel,
+    course_chat_channel,
     course_staff_channel,
     quiz_live_channel,
     user_channel,
@@ -37,6 +39,9 @@ class Traces:
                 found |= {attempt_channel(row["_id"]), quiz_live_channel(row["quiz_id"])}
         async for page in erasing.walk(Enrollment, mine, ("course_id",)):
             found |= {course_staff_channel(row["course_id"]) for row in page}
+        said = {"$or": [{"sender_id": user_id}, {"mentions": user_id}]}
+        async for page in erasing.walk(Message, said, ("course_id",)):
+            found |= {course_chat_channel(row["course_id"]) for row in page}
         async for page in erasing.walk(Announcement, {"author_id": user_id}, ("course_id",)):
             found |= {course_channel(row["course_id"]) for row in page}
         return found

@@ -42,6 +42,12 @@ def accounts_filter(query: PeopleFilters) -> Row:
     return _all_of(*parts)
 
 
+def named_filter(q: str) -> Row | None:
+    """Of whom the words begin words of the name or the address, for who sees both anyway; None: nothing is asked."""
+    parts = _named(q, ("", _ADDRESS))
+    return _all_of(_THERE, *parts) if parts else None
+
+
 def sorting(sort: str) -> Sequence[tuple[str, int]]:
     """The stored field and direction of a `sort` parameter."""
     name = sort.removeprefix("-")

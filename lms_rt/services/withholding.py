@@ -16,8 +16,8 @@ ERASED_DOMAIN = "erased.invalid"
 """No mail can ever be sent there (RFC 2606)."""
 
 _OWNER_IDS = ("id", "user_id", "student_id")
-_MAKER_IDS = ("instructor_id", "author_id", "created_by")
-_NAMES = ("full_name", "student_name", "instructor_name", "author_name")
+_MAKER_IDS = ("instructor_id", "author_id", "sender_id", "created_by")
+_NAMES = ("full_name", "student_name", "instructor_name", "author_name", "sender_name")
 _FOR_MACHINES = frozenset({"id", "kind", "link", "role", "status"})
 _FOR_MACHINES_ENDS = ("_at", "_id", "_url")
 _FIELDS: Mapping[str, Any] = {
@@ -102,7 +102,9 @@ def _is_for_machines(name: str) -> bool:
 def _fields_to_blank(value: Mapping[str, Any], leaving: Leaving) -> Mapping[str, Any]:
     """What is blanked in an object: all that is private, where it is about them, or who it is by."""
     if any(value.get(name) == leaving.user_id for name in _OWNER_IDS):
-        return {**_FIELDS, "email": erased_address(leaving.user_id)}
+        # Why a score moved is a teacher's word to them; why an account was closed is the school's.
+        told = {"reason": None} if "previous" in value else {}
+        return {**_FIELDS, **told, "email": erased_address(leaving.user_id)}
     is_theirs = any(value.get(name) == leaving.user_id for name in _MAKER_IDS)
     if is_theirs or any(isinstance(one, str) and one in leaving.own_ids for one in value.values()):
         return dict.fromkeys(_NAMES, WITHHELD)

@@ -5,6 +5,7 @@ Installations on MongoDB are given theirs by settings: nodes share keys, never a
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from pathlib import Path
 from lms_rt.storage.embedded import StoreError
 
 _NAMES = ("SECRET_KEY", "PASSWORD_PEPPER")
+_SIGNING = "SIGNING_KEY"
 _KEY_BYTES = 48
+_SIGNING_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Secrets:
 
     secret_key: str
     password_pepper: str
+    signing_key: str
 
     def __repr__(self) -> str:
         return "Secrets(…)"
@@ -35,7 +39,8 @@ def secrets_path(data_dir: Path) -> Path:
 def open_secrets(data_dir: Path, *, can_make: bool) -> Secrets:
     """The keys of this directory. They are made only for a store without documents.
 
-    New ones beside old data would make every password wrong without a word, so that is refused.
+    New ones beside old data would make every password wrong without a word, so that is refused. Not so the key that signs
+    receipts: what a lost one signed is checked by its public half, which is in the store, and a new one signs from now on.
     """
     path = secrets_path(data_dir)
     try:
@@ -46,12 +51,15 @@ def open_secrets(data_dir: Path, *, can_make: bool) -> Secrets:
                 f"{path} lacks {' and '.join(missing)}, without which no password of this store fits: "
                 f"put the file back, or restore a backup"
             )
-        if missing:
-            found |= {name: secrets.token_urlsafe(_KEY_BYTES) for name in missing}
+        made = {name: secrets.token_urlsafe(_KEY_BYTES) for name in missing}
+        if not found.get(_SIGNING):
+            made[_SIGNING] = base64.urlsafe_b64encode(secrets.token_bytes(_SIGNING_BYTES)).decode()
+        if made:
+            found |= made
             _write(path, found)
     except OSError as error:
         raise StoreError(f"cannot use {path}: {error.strerror}") from error
-    return Secrets(found["SECRET_KEY"], found["PASSWORD_PEPPER"])
+    return Secrets(found["SECRET_KEY"], found["PASSWORD_PEPPER"], found[_SIGNING])
 
 
 def _read(path: Path) -> dict[str, str]:

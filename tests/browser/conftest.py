@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.browser.exam import Background, Exam
 from tests.browser.operated_school import ADMIN_EMAIL
 from tests.browser.window import DemoSchool, Window, opening
 from tests.servers.absence import require_program
@@ -26,6 +29,29 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+BROWSERS_AT_ONCE = 2
+"""As many as there are cores to draw on: one more, and each may be slower than somebody would wait."""
+
+
+@pytest.fixture(autouse=True)
+def turn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Wait until one of the places at the screen is free, of all processes of this run; the system frees it if we die."""
+    shared = tmp_path_factory.getbasetemp().parent
+    with ExitStack() as stack:
+        places = [stack.enter_context((shared / f"browser-{n}").open("w")) for n in range(BROWSERS_AT_ONCE)]
+        if not any(_is_taken(place) for place in places):
+            fcntl.flock(places[os.getpid() % BROWSERS_AT_ONCE], fcntl.LOCK_EX)
+        yield
+
+
+def _is_taken(place: TextIO) -> bool:
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="session")
@@ -80,3 +106,20 @@ def open_window(chromium: Browser, demo_school: DemoSchool) -> Iterator[Callable
     """Open windows; at the end each of them must have seen nothing go wrong."""
     with opening(chromium, demo_school) as opened:
         yield opened
+
+
+@pytest.fixture
+def background() -> Iterator[Background]:
+    """A thread in which students act while the browser looks."""
+    made = Background()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def exam(background: Background, demo_school: DemoSchool) -> Iterator[Exam]:
+    """A quiz of its own with nobody in it yet."""
+    made = Exam(background, demo_school)
+    yield made
+    for student in made.students:
+        student.leave()

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import uuid
 from collections.abc import Coroutine
 from concurrent.futures import Future
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import httpx
+from playwright.sync_api import Page, expect
 
+from lms_rt.client.faults import CommandRefusedError
 from lms_rt.client.live import LiveClient
 from lms_rt.services.demo import STUDENT_EMAILS
-from tests.browser.window import DemoSchool
+from tests.browser.window import DemoSchool, Window
 from tests.factories import CHOICE, NUMERIC, TRUE_FALSE
 
 T = TypeVar("T")
@@ -73,6 +77,13 @@ class Student:
         device = {"device_id": "laptop", "lease": self.attempt["lease"], "base_revision": 10_000}
         self.tell("answer.save", **fields, **device)
 
+    def answer_elsewhere(self, question_id: str, value: Any) -> None:
+        """Another device with the same lease, which has not seen what is stored: the server keeps that, and says so."""
+        fields = {"question_id": question_id, "value": value, "op_id": str(uuid.uuid4()), "seq": 1}
+        device = {"device_id": "phone", "lease": self.attempt["lease"], "base_revision": 0}
+        with contextlib.suppress(CommandRefusedError):
+            self.tell("answer.save", **fields, **device)
+
     def leave(self) -> None:
         if self._live is not None:
             self._background.run(self._live.close())
@@ -103,3 +114,42 @@ class Exam:
         with self._school.at_rest() as http:
             shown: dict[str, Any] = http.get(f"/quizzes/{self.quiz['id']}/live").raise_for_status().json()
             return shown
+
+    def close_in(self, minutes: int) -> None:
+        """The quiz closes so many minutes from now: said before anybody begins."""
+        closes_at = (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
+        with self._school.at_rest() as http:
+            path = f"/quizzes/{self.quiz['id']}"
+            version = http.get(path).raise_for_status().json()["version"]
+            http.patch(path, json={"closes_at": closes_at}, headers={"If-Match": f'"{version}"'}).raise_for_status()
+
+    def correct(self, question_id: str, **correction: Any) -> None:
+        """As from another window of the teacher's."""
+        with self._school.at_rest() as http:
+            path = f"/quizzes/{self.quiz['id']}/questions/{question_id}/correct"
+            http.post(path, json=correction).raise_for_status()
+
+    def controls(self) -> list[dict[str, Any]]:
+        """What was ordered, newest first."""
+        with self._school.at_rest() as http:
+            listed: list[dict[str, Any]] = (
+                http.get(f"/quizzes/{self.quiz['id']}/live/controls").raise_for_status().json()["items"]
+            )
+            return listed
+
+
+def row_of(page: Page, student: Student) -> Any:
+    """A student's row on the dashboard."""
+    return page.locator(f'tr[data-attempt="{student.attempt["id"]}"]')
+
+
+def names(page: Page) -> list[str]:
+    """The names on the dashboard's page, in their order."""
+    return page.locator("#rows .dash-name").all_inner_texts()
+
+
+def follow(window: Window, exam: Exam, query: str = "") -> Page:
+    """Open the dashboard and wait until its line stands."""
+    window.page.goto(exam.path + query)
+    expect(window.page.locator("#connection")).to_have_attribute("data-line", "live")
+    return window.page

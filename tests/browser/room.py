@@ -231,6 +231,7 @@ class Interjector:
         self._place: dict[str, Any] = {}
         self._socket: WebSocketRoute | None = None
         self._deadline_at = ""
+        self._page = window.page
         self.is_bus_away = False
         """Nobody can subscribe, neither by a command nor along with an attempt."""
         window.page.route_web_socket(re.compile("/ws\\?"), self._connected)
@@ -263,7 +264,9 @@ class Interjector:
             socket.send(message)
 
     def deadline(self) -> datetime:
-        """When the attempt ends, as the server has said."""
+        """When the attempt ends, as the server has said. A page shows its time before its line has heard of it."""
+        while not self._deadline_at:
+            self._page.wait_for_timeout(20)
         return datetime.fromisoformat(self._deadline_at)
 
     def times(self, deadline: datetime, *, reason: str) -> dict[str, Any]:
@@ -278,6 +281,17 @@ class Interjector:
         """What the server says of its own state."""
         assert self._socket is not None
         self._socket.send(json.dumps({"type": kind}))
+
+    def cut(self) -> None:
+        """The line goes."""
+        assert self._socket is not None
+        self._socket.close()
+
+    def tell_state(self, name: str, data: Mapping[str, Any]) -> None:
+        """One state on the attempt's channel."""
+        assert self._socket is not None
+        frame = {"type": "state", "channel": self._place["channel"], "event": name, "data": data}
+        self._socket.send(json.dumps(frame))
 
     def say(self, name: str, data: Mapping[str, Any]) -> None:
         """One event on the attempt's channel, in its order."""

@@ -36,7 +36,8 @@ def redis() -> Iterator[RedisServer]:
 def school(mongodb_url: str, redis: RedisServer) -> Iterator[DemoSchool]:
     """The demo school on MongoDB and that Redis."""
     name = f"test_{uuid.uuid4().hex}"
-    keys = {"SECRET_KEY": "k" * 40, "PASSWORD_PEPPER": "p" * 40, "PASSWORD_HASH_COST": "4", "LOG_LEVEL": "ERROR"}
+    keys = {"SECRET_KEY": "k" * 40, "PASSWORD_PEPPER": "p" * 40, "SIGNING_KEY": "c" * 43}
+    keys |= {"PASSWORD_HASH_COST": "4", "LOG_LEVEL": "ERROR"}
     servers = {"MONGODB_URL": mongodb_url, "MONGODB_DATABASE": name, "REDIS_URL": redis.url}
     command = [sys.executable, str(ROOT / "run.py"), "serve", "--port", "0", "--demo"]
     with ServerProcess(command, env={**os.environ, **keys, **servers}) as server:

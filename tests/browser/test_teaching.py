@@ -103,6 +103,9 @@ def test_a_quiz_with_questions_of_every_kind(open_window: Opener, demo_school: D
     quiz_id = page.url.rpartition("/")[2]
     with demo_school.at_rest() as teacher:
         stored = teacher.get("/questions", params={"quiz_id": quiz_id, "page_size": 100}).json()["items"]
+    rubrics = {question["question_type"]: question["rubric"] for question in stored}
+    levels = [(level["points"], level["title"]) for level in rubrics["essay"]["criteria"][0]["levels"]]
+    assert levels == [("4.00", "Excellent"), ("1.50", "Weak")]
     keys = {question["question_type"]: question["correct_answer"] for question in stored}
     texts = {option["id"]: option["text"] for option in stored[0]["options"]}
     assert texts[keys["multiple_choice"]["option_id"]] == "Blue"
@@ -130,7 +133,7 @@ def add_one_of_each(page: Page) -> None:
         "numeric": lambda: fill_rows(page, "value", ["٣٫١٤"]),
         "matching": lambda: fill_pairs(page),
         "ordering": lambda: fill_rows(page, "text", ["One", "Two", "Three"]),
-        "essay": lambda: None,
+        "essay": lambda: fill_rubric(page),
         "description": lambda: None,
     }
     for kind, answer in fills.items():
@@ -153,6 +156,41 @@ def fill_rows(page: Page, name: str, texts: list[str], right: list[int] | None =
 def fill_pairs(page: Page) -> None:
     fill_rows(page, "left", ["A", "B", "C"])
     fill_rows(page, "right", ["1", "2", "3"])
+
+
+def fill_rubric(page: Page) -> None:
+    page.get_by_role("button", name="Add a criterion").click()
+    page.locator("#part [data-name=criterion]").fill("Argument")
+    page.locator("#part [data-name=levels]").fill("4 Excellent\n١٫٥ Weak")
+    page.fill("#points", "4")
+
+
+def test_more_time_and_groups_are_given_by_pages(open_window: Opener, demo_school: DemoSchool) -> None:
+    page, course = open_window(who=TEACHER_EMAIL).page, demo_school.course["id"]
+    page.goto(f"/teach/courses/{course}/students")
+    page.get_by_text("Groups", exact=True).click()
+    page.fill("#group", "Section B")
+    page.locator("tbody tr").first.get_by_role("checkbox").check()
+    page.get_by_role("button", name="Put the chosen into it").click()
+    expect(page.locator("tbody tr").filter(has_text="Section B")).to_have_count(1)
+
+    page.locator("tbody tr").filter(has_text="Section B").get_by_role("link", name="More time").click()
+    chosen = page.locator("#student_id option:checked").inner_text()
+    page.fill("#factor", "١٫٥")
+    page.fill("#break_minutes", "10")
+    page.get_by_label("The closing time moves for this student, too").check()
+    page.get_by_role("button", name="Save").click()
+    row = page.locator("tbody tr").filter(has_text=chosen)
+    expect(row).to_contain_text("×1.50")
+    expect(row).to_contain_text("Yes")
+
+    page.select_option("#quiz", demo_school.quiz["id"])
+    page.get_by_role("button", name="Show").click()
+    expect(row).to_contain_text("Course")
+    expect(row.get_by_role("button", name="Take away")).to_have_count(0)
+    page.goto(f"/teach/courses/{course}/accommodations")
+    row.get_by_role("button", name="Take away").click()
+    expect(page.get_by_text("Nobody gets more time yet.")).to_be_visible()
 
 
 def test_a_question_without_its_answer_is_refused_with_its_words_kept(

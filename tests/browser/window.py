@@ -125,6 +125,9 @@ class DemoSchool:
             return sent
 
 
+_REACHES = """() => fetch("/api/v1/health", { cache: "no-store", signal: AbortSignal.timeout(1000) }).then(() => true, () => false)"""
+
+
 class Window:
     """One person's browser. `who` is an address of the demo school, or None for a stranger, or for who brings `cookies`."""
 
@@ -169,6 +172,10 @@ class Window:
     def cut_off(self) -> None:
         """No call of the API gets out, hence no ticket and no socket either."""
         self._context.route("**/api/**", lambda route: route.abort())
+        for page in self._context.pages:
+            # the browser knows at once, its pages a moment later
+            while page.evaluate(_REACHES):
+                page.wait_for_timeout(20)
 
     def let_through(self) -> None:
         """The way is open again."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from lms_rt.bus.base import Bus
+from lms_rt.contracts.events import LiveEvent
 from tests.contracts.buses import Kept, all_arrived, client_of, of_record, on_redis
 
 
@@ -38,6 +42,25 @@ async def test_other_channels_stay_as_they_were_and_again_is_as_good(bus: Bus) -
         await bus.history.forget("user:1")
     assert await bus.history.top("user:2") == place
     assert len((await bus.history.read("user:2", after=0)).events) == 1
+
+
+async def test_other_words_take_the_place_of_those_that_were_kept(bus: Bus) -> None:
+    for version in (1, 2):
+        await bus.fan_out.publish("user:1", of_record("usr_1", version))
+        await bus.fan_out.publish("user:1", of_record("usr_2", version))
+    before = (await bus.history.read("user:1", after=0)).events
+
+    def change(event: LiveEvent) -> dict[str, Any] | None:
+        return {"said": "nothing"} if event.aggregate == "usr_2" and event.version == 1 else None
+
+    for _ in range(2):  # again is as good
+        await bus.history.reword("user:1", before[1].event.event_id, change)
+    await bus.history.reword("user:1", "no such word", lambda _: {})
+    await bus.history.reword("user:9", before[1].event.event_id, change)
+    after = (await bus.history.read("user:1", after=0)).events
+    assert [one.position for one in after] == [one.position for one in before]
+    assert [one.frame for one in (after[0], *after[2:])] == [one.frame for one in (before[0], *before[2:])]
+    assert after[1].event == replace(before[1].event, data={"said": "nothing"}), "in its place, under its own name"
 
 
 @pytest.mark.real

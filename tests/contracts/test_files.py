@@ -1,33 +1,52 @@
-"""What every file store must do, on the disk and in MongoDB."""
+"""What every file store must do: on the disk, in MongoDB, in S3 and in Azure."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import stat
+import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from motor.motor_asyncio import AsyncIOMotorGridFSBucket
+from motor.motor_asyncio import AsyncIOMotorClient
 
-from config.settings import Settings
 from lms_rt.clock import Clock
-from lms_rt.storage.backup import UPLOADS_NAME
-from lms_rt.storage.files.base import CHUNK_BYTES, FileMissing, FileStore
-from lms_rt.storage.files.gridfs import GridFiles
+from lms_rt.storage.embedded import StoreError
+from lms_rt.storage.files.base import CHUNK_BYTES, FileMissing, FileStore, Served
 from lms_rt.storage.files.local import LocalFiles
-from lms_rt.storage.mongo import OpenDatabase
+from lms_rt.storage.files.s3 import PART_BYTES, Bucket, S3Files
+from tests.contracts.file_places import AzurePlace, GridPlace, LocalPlace, Place, S3Place
+from tests.servers.s3_server import S3Server
 
 FILE = "exp_one.zip"
+_STORES = ("local", *(pytest.param(name, marks=pytest.mark.real) for name in ("gridfs", "s3", "azure")))
 
 
-@pytest.fixture
-def files(engine: str, settings: Settings, database: OpenDatabase) -> FileStore:
-    if engine == "embedded":
-        return LocalFiles(settings.lms_data_dir / UPLOADS_NAME)
-    return GridFiles(database.motor, clock=Clock())
+@pytest.fixture(params=_STORES)
+async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+    if request.param == "local":
+        yield LocalPlace(tmp_path / "uploads")
+    elif request.param == "gridfs":
+        client: Any = AsyncIOMotorClient(request.getfixturevalue("mongodb_url"), tz_aware=True)
+        name = f"test_{uuid.uuid4().hex}"
+        yield GridPlace(client[name])
+        await client.drop_database(name)
+        client.close()
+    elif request.param == "s3":
+        bucket = S3Place(request.getfixturevalue("s3"))
+        yield bucket
+        await bucket.files.close()
+        bucket.empty()
+    else:
+        container = AzurePlace(request.getfixturevalue("azurite"))
+        yield container
+        await container.files.close()
+        container.empty()
 
 
 async def chunks(*pieces: bytes) -> AsyncIterator[bytes]:
@@ -36,148 +55,118 @@ async def chunks(*pieces: bytes) -> AsyncIterator[bytes]:
 
 
 async def broken() -> AsyncIterator[bytes]:
-    yield b"half" * CHUNK_BYTES
+    for _ in range(40):
+        yield b"half" * (CHUNK_BYTES // 4)
     raise ConnectionError("the writer went away")
 
 
-async def content(files: FileStore, file_id: str = FILE) -> bytes:
-    return b"".join([piece async for piece in files.read(file_id)])
+async def content(files: FileStore, file_id: str = FILE, **part: int) -> bytes:
+    return b"".join([piece async for piece in files.read(file_id, **part)])
 
 
-async def everything_left(engine: str, settings: Settings, database: OpenDatabase) -> int:
-    """How many pieces of files there are, whole or not."""
-    if engine == "embedded":
-        return len(list((settings.lms_data_dir / UPLOADS_NAME).iterdir()))
-    return await database.motor["files.chunks"].count_documents({})
-
-
-async def test_what_was_saved_is_read_again_and_told_of(files: FileStore) -> None:
+async def test_what_was_saved_is_read_again_and_told_of(place: Place) -> None:
     pieces = [b"a", b"", b"b" * (3 * CHUNK_BYTES + 7), b"c"]
-    saved = await files.save(FILE, chunks(*pieces))
+    saved = await place.files.save(FILE, chunks(*pieces))
     whole = b"".join(pieces)
-    assert await content(files) == whole
+    assert await content(place.files) == await place.bytes_of(FILE) == whole
     assert (saved.size_bytes, saved.sha256) == (len(whole), hashlib.sha256(whole).hexdigest())
-    await files.ping()
+    await place.files.ping()
 
 
-async def test_it_is_read_in_pieces_of_a_bounded_size(files: FileStore) -> None:
-    await files.save(FILE, chunks(b"x" * (4 * CHUNK_BYTES)))
-    sizes = [len(piece) async for piece in files.read(FILE)]
+async def test_it_is_read_in_pieces_of_a_bounded_size_and_in_part(place: Place) -> None:
+    whole = bytes(range(251)) * (4 * CHUNK_BYTES // 251)
+    await place.files.save(FILE, chunks(whole))
+    sizes = [len(piece) async for piece in place.files.read(FILE)]
     assert len(sizes) >= 4
     assert max(sizes) <= CHUNK_BYTES
+    for start, size in [(0, 1), (CHUNK_BYTES - 1, 2), (CHUNK_BYTES, CHUNK_BYTES), (7, 3 * CHUNK_BYTES), (5, 0)]:
+        assert await content(place.files, start=start, size=size) == whole[start : start + size], (start, size)
+    assert await content(place.files, start=len(whole) - 9) == whole[-9:]
+    assert await content(place.files, start=len(whole) - 9, size=1000) == whole[-9:]
+    assert await content(place.files, start=len(whole)) == b""
 
 
-async def test_what_comes_is_laid_down_piece_by_piece_and_not_gathered(
-    files: FileStore, engine: str, settings: Settings, database: OpenDatabase
-) -> None:
-    """Whoever makes a file of gigabytes holds two pieces of it at most."""
-    down: list[int] = []
-
-    async def watched() -> AsyncIterator[bytes]:
-        for number in range(12):
-            if engine == "embedded":
-                begun = list((settings.lms_data_dir / UPLOADS_NAME).iterdir())
-                down.append(number if begun and begun[0].stat().st_size >= number * CHUNK_BYTES // 2 else 0)
-            else:
-                down.append(await everything_left(engine, settings, database))
-            yield b"x" * (CHUNK_BYTES // 2)
-
-    saved = await files.save(FILE, watched())
-    assert saved.size_bytes == 6 * CHUNK_BYTES == len(await content(files))
-    wanted = range(12) if engine == "embedded" else [number // 2 for number in range(12)]
-    assert all(at >= least - 1 for at, least in zip(down, wanted, strict=True)), down
+async def test_a_file_of_many_parts_is_put_together_in_their_order(place: Place) -> None:
+    one = bytes(range(256)) * 1024
+    count = (2 * PART_BYTES) // len(one) + 1
+    saved = await place.files.save(FILE, chunks(*(one[n % 256 :] + one[: n % 256] for n in range(count))))
+    assert saved.size_bytes == count * len(one)
+    assert await content(place.files, start=PART_BYTES - 3, size=6) == await _expected(one, PART_BYTES - 3, 6)
+    assert hashlib.sha256(await content(place.files)).hexdigest() == saved.sha256
 
 
-async def test_other_tools_read_it(files: FileStore, engine: str, settings: Settings, database: OpenDatabase) -> None:
-    whole = bytes(range(256)) * (CHUNK_BYTES // 100)
-    await files.save(FILE, chunks(whole[:1000], whole[1000:]))
-    if engine == "embedded":
-        assert (settings.lms_data_dir / UPLOADS_NAME / FILE).read_bytes() == whole
-        return
-    bucket = AsyncIOMotorGridFSBucket(database.motor, bucket_name="files")
-    stream: Any = await bucket.open_download_stream(FILE)
-    assert await stream.read() == whole
-    assert (stream.filename, stream.length, stream.chunk_size) == (FILE, len(whole), CHUNK_BYTES)
+async def _expected(one: bytes, start: int, size: int) -> bytes:
+    def at(place: int) -> int:
+        number, offset = divmod(place, len(one))
+        return one[(offset + number % 256) % len(one)]
+
+    return bytes(at(place) for place in range(start, start + size))
 
 
-async def test_saved_again_it_is_the_new_one(files: FileStore) -> None:
-    await files.save(FILE, chunks(b"old" * CHUNK_BYTES))
-    await files.save(FILE, chunks(b"new"))
-    assert await content(files) == b"new"
+async def test_saved_again_it_is_the_new_one(place: Place) -> None:
+    await place.files.save(FILE, chunks(b"old" * CHUNK_BYTES))
+    await place.files.save(FILE, chunks(b"new"))
+    assert await content(place.files) == b"new"
 
 
-async def test_an_empty_file_is_a_file(files: FileStore) -> None:
-    saved = await files.save(FILE, chunks())
-    assert (saved.size_bytes, await content(files)) == (0, b"")
+async def test_an_empty_file_is_a_file(place: Place) -> None:
+    saved = await place.files.save(FILE, chunks())
+    assert (saved.size_bytes, await content(place.files)) == (0, b"")
 
 
-async def test_of_what_broke_off_nothing_stays(
-    files: FileStore, engine: str, settings: Settings, database: OpenDatabase
-) -> None:
+async def test_of_what_broke_off_nothing_stays(place: Place) -> None:
     with pytest.raises(ConnectionError):
-        await files.save(FILE, broken())
+        await place.files.save(FILE, broken())
     with pytest.raises(FileMissing):
-        await content(files)
-    assert await everything_left(engine, settings, database) == 0
+        await content(place.files)
+    assert await place.pieces_left() == 0
 
 
-async def test_removed_it_is_gone_with_all_its_pieces_and_again_is_as_good(
-    files: FileStore, engine: str, settings: Settings, database: OpenDatabase
-) -> None:
-    await files.save(FILE, chunks(b"x" * (2 * CHUNK_BYTES)))
-    await files.remove(FILE)
-    await files.remove(FILE)
+async def test_removed_it_is_gone_with_all_its_pieces_and_again_is_as_good(place: Place) -> None:
+    await place.files.save(FILE, chunks(b"x" * (2 * CHUNK_BYTES)))
+    await place.files.remove(FILE)
+    await place.files.remove(FILE)
     with pytest.raises(FileMissing):
-        await content(files)
-    assert await everything_left(engine, settings, database) == 0
+        await content(place.files)
+    with pytest.raises(FileMissing):
+        await content(place.files, start=5, size=1)
+    assert await place.pieces_left() == 0
 
 
-async def left_by_a_crash(files: FileStore, engine: str, settings: Settings, database: OpenDatabase) -> None:
-    """What a process leaves that dies while it writes: nothing is undone."""
-    if engine == "embedded":
-        directory = settings.lms_data_dir / UPLOADS_NAME
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / f".begun-{FILE}-abcdefgh").write_bytes(b"half")
-        return
-    for number in range(2):
-        await database.motor["files.chunks"].insert_one({"files_id": FILE, "n": number, "data": b"half"})
+async def test_what_a_crash_left_goes_with_its_id(place: Place) -> None:
+    await place.leave_by_crash(FILE)
+    await place.files.remove("exp_on.zip")
+    assert await place.pieces_left() > 0
+    await place.files.remove(FILE)
+    assert await place.pieces_left() == 0
 
 
-async def test_what_a_crash_left_goes_with_its_id(
-    files: FileStore, engine: str, settings: Settings, database: OpenDatabase
-) -> None:
-    await left_by_a_crash(files, engine, settings, database)
-    await files.remove("exp_on.zip")
-    assert await everything_left(engine, settings, database) > 0
-    await files.remove(FILE)
-    assert await everything_left(engine, settings, database) == 0
-
-
-async def test_what_a_crash_left_is_found_when_it_is_old(
-    files: FileStore, engine: str, settings: Settings, database: OpenDatabase
-) -> None:
-    await left_by_a_crash(files, engine, settings, database)
-    await files.save("exp_whole.zip", chunks(b"x"))
-    assert await files.find_ids(before=Clock().now() - timedelta(minutes=1), limit=10) == []
-    left = await files.find_ids(before=Clock().now() + timedelta(minutes=1), limit=10)
-    assert sorted(left) == (["exp_whole.zip"] if engine == "embedded" else [FILE, "exp_whole.zip"])
+async def test_what_a_crash_left_is_found_when_it_is_old(place: Place) -> None:
+    await place.leave_by_crash(FILE)
+    await place.files.save("exp_whole.zip", chunks(b"x"))
+    assert await place.files.find_ids(before=Clock().now() - timedelta(minutes=1), limit=10) == []
+    assert await place.pieces_left() >= 2 or not place.tells_when_it_was_begun
+    left = await place.files.find_ids(before=Clock().now() + timedelta(minutes=1), limit=10)
+    assert left == ([FILE, "exp_whole.zip"] if place.shows_the_half_written else ["exp_whole.zip"])
     for file_id in left:
-        await files.remove(file_id)
-    assert await everything_left(engine, settings, database) == 0
+        await place.files.remove(file_id)
+    assert await place.pieces_left() == 0
 
 
-async def test_old_ones_are_found_and_young_ones_are_not(files: FileStore) -> None:
+async def test_old_ones_are_found_in_their_order_and_young_ones_are_not(place: Place) -> None:
     now = Clock().now()
-    for number in range(3):
-        await files.save(f"exp_{number}.zip", chunks(b"x"))
-    assert await files.find_ids(before=now - timedelta(minutes=1), limit=10) == []
+    for file_id in ("exp_2.zip", "exp_0.zip", "blb_a", "exp_1.zip"):
+        await place.files.save(file_id, chunks(b"x"))
+    assert await place.files.find_ids(before=now - timedelta(minutes=1), limit=10) == []
     later = now + timedelta(minutes=1)
-    assert sorted(await files.find_ids(before=later, limit=10)) == ["exp_0.zip", "exp_1.zip", "exp_2.zip"]
-    assert len(await files.find_ids(before=later, limit=2)) == 2
+    assert await place.files.find_ids(before=later, limit=10) == ["blb_a", "exp_0.zip", "exp_1.zip", "exp_2.zip"]
+    assert await place.files.find_ids(before=later, limit=2, prefix="exp_") == ["exp_0.zip", "exp_1.zip"]
+    assert await place.files.find_ids(before=later, limit=2, prefix="exp_", after="exp_1.zip") == ["exp_2.zip"]
 
 
 @pytest.mark.parametrize("name", ["", "..", "../lms.db", "/etc/passwd", "exp_a/../../b", "exp_a\x00", "EXP_A", "exp_é"])
-async def test_a_name_that_is_none_of_ours_is_refused(files: FileStore, name: str) -> None:
+async def test_a_name_that_is_none_of_ours_is_refused(tmp_path: Path, name: str) -> None:
+    files = LocalFiles(tmp_path)
     with pytest.raises(ValueError, match="no id"):
         await files.save(name, chunks(b"x"))
     with pytest.raises(ValueError, match="no id"):
@@ -191,3 +180,76 @@ async def test_on_a_disk_it_is_its_owners_alone(tmp_path: Path) -> None:
     await files.save(FILE, chunks(b"x"))
     assert stat.S_IMODE((tmp_path / "uploads" / FILE).stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "uploads").stat().st_mode) == 0o700
+
+
+async def test_what_comes_is_laid_down_piece_by_piece_and_not_gathered(tmp_path: Path) -> None:
+    """Whoever makes a file of gigabytes holds two pieces of it at most."""
+    place, down = LocalPlace(tmp_path / "uploads"), list[int]()
+
+    async def watched() -> AsyncIterator[bytes]:
+        for _ in range(12):
+            down.append(sum(path.stat().st_size for path in place.directory.iterdir()))
+            yield b"x" * (CHUNK_BYTES // 2)
+
+    await place.files.save(FILE, watched())
+    assert all(size >= (number - 2) * CHUNK_BYTES // 2 for number, size in enumerate(down)), down
+
+
+async def test_a_cloud_gives_the_file_itself_for_a_while_and_no_other(place: Place) -> None:
+    await place.files.save(FILE, chunks(b"a film"))
+    await place.files.save("exp_other.zip", chunks(b"another"))
+    url = await place.files.signed_url(FILE, Served("video/mp4", 'attachment; filename="a.mp4"', 60))
+    if place.files.provider in {"local", "gridfs"}:
+        assert url is None
+        return
+    assert url is not None
+    async with httpx.AsyncClient() as client:
+        got = await client.get(url)
+        assert (got.status_code, got.content, got.headers["Content-Type"]) == (200, b"a film", "video/mp4")
+        assert got.headers["Content-Disposition"] == 'attachment; filename="a.mp4"'
+        if place.files.provider == "azure":  # moto does not look at signatures
+            moved = await client.get(url.replace(FILE, "exp_other.zip"))
+            assert moved.status_code == 403
+
+
+@pytest.mark.real
+async def test_who_reads_slowly_keeps_no_connection_and_a_store_that_stalls_is_away(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lms_rt.storage.files.s3._CONNECTIONS", 1)
+    monkeypatch.setattr("lms_rt.storage.files.s3.PIECE_BYTES", CHUNK_BYTES)
+    bucket = S3Place(s3)
+    content = bytes(range(256)) * (CHUNK_BYTES // 64)
+    await bucket.files.save(FILE, chunks(content))
+    async with asyncio.timeout(20):  # the second would wait for the first's connection
+        readers = [bucket.files.read(FILE) for _ in range(2)]
+        got = [await anext(reader) for reader in readers]
+        rest = [b"".join([piece async for piece in reader]) for reader in readers]
+    assert [one + other for one, other in zip(got, rest, strict=True)] == [content, content]
+    await bucket.files.close()
+    bucket.empty()
+    monkeypatch.setattr("lms_rt.storage.files.s3._PIECE_SECONDS", 0.2)
+    held: list[asyncio.StreamWriter] = []
+    quiet = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
+    files = S3Files(Bucket("b", "x", f"http://127.0.0.1:{quiet.sockets[0].getsockname()[1]}", "a", "b"))
+    with pytest.raises(StoreError, match="S3 cannot be reached"):
+        await anext(files.read(FILE))
+    await files.close()
+    quiet.close()
+    for writer in held:
+        writer.close()
+
+
+@pytest.mark.real
+async def test_a_bucket_that_is_not_there_or_not_reached_is_told_in_words(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lms_rt.storage.files.s3._TRIES", 1)
+    for bucket in (
+        Bucket("nowhere", "eu-central-1", s3.url, "a", "b"),
+        Bucket("b", "x", "http://127.0.0.1:9", "a", "b"),
+    ):
+        files = S3Files(bucket)
+        with pytest.raises(StoreError, match="S3"):
+            await files.ping()
+        await files.close()

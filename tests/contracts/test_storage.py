@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import stat
 from pathlib import Path
 from typing import Any
@@ -156,3 +157,14 @@ def test_lost_keys_are_not_made_anew_beside_old_data(tmp_path: Path) -> None:
     secrets_path(tmp_path).write_text(text[0])
     with pytest.raises(StoreError, match="lacks PASSWORD_PEPPER"):
         open_secrets(tmp_path, can_make=False)
+
+
+def test_a_key_for_receipts_is_made_where_a_store_has_none_yet(tmp_path: Path) -> None:
+    made = open_secrets(tmp_path, can_make=True)
+    text = secrets_path(tmp_path).read_text().splitlines()
+    secrets_path(tmp_path).write_text("\n".join(line for line in text if not line.startswith("SIGNING_KEY")))
+    later = open_secrets(tmp_path, can_make=False)
+    assert (later.secret_key, later.password_pepper) == (made.secret_key, made.password_pepper)
+    assert later.signing_key != made.signing_key
+    assert len(base64.urlsafe_b64decode(later.signing_key)) == 32
+    assert open_secrets(tmp_path, can_make=False) == later

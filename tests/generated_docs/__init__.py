@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.generated_docs import data, live, metrics, privacy, rest, rights, settings
+from tests.generated_docs import data, live, metrics, money, privacy, rest, rights, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,6 +31,7 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
         "close codes": live.close_codes,
     },
     "docs/privacy.md": {"erasure map": privacy.erasure_map, "retention": privacy.kept_for},
+    "docs/payments.md": {"states": money.states},
     "docs/data-model.md": {"collections": data.collections, "indexes": data.indexes},
 }
 """Pages that were written by hand, with the parts that are made."""

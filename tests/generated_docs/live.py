@@ -26,6 +26,7 @@ from tests.generated_docs.shapes import MADE, Schema, code, first_line, table, w
 _IN_WORDS = {
     "AttemptView": "the closed attempt",
     "LessonProgressView": "the lesson's progress",
+    "ChatMessageView": "the message",
     "LiveAttemptView": "the attempt with its questions, `lease` (null: read-only) and `subscription`",
 }
 """Replies that are too large for a table; `asyncapi.json` has them whole."""
@@ -178,7 +179,7 @@ def _section(kind: EventKind) -> Iterator[str]:
     schema = kind.model.model_json_schema()
     required = set(schema.get("required", ()))
     rows = [
-        (code(name), words_of(field), "" if name in required else "may be left out")
+        (code(name), words_of(field), field.get("description", "") if name in required else "may be left out")
         for name, field in schema["properties"].items()
     ]
     yield f"## {kind.name}\n\n{first_line(kind.model.__doc__)}\n\n{table(('field', 'value', ''), rows)}\n"

@@ -39,6 +39,18 @@ LABELS: Mapping[tuple[str, str], str] = {
         "mails",
         "result",
     ): "`sent`, `unwanted`, `nobody` (no account, or one of the demo school), `failed` (again later), `refused` (for good), `resting` (the address was refused before)",
+    ("payment_findings", "kind"): "what there is to find: [refunds.md](refunds.md)",
+    ("payments_mended", "kind"): "as of `payment_findings`",
+    ("payments", "gateway"): "`stripe`, `paymob`, `myfatoorah`, `sandbox`; `none`: of an order that cost nothing",
+    (
+        "payments",
+        "status",
+    ): "the state it came to: `completed`, `failed`, `cancelled`, `expired`, `refund_pending`, `partially_refunded`, `refunded`",
+    ("gateway_events", "gateway"): "as of `payments_total`",
+    (
+        "gateway_events",
+        "outcome",
+    ): "`kept`, `repeated`, `forged` (as it came); `changed`, `same`, `held`, `unknown`, `foreign`, `ignored`, `refused` … (settled)",
     ("tasks", "queue"): "`emails`, `certificates`, `webhooks`, `progress`, `payments`",
     ("tasks", "result"): "`done`, `retried`, `dead`",
     ("task_duration_seconds", "queue"): "as of `tasks_total`",
@@ -72,6 +84,8 @@ _WATCH = """
 | `rate(ws_closes_total{code="1013"}[5m]) > 0` | more came at once than this node lets in |
 | `rate(sign_ins_total{result="wrong"}[5m])` far above the usual | somebody guesses passwords, whichever accounts he tries |
 | `rate(rate_limited_total[5m])` rises | somebody asks too much, or a limit is too narrow for the school |
+| `payment_findings > 0` | something about money waits for a person; what each kind is: [refunds.md](refunds.md) |
+| `rate(gateway_events_total{outcome="forged"}[5m]) > 0` | a wrong webhook secret, or somebody who invents payments |
 | `clock_error_seconds > 0.25` | deadlines are less exact than promised |
 """
 _HEADS = ("figure", "kind", "labels", "what it is")

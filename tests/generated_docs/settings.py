@@ -25,12 +25,12 @@ every fault at once; a server with a fault does not start.
 _RULES = """
 ## What must go together
 
-- `MONGODB_URL` and `REDIS_URL` are set both or neither. With them `SECRET_KEY` and `PASSWORD_PEPPER` must be set: nodes
-  share keys, never a directory. Without them the embedded store makes its keys at the first start, in `secrets` in its
+- `MONGODB_URL` and `REDIS_URL` are set both or neither. With them `SECRET_KEY`, `PASSWORD_PEPPER` and `SIGNING_KEY` must
+  be set: nodes share keys, never a directory. Without them the embedded store makes its keys at the first start, in `secrets` in its
   data directory.
-- `SECRET_KEY` has at least 32 bytes.
-- `ENVIRONMENT=production` refuses to start, naming every fault at once, with: debug on; a weak or default `SECRET_KEY` or
-  `PASSWORD_PEPPER`; the API's documentation open; the embedded stores; inline tasks; a token blacklist that fails open;
+- `SECRET_KEY` has at least 32 bytes; `SIGNING_KEY` is 32 random bytes in base64 (`openssl rand -base64 32`).
+- `ENVIRONMENT=production` refuses to start, naming every fault at once, with: debug on; a weak or default `SECRET_KEY`,
+  `PASSWORD_PEPPER` or `SIGNING_KEY`; the API's documentation open; the embedded stores; inline tasks; a token blacklist that fails open;
   a wildcard in `CORS_ORIGINS`; cookies without Secure; `PASSWORD_HASH_COST` below 12.
 - `DATABASE_URL`, `DB_POOL_SIZE`, `DB_MAX_OVERFLOW`, `CELERY_BROKER_URL` and `CELERY_RESULT_BACKEND` are of older designs:
   when set, one warning names their successor.

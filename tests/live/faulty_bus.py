@@ -22,6 +22,7 @@ from lms_rt.bus.base import (
     Position,
     Published,
     Receiver,
+    Reword,
     Stretch,
     Word,
 )
@@ -204,3 +205,7 @@ class _History(History):
     async def forget(self, channel: str) -> None:
         self._faults.require()
         await self._history.forget(channel)
+
+    async def reword(self, channel: str, word: str, change: Reword) -> None:
+        self._faults.require()
+        await self._history.reword(channel, word, change)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -44,6 +46,21 @@ def found(document: Any, reference: str) -> Any:
 
 def test_the_document_is_made_of_the_standards_objects(document: dict[str, Any]) -> None:
     AsyncApi.model_validate(document)
+
+
+def test_only_what_is_of_record_carries_a_version_and_a_place() -> None:
+    """A client knows events of record by `version` and `n`; a state's `version` is that of its picture."""
+    taken = {kind.name: {"n", "version"} & set(kind.model.model_fields) for kind in EVENTS if not kind.is_state}
+    assert {name for name, fields in taken.items() if fields} == {kind.name for kind in EVENTS if kind.is_of_record}
+    assert all("n" not in kind.model.model_fields for kind in EVENTS if kind.is_state)
+
+
+def test_a_control_says_that_its_version_is_not_the_attempts(document: dict[str, Any]) -> None:
+    controls = [kind.model for kind in EVENTS if "control_id" in kind.model.model_fields and kind.is_of_record]
+    assert len(controls) == 6
+    for model in controls:
+        assert "never of the attempt's" in model.model_json_schema()["properties"]["version"]["description"]
+    assert json.dumps(document).count("never of the attempt's") == len(controls)
 
 
 @pytest.mark.parametrize(
@@ -103,3 +120,11 @@ def test_what_the_server_says_may_grow(document: dict[str, Any]) -> None:
 async def test_it_is_served(house: House) -> None:
     visitor = await house.visitor()
     assert (await visitor.ok("GET", "/asyncapi.json"))["asyncapi"] == "3.0.0"
+
+
+def test_the_browser_knows_the_aggregates_in_the_same_order() -> None:
+    """An aggregate that it does not know is taken for another, whose newer version lets the event be dropped."""
+    script = (Path(__file__).parents[2] / "handlers/web/static/live-ear.js").read_text()
+    row = re.search(r"const AGGREGATE_FIELDS = \[(.*?)\];", script, re.DOTALL)
+    assert row is not None
+    assert tuple(re.findall(r'"(\w+)"', row[1])) == AGGREGATE_FIELDS

@@ -6,13 +6,14 @@ import argparse
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from documents.attempt import Attempt
+from documents.attempt_records import AttemptRecords
 from documents.base import Row
 from lms_rt.console import simulate
 from lms_rt.contracts.outbox import Intent
@@ -107,13 +108,19 @@ async def test_a_sound_server_is_found_sound(house: House, capsys: pytest.Captur
     assert (status, "BROKEN" in words) == (0, False), words
 
 
+def store_by(record: Callable[[str, Any], Awaitable[bool]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let steps of the ledger be stored so, one by one or many together."""
+    monkeypatch.setattr(Attempt, "record", record)
+    monkeypatch.setattr(AttemptRecords, "record", lambda _, attempt_id, write: record(attempt_id, write))
+
+
 async def test_an_acknowledged_answer_that_was_not_stored_is_found(
     house: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def not_stored(_: str, __: Any) -> bool:
         return True
 
-    monkeypatch.setattr(Attempt, "record", not_stored)
+    store_by(not_stored, monkeypatch)
     status, words = await proved(house, capsys)
     assert status == 1
     assert "was acknowledged and is not stored" in words
@@ -129,7 +136,7 @@ async def test_a_stored_answer_that_is_not_what_was_sent_is_found(
             answer["value"] = None
         return await record(attempt_id, write)
 
-    monkeypatch.setattr(Attempt, "record", other_value)
+    store_by(other_value, monkeypatch)
     status, words = await proved(house, capsys)
     assert status == 1
     assert "None is stored" in words

@@ -96,6 +96,8 @@ class Screen:
             if row["revision"] >= self.students.get(row["attempt_id"], row)["revision"]:
                 self.students[row["attempt_id"]] = row
         self.questions |= {row["question_id"]: row for row in data["questions"]}
+        for question_id in data["removed"]:
+            del self.questions[question_id]
         self.news.set()
 
     async def shows(self, condition: Callable[[Screen], bool]) -> None:
@@ -228,6 +230,34 @@ async def test_a_frame_that_does_not_fit_tells_to_take_the_snapshot_again(exam: 
         assert screen.questions[choice]["options"] == {"b": 1}
 
 
+async def test_questions_corrected_edited_added_and_deleted_meanwhile_are_seen(exam: Exam) -> None:
+    choice, other, *_ = exam.question_ids
+    path = f"/quizzes/{exam.quiz['id']}/questions"
+    async with AsyncExitStack() as stack:
+        one = await stack.enter_async_context(sitting(exam, await exam.student()))
+        screen = await stack.enter_async_context(watching(exam))
+        await one.answer(choice, "a")
+        await screen.shows(lambda shown: shown.questions[choice]["answered"] == 1)
+        fix = {"action": "fix", "question": {"question_text": "Pick one"}, "reason": "Clearer"}
+        await exam.teacher.ok("POST", f"{path}/{choice}/correct", json=fix)
+        await screen.shows(lambda shown: shown.questions[choice]["title"] == "Pick one")
+        assert screen.questions[choice]["options"] == {"a": 1}
+        version, misfits = screen.questions[choice]["version"], screen.misfits
+        await exam.teacher.ok("PATCH", f"/questions/{choice}", json={"explanation": "So it is"})
+        draft = {
+            "question_type": "true_false",
+            "question_text": "New",
+            "correct_answer": {"value": True},
+            "points": "1",
+        }
+        added = await exam.teacher.ok("POST", path, json=draft)
+        assert (await exam.teacher.call("DELETE", f"/questions/{other}")).status_code == 204
+        await screen.shows(lambda shown: added["id"] in shown.questions and other not in shown.questions)
+        assert screen.questions[choice]["version"] > version
+        assert screen.questions == {row["question_id"]: row for row in (await exam.snapshot())["questions"]}
+        assert screen.misfits == misfits
+
+
 async def test_previews_of_the_teacher_are_not_shown(exam: Exam) -> None:
     async with AsyncExitStack() as stack:
         screen = await stack.enter_async_context(watching(exam))
@@ -262,6 +292,26 @@ async def test_comings_goings_and_looks_are_seen_without_any_answer(exam: Exam) 
         assert screen.totals["connected"] == 0
         assert screen.questions[second]["viewing"] == 0
         assert screen.students[one.id]["full_name"] == "Sara Saleh"
+
+
+async def test_two_versions_and_a_take_over_are_told_as_facts(exam: Exam) -> None:
+    choice, true_false = exam.question_ids[:2]
+    async with AsyncExitStack() as stack:
+        screen = await stack.enter_async_context(watching(exam))
+        one = await stack.enter_async_context(sitting(exam, await exam.student()))
+        await one.answer(choice, "a")
+        await screen.shows(lambda shown: shown.totals["answers_saved"] == 1)
+        other: dict[str, Any] = {"seq": 1, "device_id": "phone", "lease": one.attempt["lease"], "base_revision": 0}
+        fields: dict[str, Any] = {"attempt_id": one.id, "question_id": choice, "value": "b", "op_id": "from-the-phone"}
+        with pytest.raises(CommandRefusedError, match="conflict"):
+            await one.live.command("answer.save", **fields, **other)
+        await screen.shows(lambda shown: shown.students[one.id]["flags"] == ["conflict"])
+        await one.answer(true_false, True)
+        await screen.shows(lambda shown: shown.students[one.id]["flags"] == [])
+        await one.live.command("attempt.take_over", attempt_id=one.id, device_id="phone")
+        await screen.shows(lambda shown: shown.students[one.id]["flags"] == ["taken_over"])
+        (row,) = (await exam.snapshot())["students"]
+        assert (row["flags"], row["take_overs"]) == (["taken_over"], 1)
 
 
 async def test_a_clean_leave_is_told_before_the_look_that_comes_anyway(

@@ -30,6 +30,7 @@ from tests.house import PASSWORD
 from tests.live.live_node import ask, closed, received, subscribed, until
 from tests.live.node_school import Listener, NodeSchool, client_of, node_school, socket_of, watching
 from tests.live.test_server_kills import TEACHER, Killer, graded_otherwise, make_quiz
+from tests.rest.rights.sending import BEGUN, PIECE
 from tests.servers.nginx import CONFIGURATION, Nginx, running_nginx
 from tests.servers.nodes import LmsNode
 
@@ -136,6 +137,23 @@ class TestRequests:
         somebody = await site.school.person(address=site.address)
         problem = await somebody.refused(413, "POST", "/courses", content=b" " * (MAX_UPLOAD_BYTES + 1))
         assert problem["code"] == "too_large"
+
+    async def test_a_large_file_passes_and_an_upload_goes_on_at_another_node(self, site: Site) -> None:
+        somebody, piece = await site.school.person(address=site.address), bytes(4 << 20)
+        file = b"%PDF-1.7" + piece + piece
+        form = await somebody.ok("POST", "/files/upload", files={"file": ("large.pdf", file)})
+        begun = {**BEGUN, "Upload-Length": str(len(file))}
+        path = (await somebody.call("POST", "/files/tus", headers=begun)).headers["Location"]
+        pieces = (file[:100], file[100:5000], file[5000:])
+        for offset, part, address in zip(
+            (0, 100, 5000), pieces, (*(node.address for node in site.school.nodes), site.address), strict=True
+        ):
+            headers = {**PIECE, "Upload-Offset": str(offset)}
+            sent = await somebody.http.patch(f"{address}{path}", headers=headers, content=part)
+            assert sent.status_code == 204
+        upload = await somebody.ok("GET", path.removeprefix("/api/v1"))
+        assert upload["file"]["sha256"] == form["sha256"]
+        assert upload["file"]["file_size"] == len(file)
 
 
 class TestSockets:

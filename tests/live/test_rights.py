@@ -21,6 +21,7 @@ from lms_rt.contracts.channels import (
     ChannelKind,
     attempt_channel,
     course_channel,
+    course_chat_channel,
     course_staff_channel,
     quiz_live_channel,
     user_channel,
@@ -57,17 +58,33 @@ FIELDS: Mapping[str, Frame] = {
         "base_revision": 0, "device_id": "laptop", "lease": "nobody's",
     },
     "attempt.sync": {"attempt_id": "{attempt_id}", "have": []},
+    "live.pause": {"quiz_id": "{quiz_id}", "group": "nobody"},
+    "live.resume": {"quiz_id": "{quiz_id}"},
+    "live.extend": {"quiz_id": "{quiz_id}", "seconds": 1},
+    "live.end": {"quiz_id": "{quiz_id}", "group": "nobody"},
+    "live.announce": {"quiz_id": "{quiz_id}", "text": "Hello"},
     "attempt.submit": {"attempt_id": "{attempt_id}", "revision": 999},
     "notification.read": {"notification_id": "{notification_id}"},
+    "chat.send": {"course_id": "{course_id}", "text": "Hello", "op_id": "{own_id}"},
+    "chat.edit": {"message_id": "{message_id}", "text": "Hello again"},
+    "chat.delete": {"message_id": "{said_id}"},
+    "chat.typing": {"course_id": "{course_id}"},
+    "chat.read": {"course_id": "{course_id}", "number": 1},
 }  # fmt: skip
 """What each command is sent with: what its model takes, and that harms nobody when it is done."""
 HEARD = frozenset({"history", "presence"})
 """Asked of a channel that one listens to."""
-ENDS: Mapping[str, str] = {"answer.save": "not_writer", "attempt.submit": "conflict"}
-"""What those are told who may, but come with another's lease, or with a revision that is not the stored one."""
+ENDS: Mapping[str, str] = {
+    "answer.save": "not_writer",
+    "attempt.submit": "conflict",
+    "live.pause": "validation_failed",
+    "live.end": "validation_failed",
+}
+"""What those are told who may: with another's lease, a revision that is not the stored one, a group that nobody is in."""
 CHANNELS: Mapping[ChannelKind, Callable[[Ids], str]] = {
     ChannelKind.USER: lambda ids: user_channel(ids["user_id"]),
     ChannelKind.COURSE: lambda ids: course_channel(ids["course_id"]),
+    ChannelKind.COURSE_CHAT: lambda ids: course_chat_channel(ids["course_id"]),
     ChannelKind.COURSE_STAFF: lambda ids: course_staff_channel(ids["course_id"]),
     ChannelKind.ATTEMPT: lambda ids: attempt_channel(ids["attempt_id"]),
     ChannelKind.QUIZ_LIVE: lambda ids: quiz_live_channel(ids["quiz_id"]),
@@ -202,10 +219,11 @@ async def test_an_order_for_what_is_hidden_is_refused_like_one_for_nothing(live:
             assert ids["quiz_id"] not in orjson.dumps(hidden).decode()
 
 
-async def test_who_is_there_is_known_by_name_to_those_alone_who_teach(live: LiveSchool) -> None:
+async def test_who_is_there_is_known_by_name_to_who_teaches_and_in_a_chat_to_all(live: LiveSchool) -> None:
     ids = live.school.places[Place.SHOWN]
     for kind, persons in (
         (ChannelKind.COURSE, (Person.OWNER, Person.ENROLLED, Person.TEACHER, Person.ADMIN)),
+        (ChannelKind.COURSE_CHAT, (Person.OWNER, Person.ENROLLED, Person.TEACHER)),
         (ChannelKind.ATTEMPT, (Person.OWNER, Person.TEACHER)),
         (ChannelKind.SYSTEM, (Person.OTHER, Person.OTHER_TEACHER, Person.ADMIN)),
     ):
@@ -215,6 +233,7 @@ async def test_who_is_there_is_known_by_name_to_those_alone_who_teach(live: Live
         for person in persons:
             shown = await live.lines[person].ok("presence", channel=channel)
             sees_names = person == Person.ADMIN or (person == Person.TEACHER and kind != ChannelKind.SYSTEM)
+            sees_names = sees_names or kind == ChannelKind.COURSE_CHAT
             assert (shown["count"] >= len(persons), bool(shown["users"])) == (True, sees_names), (kind, person)
         for person in persons:
             await live.lines[person].ok("unsubscribe", channel=channel)

@@ -79,7 +79,7 @@ class TestReplies:
         assert (await ask(socket, "echo", text="on"))["ok"]
 
     async def test_an_unknown_command_does_nothing(self, socket: Any) -> None:
-        assert (await ask(socket, "chat.send", text="x"))["error"]["code"] == "unknown_command"
+        assert (await ask(socket, "chat.shout", text="x"))["error"]["code"] == "unknown_command"
 
     async def test_unknown_and_wrong_fields_are_named(self, socket: Any) -> None:
         error = (await ask(socket, "echo", text=5, extra=1))["error"]

@@ -136,6 +136,16 @@ class Arena:
                 nodes.append(Running(_our_node(given), programs[-1], port, file.read_text().split()))
             yield nodes[0], nodes[1]
 
+    @contextmanager
+    def school_on_a_node(self, settings: dict[str, Any], *, people: int) -> Iterator[Running]:
+        """A new school on servers of its own, with the paths of so many students, and one node of it without clients."""
+        file = self.new_file()
+        node = _our_node({**self._settings(), "lms_data_dir": str(self.scratch / "node"), **settings})
+        with Program(node.command(), core=SERVER_CORE, log=self.log, cwd=ROOT) as program:
+            port = int(program.line().split()[1])
+            program.answer(f"people {people} {file}")
+            yield Running(node, program, port, file.read_text().split())
+
     def _settings(self) -> dict[str, Any]:
         return {
             "lms_data_dir": str(self.scratch / "school"),

@@ -17,16 +17,25 @@ from tests.perf.arena import Arena
 from tests.perf.contestants import PEERS
 from tests.perf.scenarios import (
     abuse,
+    archives,
     background,
     between_nodes,
+    certificates,
+    dashboard,
+    deadlines,
     fan_out,
+    files,
+    gradebook,
     growth,
     inbound,
     mails,
     memory,
+    payment_words,
+    saving,
     signing_in,
     stalled,
     start,
+    upload_memory,
 )
 from tests.perf.tables import Goal, Table, as_markdown, printed, printed_goals
 from tests.perf.toolchains import machine
@@ -41,6 +50,10 @@ SCENARIOS: dict[str, tuple[Callable[[Arena], list[Table]], Sequence[Goal]]] = {
     "stalled-reader": (stalled.stalled_reader, stalled.GOALS),
     "abuse": (abuse.abuse, abuse.GOALS),
     "signin-storm": (signing_in.signin_storm, signing_in.GOALS),
+    "saving": (saving.saving, saving.GOALS),
+    "deadlines": (deadlines.deadlines, deadlines.GOALS),
+    "dashboard": (dashboard.dashboard, dashboard.GOALS),
+    "gradebook": (gradebook.gradebook, gradebook.GOALS),
     "bridge": (between_nodes.bridge, between_nodes.BRIDGE_GOALS),
     "two-nodes": (between_nodes.two_nodes, between_nodes.TWO_NODES_GOALS),
     "relay": (background.relay, background.RELAY_GOALS),
@@ -49,6 +62,11 @@ SCENARIOS: dict[str, tuple[Callable[[Arena], list[Table]], Sequence[Goal]]] = {
     "mails": (mails.mails, mails.GOALS),
     "mails-distant": (mails.mails_distant, mails.DISTANT_GOALS),
     "growth": (growth.growth, growth.GOALS),
+    "certificates": (certificates.certificates, certificates.GOALS),
+    "payment-words": (payment_words.payment_words, payment_words.GOALS),
+    "files": (files.files, files.GOALS),
+    "upload-memory": (upload_memory.upload_memory, upload_memory.GOALS),
+    "archive": (archives.archives, archives.GOALS),
     "start": (start.start, start.GOALS),
 }
 """Scenario -> what makes its tables, and the goals that they are held against."""

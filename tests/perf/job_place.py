@@ -40,6 +40,7 @@ class JobPlace:
             "MONGODB_DATABASE": "bench",
             "SECRET_KEY": _KEY,
             "PASSWORD_PEPPER": _KEY[::-1],
+            "SIGNING_KEY": "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY=",
             "PASSWORD_HASH_COST": "4",
             "LMS_DATA_DIR": str(folder),
             "LOG_LEVEL": "ERROR",

@@ -1,8 +1,9 @@
 """`python -m tests.perf.ours SETTINGS`: the product as it is served, with a course in it, for the benchmarks to load.
 
-SETTINGS are JSON. It prints "ready PORT", then takes orders as the peers do, and two more: "people COUNT FILE" makes so
+SETTINGS are JSON. It prints "ready PORT", then takes orders as the peers do, and three more: "people COUNT FILE" makes so
 many students of the course, each with a session of their own, and writes the paths by which they open the socket;
-"sign-ins COUNT FILE" lets so many of them sign in with the password of all, writes their addresses, and makes a quiz.
+"sign-ins COUNT FILE" lets so many of them sign in with the password of all, writes their addresses, and makes a quiz;
+"exam QUESTIONS" makes a quiz of so many questions.
 Accounts are written straight into the database, and have a password only where its cost is what is measured.
 """
 
@@ -99,11 +100,11 @@ class School:
         await User.rows().update_many(which, {"$set": {"password_hash": hashed}})
         return [row["email"] for row in rows]
 
-    async def new_quiz(self) -> str:
-        """A quiz of one question, made by the teacher; its id."""
+    async def new_quiz(self, questions: int = 1) -> str:
+        """A quiz of so many questions, made by the teacher; its id."""
         async with Visitor.of(self._address) as teacher:
             await teacher.sign_in(_TEACHER, PASSWORD)
-            return str((await factories.quiz(teacher, self.course_id, (factories.CHOICE,)))["id"])
+            return str((await factories.quiz(teacher, self.course_id, (factories.CHOICE,) * questions))["id"])
 
     def _user(self, number: int) -> User:
         now, email = self._services.clock.now(), f"student{number}@example.org"
@@ -130,11 +131,17 @@ async def _obey(school: School) -> None:
                 await _reply(await school.take_in(int(number)), file, course_id=school.course_id)
             case ["sign-ins", number, file]:
                 await _reply(await school.let_sign_in(int(number)), file, quiz_id=await school.new_quiz())
+            case ["exam", questions]:
+                _tell(quiz_id=await school.new_quiz(int(questions)))
 
 
 async def _reply(lines: Sequence[str], file: str, **told: str) -> None:
     """The lines go into a file, what is told goes out as JSON."""
     await asyncio.to_thread(Path(file).write_text, "".join(f"{line}\n" for line in lines))
+    _tell(**told)
+
+
+def _tell(**told: str) -> None:
     sys.stdout.write(json.dumps(told) + "\n")
     sys.stdout.flush()
 

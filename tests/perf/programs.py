@@ -92,10 +92,10 @@ class Program:
         line, _, self._unread = self._unread.partition(b"\n")
         return line.decode()
 
-    def answer(self, order: str) -> dict[str, Any]:
+    def answer(self, order: str, *, seconds: float = _ANSWER_SECONDS) -> dict[str, Any]:
         """Give an order that is answered by a line of JSON."""
         self.order(order)
-        answered: dict[str, Any] = json.loads(self.line())
+        answered: dict[str, Any] = json.loads(self.line(seconds=seconds))
         if "error" in answered:
             raise ProgramError(f"{order[:60]}: {answered['error']}")
         return answered

@@ -1,5 +1,7 @@
 """`run.py bench` works: every scenario that needs no other server, in miniature; and the arithmetic of its tables.
 
+Those that take longest run under `--soak`.
+
 Nothing here looks at how fast anything was.
 """
 
@@ -10,16 +12,35 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
 from tests.perf import bench, load
 from tests.perf.arena import Arena
 from tests.perf.contestants import OURS
 from tests.perf.load import ROOT, Load
 from tests.perf.nuisances import KINDS
-from tests.perf.scenarios import abuse, background, between_nodes, growth, mails, signing_in, stalled
+from tests.perf.scenarios import (
+    abuse,
+    archives,
+    background,
+    between_nodes,
+    certificates,
+    dashboard,
+    deadlines,
+    files,
+    growth,
+    mails,
+    payment_words,
+    saving,
+    signing_in,
+    stalled,
+    upload_memory,
+)
 from tests.perf.tables import Goal, Sample, Table, printed, printed_goals
 
 _PAGE = "# Performance\n\nBefore.\n\n<!-- measured: written by run.py bench --page -->\nold\n<!-- end of what was measured -->\n\nAfter.\n"
@@ -135,6 +156,7 @@ def test_a_storm_of_sign_ins_is_measured(arena: Arena, monkeypatch: pytest.Monke
     assert answers.value("refused, not told when to come again") == answers.value("others refused") == 0
 
 
+@pytest.mark.soak
 def test_growth_is_measured(arena: Arena) -> None:
     sizes = {table.key.removeprefix("growth-"): list(table.rows) for table in growth.growth(arena)}
     assert sizes == {
@@ -161,18 +183,86 @@ def test_the_bridge_is_measured(arena: Arena) -> None:
     assert fast.rows.keys() == paced.rows.keys() == {OURS, "redis-py + hiredis", "hiredis alone"}
 
 
+@pytest.mark.soak
 @pytest.mark.real
 def test_what_follows_a_request_is_measured(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
     (waits,) = background.relay(arena)
     assert waits.rows.keys() == {"half", "99 of 100", "the latest"}
-    monkeypatch.setattr(background, "LEVELS", (1_000,))
-    assert [list(table.rows) for table in background.backlog(arena)] == [["1,000"]] * 3
+    monkeypatch.setattr(background, "LEVELS", (200,))
+    assert [list(table.rows) for table in background.backlog(arena)] == [["200"]] * 3
 
 
+@pytest.mark.soak
 @pytest.mark.real
 def test_mails_are_measured(arena: Arena) -> None:
     wall, cpu = mails.mails(arena)
     assert wall.rows.keys() == cpu.rows.keys() == {OURS, "bare aiosmtplib", "the same, every mail made before"}
+
+
+@pytest.mark.real
+def test_saving_is_measured(arena: Arena) -> None:
+    cost, rate, refused, wait = saving.saving(arena)
+    assert cost.rows.keys() == rate.rows.keys() == {OURS, saving.BARE}
+    assert refused.value(OURS) == 0
+    assert wait.rows.keys() == {"half", "99 of 100"}
+
+
+@pytest.mark.soak
+def test_words_of_gateways_are_measured(arena: Arena) -> None:
+    tables = {table.key: table for table in payment_words.payment_words(arena)}
+    assert [tables[goal.table].value(str(goal.row)) for goal in payment_words.GOALS[1:]] == [0, 0]
+
+
+@pytest.mark.real
+def test_certificates_are_measured(arena: Arena) -> None:
+    cost, numbers = certificates.certificates(arena)
+    assert cost.rows.keys() == {OURS, certificates.SHEET}
+    assert [numbers.value(str(goal.row)) for goal in certificates.GOALS[1:]] == [0, 0]
+
+
+@pytest.mark.real
+def test_deadlines_are_measured(arena: Arena) -> None:
+    table, cost = deadlines.deadlines(arena)
+    assert {goal.row for goal in deadlines.GOALS} == table.rows.keys()
+    assert [table.value(str(goal.row)) for goal in deadlines.GOALS[2:]] == [0, 0]
+    assert cost.rows
+
+
+@pytest.mark.real
+def test_a_file_is_gone_before_the_next_one_comes(
+    arena: Arena, monkeypatch: pytest.MonkeyPatch, mongodb_url: str, redis_url: str
+) -> None:
+    monkeypatch.setattr(files, "running_mongo", lambda: nullcontext(mongodb_url))
+    monkeypatch.setattr(files, "running_redis", lambda: nullcontext(redis_url))
+    with MongoClient[dict[str, Any]](mongodb_url) as client:
+        with files._in_gridfs(arena) as place:
+            place.put(1)
+            assert client["bench"]["files.chunks"].count_documents({}) == 4, "a MiB, by 256 KiB"
+            place.remove()
+            up, down = files._turn(place, 1)
+            assert min(up, down) > 0
+            assert client["bench"]["files.chunks"].count_documents({}) == 0
+        client.drop_database("bench")
+
+
+def test_the_memory_of_uploads_is_measured(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
+    stores = {name: upload_memory.STORES[name] for name in (upload_memory.LOCAL, upload_memory.TUS)}
+    monkeypatch.setattr(upload_memory, "STORES", stores)
+    tables = {table.key: table for table in upload_memory.upload_memory(arena)}
+    asked = {(goal.table, goal.row) for goal in upload_memory.GOALS if goal.row in stores}
+    assert asked == {(key, row) for key, table in tables.items() for row in table.rows}
+
+
+def test_archives_are_measured(arena: Arena) -> None:
+    table, cost = archives.archives(arena)
+    assert {goal.row for goal in archives.GOALS} == table.rows.keys()
+    assert table.value(archives.LOST) == 0
+    assert cost.rows.keys() == {archives.OUT, archives.BACK}
+
+
+def test_the_dashboard_is_measured(arena: Arena) -> None:
+    tables = dashboard.dashboard(arena)
+    assert [list(table.rows) for table in tables] == [["20", "200", "2,000"]] * 2
 
 
 def test_the_page_names_every_scenario() -> None:

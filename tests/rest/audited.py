@@ -2,101 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
-
 import pyotp
 
-from lms_rt.contracts.jobs import task_kind
-from lms_rt.ids import new_id
-from lms_rt.services.jobs import Hopeless
 from tests import factories
-from tests.clients import Visitor
-from tests.house import PASSWORD, House
-
-HOOK = "http://127.0.0.1:9/hook"
-GIFT = "::Slope::A line has a slope.{T}"
-_NUMBERS = itertools.count(1)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request, what it is about as the log calls it, and by whom (None: the administrator of the school)."""
-
-    path: str
-    target_id: str | None
-    body: Any = None
-    by: Visitor | None = None
-    text: str = ""
-
-    @property
-    def options(self) -> dict[str, Any]:
-        if self.text:
-            return {"content": self.text, "headers": {"Content-Type": "text/plain"}}
-        return {} if self.body is None else {"json": self.body}
-
-
-class World:
-    """A school with somebody else's course in it, and whatever a request is to be about, each time anew."""
-
-    def __init__(self, house: House, admin: Visitor, teacher: Visitor) -> None:
-        self.house, self.admin, self.teacher = house, admin, teacher
-
-    async def course(self) -> str:
-        return str((await factories.course(self.teacher))["id"])
-
-    async def lesson(self) -> tuple[str, str]:
-        course_id = await self.course()
-        return course_id, (await self.teacher.ok("GET", f"/courses/{course_id}/lessons"))["items"][0]["id"]
-
-    async def quiz(self) -> str:
-        return str((await factories.quiz(self.teacher, await self.course(), (factories.TRUE_FALSE,)))["id"])
-
-    async def question(self) -> tuple[str, str]:
-        quiz_id = await self.quiz()
-        more = await self.teacher.ok("POST", "/questions", json={**factories.NUMERIC, "quiz_id": quiz_id})
-        return quiz_id, more["id"]
-
-    async def enrollment(self) -> str:
-        return str((await factories.enrolled(await self.house.student(), await self.course()))["id"])
-
-    async def another_admin(self) -> Visitor:
-        """Who may lose what the administrator of the school needs."""
-        email = f"second{next(_NUMBERS)}@example.org"
-        await self.house.services.accounts.create_admin(email, PASSWORD, "Second")
-        visitor = await self.house.visitor()
-        await visitor.sign_in(email, PASSWORD)
-        return visitor
-
-    async def dead_letter(self) -> str:
-        jobs, job_id = self.house.services.jobs, new_id("job")
-        await jobs.put(job_id, "webhooks.deliver", {"webhook_id": "whk_1", "event_id": "evt_1"})
-        due = await jobs.find_due(task_kind("webhooks.deliver").queue, limit=1_000)
-        taken = await jobs.take(next(one for one in due if one.job_id == job_id), "wrk_test")
-        assert taken is not None
-        await jobs.failed(taken, Hopeless("There is no such host."))
-        return job_id
-
-    async def webhook(self) -> str:
-        return str((await self.admin.ok("POST", "/webhooks", json={"url": HOOK}))["id"])
-
-    async def delivery(self) -> tuple[str, str]:
-        webhook_id = await self.webhook()
-        delivery = await self.admin.ok("POST", f"/webhooks/{webhook_id}/test")
-        await self.house.services.relay.sweep(minimum_age_ms=0)  # its event is kept behind the reply
-        return webhook_id, delivery["id"]
-
-
-async def newest(world: World, **query: Any) -> list[dict[str, Any]]:
-    page = await world.admin.ok("GET", "/admin/audit-logs", params=query)
-    found: list[dict[str, Any]] = page["items"]
-    return found
-
-
-Change = Callable[[World], Awaitable[Asked]]
-
+from tests.house import PASSWORD
+from tests.rest.audited_assignments import ASSIGNMENT_CHANGES
+from tests.rest.audited_bulk import BULK_CHANGES
+from tests.rest.audited_chats import CHAT_CHANGES
+from tests.rest.audited_exams import EXAM_CHANGES
+from tests.rest.audited_payments import PAYMENT_CHANGES
+from tests.rest.audited_subscriptions import SUBSCRIPTION_CHANGES
+from tests.rest.audited_world import GIFT, HOOK, NUMBERS, Asked, Change, World
+from tests.rest.certified import CERTIFICATE_CHANGES
 
 # --- courses ---
 
@@ -258,7 +175,7 @@ async def try_webhook(world: World) -> Asked:
 
 
 async def change_settings(world: World) -> Asked:
-    value = next(_NUMBERS) + 200
+    value = next(NUMBERS) + 200
     return Asked("/admin/settings", None, {"RETENTION_NOTIFICATIONS_DAYS": value})
 
 
@@ -266,7 +183,7 @@ async def change_settings(world: World) -> Asked:
 
 
 async def invite(world: World) -> Asked:
-    return Asked("/users", None, {"email": f"invited{next(_NUMBERS)}@example.org", "full_name": "Invited"})
+    return Asked("/users", None, {"email": f"invited{next(NUMBERS)}@example.org", "full_name": "Invited"})
 
 
 async def close(world: World) -> Asked:
@@ -285,12 +202,12 @@ async def impersonate(world: World) -> Asked:
 
 
 async def change_oneself(world: World) -> Asked:
-    name = f"Ada Admin {next(_NUMBERS)}"
+    name = f"Ada Admin {next(NUMBERS)}"
     return Asked("/users/me", world.admin.user_id, {"full_name": name})
 
 
 async def change_as_teacher(world: World) -> Asked:
-    return Asked("/instructors/me", None, {"title": f"Head {next(_NUMBERS)}"})
+    return Asked("/instructors/me", None, {"title": f"Head {next(NUMBERS)}"})
 
 
 async def change_password(world: World) -> Asked:
@@ -328,6 +245,13 @@ async def end_second_step(world: World) -> Asked:
 
 
 CHANGES: dict[str, Change] = {
+    **EXAM_CHANGES,
+    **PAYMENT_CHANGES,
+    **SUBSCRIPTION_CHANGES,
+    **BULK_CHANGES,
+    **CHAT_CHANGES,
+    **CERTIFICATE_CHANGES,
+    **ASSIGNMENT_CHANGES,
     "POST /courses": create_course,
     "PATCH /courses/{course_id}": change_course,
     "DELETE /courses/{course_id}": remove_course,

@@ -94,11 +94,15 @@ async def seeded(house: House, person: Visitor) -> Everywhere:
     progress = {"lesson_id": course["lessons"][0]["id"], "status": "in_progress", "last_position_seconds": 41}
     await person.ok("POST", f"/enrollments/{enrollment['id']}/progress", json=progress)
     await person.ok("PATCH", "/users/me", json={"full_name": LATER_NAME, "metadata": {"note": NOTE}})
+    await _talked(person, other, course["id"])
     attempt_id = await _attempted(person, quiz["id"])
+    await _marked(teacher, attempt_id)
     begun = await person.ok("POST", "/attempts", json={"quiz_id": later["id"], "device_id": DEVICE})
     own_course = await factories.course(person, title="Rivers")
     await factories.enrolled(other, own_course["id"])
     await person.ok("POST", f"/courses/{own_course['id']}/announcements", json={"text": "No lesson on Monday."})
+    file = (f"{NAME}.pdf", f"%PDF-1.7 {ESSAY}".encode())
+    await person.ok("POST", "/files/upload", files={"file": file}, data={"folder": NOTE})
     await person.ok("PUT", "/notifications/preferences", json={"digest": "daily"})
     await person.ok("POST", "/users/me/export")
     await idle(house.services)
@@ -106,6 +110,14 @@ async def seeded(house: House, person: Visitor) -> Everywhere:
     await _waiting(person.user_id)
     await _beside(person.user_id, attempt_id, course["id"])
     return Everywhere(person, teacher, other, course, own_course, attempt_id, begun["id"])
+
+
+async def _talked(person: Visitor, other: Visitor, course_id: str) -> None:
+    """In the chat they say something, to somebody, and are called by their name."""
+    path = f"/courses/{course_id}/messages"
+    await person.ok("POST", path, json={"text": ESSAY, "mentions": [other.user_id]})
+    await other.ok("POST", path, json={"text": f"@{LATER_NAME} well said", "mentions": [person.user_id]})
+    await person.ok("POST", f"{path}/read", json={"number": 1})
 
 
 async def _attempted(person: Visitor, quiz_id: str) -> str:
@@ -153,6 +165,15 @@ async def _waiting(user_id: str) -> None:
         {"_id": f"weekly:{user_id}:2026-01-05", **blank, "state": "waiting", "args": failed},
     ]
     await Job.rows().insert_many(rows)
+
+
+async def _marked(teacher: Visitor, attempt_id: str) -> None:
+    """The teacher writes to them by their name, twice."""
+    path, questions = f"/attempts/{attempt_id}", (await teacher.ok("GET", f"/attempts/{attempt_id}"))["questions"]
+    essay = next(one["id"] for one in questions if one["question_type"] == "essay")
+    for points, words in (("0.50", "Well begun, Zenobia."), ("1.00", "Zenobia was right.")):
+        body = {"question_id": essay, "points": points, "comment": words, "reason": words}
+        await teacher.ok("POST", f"{path}/grade", json=body)
 
 
 async def _beside(user_id: str, attempt_id: str, course_id: str) -> None:

@@ -33,7 +33,8 @@ from lms_rt.errors import Refused
 from tests.clients import Visitor
 from tests.conftest import settings_on
 from tests.house import PASSWORD, House, open_house
-from tests.rest.audited import CHANGES, World
+from tests.rest.audited import CHANGES
+from tests.rest.audited_world import World
 from tests.unit.test_operators import MODELS
 
 SENT: dict[str, Any] = {
@@ -60,12 +61,18 @@ ASKED_FOR = {
     "UserDraft": {"role", "permissions", "email"},
     "RegistrationDraft": {"role", "email"},
     "EnrollmentDraft": {"student_id"},
+    "MuteDraft": {"student_id"},
+    "AccommodationDraft": {"student_id"},
     "EnrollmentChange": {"status"},
     "ProgressDraft": {"status", "completion_percentage"},
+    "CourseOrderDraft": {"currency"},
+    "CourseCheckoutDraft": {"currency"},
     "CourseDraft": {"price", "currency", "is_published"},
     "CourseChange": {"price", "currency", "is_published", "is_archived"},
     "LessonDraft": {"is_free", "is_published"},
     "LessonChange": {"is_free", "is_published"},
+    "AssignmentDraft": {"points", "is_published"},
+    "AssignmentChange": {"points", "is_published"},
     "QuizDraft": {"passing_score", "is_published"},
     "QuizChange": {"passing_score", "is_published"},
     "PlacedQuestionDraft": {"points"},
@@ -82,6 +89,17 @@ ASKED_FOR = {
     "SyncDraft": {"lease"},
     "SubmitDraft": {"lease", "revision"},
     "AttemptSubmit": {"revision"},
+    "MarkDraft": {"points", "revision"},
+    "GradeDraft": {"revision"},
+    "WorkDraft": {"revision"},
+    "OverrideDraft": {"points"},
+    "RefundDraft": {"amount"},
+    "DisputeDraft": {"amount"},
+    "PlanDraft": {"amount", "currency", "is_active"},
+    "PlanChange": {"amount", "currency", "is_active"},
+    "CouponDraft": {"is_active"},
+    "CouponChange": {"is_active"},
+    "TaxRateDraft": {"is_active"},
 }
 """Where such a name is asked for: who may send it, and with what worth, is decided behind it and tried beside it."""
 IGNORED = {"PasswordGrantForm"}

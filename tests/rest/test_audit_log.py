@@ -19,7 +19,7 @@ from lms_rt.errors import Refused
 from tests.clients import Visitor
 from tests.house import House
 from tests.live.node_school import watching
-from tests.rest.audited import World, newest
+from tests.rest.audited_world import World, newest
 
 
 @pytest.fixture(scope="module")

@@ -25,15 +25,30 @@ from lms_rt.errors import Code, Refused
 from lms_rt.services.audit import Audit
 from tests.conftest import _ENGINES, settings_on
 from tests.house import PASSWORD, House, open_house
-from tests.rest.audited import CHANGES, GIFT, Asked, World, newest
+from tests.rest.audited import CHANGES
+from tests.rest.audited_world import GIFT, Asked, World, newest
 
 OWN_SESSION = (
     "signs in or out, or proves who one is: sessions are listed for their owner, and nothing of the school changes"
 )
 OWN_LEARNING = "one's own learning, kept with the enrolment or in the attempt's own ledger; nobody does it for others"
 OWN_READING = "what one has read or wishes to be told; nobody else meets it"
+OWN_DESK = "who has which answer before them to mark it, for a quarter of an hour; the mark is what is recorded"
+OWN_PURCHASE = "what somebody buys for themselves; it is kept with the order and the payment for as long as books are"
+BY_A_GATEWAY = "a gateway's word, kept as it came; what is read from there is kept with the payment and in the journal"
+OWN_WORDS = "what somebody says stands in the chat under their name"
+BY_ITS_TWIN = "recorded by the service that its row in REST calls, which the walk below asks"
 BY_LINK = "whoever holds the link of a mail; nobody is signed in"
+OWN_CALENDAR = "the address of one's own calendar, which its owner alone is shown; it opens nothing but that calendar"
+OWN_FILE = "a file of one's own; where it is put to use, that is recorded"
 UNRECORDED: dict[str, str] = {
+    "POST /files/upload": OWN_FILE,
+    "POST /files/{file_id}/signed-url": "changes nothing: a link to what one may read",
+    "POST /files/tus": OWN_FILE,
+    "PATCH /files/tus/{upload_id}": OWN_FILE,
+    "DELETE /files/tus/{upload_id}": OWN_FILE,
+    "POST /payments/create-subscription": "one's own, by one's own hand alone; what is paid stands in the journal of money",
+    "POST /quizzes/{quiz_id}/regrades": "foretells, and changes nobody's grade",
     "POST /auth/register": "a stranger registers; an administrator's account cannot be made so",
     "POST /auth/login": OWN_SESSION,
     "POST /auth/token": OWN_SESSION,
@@ -58,12 +73,34 @@ UNRECORDED: dict[str, str] = {
     "POST /enrollments/{enrollment_id}/progress": OWN_LEARNING,
     "POST /enrollments/{enrollment_id}/lessons/{lesson_id}/complete": OWN_LEARNING,
     "POST /enrollments/{enrollment_id}/complete": OWN_LEARNING,
+    "POST /courses/{course_id}/messages": OWN_WORDS,
+    "POST /courses/{course_id}/messages/read": OWN_READING,
     "POST /attempts": OWN_LEARNING,
     "PATCH /attempts/{attempt_id}/answers": OWN_LEARNING,
     "POST /attempts/{attempt_id}/sync": OWN_LEARNING,
     "POST /attempts/{attempt_id}/take-over": OWN_LEARNING,
     "POST /attempts/{attempt_id}/signals": OWN_LEARNING,
     "POST /attempts/{attempt_id}/submit": OWN_LEARNING,
+    "POST /grading-queue": OWN_DESK,
+    "POST /quizzes/{quiz_id}/grading-queue": OWN_DESK,
+    "POST /grading-queue/{item_id}/claim": OWN_DESK,
+    "DELETE /grading-queue/{item_id}/claim": OWN_DESK,
+    "PUT /assignments/{assignment_id}/draft": OWN_LEARNING,
+    "POST /assignments/{assignment_id}/submit": OWN_LEARNING,
+    "POST /assignments/{assignment_id}/submissions/next": OWN_DESK,
+    "POST /assignments/submissions/{submission_id}/claim": OWN_DESK,
+    "DELETE /assignments/submissions/{submission_id}/claim": OWN_DESK,
+    "POST /payments/orders": OWN_PURCHASE,
+    "POST /payments/orders/{order_id}/cancel": OWN_PURCHASE,
+    "POST /payments/create-intent/{order_id}": OWN_PURCHASE,
+    "POST /payments/create-payment-intent": OWN_PURCHASE,
+    "POST /payments/webhook": BY_A_GATEWAY,
+    "POST /payments/webhooks/paymob": BY_A_GATEWAY,
+    "POST /payments/webhooks/myfatoorah": BY_A_GATEWAY,
+    "POST /payments/webhooks/sandbox": BY_A_GATEWAY,
+    "POST /calendar/feed": OWN_CALENDAR,
+    "POST /calendar/feed/rotate": OWN_CALENDAR,
+    "DELETE /calendar/feed": OWN_CALENDAR,
     "POST /notifications/{notification_id}/read": OWN_READING,
     "POST /notifications/read-all": OWN_READING,
     "PUT /notifications/preferences": OWN_READING,
@@ -90,11 +127,33 @@ PAGE_FORMS: dict[str, str] = {
     "ConfirmPage": "as by REST",
     "SwitchOffPage": "as by REST",
     "CodesFilePage": "gives back as a file what it is sent",
+    "FilesPage": "as by REST",
+    "CalendarFeedPage": OWN_CALENDAR,
+    "HandInForm": OWN_LEARNING,
+    "AssignmentEditor": "as by REST",
+    "GradingWork": "as by REST",
+    "GradingPage": "as by REST",
+    "StudentGradesPage": "as by REST",
     "ImpersonatePage": "as by REST: tried in test_impersonating_pages",
     "ActingPage": OWN_SESSION,
     "LessonPage": OWN_LEARNING,
+    "ChatPage": "as by REST",
+    "ReviewsPage": "as by REST",
     "NotificationsPage": OWN_READING,
     "PreferencesPage": OWN_READING,
+    "RegradePage": "as by REST",
+    "CheckoutPage": OWN_PURCHASE,
+    "PlansPage": OWN_PURCHASE,
+    "OrderAct": OWN_PURCHASE,
+    "SubscriptionAct": "as by REST: recorded when an administrator does it",
+    "FindingsPage": "as by REST",
+    "TracePage": "as by REST",
+    "PlansDesk": "as by REST",
+    "CouponsDesk": "as by REST",
+    "TaxesDesk": "as by REST",
+    "CourseBulk": "as by REST",
+    "SandboxCheckoutPage": "a gateway's page: what is paid by it is kept as with every gateway",
+    "GradingDesk": "as by REST: tried in tests/browser/test_grading.py",
     "AuditPage": "looks at the log; nothing of the school changes",
     "DeadLetterAct": "as by REST: tried below",
     "InviteUserPage": "as by REST: tried in test_admin_users_page",
@@ -111,7 +170,13 @@ LIVE = {
     "time.sync": OWN_READING,
     "auth.refresh": OWN_SESSION,
     "notification.read": OWN_READING,
+    "chat.send": OWN_WORDS,
+    "chat.edit": BY_ITS_TWIN,
+    "chat.delete": BY_ITS_TWIN,
+    "chat.typing": OWN_READING,
+    "chat.read": OWN_READING,
     **{name: OWN_LEARNING for name in COMMANDS if name.startswith(("lesson.", "attempt.", "answer."))},
+    **{name: BY_ITS_TWIN for name in COMMANDS if name.startswith("live.")},
 }
 
 ROWS = [row for row in ROUTES if set(row.methods) != {"GET"}]

@@ -20,7 +20,9 @@ COURSE_FIELDS = {
 }  # fmt: skip
 LESSON_FIELDS = {
     "id", "course_id", "title", "slug", "content_type", "content", "content_html", "video_url", "duration_seconds",
-    "order", "is_free", "is_published", "quiz_id", "metadata", "version", "created_at", "updated_at",
+    "order", "is_free", "is_published", "quiz_id", "metadata", "version", "created_at", "updated_at", "file_id",
+    "completion", "completes_when", "prerequisite_lesson_ids", "release_at", "release_after_days", "is_locked",
+    "unlocks_at", "missing_lesson_ids", "assignment_ids", "caption_file_ids",
 }  # fmt: skip
 
 

@@ -73,9 +73,11 @@ async def test_nothing_of_the_person_is_left_anywhere(
         "enrollments",
         "events",
         "jobs",
+        "messages",
         "notifications",
         "sessions",
         "audit_reasons",
+        "stored_files",
     }
     assert seen >= {"spare_tickets", "sent_mails", "users", "webhook_deliveries"}
     assert "memory" in seen or "redis" in seen
@@ -92,7 +94,7 @@ async def test_nothing_of_the_person_is_left_anywhere(
     user_id = everywhere.person.user_id
     assert await IdempotencyRecord.rows().find_one({"_id": {"$regex": f"^{user_id}:"}}) is None
     assert await Export.find_newest(user_id) is None
-    assert await house.services.files.find_ids(before=Clock().now() + timedelta(days=1), limit=9) == []
+    assert await house.services.file_store.find_ids(before=Clock().now() + timedelta(days=1), limit=9) == []
 
 
 async def test_what_is_the_schools_stays_and_leads_to_nobody(house: House, everywhere: Everywhere) -> None:
@@ -103,6 +105,8 @@ async def test_what_is_the_schools_stays_and_leads_to_nobody(house: House, every
     attempt = await Attempt.find_whole(everywhere.attempt_id)
     assert attempt is not None
     assert attempt["student_id"] == user_id
+    assert not {"receipt", "receipt_head"} & attempt.keys()
+    await teacher.refused(404, "GET", f"/attempts/{everywhere.attempt_id}/receipt")
     assert [one["value"] for one in attempt["answers"].values() if one["value"] is not None] == [True]
     closed = await Attempt.find_state(everywhere.open_attempt_id)
     assert closed is not None

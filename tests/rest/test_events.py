@@ -18,6 +18,8 @@ from tests import factories
 from tests.clients import Visitor
 from tests.house import House
 from tests.recorded import PATIENCE_SECONDS, all_recorded
+from tests.rest.certified import certified
+from tests.rest.paid_day import money_moves
 from tests.working import working
 
 
@@ -67,6 +69,16 @@ async def a_school_day(house: House) -> dict[str, Any]:
     enrollment = await factories.enrolled(student, course["id"])
     attempt = await student.ok("POST", "/attempts", json={"quiz_id": quiz["id"]})
     await student.ok("POST", f"/attempts/{attempt['id']}/submit", json={})
+    await all_recorded()  # an event shows the attempt as it is when it is told of, and the mark changes it
+    mark = {"question_id": attempt["questions"][0]["id"], "points": "1.00", "reason": "It was said aloud."}
+    await teacher.ok("POST", f"/attempts/{attempt['id']}/grade", json=mark)
+    await student.ok("POST", f"/enrollments/{enrollment['id']}/review", json={"rating": 5, "review": "Clear."})
+    work = await factories.handed_in(teacher, student, course["id"])
+    await teacher.ok("POST", f"/assignments/submissions/{work['submission_id']}/grade", json={"grade": 90})
+    certificate_id = await certified(house, enrollment["id"])
+    why = {"reason": "The name was wrong."}
+    corrected = await teacher.ok("POST", f"/certificates/{certificate_id}/replace", json=why)
+    await teacher.ok("POST", f"/certificates/{corrected['id']}/revoke", json=why)
     (lesson,) = course["lessons"]
     await student.ok("POST", f"/lessons/{lesson['id']}/complete")
     left = await factories.enrolled(leaver, course["id"])
@@ -79,6 +91,7 @@ async def a_school_day(house: House) -> dict[str, Any]:
     webhook = await admin.ok("POST", "/webhooks", json={"url": "https://93.184.215.14/hook", "is_active": False})
     await admin.ok("POST", f"/webhooks/{webhook['id']}/test")
     await admin.ok("DELETE", f"/users/{leaver.user_id}")
+    await money_moves(house, student)
     return {"course": course, "quiz": quiz, "enrollment": enrollment, "attempt": attempt, "student": student.user}
 
 

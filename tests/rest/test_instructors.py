@@ -189,4 +189,5 @@ class TestDashboard:
             "students": 0,
             "rating_average": None,
             "ratings_count": 0,
+            "revenue": [],
         }

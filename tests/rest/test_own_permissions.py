@@ -34,6 +34,7 @@ OPENED_BY: dict[str, frozenset[str]] = {
     "GET /quizzes?course_id={course_id}": ANY,
     "GET /questions?quiz_id={quiz_id}": frozenset({QUIZZES}),
     "GET /quizzes/{quiz_id}/live": frozenset({FIGURES}),
+    "GET /quizzes/{quiz_id}/statistics": frozenset({FIGURES}),
     "GET /attempts/{attempt_id}": frozenset({FIGURES, QUIZZES}),
     "GET /attempts?quiz_id={quiz_id}": frozenset({FIGURES, QUIZZES}),
     "GET /attempts?course_id={course_id}": frozenset({FIGURES, QUIZZES}),
@@ -42,10 +43,16 @@ OPENED_BY: dict[str, frozenset[str]] = {
     "page /teach": ANY,
     "page /teach/courses/{course_id}/details": ANY,
     "page /teach/courses/{course_id}/students": frozenset({STUDENTS}),
+    "page /teach/grading/{quiz_id}": frozenset({QUIZZES}),
     "page /teach/quizzes/{quiz_id}": frozenset({QUIZZES}),
     "page /teach/quizzes/{quiz_id}/live": frozenset({FIGURES}),
+    "page /teach/quizzes/{quiz_id}/statistics": frozenset({FIGURES}),
     "page /attempts/{attempt_id}/results": frozenset({FIGURES, QUIZZES}),
+    "GET /attempts/{attempt_id}/receipt": frozenset({FIGURES, QUIZZES}),
     "line course:{course_id}": ANY,
+    "GET /courses/{course_id}/messages": ANY,
+    "GET /courses/{course_id}/chat/mutes": frozenset({STUDENTS}),
+    "line course:{course_id}:chat": ANY,
     "line course:{course_id}:staff": frozenset({STUDENTS}),
     "line attempt:{attempt_id}": frozenset({FIGURES, QUIZZES}),
     "line quiz:{quiz_id}:live": frozenset({FIGURES}),
@@ -110,9 +117,17 @@ async def _taught(teacher: Visitor, student: Visitor) -> dict[str, str]:
     attempt = await student.ok("POST", "/attempts", json={"quiz_id": quiz["id"], "device_id": "laptop"})
     body = {"lease": attempt["lease"], "device_id": "laptop"}
     await student.ok("POST", f"/attempts/{attempt['id']}/submit", json=body)
+    await _talked(teacher, student, course["id"])
     await teacher.ok("POST", f"/courses/{course['id']}/unpublish")
     named = {"course_id": course["id"], "quiz_id": quiz["id"]}
     return named | {"enrollment_id": enrollment["id"], "attempt_id": attempt["id"]}
+
+
+async def _talked(teacher: Visitor, student: Visitor, course_id: str) -> None:
+    """Something is said in the course's chat, and whoever said it may not write for a while."""
+    await student.ok("POST", f"/courses/{course_id}/messages", json={"text": "Hello"})
+    muted = {"student_id": student.user_id, "minutes": 60, "reason": "To be kind."}
+    await teacher.ok("POST", f"/courses/{course_id}/chat/mutes", json=muted)
 
 
 @pytest.mark.parametrize("held", [*sorted(TEACHING), ""], ids=lambda name: name or "none")

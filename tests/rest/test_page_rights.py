@@ -25,13 +25,16 @@ from tests.clients import Visitor
 from tests.house import House
 from tests.rest.rights.asking import DOUBLED
 from tests.rest.rights.house import rights_house
+from tests.rest.rights.machinery import fresh_job
+from tests.rest.rights.money_pages import MONEY_FORMS, MONEY_PATHS
+from tests.rest.rights.pages import alike, told_by
+from tests.rest.rights.sandboxed import sandbox_checkout, sandbox_subscription
 from tests.rest.rights.school import (
     Fresh,
     Ids,
     Place,
     RightsSchool,
     fresh_course,
-    fresh_job,
     fresh_student,
     opened,
 )
@@ -62,12 +65,31 @@ PATHS: Mapping[str, str] = {
     r"/verify-email": f"/verify-email?token={LINK}",
     r"/unsubscribe/([\w-]{1,400})": f"/unsubscribe/{LINK}",
     r"/courses/([^/]+)/?": "/courses/{slug}",
+    r"/courses/([^/]+)/chat/?": "/courses/{slug}/chat",
+    r"/courses/([^/]+)/reviews/?": "/courses/{slug}/reviews",
     r"/home": "/home",
     r"/learn/([^/]+)/?": "/learn/{slug}",
     r"/learn/([^/]+)/([^/]+)": "/learn/{slug}/{lesson_id}",
     r"/quizzes/([^/]+)/?": "/quizzes/{quiz_id}",
+    r"/assignments/?": "/assignments",
+    r"/assignments/([^/]+)/?": "/assignments/{assignment_id}",
+    r"/assignments/([^/]+)/hand-in": "",
+    r"/teach/courses/([^/]+)/assignments": "/teach/courses/{course_id}/assignments",
+    r"/teach/assignments/([^/]+)/?": "/teach/assignments/{assignment_id}",
+    r"/teach/assignments/([^/]+)/grade": "/teach/assignments/{assignment_id}/grade?work={submission_id}",
     r"/attempts/([^/]+)/?": "/attempts/{attempt_id}",
+    r"/attempts/([^/]+)/log": "/attempts/{attempt_id}/log",
     r"/attempts/([^/]+)/results": "/attempts/{graded_id}/results",
+    r"/attempts/([^/]+)/receipt": "/attempts/{graded_id}/receipt",
+    r"/receipt": "/receipt",
+    r"/sandbox/checkout/([\w-]{1,160})": "/sandbox/checkout/{sandbox_id}",
+    r"/certificates": "/certificates",
+    r"/verify": "/verify",
+    r"/verify/([^/]+)": "/verify/CERT-2000-000001",
+    r"/teach/courses/([^/]+)/bulk": "/teach/courses/{course_id}/bulk",
+    r"/teach/import": "/teach/import",
+    r"/teach/courses/([^/]+)/certificates": "/teach/courses/{course_id}/certificates",
+    **MONEY_PATHS,
     r"/room-shell": "/room-shell",
     r"/me/?": "/me",
     r"/me/keep": "/me/keep",
@@ -82,13 +104,24 @@ PATHS: Mapping[str, str] = {
     r"/me/security/two-steps/codes": "/me/security/two-steps/codes",
     r"/me/security/two-steps/off": "/me/security/two-steps/off",
     r"/notifications/?": "/notifications",
+    r"/files/?": "/files",
     r"/notifications/preferences/?": "/notifications/preferences",
     r"/teach/?": "/teach",
+    r"/courses/([^/]+)/grades": "/courses/{slug}/grades",
+    r"/me/calendar": "/me/calendar",
+    r"/teach/courses/([^/]+)/gradebook/?": "/teach/courses/{course_id}/gradebook",
+    r"/teach/courses/([^/]+)/gradebook/settings": "/teach/courses/{course_id}/gradebook/settings",
+    r"/teach/courses/([^/]+)/gradebook/([^/]+)": "/teach/courses/{course_id}/gradebook/{student_id}",
     r"/teach/courses/([^/]+)/?": "/teach/courses/{course_id}",
     r"/teach/courses/([^/]+)/([a-z]+)": "/teach/courses/{course_id}/students",
+    r"/teach/grading/?": "/teach/grading",
+    r"/teach/grading/([^/]+)/?": "/teach/grading/{quiz_id}",
     r"/teach/quizzes/([^/]+)/?": "/teach/quizzes/{quiz_id}",
     r"/teach/quizzes/([^/]+)/import": "/teach/quizzes/{quiz_id}/import",
     r"/teach/quizzes/([^/]+)/live": "/teach/quizzes/{quiz_id}/live",
+    r"/teach/quizzes/([^/]+)/screen": "/teach/quizzes/{quiz_id}/screen",
+    r"/teach/quizzes/([^/]+)/regrade": "/teach/quizzes/{quiz_id}/regrade",
+    r"/teach/quizzes/([^/]+)/statistics": "/teach/quizzes/{quiz_id}/statistics",
     r"/acting": "/acting",
     r"/admin/?": "/admin",
     r"/admin/audit/?": "/admin/audit",
@@ -121,7 +154,10 @@ FORMS: Mapping[str, Form] = {
     r"/verify-email": Form({"token": LINK}),
     r"/unsubscribe/([\w-]{1,400})": Form(),
     r"/courses/([^/]+)/?": Form(fresh=fresh_course),
+    r"/courses/([^/]+)/chat/?": Form({"text": "Hello"}),
+    r"/courses/([^/]+)/reviews/?": Form({"rating": "4"}),
     r"/learn/([^/]+)/([^/]+)": Form(),
+    r"/sandbox/checkout/([\w-]{1,160})": Form({"act": "cancel"}),
     r"/me/?": Form({"full_name": "", "timezone": "Nowhere/None"}),
     r"/me/keep": Form(),
     r"/me/address": Form(),
@@ -134,7 +170,18 @@ FORMS: Mapping[str, Form] = {
     r"/me/security/two-steps/codes": Form({"codes": new_recovery_codes()[0]}),
     r"/me/security/two-steps/off": Form({"off_password": "none of his"}),
     r"/notifications/?": Form({"read": "{notification_id}"}),
+    r"/files/?": Form({"remove": "{file_id}"}),
     r"/notifications/preferences/?": Form(),
+    r"/me/calendar": Form(),
+    r"/teach/courses/([^/]+)/gradebook/settings": Form({"missing": "nothing"}),
+    r"/teach/courses/([^/]+)/gradebook/([^/]+)": Form({"item_id": "total", "act": "set", "points": ""}),
+    r"/assignments/([^/]+)/hand-in": Form({"content": ""}, path="/assignments/{assignment_id}/hand-in"),
+    r"/teach/assignments/([^/]+)/?": Form({"act": "preview", "sheet": "nothing"}),
+    r"/teach/assignments/([^/]+)/grade": Form({"act": "next"}),
+    r"/teach/courses/([^/]+)/bulk": Form({"act": "check", "table": "nothing"}),
+    r"/teach/grading/([^/]+)/?": Form({"act": "next"}),
+    r"/teach/quizzes/([^/]+)/regrade": Form({"question": "{question_id}", "action": "nothing"}),
+    **{pattern: Form(fields, path=path) for pattern, (fields, path) in MONEY_FORMS.items()},
     r"/acting": Form(is_double=True),
     r"/admin/audit/?": Form(),
     r"/admin/dead-letters/([^/]+)/([a-z]+)": Form(path="/admin/dead-letters/{job_id}/discard", fresh=fresh_job),
@@ -201,8 +248,11 @@ async def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 async def browsers(house: House) -> AsyncIterator[Browsers]:
     async with AsyncExitStack() as stack:
         school = await opened(house)
+        subscription_id = await sandbox_subscription(house, school.owner)
         for ids in school.places.values():
             ids["slug"] = (await school.teacher.ok("GET", f"/courses/{ids['course_id']}"))["slug"]
+            ids["subscription_id"] = subscription_id
+            ids["sandbox_id"] = await sandbox_checkout(house, school.owner.user_id)
         opened_here = Browsers(school, {}, stack)
         for person, visitor in school.people.items():
             opened_here.people[person] = await opened_here.browser_of(visitor)
@@ -247,10 +297,10 @@ async def test_everybody_sees_what_the_table_says(browsers: Browsers, pattern: s
                 is_list=reach in LISTS,
             )
             reply = await browsers.see(person, PATHS[pattern].format_map(ids))
-            told = _told(pattern, reply)
+            told = told_by(reply, pattern, is_nobodys=pattern in NOBODYS)
             if reach in LISTS and told == Verdict.ALLOWED and ids["course_title"] not in reply.text:
                 told = Verdict.LEFT_OUT
-            if told not in _alike(said):
+            if told not in alike(said):
                 faults.append(f"{person}, {place}: {told} by {reply.status_code}, the table says {said}")
     assert faults == []
 
@@ -275,7 +325,7 @@ async def test_everybody_sends_what_the_table_says(browsers: Browsers, pattern: 
             fields = {name: value.format_map(ids) for name, value in form.fields.items()}
             path = (form.path or PATHS[pattern]).format_map(ids)
             reply = await browsers.send(person, path, fields, by_double=form.is_double)
-            if (told := _told(pattern, reply)) not in _alike(said):
+            if (told := told_by(reply, pattern, is_nobodys=pattern in NOBODYS)) not in alike(said):
                 faults.append(f"{person}, {place}: {told} by {reply.status_code}, the table says {said}")
     assert faults == []
 
@@ -296,29 +346,6 @@ def _people(page: type[PageHandler], reach: Reach) -> Iterable[Person]:
 _OF_COURSES = ("slug", "course_id", "lesson_id", "quiz_id", "attempt_id", "graded_id")
 
 
-def _told(pattern: str, reply: httpx.Response) -> Verdict | str:
-    """What a browser is told: a stranger is sent to sign in, and who may not read a lesson to the page of its course."""
-    onward = reply.headers.get("Location", "")
-    if reply.status_code == 303 and onward.startswith("/signin?next="):
-        return Verdict.SIGN_IN
-    if reply.status_code == 303 and pattern.startswith("/learn/([^/]+)/(") and onward.startswith("/courses/"):
-        return Verdict.NOT_ENROLLED
-    if reply.status_code == 404:
-        return Verdict.ALLOWED if pattern in NOBODYS else Verdict.HIDDEN
-    if reply.status_code == 403:
-        return Verdict.FORBIDDEN
-    return Verdict.ALLOWED if reply.status_code in _PASSED else f"{reply.status_code} {reply.text[:200]}"
-
-
-_PASSED = frozenset({200, 301, 303, 400, 409, 410, 412, 422, 429})
-"""Shown, sent on, or refused for what was typed."""
-
-
-def _alike(said: Verdict) -> set[Verdict]:
-    """One page, "You may not see this", for whatever reason it is."""
-    return {said, Verdict.FORBIDDEN} if said in {Verdict.OTHER_HAND, Verdict.NOT_ENROLLED} else {said}
-
-
 # --- beside the table ---
 
 
@@ -330,6 +357,7 @@ async def test_what_is_hidden_has_the_page_of_what_is_not_there(browsers: Browse
         ("/quizzes/{quiz_id}", "quiz_id", new_id("quz")),
         ("/attempts/{attempt_id}", "attempt_id", new_id("att")),
         ("/attempts/{attempt_id}/results", "attempt_id", new_id("att")),
+        ("/attempts/{graded_id}/receipt", "graded_id", new_id("att")),
     ):
         hidden = await browsers.see(person, path.format_map(ids))
         nothing = await browsers.see(person, path.format_map(ids | {name: absent}))

@@ -101,6 +101,8 @@ async def test_it_holds_what_is_kept_about_them_and_nothing_of_others(house: Hou
     (results,) = mine[f"attempts/{attempt['id']}.json"]
     assert results["questions"][0]["value"] == "Alexandria, I believe"
     assert results["questions"][0].get("correct_answer") is None
+    receipt = mine[f"receipts/{attempt['id']}.json"]
+    assert (receipt["student"]["id"], receipt["head"]) == (student.user_id, results["receipt"]["head"])
     assert {one["kind"] for one in mine["notifications.json"]} >= {"enrollment.created", "attempt.graded"}
     assert len(mine["sessions.json"]) == 1
     whole = json.dumps(mine, ensure_ascii=False)
@@ -161,7 +163,7 @@ async def test_an_older_copy_goes_when_a_newer_one_is_there(house: House) -> Non
     left = [row async for row in Export.rows().find({"user_id": student.user_id})]
     assert [row["_id"] for row in left] == [made[-1]["id"]]
     far = Clock().now() + timedelta(days=1)
-    files = await house.services.files.find_ids(before=far, limit=500)
+    files = await house.services.file_store.find_ids(before=far, limit=500)
     assert [one for one in files if one.startswith((made[0]["id"], made[1]["id"]))] == []
     assert (await unpacked(student))["account.json"][0]["id"] == student.user_id
     assert (await unpacked(other))["account.json"][0]["id"] == other.user_id
@@ -229,7 +231,7 @@ async def test_after_some_days_it_is_gone_whoever_looks_first(house: House) -> N
     removed = await house.services.retention.clean_up()
     assert removed["exports"] >= 1
     with pytest.raises(Exception, match=row["file_id"]):
-        await anext(house.services.files.read(row["file_id"]))
+        await anext(house.services.file_store.read(row["file_id"]))
     await student.refused(404, "GET", "/users/me/export")
 
 

@@ -23,6 +23,8 @@ from lms_rt.security.permissions import permissions_of
 from tests import factories
 from tests.clients import Visitor
 from tests.house import House
+from tests.rest.certified import UNKNOWN_NUMBER, certified
+from tests.rest.rights.sending import PDF, streamed_options
 
 DESIGN = """
 POST /auth/register | POST /auth/login | POST /auth/token | POST /auth/refresh | POST /auth/logout | GET /auth/me
@@ -40,24 +42,66 @@ GET /admin/users | PUT,PATCH /admin/users/{id} | POST /admin/users/{id}/imperson
 GET /admin/stats | GET,PATCH /admin/settings
 GET,POST /courses | GET /courses/me | GET,PUT,PATCH,DELETE /courses/{id} | GET /categories
 POST /courses/{id}/publish | POST /courses/{id}/unpublish | GET /courses/{id}/students
+GET,POST,DELETE /courses/{id}/accommodations | GET,PUT,DELETE /quizzes/{id}/accommodations | GET,POST /courses/{id}/groups
 GET,POST /courses/{id}/lessons = /lessons
 GET,PUT,PATCH,DELETE /lessons/{id} = /courses/{id}/lessons/{lesson_id}
 PATCH /lessons/reorder = /courses/{id}/lessons/reorder | POST /lessons/{id}/complete
 GET /enrollments = /enrollments/my-courses | POST /enrollments | GET,PUT,DELETE /enrollments/{id}
 POST,PUT /enrollments/{id}/progress | POST /enrollments/{id}/lessons/{lesson_id}/complete
-POST /enrollments/{id}/complete
+POST /enrollments/{id}/complete | POST /enrollments/{id}/review | GET /courses/{id}/reviews | PATCH /courses/{id}/reviews/{enrollment_id}
+GET,POST /courses/{id}/messages | PATCH,DELETE /courses/{id}/messages/{message_id} | POST /courses/{id}/messages/read
+GET,POST /courses/{id}/chat/mutes | DELETE /courses/{id}/chat/mutes/{student_id}
+GET /certificates = /certificates/my-certificates | POST /certificates/generate = /certificates/generate/{enrollment_id}
+GET /certificates/{id} | GET /certificates/{id}/download | GET /certificates/{id}/credential | GET /certificates/verify/{number}
+POST /certificates/{id}/revoke | POST /certificates/{id}/replace | GET /certificates/revocations | GET /enrollments/{id}/certificate
+GET,POST /courses/{id}/certificates | GET,PUT,PATCH /courses/{id}/certificate-template | GET /courses/{id}/certificate-template/preview
 GET,POST /quizzes | GET,PUT,PATCH,DELETE /quizzes/{id} | POST /quizzes/{id}/publish | POST /quizzes/{id}/unpublish
 GET,POST /questions = /quizzes/{id}/questions | GET,PUT,PATCH,DELETE /questions/{id}
+POST /quizzes/{id}/questions/{question_id}/correct | POST /quizzes/{id}/regrade
+GET,POST /quizzes/{id}/regrades | GET /quizzes/{id}/regrades/{regrade_id} | GET /quizzes/{id}/regrades/{regrade_id}/rows
+POST /quizzes/{id}/regrades/{regrade_id}/apply | POST /quizzes/{id}/regrades/{regrade_id}/undo
 POST /quizzes/{id}/questions/import | GET /quizzes/{id}/questions/export
+GET,POST /assignments | GET,PUT,PATCH,DELETE /assignments/{id} | POST /assignments/{id}/submit
+PUT,PATCH /assignments/{id}/draft | GET /assignments/{id}/my-submission | GET /assignments/{id}/submissions
+GET /assignments/submissions/{submission_id} | POST,DELETE /assignments/submissions/{submission_id}/grade
+POST,DELETE /assignments/submissions/{submission_id}/claim | POST /assignments/{id}/submissions/next
+GET /assignments/{id}/submissions/archive | GET,POST /assignments/{id}/grade-sheet
 GET,POST /attempts = /quizzes/{id}/attempts | GET /attempts/{id} | PATCH /attempts/{id}/answers
 POST /attempts/{id}/sync | POST /attempts/{id}/take-over | POST /attempts/{id}/signals
+GET,PUT,PATCH /courses/{id}/gradebook | GET /courses/{id}/gradebook/students/{student_id} | GET /courses/{id}/grades
+PUT,DELETE /courses/{id}/gradebook/students/{student_id}/grades/{graded_item_id}
+GET,POST,DELETE /calendar/feed | POST /calendar/feed/rotate | GET /calendar/feed.ics
+POST /attempts/{id}/grade | GET /grading-queue = /quizzes/{id}/grading-queue
+POST /grading-queue | POST /quizzes/{id}/grading-queue
+POST,DELETE /grading-queue/{id}/claim = /quizzes/{id}/grading-queue/{item_id}/claim
 PUT,POST /attempts/{id}/submit = /quizzes/{id}/attempts/{attempt_id}/submit
-GET /attempts/{id}/results | GET /quizzes/{id}/live | GET /events | GET /health | GET /ready
+GET /attempts/{id}/results | GET /attempts/{id}/receipt | GET /attempts/{id}/integrity | POST /attempts/{id}/time-credit | GET /quizzes/{id}/live | GET /quizzes/{id}/live/controls | GET /quizzes/{id}/live/controls/{control_id}
+POST /quizzes/{id}/live/pause | POST /quizzes/{id}/live/resume | POST /quizzes/{id}/live/extend
+POST /quizzes/{id}/live/end | POST /quizzes/{id}/live/announce
+ GET /quizzes/{id}/statistics | GET /events | GET /health | GET /ready
 GET /notifications | POST /notifications/{id}/read | POST /notifications/read-all | POST /courses/{id}/announcements | GET,PUT /notifications/preferences
 GET /admin/tasks | GET /admin/tasks/workers | GET /admin/dead-letters | GET,DELETE /admin/dead-letters/{id}
 POST /admin/dead-letters/{id}/retry | GET,POST /webhooks | GET,PATCH,DELETE /webhooks/{id}
 GET /admin/audit-logs
+GET,POST /payments/orders | GET /payments/orders/{order_id} | POST /payments/orders/{order_id}/cancel | GET /payments/methods
+POST /payments/create-intent/{order_id} | POST /payments/create-payment-intent | GET /payments/my-payments | GET /payments/{payment_id}
+GET /payments/{payment_id}/invoices | GET /payments/{payment_id}/invoice
+POST /payments/webhook = /payments/webhooks/stripe | GET,POST /payments/webhooks/paymob | POST /payments/webhooks/myfatoorah
+POST /payments/webhooks/sandbox
+GET /payments | POST /payments/{payment_id}/refund | GET /payments/{payment_id}/refunds | POST /payments/{payment_id}/release
+POST /payments/{payment_id}/dispute
+GET,POST /payments/plans | GET,PUT,PATCH /payments/plans/{plan_id} | POST /payments/create-subscription
+GET /payments/my-subscriptions | GET /payments/subscriptions | GET /payments/subscriptions/{subscription_id}
+POST /payments/subscriptions/{subscription_id}/cancel | POST /payments/subscriptions/{subscription_id}/change
+GET /payments/price | GET,POST /payments/coupons | GET,PUT,PATCH /payments/coupons/{coupon_id}
+GET /payments/tax-rates | GET,PUT /payments/tax-rates/{country}
+GET /payments/revenue/summary | GET /payments/orders/{order_id}/trace
+GET /payments/findings | GET /payments/findings/{finding_id} | POST /payments/findings/{finding_id}/resolve
 GET /webhooks/{id}/deliveries | POST /webhooks/deliveries/{id}/redeliver | POST /webhooks/{id}/test
+POST /courses/{id}/students/import = /courses/{id}/enrollments/import | GET /imports | GET /imports/{id} | GET /imports/{id}/rows
+GET /imports/{id}/result | POST /imports/{id}/cancel | POST /courses/{id}/copy | POST /courses/{id}/export | POST /courses/import
+GET /files = /files/my-files | GET /files/quota | GET,PATCH,DELETE /files/{id} | GET /files/{id}/download = /files/download/{id}
+POST /files/{id}/signed-url | POST /files/upload | GET /files/{id}/thumbnail | POST /files/tus | GET,PATCH,POST,DELETE /files/tus/{id}
 """
 PROMISED = [
     (method, paths.split(" = "))
@@ -67,10 +111,38 @@ PROMISED = [
     for method in methods.split(",")
 ]
 BODIES: dict[str, Any] = {
+    "POST /courses/{course_id}/accommodations": {"student_id": "usr_1", "factor": 1.25},
+    "PUT /quizzes/{quiz_id}/accommodations": {"student_id": "usr_1", "factor": 1.25},
+    "POST /certificates/generate": {"enrollment_id": "{enrollment_id}"},
+    "POST /certificates/{certificate_id}/revoke": {"reason": "By mistake"},
+    "POST /certificates/{certificate_id}/replace": {"reason": "By mistake"},
+    "POST /courses/{course_id}/groups": {"group": "A", "student_ids": ["usr_1"]},
+    "PUT /courses/{course_id}/gradebook/students/{student_id}/grades/{graded_item_id}": {"points": 1, "reason": "Jury"},
+    "POST /quizzes/{quiz_id}/live/extend": {"seconds": 60},
+    "POST /quizzes/{quiz_id}/live/announce": {"text": "Hello"},
+    "POST /attempts/{attempt_id}/time-credit": {"approve": True},
     "POST /admin/users/{user_id}/impersonate": {"reason": "To see what they see"},
+    "POST /payments/create-payment-intent": {"course_id": "{course_id}"},
+    "POST /payments/orders": {"course_id": "{course_id}"},
+    "POST /payments/{payment_id}/dispute": {"state": "lost"},
+    "POST /payments/findings/{finding_id}/resolve": {"note": "Answered"},
+    "POST /payments/plans": {"plan_name": "Mine", "amount": 900, "currency": "USD"},
+    "POST /payments/create-subscription": {"plan_id": "{plan_id}", "gateway": "stripe"},
+    "POST /payments/subscriptions/{subscription_id}/change": {"plan_id": "{plan_id}"},
+    "POST /payments/coupons": {"code": "WALKED", "percent_off": 10},
+    "PUT /payments/tax-rates/{country}": {"tax_name": "VAT", "rate": 14},
     "POST /courses": {"title": "Mine"},
+    "POST /courses/import": {"file_id": "fil_none"},
     "POST /courses/{course_id}/lessons": {"title": "Mine", "content_type": "text"},
+    "POST /assignments": {"course_id": "{course_id}", "title": "Mine"},
+    "POST /assignments/submissions/{submission_id}/grade": {"grade": 1},
     "POST /courses/{course_id}/announcements": {"text": "No lesson on Monday."},
+    "POST /enrollments/{enrollment_id}/review": {"rating": 4},
+    "PATCH /courses/{course_id}/reviews/{enrollment_id}": {"is_hidden": True, "reason": "Rude"},
+    "POST /courses/{course_id}/messages": {"text": "Hello"},
+    "PATCH /courses/{course_id}/messages/{message_id}": {"text": "Hello"},
+    "POST /courses/{course_id}/messages/read": {"number": 1},
+    "POST /courses/{course_id}/chat/mutes": {"student_id": "usr_1", "minutes": 5, "reason": "Rude"},
     "POST /quizzes": {"course_id": "{course_id}", "title": "Mine"},
     "POST /questions": {**factories.TRUE_FALSE, "quiz_id": "{quiz_id}"},
     "PATCH /lessons/reorder": {"course_id": "{course_id}", "lesson_ids": ["{lesson_id}"]},
@@ -83,15 +155,25 @@ BODIES: dict[str, Any] = {
     "POST /attempts/{attempt_id}/take-over": {"device_id": "laptop"},
     "POST /attempts/{attempt_id}/signals": {"signals": [{"kind": "page", "state": "shown"}]},
     "PUT /enrollments/{enrollment_id}": {"status": "dropped"},
+    "POST /quizzes/{quiz_id}/questions/{question_id}/correct": {"action": "void"},
     "POST /enrollments/{enrollment_id}/progress": {"lesson_id": "{lesson_id}", "status": "in_progress"},
     "POST /attempts": {"quiz_id": "{quiz_id}"},
+    "POST /attempts/{attempt_id}/grade": {"question_id": "{question_id}", "points": 1},
 }
 ROWS = [(method, row) for row in ROUTES for method in row.methods]
 NAMES = [f"{method} {row.path}" for method, row in ROWS]
 GETS = [row for row in ROUTES if "GET" in row.methods]
 ALIASED = [(method, row) for method, row in ROWS if row.also]
 OWNED = [(method, row) for method, row in ROWS if "{" in row.path and not row.access.is_public]
-QUERIES = {"/lessons": "course_id", "/questions": "quiz_id"}
+QUERIES = {
+    "/lessons": "course_id",
+    "/questions": "quiz_id",
+    "/courses/{course_id}/accommodations": "student_id",
+    "/quizzes/{quiz_id}/accommodations": "student_id",
+    "/courses/{course_id}/gradebook/students/{student_id}/grades/{graded_item_id}": "reason",
+    "/assignments/submissions/{submission_id}/grade": "reason",
+    "/calendar/feed.ics": "token",
+}
 TABLE = RouteTable(ROUTES)
 
 
@@ -123,6 +205,8 @@ class Place:
         options: dict[str, Any] = {"params": {name: self.ids[name] for name in _query_of(pattern)}}
         if row.is_upload:
             options |= {"content": "::A::B?{T}", "headers": {"Content-Type": "text/plain"}}
+        elif streamed := streamed_options(row):
+            options |= streamed
         elif row.body is not None:
             body = BODIES.get(f"{method} {row.path}", BODIES.get(f"{row.methods[0]} {row.path}", {}))
             options["json"] = self.filled(body)
@@ -133,6 +217,27 @@ def _query_of(pattern: str) -> list[str]:
     return [QUERIES[pattern]] if pattern in QUERIES else []
 
 
+NOBODYS = {
+    "session_id": "fam_1",
+    "order_id": "ord_1",
+    "payment_id": "pay_1",
+    "finding_id": "dispute:pay_1",
+    "plan_id": "pln_1",
+    "subscription_id": "sub_1",
+    "coupon_id": "cpn_1",
+    "country": "EG",
+    "upload_id": "upl_1",
+    "job_id": "job_1",
+    "notification_id": "ntf_1",
+    "webhook_id": "whk_1",
+    "delivery_id": "dlv_1",
+    "graded_item_id": "total",
+    "reason": "Slip",
+    "token": "x" * 43,
+}
+"""What paths name and nobody in this place has."""
+
+
 @pytest.fixture(scope="module")
 async def place(house: House) -> Place:
     teacher, student = await house.teacher(), await house.student()
@@ -140,22 +245,36 @@ async def place(house: House) -> Place:
     quiz = await factories.quiz(teacher, course["id"])
     enrollment = await factories.enrolled(student, course["id"])
     attempt = await student.ok("POST", "/attempts", json={"quiz_id": quiz["id"]})
+    said = await student.ok("POST", f"/courses/{course['id']}/messages", json={"text": "Hello"})
+    work = await factories.handed_in(teacher, student, course["id"])
     lessons = await teacher.ok("GET", f"/courses/{course['id']}/lessons")
     await teacher.ok("POST", f"/courses/{course['id']}/unpublish")  # hidden, so that nobody else may know of it
     questions = await teacher.ok("GET", "/questions", params={"quiz_id": quiz["id"]})
+    void = {"changes": [{"question_id": questions["items"][0]["id"], "action": "void"}]}
+    regrade = await teacher.ok("POST", f"/quizzes/{quiz['id']}/regrades", json=void)
+    told = await teacher.ok("POST", f"/quizzes/{quiz['id']}/live/announce", json={"text": "Hello"})
+    table = {"content": "email\nbulk@example.org", "headers": {"Content-Type": "text/csv"}}
+    run = await teacher.ok("POST", f"/courses/{course['id']}/students/import", **table)
+    file = await student.ok("POST", "/files/upload", files={"file": ("plan.pdf", PDF)})
     ids = {
+        "import_id": run["id"],
+        "file_id": file["id"],
+        "regrade_id": regrade["id"],
+        "control_id": told["control_id"],
+        **work,
         "course_id": course["id"],
+        "message_id": said["id"],
         "lesson_id": lessons["items"][0]["id"],
+        "certificate_id": await certified(house, enrollment["id"]),
+        "certificate_number": UNKNOWN_NUMBER,
         "quiz_id": quiz["id"],
         "question_id": questions["items"][0]["id"],
         "enrollment_id": enrollment["id"],
         "attempt_id": attempt["id"],
-        "session_id": "fam_1",
-        "job_id": "job_1",
-        "notification_id": "ntf_1",
-        "webhook_id": "whk_1",
-        "delivery_id": "dlv_1",
+        "item_id": f"{attempt['id']}.{questions['items'][0]['id']}",
+        **NOBODYS,
         "user_id": student.user_id,
+        "student_id": student.user_id,
         "instructor_id": teacher.user_id,
     }
     others = await house.teacher(), await house.student(), await house.visitor(), await house.admin()
@@ -198,7 +317,8 @@ async def test_other_spellings_show_the_same(place: Place, row: Operation) -> No
 
 
 def _is_empty_list(response: httpx.Response) -> bool:
-    return response.status_code == 200 and response.json().get("items") == []
+    is_json = response.headers.get("Content-Type", "").startswith("application/json")
+    return is_json and response.status_code == 200 and response.json().get("items") == []
 
 
 def _code(response: httpx.Response) -> str:

@@ -24,6 +24,7 @@ from tests.house import House, open_house
 from tests.rest.conftest import table_settings
 
 load_all_checks()
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
 CHECKED = CHECKS.get_by_names(
     ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance"]
 )

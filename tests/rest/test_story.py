@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lms_rt.services.receipt_check import answer_findings, findings_of, keys_of
 from tests.clients import Visitor
 from tests.house import House
 
@@ -116,10 +117,24 @@ async def sat(school: School, *, rights: int) -> dict[str, Any]:
     synced = await student.ok("POST", f"{path}/sync", json={"have": [ops[0]["op_id"], "another"]})
     assert (synced["missing"], synced["revision"]) == (["another"], saved["revision"])
     assert (await student.refused(409, "GET", f"{path}/results"))["code"] == "not_graded"
+    assert (await student.refused(409, "GET", f"{path}/receipt"))["code"] == "not_graded"
     graded: dict[str, Any] = await student.ok("POST", f"{path}/submit", json={"revision": saved["revision"]})
     assert (graded["status"], graded["score"]) == ("graded", f"{rights}.00")
     assert (await student.ok("PUT", f"{path}/submit", json={}))["submitted_at"] == graded["submitted_at"]
+    await received(school, graded, [op["op_id"] for op in ops])
     return graded
+
+
+async def received(school: School, graded: dict[str, Any], op_ids: list[str]) -> None:
+    """The student's receipt holds by the keys that everybody is given, and so does what the teacher sees."""
+    published = await school.student.http.get(f"{school.student.address}/.well-known/lms-receipt-keys.json")
+    keys = keys_of(published.json())
+    receipt = await school.student.ok("GET", f"/attempts/{graded['id']}/receipt")
+    assert findings_of(receipt, keys, attempt_id=graded["id"]) == []
+    assert answer_findings(receipt, {one: answer["value"] for one, answer in graded["answers"].items()}) == []
+    assert [operation["op_id"] for operation in receipt["operations"]] == op_ids
+    assert graded["receipt"] == {name: receipt[name] for name in ("head", "operations_count", "key_id", "signature")}
+    assert await school.teacher.ok("GET", f"/attempts/{graded['id']}/receipt") == receipt
 
 
 async def enrollment_of(school: School) -> dict[str, Any]:

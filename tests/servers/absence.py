@@ -9,8 +9,11 @@ from typing import NoReturn
 import pytest
 
 INSTALL = {
+    "go": "apt-get install golang-go (1.22 or later)",
     "java": "apt-get install default-jdk-headless",
     "mvn": "apt-get install maven",
+    "node": "apt-get install nodejs",
+    "npm": "apt-get install npm",
     "nginx": "apt-get install nginx",
     "redis-server": "apt-get install redis-server",
     "chromium": "apt-get install chromium fonts-dejavu-core",

@@ -65,11 +65,11 @@ def running_nginx(ports: Sequence[int], folder: Path) -> Iterator[Nginx]:
     tried = subprocess.run([*words, "-t", "-q"], capture_output=True, text=True, check=False, timeout=READY_SECONDS)
     assert tried.returncode == 0, tried.stderr
     with ServerProcess(words) as process:
-        _wait_for(port)
+        wait_for(port)
         yield Nginx(process, port, folder)
 
 
-def _wait_for(port: int) -> None:
+def wait_for(port: int) -> None:
     """Ask until it answers, for nginx says nothing when it is ready."""
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:

@@ -16,8 +16,9 @@ from documents.attempt import Attempt
 from documents.base import Row
 from documents.course import Course
 from documents.enrollment import Enrollment, enrollment_id_of
-from documents.enums import Role
+from documents.enums import ControlKind, Role
 from documents.quiz import Quiz
+from documents.regrade import Regrade
 from lms_rt import ids
 from lms_rt.bus.base import Bus, Message, Published, Receiver
 from lms_rt.bus.memory import memory_bus
@@ -31,11 +32,18 @@ from lms_rt.contracts.quizzes import QuizDraft
 from lms_rt.errors import Code, Refused
 from lms_rt.security.permissions import permissions_of
 from lms_rt.services.attempt_clock import AttemptClock
+from lms_rt.services.attempt_closing import PAUSE_ENDED
+from lms_rt.services.attempt_times import AttemptTimes
 from lms_rt.services.attempts import Attempts
 from lms_rt.services.leases import Device
 from lms_rt.services.questions import Questions
+from lms_rt.services.quiz_controls import ALL, FILL_TIMES, ControlOrder, Ordered, QuizControls
 from lms_rt.services.quizzes import Quizzes
+from lms_rt.services.regraded import REGRADED_EFFECT
+from lms_rt.services.regrades import Regrades
+from lms_rt.services.regrading import Regrading
 from lms_rt.services.results import Results
+from lms_rt.services.telling import Telling
 from tests.services.relaying import relay_over
 
 QUESTIONS: tuple[dict[str, Any], ...] = (
@@ -68,11 +76,18 @@ class Exam:
 
     def __post_init__(self) -> None:
         self.bus: Bus = memory_bus(self.clock)
-        self.relay = relay_over(self.bus.fan_out, self.clock, [Attempt, Quiz])
+        self.relay = relay_over(self.bus.fan_out, self.clock, [Attempt, Quiz, Regrade])
         self.effects: list[dict[str, Any]] = []
         self.relay.register_effect("enrollment.attempt_changed", self._apply)
-        self.attempt_clock = AttemptClock(settings=self.settings, clock=self.clock, relay=self.relay)
+        self.pauses_ended: list[str] = []
+        self.relay.register_effect(PAUSE_ENDED, self._note_pause)
+        self.relay.register_fill(FILL_TIMES, AttemptTimes(clock=self.clock).fill)
+        self.attempt_clock = self.another_clock()
+        self.controls = self.attempt_clock.controls
         self.attempts = self.node()
+        self.regrading = self.another_regrading()
+        self.relay.register_effect(REGRADED_EFFECT, self.regrading.record)
+        self.regrades = Regrades(clock=self.clock, relay=self.relay, regrading=self.regrading)
         self.quizzes = Quizzes(clock=self.clock, relay=self.relay)
         self.questions = Questions(clock=self.clock, relay=self.relay)
         self.results = Results(clock=self.clock)
@@ -88,8 +103,21 @@ class Exam:
             clock=self.clock,
             bus=self.bus,
             relay=self.relay,
-            attempt_clock=AttemptClock(settings=self.settings, clock=self.clock, relay=self.relay),
+            attempt_clock=self.another_clock(),
             max_operations=self.max_operations,
+        )
+
+    def another_clock(self) -> AttemptClock:
+        """The alarms and sweeps of one more node, with its controls."""
+        controls = QuizControls(clock=self.clock, relay=self.relay, telling=Telling(self.bus))
+        return AttemptClock(settings=self.settings, clock=self.clock, relay=self.relay, controls=controls)
+
+    def another_regrading(self) -> Regrading:
+        """The worker's part of regrades, of one more node."""
+        means = self.another_clock()
+        telling = Telling(self.bus)
+        return Regrading(
+            clock=self.clock, relay=self.relay, telling=telling, controls=means.controls, grading=means.grading
         )
 
     def node_of(self, attempt_clock: AttemptClock) -> Attempts:
@@ -97,11 +125,21 @@ class Exam:
         settings, clock = self.settings, self.clock
         return Attempts(settings=settings, clock=clock, bus=self.bus, relay=self.relay, attempt_clock=attempt_clock)
 
+    async def order(self, quiz_id: str, kind: str, scope: Row = ALL, **fields: Any) -> Ordered:
+        """What the teacher orders, by the controls of the first node unless another's are given."""
+        controls: QuizControls = fields.pop("controls", self.controls)
+        given: dict[str, Any] = {"control_id": ids.new_id("ctl"), **fields}
+        order = ControlOrder(ControlKind(kind), scope, by_id=self.teacher.user_id, by_name="Teacher", **given)
+        return await controls.order({"_id": quiz_id, "course_id": self.course_id}, order)
+
     async def listen(self, channel: str) -> asyncio.Queue[str]:
         """The names of what is told on a channel from now on."""
         heard = _Heard()
         await self.bus.fan_out.listen(channel, heard)
         return heard.names
+
+    async def _note_pause(self, intent_id: str, _: dict[str, Any]) -> None:
+        self.pauses_ended.append(intent_id)
 
     async def _apply(self, intent_id: str, data: dict[str, Any]) -> None:
         self.effects.append({"intent_id": intent_id, **data})

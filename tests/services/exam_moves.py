@@ -82,6 +82,7 @@ ACTIONS = st.builds(
             *["send_together", "resume", "take_over", "start"] * 3,
             *["open_another_screen", "sweep", "resume_the_quiz"] * 2,
             *["submit", "let_time_pass", "come_to_the_deadline", "extend", "pause_the_quiz"],
+            *["announce", "order_again", "end_the_quiz"],
         ]
     ),
     which=st.integers(0, MOST_TABS - 1),

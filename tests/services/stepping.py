@@ -16,11 +16,13 @@ import pytest
 
 from config.settings import Settings
 from documents.attempt import Attempt
+from documents.base import Record
 from documents.paper import AttemptPaper
+from documents.quiz_control import QuizControl
 from lms_rt.errors import Refused
 from lms_rt.storage.mongo import open_database
 
-_STEPS = ("find_one", "insert_one", "update_one", "delete_one", "count_documents")
+_STEPS = ("find_one", "insert_one", "update_one", "delete_one", "count_documents", "distinct")
 
 
 @types.coroutine
@@ -35,6 +37,9 @@ class _Cursor:
 
     def sort(self, *args: Any) -> _Cursor:
         return _Cursor(self._cursor.sort(*args))
+
+    def skip(self, skip: int) -> _Cursor:
+        return _Cursor(self._cursor.skip(skip))
 
     def limit(self, limit: int) -> _Cursor:
         return _Cursor(self._cursor.limit(limit))
@@ -85,20 +90,21 @@ class _Collection:
         return _Updated(matched)
 
 
-def stop_before_every_step(patch: pytest.MonkeyPatch) -> None:
-    """From now on only `Handler` can run what touches attempts."""
-    for document in (Attempt, AttemptPaper):
+def stop_before_every_step(patch: pytest.MonkeyPatch, *more: type[Record]) -> None:
+    """From now on only `Handler` can run what touches attempts, and these."""
+    documents: tuple[type[Record], ...] = (Attempt, AttemptPaper, QuizControl, *more)
+    for document in documents:
         collection = _Collection(document.rows())
-        patch.setattr(document, "rows", lambda collection=collection: collection)
+        patch.setattr(document, "rows", staticmethod(lambda collection=collection: collection))
 
 
 @contextmanager
-def open_stepping(settings: Settings) -> Iterator[None]:
+def open_stepping(settings: Settings, *more: type[Record]) -> Iterator[None]:
     """An open store of its own, where every handler stops before every step."""
     with asyncio.Runner() as runner, pytest.MonkeyPatch.context() as patch:
         store = open_database(settings)
         runner.run(store.__aenter__())
-        stop_before_every_step(patch)
+        stop_before_every_step(patch, *more)
         try:
             yield
         finally:

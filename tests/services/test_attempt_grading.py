@@ -44,7 +44,7 @@ async def test_an_extension_a_moment_before_keeps_it_open(exam: Exam, student: A
     exam.clock.advance(LIMIT_SECONDS + GRACE_SECONDS + 1)
     await Attempt.rows().update_one({"_id": attempt.id}, {"$inc": {"deadline_ms": 60_000}})
     await exam.attempt_clock.sweep()
-    await exam.attempt_clock.grading.close_due(attempt.id)
+    await exam.attempt_clock.closing.close_due(attempt.id)
     assert (await exam.save(student, attempt, "b")).revision == 1
 
 
@@ -115,3 +115,28 @@ async def test_one_damaged_attempt_holds_up_no_other(exam: Exam, student: Actor,
     exam.clock.advance(5)
     await exam.attempt_clock.sweep()
     assert (await exam.stored(other.id))["grading"] == "done"
+
+
+async def test_what_a_teacher_tells_is_no_answer_of_the_student(exam: Exam, student: Actor) -> None:
+    attempt = await exam.begun(student, await exam.quiz(time_limit_minutes=None))
+    exam.clock.advance(20 * 86_400)
+    await exam.order(attempt.quiz_id, "announce", text="Is anybody there?")
+    exam.clock.advance(10 * 86_400)
+    await exam.attempt_clock.closing.close_abandoned()
+    assert (await exam.stored(attempt.id))["status"] == "abandoned"
+
+
+async def test_an_attempt_that_misses_a_pause_is_paused_and_not_abandoned(
+    exam: Exam, student: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = await exam.begun(student, await exam.quiz(time_limit_minutes=None))
+    exam.clock.advance(30 * 86_400)
+
+    async def dies(*_: Any) -> None:
+        """The node that was told of the pause gets no further than writing it."""
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exam.controls, "_finish", dies)
+        await exam.order(attempt.quiz_id, "pause")
+    assert not await exam.attempt_clock.closing.close_abandoned()
+    assert (await exam.stored(attempt.id))["status"] == "paused"

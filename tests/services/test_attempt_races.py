@@ -184,7 +184,7 @@ def test_a_start_that_lost_the_race_brings_the_attempt_that_won(room: Room) -> N
 
 def test_an_extension_between_look_and_close_keeps_it_open(room: Room) -> None:
     room.exam.clock.advance(30 * 60 + 3)
-    closing = Handler(room.exam.attempt_clock.grading.close_due())
+    closing = Handler(room.exam.attempt_clock.closing.close_due())
     closing.step()
     closing.step()
     extended = Attempt.rows().update_one({"_id": room.attempt.id}, {"$inc": {"deadline_ms": 60_000}})

@@ -196,6 +196,7 @@ async def test_answers_are_all_or_nothing(exam: Exam, student: Actor, attempt: H
 async def test_an_essay_waits_for_a_person(exam: Exam, student: Actor) -> None:
     attempt = await exam.begun(student, await exam.quiz(questions=(*QUESTIONS, ESSAY)))
     await exam.save(student, attempt, "b")
+    await exam.save(student, attempt, "Because.", question_id=exam.question_ids[-1])
     closed = await exam.attempts.submit(student, attempt.id, submitted())
     assert (closed.status, closed.grading, closed.score, closed.is_passed) == ("submitted", "manual", None, None)
     assert await exam.events(attempt, "attempt_graded") == []

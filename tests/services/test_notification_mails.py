@@ -11,12 +11,15 @@ import pytest
 from config.settings import Settings
 from documents.job import Job
 from documents.notification import Notification
+from documents.quiz import Quiz
 from documents.user import User
+from lms_rt.clock import rfc3339
 from lms_rt.contracts.jobs import task_kind
 from lms_rt.services.jobs import Failed
+from lms_rt.services.pause_notices import telling_of_pauses
 from lms_rt.storage.mongo import OpenDatabase
 from tests.services.noticing import GATHER_SECONDS, Noticing
-from tests.services.school import OTHER_STUDENT, STUDENT
+from tests.services.school import OTHER_STUDENT, STUDENT, TEACHER
 
 
 @pytest.fixture
@@ -109,6 +112,20 @@ async def test_people_and_kinds_do_not_share_a_mail(noticing: Noticing) -> None:
         (STUDENT.user_id, "attempt_auto_closed"),
         (STUDENT.user_id, "quiz_results"),
     ]
+
+
+async def test_who_teaches_is_told_once_of_a_pause_that_nobody_ended(noticing: Noticing) -> None:
+    at = noticing.clock.now()
+    await Quiz.rows().insert_one({"_id": "quz_1", "course_id": "crs_1", "title": "Midterm", "version": 1})
+    tell = telling_of_pauses(noticing.notifications)
+    facts = {"quiz_id": "quz_1", "course_id": "crs_1", "at_ms": noticing.clock.now_ms()}
+    for _ in range(3):  # it lies in the outbox of every attempt of the pause
+        await tell("quz_1:1", facts)
+    (told,) = await noticing.seen(TEACHER)
+    assert (told.title, told.link) == ("The pause of Midterm was ended", "/teach/quizzes/quz_1")
+    (order,) = await noticing.work()
+    assert (order.user_id, order.template, order.data["closed_at"]) == (TEACHER.user_id, "pause_ended", rfc3339(at))
+    assert await noticing.seen() == []
 
 
 # --- crashes ---

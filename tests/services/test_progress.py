@@ -16,8 +16,10 @@ from tests.services.school import ADMIN, OTHER_STUDENT, STUDENT, TEACHER, School
 
 
 async def start(school: School, lessons: int = 2, **fields: Any) -> EnrollmentView:
-    """A student in a published course with so many lessons."""
-    return await school.enrolled((await school.published(lessons, **fields)).id)
+    """A student who has been in a published course with so many lessons for an hour, and did nothing yet."""
+    enrollment = await school.enrolled((await school.published(lessons, **fields)).id)
+    school.clock.advance(3600)
+    return enrollment
 
 
 def ids(enrollment: EnrollmentView) -> list[str]:
@@ -37,8 +39,10 @@ def attempt(enrollment: EnrollmentView, lesson_id: str | None, number: int = 1, 
     }  # fmt: skip
 
 
-async def watch(school: School, enrollment: EnrollmentView, *ranges: list[float], at: float = 0) -> LessonProgressView:
-    fields = {"enrollment_id": enrollment.id, "lesson_id": ids(enrollment)[0], "position_seconds": at}
+async def watch(
+    school: School, enrollment: EnrollmentView, *ranges: list[float], at: float = 0, **more: Any
+) -> LessonProgressView:
+    fields = {"enrollment_id": enrollment.id, "lesson_id": ids(enrollment)[0], "position_seconds": at, **more}
     command = read_model(LessonProgressCommand, {**fields, "watched": list(ranges)})
     return await school.progress.watch(STUDENT, command)
 
@@ -170,18 +174,24 @@ async def test_seconds_are_not_watched_faster_than_the_clock(school: School) -> 
     enrollment = await start(school, 1)
     await school.change_lesson(ids(enrollment)[0], duration_seconds=600)
     first = await watch(school, enrollment, [0, 600], at=600)
-    assert (first.time_spent_seconds, first.completion_percentage) == (30, 1000)
+    assert (first.time_spent_seconds, first.completion_percentage) == (30, 500)
     again = await watch(school, enrollment, [0, 600], at=600)
-    assert (again.time_spent_seconds, again.completion_percentage) == (30, 1000)
+    assert (again.time_spent_seconds, again.completion_percentage) == (30, 500)
     school.clock.advance(15)
     played = await watch(school, enrollment, [60, 75], at=75)
-    assert (played.time_spent_seconds, played.completion_percentage, played.last_position_seconds) == (45, 1250, 75)
+    assert (played.time_spent_seconds, played.completion_percentage, played.last_position_seconds) == (45, 750, 75)
     school.clock.advance(15)
-    twice_as_fast = await watch(school, enrollment, [75, 105], at=105)
-    assert (twice_as_fast.time_spent_seconds, twice_as_fast.completion_percentage) == (60, 1750)
-    school.clock.advance(100)
-    seen_before = await watch(school, enrollment, [0, 20], [90, 105], at=20)
-    assert (seen_before.time_spent_seconds, seen_before.completion_percentage) == (95, 1750)
+    too_fast = await watch(school, enrollment, [75, 105], at=105)
+    assert (too_fast.time_spent_seconds, too_fast.completion_percentage) == (60, 1000)
+    school.clock.advance(15)
+    twice_as_fast = await watch(school, enrollment, [75, 105], at=105, rate=2)
+    assert (twice_as_fast.time_spent_seconds, twice_as_fast.completion_percentage) == (75, 1250)
+    school.clock.advance(270)
+    seen_before = await watch(school, enrollment, [0, 20], [90, 600], at=20)
+    assert (seen_before.time_spent_seconds, seen_before.completion_percentage) == (105, 1250)
+    school.clock.advance(270)
+    kept = await watch(school, enrollment, [105, 600], is_kept_offline=True)
+    assert (kept.time_spent_seconds, kept.completion_percentage) == (375, 5750)
 
 
 async def test_watching_in_two_tabs_uses_one_clock(school: School) -> None:

@@ -220,3 +220,21 @@ async def test_nothing_that_is_missing_is_looked_at(recalculation: Recalculation
     ):
         assert await recalculation.recalculate(args) == 0
     await reconciling.refresh_course("crs_none")
+
+
+async def test_a_course_that_is_older_than_what_lessons_ask_for_is_given_it(
+    school: School, reconciling: Reconciling
+) -> None:
+    course = await school.published(2)
+    first, second = (lesson.id for lesson in course.lessons)
+    await school.change_lesson(first, duration_seconds=100)
+    await school.change_lesson(second, prerequisite_lesson_ids=[first])
+    await Course.rows().update_one({"_id": course.id}, {"$unset": {"lesson_rules": ""}})
+    enrollment = await school.enrolled(course.id)
+    assert (await school.record(enrollment.id, first, watched=[[0, 10]])).progress[0].completion_percentage == 0
+    assert not (await school.lessons.show(STUDENT, second)).is_locked
+    before = (await school.courses.show(TEACHER, course.id)).version
+    await reconciling.refresh_course(course.id)
+    assert (await school.courses.show(STUDENT, course.id)).lessons[1].is_locked
+    assert (await school.record(enrollment.id, first, watched=[[10, 20]])).progress[0].completion_percentage == 2000
+    assert (await school.courses.show(TEACHER, course.id)).version == before

@@ -197,3 +197,40 @@ async def test_a_fault_in_the_log_keeps_nobody_else_waiting(place: Place) -> Non
         await relay.sweep()
         await place.emptied()
     assert place.recorded == [well, intent["id"]]
+
+
+async def test_who_reached_a_crowd_waits_for_nobody_of_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_module, "MAX_BEHIND", 2)
+    monkeypatch.setattr(relay_module, "FINISHED_AT_ONCE", 3)
+    crowd = [f"crs_{number}" for number in range(9)]
+    write = Write(1, place.clock.now())
+    intent = event(write, "course_updated", n=0, channels=[CHANNEL], data={}, record="course.updated")
+    for name in crowd:
+        update = with_intents({"$set": {"slug": name}}, [intent | {"id": f"evt_{name}"}], write.at)
+        await Course.rows().update_one({"_id": name}, update, upsert=True)
+    async with finishing(place.relay):
+        async with asyncio.timeout(5):
+            await place.relay.hand_over_many(Course, crowd)
+        assert place.recorded == []
+        single, *_ = await place.write("crs_single")
+        assert single in await place.told(), "and one who writes meanwhile goes first"
+        place.door.set()
+        await place.emptied()
+    assert sorted(place.recorded) == sorted([single, *(f"evt_{name}" for name in crowd)])
+
+
+async def test_a_crowd_beyond_all_bounds_is_told_by_who_reached_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "MAX_CROWD", 2)
+    place.door.set()
+    write = Write(1, place.clock.now())
+    crowd = [f"crs_{number}" for number in range(5)]
+    for name in crowd:
+        intent = event(write, "course_updated", n=0, channels=[CHANNEL], data={}, record="course.updated")
+        update = with_intents({"$set": {"slug": name}}, [intent | {"id": f"evt_{name}"}], write.at)
+        await Course.rows().update_one({"_id": name}, update, upsert=True)
+    async with finishing(place.relay):
+        await place.relay.hand_over_many(Course, crowd)
+        await place.emptied()
+    assert sorted(place.recorded) == sorted(f"evt_{name}" for name in crowd)

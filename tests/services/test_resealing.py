@@ -30,21 +30,26 @@ async def secret(place: SealedPlace, owner: str, keys: Keyring) -> str:
 async def test_all_that_a_former_key_sealed_is_sealed_anew(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resealing, "PAGE", 2)
     mona = (await people.join()).user.id
-    webhooks, apps = SEALED_PLACES
+    webhooks, apps, calendars = SEALED_PLACES
     owners = [f"whk_{number}" for number in range(5)]
     for owner in owners:
         await seal(webhooks, owner, BEFORE)
-    await seal(apps, mona, BEFORE)
+    for place in (apps, calendars):
+        await seal(place, mona, BEFORE)
     await User.rows().update_one({"_id": (await people.join("o@example.org")).user.id}, {"$set": {"mfa.secret": ""}})
-    assert await Resealing(BOTH).run() == [Resealed("webhooks", anew=5), Resealed("mfa", anew=1)]
+    assert await Resealing(BOTH).run() == [
+        Resealed("webhooks", anew=5),
+        Resealed("mfa", anew=1),
+        Resealed("calendar", anew=1),
+    ]
     assert [await secret(webhooks, owner, AFTER) for owner in owners] == [f"secret of {owner}" for owner in owners]
-    assert await secret(apps, mona, AFTER) == f"secret of {mona}"
-    assert await Resealing(BOTH).run() == [Resealed("webhooks"), Resealed("mfa")]
+    assert [await secret(place, mona, AFTER) for place in (apps, calendars)] == [f"secret of {mona}"] * 2
+    assert await Resealing(BOTH).run() == [Resealed("webhooks"), Resealed("mfa"), Resealed("calendar")]
 
 
 async def test_what_no_key_opens_is_told_and_left(people: People) -> None:
     assert people
-    webhooks, _ = SEALED_PLACES
+    webhooks, *_ = SEALED_PLACES
     await seal(webhooks, "whk_1", Keyring("lost" * 10))
     await seal(webhooks, "whk_2", BEFORE)
     assert (await Resealing(BOTH).run())[0] == Resealed("webhooks", anew=1, lost=1)
@@ -55,7 +60,7 @@ async def test_a_secret_that_is_changed_meanwhile_stays_as_it_was_changed(
     people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert people
-    webhooks, _ = SEALED_PLACES
+    webhooks, *_ = SEALED_PLACES
     await seal(webhooks, "whk_1", BEFORE)
     resealed = Sealer.resealed
 

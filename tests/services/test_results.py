@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from documents.accommodation import Accommodation, key_of
 from lms_rt.bus.base import Member
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.attempts import (
@@ -14,7 +15,10 @@ from lms_rt.contracts.attempts import (
 from lms_rt.contracts.base import CursorPage
 from lms_rt.contracts.channels import attempt_channel
 from lms_rt.errors import Code
+from lms_rt.services.quiz_standing import has_passed
 from tests.services.exam import Exam, answering, code_of, submitted
+
+NOTHING_MORE = {"factor_percent": 100, "extra_minutes": 0, "break_minutes": 0, "stretches_closing": False}
 
 
 @pytest.mark.parametrize(
@@ -36,6 +40,17 @@ async def test_keys_are_shown_as_the_policy_says(exam: Exam, student: Actor, pol
     assert taught.questions[0].correct_answer == {"option_id": "b"}
     somebody = await exam.student("Somebody")
     assert await code_of(exam.results.show(somebody, attempt.id)) is Code.NOT_FOUND
+
+
+async def test_a_rounded_percentage_passes_nobody(exam: Exam, student: Actor) -> None:
+    truth = {"question_type": "true_false", "question_text": "So?", "correct_answer": {"value": True}}
+    quiz_id = await exam.quiz(questions=(truth, truth, truth), passing_score="66.67", grading_policy="best")
+    attempt = await exam.begun(student, quiz_id)
+    await exam.attempts.submit(student, attempt.id, answering(exam, attempt, True, True))
+    results = await exam.results.show(student, attempt.id)
+    assert (results.percentage, results.is_passed) == (6667, False)
+    assert (results.standing.percentage, results.standing.is_passed) == (6667, False)
+    assert await has_passed(student.user_id, exam.effects[-1]) is False
 
 
 async def test_keys_come_with_the_close_and_with_the_pass(exam: Exam, student: Actor) -> None:
@@ -61,6 +76,40 @@ async def test_without_a_closing_time_keys_come_when_the_quiz_is_taken_back(exam
     assert (await exam.results.show(student, attempt.id)).has_answers_shown
 
 
+async def test_keys_wait_for_everybody_who_may_still_begin_or_still_sits_it(exam: Exam, student: Actor) -> None:
+    closes_at = exam.at(minutes=40)
+    quiz_id = await exam.quiz(show_correct_answers="after_close", closes_at=closes_at, max_attempts=2)
+    stretched = {"factor_percent": 200, "stretches_closing": True, "set_by": exam.teacher.user_id}
+    whose = {"course_id": exam.course_id, "student_id": student.user_id, "quiz_id": quiz_id}
+    await Accommodation.put(key_of(quiz_id, student.user_id), NOTHING_MORE | stretched, whose, exam.clock.now())
+    friend = await exam.student("Friend")
+    firsts = [(one, await exam.begun(one, quiz_id)) for one in (student, friend)]
+    for one, first in firsts:
+        await exam.attempts.submit(one, first.id, submitted())
+    exam.clock.advance(41 * 60)
+
+    async def shown() -> list[bool]:
+        return [(await exam.results.show(one, first.id)).has_answers_shown for one, first in firsts]
+
+    assert await shown() == [False, False], "closed for one, while the other may begin again"
+    again = await exam.begun(student, quiz_id)
+    assert await shown() == [False, False], "who is done could tell who is not"
+    exam.clock.advance(29 * 60)
+    assert await shown() == [False, False]
+    await exam.attempts.submit(student, again.id, submitted())
+    assert await shown() == [True, True]
+
+
+async def test_without_a_closing_time_keys_come_when_the_quiz_is_ended(exam: Exam, student: Actor) -> None:
+    quiz_id = await exam.quiz(show_correct_answers="after_close")
+    attempt = await exam.begun(student, quiz_id)
+    await exam.attempts.submit(student, attempt.id, submitted())
+    await exam.order(quiz_id, "end")
+    assert (await exam.results.show(student, attempt.id)).has_answers_shown
+    await exam.order(quiz_id, "resume")
+    assert not (await exam.results.show(student, attempt.id)).has_answers_shown, "it can be begun again"
+
+
 @pytest.mark.parametrize(
     ("policy", "percentage"), [("best", 10_000), ("last", 2_500), ("first", 5_000), ("average", 5_833)]
 )
@@ -72,7 +121,7 @@ async def test_the_policy_decides_what_the_attempts_come_to(
     for values in (("b",), ("b", True, "3.14"), (None, True)):
         attempt = await exam.begun(student, quiz_id)
         await exam.attempts.submit(student, attempt.id, answering(exam, attempt, *values))
-    assert (exam.effects[-1]["quiz_percentage"], exam.effects[-1]["is_quiz_passed"]) == (percentage, is_passed)
+    assert await has_passed(student.user_id, exam.effects[-1]) is is_passed
     standing = (await exam.results.show(student, attempt.id)).standing
     assert (standing.attempts_count, standing.percentage, standing.is_passed) == (3, percentage, is_passed)
 

@@ -19,6 +19,7 @@ from tests.zones import live_in
 
 NIGHTLY = Schedule("tidy", "retention.clean_up", time(3))
 DAILY = Schedule("daily", "reminders.daily", time(10), is_local=True)
+HOURLY = Schedule("look", "payments.look_again", time(0, 17), is_hourly=True)
 WEEKLY = Schedule("weekly", "reports.weekly", time(9), weekday=0, is_local=True)
 MONDAY = datetime(2026, 3, 23, tzinfo=UTC)
 
@@ -56,6 +57,20 @@ async def test_a_nightly_task_is_asked_for_once_a_night() -> None:
     await let_pass(clock, scheduler(clock), (NIGHTLY,), hours=49)
     assert sorted(await jobs()) == [
         "tidy:2026-03-23T03:00:00.000Z", "tidy:2026-03-24T03:00:00.000Z", "tidy:2026-03-25T03:00:00.000Z",
+    ]  # fmt: skip
+
+
+async def test_an_hourly_task_is_asked_for_each_hour_and_once_for_all_that_were_missed() -> None:
+    clock = clock_at("2026-03-23 12:10")
+    one, other = scheduler(clock), scheduler(clock)
+    assert (await one.look((HOURLY,)), await other.look((HOURLY,)), await one.look((HOURLY,))) == (1, 1, 0)
+    assert sorted(await jobs()) == ["look:2026-03-23T11:17:00.000Z"]
+    clock.advance(7 * 60)
+    assert await one.look((HOURLY,)) == 1
+    clock.advance(5 * 3600)  # nobody was there for five hours: one look sees what five would have seen
+    assert (await one.look((HOURLY,)), await other.look((HOURLY,))) == (1, 1)
+    assert sorted(await jobs()) == [
+        "look:2026-03-23T11:17:00.000Z", "look:2026-03-23T12:17:00.000Z", "look:2026-03-23T17:17:00.000Z",
     ]  # fmt: skip
 
 

@@ -153,6 +153,7 @@ def test_every_fault_of_the_settings_is_named_at_once() -> None:
 
 def test_a_database_that_does_not_answer_is_one_line() -> None:
     keys = {"SECRET_KEY": "0123456789abcdefghijklmnopqrstuv", "PASSWORD_PEPPER": "vutsrqponmlkjihgfedcba9876543210"}
+    keys["SIGNING_KEY"] = "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY="
     url = "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=300"
     (line,) = _refused("--port", "0", MONGODB_URL=url, REDIS_URL="redis://127.0.0.1:9", **keys)
     assert line.startswith("lms_rt cannot start: no answer from MongoDB at 127.0.0.1:9")

@@ -15,6 +15,7 @@ from lms_rt.contracts.channels import (
     SYSTEM,
     attempt_channel,
     course_channel,
+    course_chat_channel,
     course_staff_channel,
     find_channel,
     quiz_live_channel,
@@ -60,6 +61,7 @@ async def house(settings: Settings) -> House:
     channels = {
         "user": user_channel(student.user_id),
         "course": course_channel(exam.course_id),
+        "chat": course_chat_channel(exam.course_id),
         "staff": course_staff_channel(exam.course_id),
         "attempt": attempt_channel(attempt.id),
         "live": quiz_live_channel(quiz_id),
@@ -73,6 +75,7 @@ async def house(settings: Settings) -> House:
     [
         ("user", {"student"}),
         ("course", {"student", "classmate", "teacher", "admin"}),
+        ("chat", {"student", "classmate", "teacher", "admin"}),
         ("staff", {"teacher", "admin"}),
         ("attempt", {"student", "teacher", "admin"}),
         ("live", {"teacher", "admin"}),
@@ -104,7 +107,17 @@ async def test_a_slug_is_no_second_channel(house: House) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("", ":", "user:", "course", "course::staff", "course:crs_1:", "course:crs_1:chat", "quiz:quz_1", "attempt:"),
+        *(
+            "",
+            ":",
+            "user:",
+            "course",
+            "course::staff",
+            "course:crs_1:",
+            "course:crs_1:shouts",
+            "quiz:quz_1",
+            "attempt:",
+        ),
         *("attempt:att_1:live", "system:all", "System", "user:usr_1:x:y", "nothing:at_1", "user:" + "x" * 300),
     ],
 )

@@ -8,7 +8,7 @@ from dataclasses import replace
 import orjson
 
 from documents.enums import Role
-from lms_rt.bus.base import Bus, History, HistoryPage, Message, Position, Receiver, Stretch
+from lms_rt.bus.base import Bus, History, HistoryPage, Message, Position, Receiver, Reword, Stretch
 from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.actor import Actor
@@ -44,6 +44,9 @@ class SlowHistory(History):
 
     async def forget(self, channel: str) -> None:
         await self._inner.forget(channel)
+
+    async def reword(self, channel: str, word: str, change: Reword) -> None:
+        await self._inner.reword(channel, word, change)
 
 
 class Ears(Transport):

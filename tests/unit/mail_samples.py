@@ -16,9 +16,11 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "mfa_code": {"code": "402719"},
     "enrollment_confirmation": _COURSE,
     "course_completion": _COURSE,
+    "certificate_revoked": {**_COURSE, "certificate_number": "CERT-2026-000017", "reason": "Issued by mistake."},
     "certificate_issued": {**_COURSE, "certificate_number": "LMS-2026-000017"},
     "quiz_results": {**_COURSE, "quiz_title": "Matrices", "score": "82.50", "is_passed": True},
     "attempt_auto_closed": {**_COURSE, "quiz_title": "Matrices", "closed_at": AT},
+    "pause_ended": {**_COURSE, "quiz_title": "Matrices", "closed_at": AT},
     "assignment_graded": {
         **_COURSE,
         "assignment_title": "Proofs",
@@ -32,6 +34,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "title": "No lesson on Monday",
         "body": "We meet again\nnext week.",
     },
+    "chat_mention": {**_COURSE, "author_name": "Tina Teacher"},
     "weekly_progress": {
         "first_day": "2025-12-29",
         "last_day": "2026-01-04",

@@ -24,7 +24,7 @@ from workers.worker import PATIENCE_SECONDS
 ROOT = Path(run.__file__).parent
 _STEP = re.compile(r"^([A-Z]+)\s+((?:.*\\\n)*.*)$", re.MULTILINE)
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-_OF_PYTHON = {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
+_OF_PYTHON = {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "TMPDIR"}
 
 
 def _steps() -> list[tuple[str, str]]:
@@ -149,6 +149,14 @@ def test_what_faces_the_world_may_little(name: str) -> None:
     assert service["tmpfs"] == ["/tmp"]  # noqa: S108 - the container's own
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_what_is_gathered_of_files_lies_on_a_disk_and_not_in_memory() -> None:
+    """Parts that wait for S3, images while they are drawn; and a ZIP that somebody reads slowly is gathered nowhere."""
+    volume = next(words for name, words in _steps() if name == "VOLUME")
+    assert f"TMPDIR={volume}" in next(words for name, words in reversed(_steps()) if name == "ENV").split()
+    assert set(_directives("proxy_max_temp_file_size")) == {"0"}
+    assert "\n        proxy_max_temp_file_size 0;" in (ROOT / "config" / "nginx.conf").read_text()
 
 
 def test_nginx_writes_where_it_may() -> None:

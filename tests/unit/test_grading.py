@@ -228,8 +228,11 @@ def test_an_essay_holds_the_total_back_and_a_description_is_in_no_count() -> Non
     graded = {"qst_1": grade_answer(truth, True)}
     assert total([truth, text], graded, passing_score_hundredths=7000).score == 100
     essay = make("essay", "qst_3", points=3)
-    waiting = total([truth, text, essay], graded, passing_score_hundredths=7000)
+    written = {**graded, "qst_3": grade_answer(essay, "Dear teacher")}
+    waiting = total([truth, text, essay], written, passing_score_hundredths=7000)
     assert (waiting.score, waiting.max_score, waiting.percentage, waiting.is_passed) == (None, 400, None, None)
+    empty = total([truth, text, essay], graded, passing_score_hundredths=7000)
+    assert (empty.score, empty.max_score, empty.percentage, empty.is_passed) == (100, 400, 2500, False)
 
 
 def test_a_total_is_never_negative_and_no_points_are_all_points() -> None:

@@ -34,7 +34,7 @@ def verdict(state: dict[str, Any], op: Operation = OP, received_ms: int = 50_000
 
 
 def known(op: Operation = OP, *, superseded: bool = False) -> dict[str, Any]:
-    return {op.op_id: [4, op.digest, 20, superseded]}
+    return {op.op_id: [4, op.digest, 20, superseded, op.question_id]}
 
 
 CLOSED = {"status": "submitted"}
@@ -110,7 +110,7 @@ def test_6_a_write_takes_the_next_revision() -> None:
     after = applied(state, OP, decision)
     assert after["revision"] == 8
     assert after["answers"]["q1"]["value"] == "b"
-    assert after["ops"] == {"op-9": [8, OP.digest, 60, False]}
+    assert after["ops"] == {"op-9": [8, OP.digest, 60, False, "q1"]}
     assert state["ops"] == {}
     assert verdict(after) is Verdict.REPEATED
 
@@ -144,7 +144,7 @@ def test_an_overtaken_operation_leaves_a_mark_and_nothing_else() -> None:
     write = write_of(state, applied(state, OVERTAKEN, decision), [OVERTAKEN], now_ms=61)
     assert write is not None
     assert write.update() == {
-        "$set": {"ops.op-9": [3, OVERTAKEN.digest, 60, True]},
+        "$set": {"ops.op-9": [3, OVERTAKEN.digest, 60, True, "q1"]},
         "$inc": {"ops_count": 1},
     }
 

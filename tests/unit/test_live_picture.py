@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import statistics
 from collections import Counter
 from collections.abc import Iterable
@@ -174,6 +175,47 @@ def test_whoever_applies_the_differences_sees_what_the_whole_picture_shows(steps
     assert questions == {row.question_id: row for row in room.picture.questions(-1)}
 
 
+OTHERS: tuple[dict[str, Any], ...] = (
+    QUESTIONS[3] | {"question_text": "How many of them?", "version": 2},
+    {"id": "gone", "question_text": "Back again?", "question_type": "essay"},
+    QUESTIONS[0] | {"question_type": "short_answer"},
+    QUESTIONS[1],
+)
+"""Q4 is edited and first, `gone` is added, Q1 is of another type, Q3 is deleted."""
+
+
+@given(STEPS, STEPS)
+@settings(max_examples=100, deadline=None)
+def test_questions_that_change_meanwhile_are_shown_as_if_they_had_been_there(
+    before: list[Any], after: list[Any]
+) -> None:
+    room, fresh = Room(), Room()
+    fresh.picture = LivePicture(OTHERS)
+    seen = {row.question_id: row for row in room.picture.questions(-1)}
+    for step in before:
+        room.go(copy.deepcopy(step))
+        fresh.go(copy.deepcopy(step))
+    seen |= {row.question_id: row for row in room.picture.questions(-1)}
+    step = room.picture.step
+    room.picture.renew(OTHERS, asked_ms=START_MS)
+    for one in after:
+        room.go(copy.deepcopy(one))
+        fresh.go(copy.deepcopy(one))
+    assert room.picture.questions(-1) == fresh.picture.questions(-1)
+    seen |= {row.question_id: row for row in room.picture.questions(step)}
+    assert room.picture.removed(step) == ["q3"]
+    assert room.picture.removed(step + 1) == []
+    del seen["q3"]
+    assert seen == {row.question_id: row for row in fresh.picture.questions(-1)}
+
+
+def test_questions_that_did_not_change_are_not_told_again() -> None:
+    picture = LivePicture(QUESTIONS)
+    step = picture.step
+    picture.renew([QUESTIONS[0], QUESTIONS[1] | {"question_text": "Which two?"}, *QUESTIONS[2:]], asked_ms=START_MS)
+    assert [(row.question_id, row.title) for row in picture.questions(step)] == [("q2", "Which two?")]
+
+
 def _row(**fields: Any) -> dict[str, Any]:
     row = {
         "_id": "att_1",
@@ -230,3 +272,36 @@ def test_a_closed_attempt_has_no_time_left_and_a_late_clock_shows_none() -> None
     closed, late = picture.students(-1, NOW_MS)
     assert (closed.remaining_ms, closed.score, closed.max_score) == (None, 300, 400)
     assert late.remaining_ms == 0
+
+
+def test_a_conflict_is_told_until_something_is_saved_after_it() -> None:
+    picture = LivePicture(QUESTIONS)
+    picture.take([_row(revision=3)])
+    picture.see({"att_1": Presence(devices=2, conflict_revision=3)})
+    assert picture.students(-1, NOW_MS)[0].flags == ["conflict"]
+    picture.take([_row(revision=4)])
+    assert picture.students(-1, NOW_MS)[0].flags == []
+    picture.take([_row(revision=3, status="submitted", version=2)])
+    assert picture.students(-1, NOW_MS)[0].flags == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "flags"),
+    [({"take_overs": 2}, ["taken_over"]), ({"offline": {"asked_ms": 90_500}}, ["credit"]), ({"offline": {}}, [])],
+)
+def test_stored_facts_are_flags_and_tell_states_apart(fields: dict[str, Any], flags: list[str]) -> None:
+    picture = LivePicture(QUESTIONS)
+    picture.take([_row()])
+    assert picture.differing([_row(**fields)]) == (["att_1"] if flags else [])
+    picture.take([_row(revision=2, **fields)])
+    (shown,) = picture.students(-1, NOW_MS)
+    assert shown.flags == flags
+    assert shown.take_overs == fields.get("take_overs", 0)
+    assert shown.credit_asked_seconds == (91 if "credit" in flags else None)
+
+
+def test_while_paused_no_time_runs() -> None:
+    picture = LivePicture(QUESTIONS)
+    picture.take([_row(status="paused", paused_at_ms=NOW_MS - 30_000, group="Monday")])
+    (shown,) = picture.students(-1, NOW_MS)
+    assert (shown.remaining_ms, shown.paused_at, shown.group) == (120_000, from_ms(NOW_MS - 30_000), "Monday")

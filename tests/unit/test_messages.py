@@ -17,7 +17,20 @@ GROUPS = sorted(path.stem for path in (WEB / "messages" / "en").glob("*.json"))
 EN, AR = catalogue("en"), catalogue("ar")
 PLACE = re.compile(r"\{(\w+)\}")
 LETTERS = re.compile(r"[A-Za-z]{3,}")
-LATIN_IN_ARABIC = {"Markdown", "GIFT", "Moodle", "UTF", "USD", "EGP", "English"}
+LATIN_IN_ARABIC = {
+    "Markdown",
+    "GIFT",
+    "CSV",
+    "XLSX",
+    "Moodle",
+    "UTF",
+    "USD",
+    "EGP",
+    "English",
+    "Stripe",
+    "Paymob",
+    "MyFatoorah",
+}
 
 
 def forms(entry: str | dict[str, str]) -> list[str]:

@@ -30,14 +30,34 @@ FREE = {
     ("QuestionChange", "correct_answer"),
     ("PlacedQuestionDraft", "options"),
     ("QuestionChange", "options"),
+    ("CorrectionDraft", "accepted"),
+    ("CorrectionDraft", "question"),
+    ("RegradeDraft", "changes.accepted"),
+    ("RegradeDraft", "changes.question"),
+    ("MarkDraft", "rubric"),
+    ("GradeDraft", "rubric"),
 }
-"""What a student answers, and what is right, is read by the kind of the question: by `question_keys` and `answers`."""
+"""What a student answers, and what is right, is read by the kind of the question: by `question_keys` and `answers`.
 
-PROSE = {"text", "description", "content", "bio", "instructions", "question_text", "explanation"}
+A corrected question is a `QuestionChange`; a rubric's mark names criteria and levels of that rubric.
+"""
+
+PROSE = {
+    "text",
+    "review",
+    "description",
+    "content",
+    "bio",
+    "instructions",
+    "question_text",
+    "explanation",
+    "comment",
+    "feedback",
+}
 """Where people write as much as they like, on lines as they like."""
 UNSHOWN = {
     "email", "username", "password", "current_password", "new_password", "token", "refresh_token", "challenge_token",
-    "ticket", "code", "lease", "channel", "url", "slug",
+    "mentions", "ticket", "file_url", "code", "lease", "channel", "url", "slug", "after",
 }  # fmt: skip
 """What is compared, looked up or made anew, and told to nobody as it came; ids as well."""
 

@@ -69,6 +69,7 @@ def test_the_quotas_are_the_settings() -> None:
     assert told == {
         LimitClass.GENERAL: 100, LimitClass.AUTH: 60, LimitClass.SIGN_IN: 300, LimitClass.FAILED_SIGN_IN: 10,
         LimitClass.ATTEMPTS: 120, LimitClass.UPLOADS: 100, LimitClass.PAGES: 600,
+        LimitClass.VERIFICATION: 30, LimitClass.PIECES: 2000,
     }  # fmt: skip
 
 
@@ -94,4 +95,5 @@ def test_every_row_is_of_the_class_of_its_place() -> None:
     assert {"/auth/register", "/auth/me", "/auth/ws-ticket"} <= by_class["auth"]
     assert all(path.startswith("/attempts") for path in by_class["attempts"])
     assert by_class["uploads"]
+    assert by_class["verification"] == {"/certificates/verify/{certificate_number}"}
     assert {"/courses", "/users/me"} <= by_class["general"]

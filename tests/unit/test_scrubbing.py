@@ -21,6 +21,9 @@ MADE = {
     "a recovery code": new_recovery_codes()[0],
     "an app's key": new_totp_secret(),
     "a webhook's key": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "a key of Stripe": "sk_test_51H8abcDEF",
+    "a key of Paymob": "egy_sk_test_0a1b2c3d4e5f",
+    "what a browser pays by": "pi_3MtwBwLkdIwHu7ix_secret_YrKJUKribcBjcG8H",
     "a token of Vault": "hvs.CAESIJlWrs6gKqKqQ_TzLP",
     "a signed token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1c3IifQ.c2lnbmF0dXJl",
     "a DSN": "https://0123456789abcdef@sentry.example/7",
@@ -160,7 +163,7 @@ def test_nothing_is_missed_by_the_short_look(before: str, what: str) -> None:
 RUNS = (
     'token="a"', "token='x' '", "\\", "token=\\", 'token\\"=\\"a\\\\', '"password": "\\', "a", "A1a", "1-", "AB12-", "-", ".", "a.", "@", "a@", "%40", "://", "a://a", " ", "\n", "cookie:", "'token'", "eyJ", "eyJa.",
 )  # fmt: skip
-_OTHERS = {"code", "pin", "bearer", "basic", "whsec_", "hvs."}
+_OTHERS = {"code", "pin", "bearer", "basic", "whsec_", "hvs.", "sk_live_", "_secret_"}
 WORDS = sorted(_OTHERS.union(re.findall(r"[a-z_]{3,}", scrubbing._NAMES.replace(r"\w", ""))))
 """Each is tried alone and with what may follow it, again and again: a pattern must not begin anew at every place."""
 

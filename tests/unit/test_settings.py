@@ -11,12 +11,14 @@ from config.settings import SettingsError, load_settings
 from config.settings_checks import retired_settings
 
 SECRET = "k9UJgXWtf5QXWKwFQ7wRVNKA44QnMpDgeJgTUz"
+SIGNING_KEY = "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY="
 SOUND: dict[str, Any] = {
     "ENVIRONMENT": "production",
     "MONGODB_URL": "mongodb://db",
     "REDIS_URL": "redis://bus",
     "SECRET_KEY": SECRET,
     "PASSWORD_PEPPER": SECRET[::-1],
+    "SIGNING_KEY": SIGNING_KEY,
     "COOKIE_SECURE": "true",
 }
 
@@ -64,8 +66,31 @@ def test_production_names_every_fault_at_once_also_beside_a_value_that_is_none(
 @pytest.mark.parametrize("given", ["MONGODB_URL", "REDIS_URL"])
 def test_a_database_and_its_bus_go_together(environment: pytest.MonkeyPatch, given: str) -> None:
     other = "REDIS_URL" if given == "MONGODB_URL" else "MONGODB_URL"
-    keys = {"SECRET_KEY": SECRET, "PASSWORD_PEPPER": SECRET}
+    keys = {"SECRET_KEY": SECRET, "PASSWORD_PEPPER": SECRET, "SIGNING_KEY": SIGNING_KEY}
     assert _faults(environment, **{given: "mongodb://x", **keys}) == [f"{given} is set without {other}"]
+
+
+def test_nodes_share_the_key_that_signs_receipts(environment: pytest.MonkeyPatch) -> None:
+    faults = _faults(environment, **{**SOUND, "SIGNING_KEY": ""})
+    assert faults == ["SIGNING_KEY must be set: nodes share keys, never a directory"]
+
+
+@pytest.mark.parametrize("given", ["short", "x" * 43, SIGNING_KEY[:-4], SIGNING_KEY + "AAAA", SECRET * 2])
+def test_the_key_that_signs_receipts_is_32_bytes_in_base64(environment: pytest.MonkeyPatch, given: str) -> None:
+    faults = _faults(environment, **{**SOUND, "SIGNING_KEY": given})
+    assert faults[0].startswith("SIGNING_KEY: Value error, use 32 bytes in base64")
+    assert given not in "".join(faults)
+
+
+@pytest.mark.parametrize("spelling", [SIGNING_KEY, SIGNING_KEY.rstrip("="), f" {SIGNING_KEY}\n"])
+def test_the_key_that_signs_receipts_is_read_in_every_spelling(environment: pytest.MonkeyPatch, spelling: str) -> None:
+    for name, value in {**SOUND, "SIGNING_KEY": spelling}.items():
+        environment.setenv(name, value)
+    assert load_settings().signing_seed == b"0123456789abcdefghijklmnopqrstuv"
+
+
+def test_production_refuses_a_key_for_receipts_that_anybody_guesses(environment: pytest.MonkeyPatch) -> None:
+    assert _faults(environment, **{**SOUND, "SIGNING_KEY": "A" * 43 + "="}) == ["SIGNING_KEY is weak or a default"]
 
 
 def test_replicas_are_those_of_a_redis(environment: pytest.MonkeyPatch) -> None:
@@ -139,3 +164,29 @@ def test_addresses_elsewhere_are_well_formed(environment: pytest.MonkeyPatch, na
     (fault,) = _faults(environment, **{name: bad})
     assert fault.startswith(f"{name}: ")
     assert bad not in fault
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({"FILE_STORAGE_PROVIDER": "s3"}, {"S3_BUCKET"}),
+        (
+            {"FILE_STORAGE_PROVIDER": "azure"},
+            {"AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_CONTAINER_NAME"},
+        ),
+        ({"FILE_STORAGE_PROVIDER": "gridfs"}, {"FILE_STORAGE_PROVIDER"}),
+        ({"S3_ACCESS_KEY_ID": "AKIA"}, {"S3_ACCESS_KEY_ID"}),
+        ({"S3_ENDPOINT_URL": "ftp://minio"}, {"S3_ENDPOINT_URL:"}),
+        ({"ALLOWED_UPLOAD_EXTENSIONS": "pdf,../etc"}, {"ALLOWED_UPLOAD_EXTENSIONS:"}),
+    ],
+)
+def test_a_store_of_files_that_cannot_be_used_is_named_at_the_start(
+    environment: pytest.MonkeyPatch, given: dict[str, str], missing: set[str]
+) -> None:
+    assert {fault.split(" ")[0] for fault in _faults(environment, **given)} == missing
+
+
+def test_files_lie_where_the_data_does_unless_it_is_said(environment: pytest.MonkeyPatch) -> None:
+    assert load_settings().file_store_kind == "local"
+    environment.setenv("ALLOWED_UPLOAD_EXTENSIONS", ".PDF, png")
+    assert load_settings().allowed_upload_extensions == ("pdf", "png")

@@ -125,3 +125,15 @@ def test_other_places(path: str) -> None:
 def test_the_way_back_is_kept_in_the_address() -> None:
     assert sign_in_path("/quizzes/1?a=b&c=d") == "/signin?next=/quizzes/1%3Fa%3Db%26c%3Dd"
     assert sign_in_path("/") == "/signin"
+
+
+PHYSICAL = re.compile(
+    r"(?:^|[;{\s])(?:(?:margin|padding|border|inset|scroll-margin|scroll-padding)-)?(?:left|right)(?:-[\w-]+)?\s*:"
+    r"|(?:text-align|float|clear)\s*:\s*(?:left|right)"
+)
+
+
+@pytest.mark.parametrize("path", sorted((WEB / "static").glob("*.css")), ids=named)
+def test_sheets_mirror_by_themselves(path: Path) -> None:
+    """No sheet names left or right: what is said of start and end is right in both directions."""
+    assert not PHYSICAL.findall(path.read_text(encoding="utf-8"))

@@ -87,7 +87,7 @@ async def test_what_killed_workers_left_in_the_bucket_goes(request: pytest.Fixtu
         row = await Export.find_row(export_id)
         assert row is not None
         assert row["status"] == "ready"
-        assert [one async for one in house.services.files.read(row["file_id"])]
+        assert [one async for one in house.services.file_store.read(row["file_id"])]
         assert await pieces(house) == 1
 
         _, forgotten_id = await begun(house)

@@ -6,7 +6,8 @@ import { MARKS } from "./dashboard-marks.js";
 import { say } from "./say.js";
 
 const SPEAK_EVERY_MS = 30_000;
-const ICONS = { urgent: "clock", long_away: "alert", stuck: "flag" };
+const ICONS = { urgent: "clock", long_away: "alert", conflict: "conflict", credit: "lost", stuck: "flag" };
+const TONES = { conflict: "hold", credit: "warn", stuck: "warn" };
 const place = document.getElementById("attention");
 
 export class Attention {
@@ -36,7 +37,7 @@ export class Attention {
     fill(
       place,
       marks.length
-        ? html`${marks.map((name) => html`<li><button type="button" class="chip dash-chip" data-filter="${name}" data-tone="${name === "stuck" ? "warn" : "bad"}">${icon(ICONS[name])}<span></span></button></li>`)}`
+        ? html`${marks.map((name) => html`<li><button type="button" class="chip dash-chip" data-filter="${name}" data-tone="${TONES[name] ?? "bad"}">${icon(ICONS[name])}<span></span></button></li>`)}`
         : html`<li class="dash-calm muted">${icon("saved")}<span>${t("dashboard.calm")}</span></li>`,
     );
     for (const chip of place.querySelectorAll("[data-filter]")) this.#renew(chip, chip.dataset.filter, counts[chip.dataset.filter], filter);

@@ -4,7 +4,7 @@
 export const LONG_AWAY_MS = 30_000;
 export const STUCK_MS = 300_000;
 export const SHORT_MS = 300_000;
-export const MARKS = ["urgent", "long_away", "stuck"];
+export const MARKS = ["urgent", "long_away", "conflict", "credit", "stuck"];
 const CLOSED = new Set(["submitted", "graded", "abandoned"]);
 
 /** Whether a student may still answer. */
@@ -12,31 +12,50 @@ export function isOpen(row) {
   return !CLOSED.has(row.status);
 }
 
-/** The marks of one row at a time: {isOpen, isAway, away, urgent, long_away, stuck, isHidden, leftMs}. */
+/** Milliseconds that an attempt has left: while it is paused they stand still; null when it has no end, or none any more. */
+export function leftOf(row, nowMs) {
+  return row.deadlineMs === null || !isOpen(row) ? null : Math.max(0, row.deadlineMs - (row.pausedMs ?? nowMs));
+}
+
+/** When an attempt ends as things stand: a pause moves it on. */
+export function endOf(row, nowMs) {
+  return row.deadlineMs === null ? null : row.deadlineMs + (row.pausedMs === null ? 0 : Math.max(0, nowMs - row.pausedMs));
+}
+
+/** The marks of one row at a time: {isOpen, away, urgent, long_away, stuck, conflict, credit, isHidden, isTakenOver, leftMs}. */
 export function marksOf(row, picture, nowMs) {
   const isRunning = row.status === "in_progress";
   const away = isRunning && !row.is_connected ? picture.awayOf(row, nowMs) : null;
-  const leftMs = isRunning && row.deadlineMs !== null ? Math.max(0, row.deadlineMs - nowMs) : null;
+  const leftMs = leftOf(row, nowMs);
   return {
     isOpen: isOpen(row),
     away,
     leftMs,
     isShort: leftMs !== null && leftMs < SHORT_MS,
+    isPaused: row.status === "paused",
     isHidden: isRunning && row.flags.includes("hidden"),
+    isTakenOver: isOpen(row) && row.flags.includes("taken_over"),
+    conflict: isOpen(row) && row.flags.includes("conflict"),
+    credit: isOpen(row) && row.flags.includes("credit"),
     long_away: away !== null && away.ms >= LONG_AWAY_MS,
     urgent: away !== null && leftMs !== null && leftMs < SHORT_MS,
     stuck: isRunning && row.is_connected && nowMs - row.progressMs >= STUCK_MS,
   };
 }
 
+const FLAGS = ["isHidden", "long_away", "stuck", "urgent", "conflict", "credit", "isTakenOver"];
+
 const MATCHES = {
   all: () => true,
   away: (marks) => marks.away !== null,
-  flagged: (marks) => marks.isHidden || marks.long_away || marks.stuck || marks.urgent,
+  flagged: (marks) => FLAGS.some((name) => marks[name]),
+  paused: (marks) => marks.isPaused,
   in: (marks) => !marks.isOpen,
   urgent: (marks) => marks.urgent,
   long_away: (marks) => marks.long_away,
   stuck: (marks) => marks.stuck,
+  conflict: (marks) => marks.conflict,
+  credit: (marks) => marks.credit,
 };
 export const FILTERS = Object.keys(MATCHES);
 
@@ -47,7 +66,7 @@ export function countAll(picture, nowMs) {
   for (const row of picture.students.values()) {
     const marks = marksOf(row, picture, nowMs);
     for (const name of FILTERS) if (MATCHES[name](marks)) counts[name] += 1;
-    if (marks.isOpen) endMs = Math.max(endMs, row.deadlineMs ?? Infinity);
+    if (marks.isOpen) endMs = Math.max(endMs, endOf(row, nowMs) ?? Infinity);
   }
   return { counts, endMs: Number.isFinite(endMs) && endMs > 0 ? endMs : null };
 }
@@ -97,10 +116,17 @@ function comparer(sort, picture) {
   };
 }
 
-function matcher(picture, { filter, find }, nowMs) {
+function matcher(picture, { filter, find, group = "" }, nowMs) {
   const words = folded(find).trim();
-  if (filter === "all" && !words) return () => true;
-  return (row) => MATCHES[filter](marksOf(row, picture, nowMs)) && (!words || nameOf(row).includes(words));
+  if (filter === "all" && !words && !group) return () => true;
+  return (row) => (!group || row.group === group) && MATCHES[filter](marksOf(row, picture, nowMs)) && (!words || nameOf(row).includes(words));
+}
+
+/** The groups that the students are of, in the order of their names. */
+export function groupsOf(picture) {
+  const groups = new Set();
+  for (const row of picture.students.values()) if (row.group) groups.add(row.group);
+  return [...groups].sort(collator.compare);
 }
 
 /** The attempts that match, in order. */

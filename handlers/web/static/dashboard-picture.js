@@ -9,7 +9,8 @@ import { page } from "./page.js";
 const AGAIN_MS = 1000;
 const READ_LATE_MS = 5000;
 const SPREAD_MS = 2000;
-const PLACE = ["is_connected", "away_since", "question_id", "flags"];
+const PLACE = ["is_connected", "away_since", "question_id"];
+const SEEN_FLAGS = new Set(["hidden", "conflict"]); // told by presence; the others are stored
 
 /** The server's time: measured by the line once it stands, until then as it was when the page was made. */
 export function serverNowMs() {
@@ -48,7 +49,7 @@ export class Picture {
       if (!known || row.revision >= known.revision) this.#take(row, nowMs, known);
     }
     for (const row of data.questions) this.questions.set(row.question_id, row);
-    for (const attemptId of data.removed) this.students.delete(attemptId);
+    for (const questionId of data.removed) this.questions.delete(questionId);
     this.#settle(data.version, data.totals);
     return true;
   }
@@ -61,6 +62,7 @@ export class Picture {
 
   #take(row, nowMs, known) {
     row.deadlineMs = row.deadline_at ? Date.parse(row.deadline_at) : null;
+    row.pausedMs = row.paused_at ? Date.parse(row.paused_at) : null;
     row.progressMs = Date.parse(row.last_saved_at ?? row.started_at);
     const leftMs = row.away_since ? Date.parse(row.away_since) : null;
     this.students.set(row.attempt_id, row);
@@ -81,12 +83,16 @@ export class Picture {
 /** Where a student is, in a row that cannot say it: as before. Who has saved since is here. */
 function keepPlace(row, known) {
   for (const name of known ? PLACE : []) row[name] = known[name];
+  if (known) row.flags = [...row.flags.filter((flag) => !SEEN_FLAGS.has(flag)), ...known.flags.filter((flag) => SEEN_FLAGS.has(flag))];
   if (row.revision > known?.revision) row.is_connected = true;
   row.isPlaceUnknown = !row.is_connected && (!known || known.isPlaceUnknown === true);
 }
 
-/** Keep the picture as the quiz is; `onNews()` after each change, `onRefused()` when we may not watch. */
-export function followQuiz(picture, quizId, { onNews, onRefused }) {
+/**
+ * Keep the picture as the quiz is; `onNews()` after each change, `onRefused()` when we may not watch, `onWord(frame)` for
+ * whatever else the channel tells, `onMissed()` when some of that may have been missed.
+ */
+export function followQuiz(picture, quizId, { onNews, onRefused, onWord = () => {}, onMissed = () => {} }) {
   let held = null;
   let fetching = null;
   let reading = 0;
@@ -126,8 +132,12 @@ export function followQuiz(picture, quizId, { onNews, onRefused }) {
   }
 
   const ear = new Ear(`quiz:${quizId}:live`, {
-    onState: (frame) => frame.event === "dashboard" && take(frame.data),
-    onReset: snapshot,
+    onEvent: onWord,
+    onState: (frame) => (frame.event === "dashboard" ? take(frame.data) : onWord(frame)),
+    onReset: () => {
+      onMissed();
+      return snapshot();
+    },
     onRefused: (refusal) => refusal.code === "not_found" && onRefused(),
   });
   live.subscribe(ear);

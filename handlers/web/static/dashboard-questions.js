@@ -1,10 +1,10 @@
 // The questions as the room answers them: here now, answered, median, bars with letter and number; as a table; the key
 // on request. Values change in place. Not for one student's answers (dashboard-drawer.js).
 
-import { read } from "./api.js";
 import { fill, html, icon } from "./html.js";
 import { countdown, letter, number, t } from "./i18n.js";
 import { keyOf, optionName } from "./dashboard-answers.js";
+import { fetchQuestions, keepWording } from "./dashboard-wording.js";
 import { page } from "./page.js";
 import { say } from "./say.js";
 import { banner } from "./states.js";
@@ -20,12 +20,12 @@ function optionMarkup(option, n) {
 }
 
 function questionMarkup(row) {
-  const options = page.data.options[row.question_id];
   return html`<li class="dash-question" data-question="${row.question_id}">
-    <div class="dash-question-head"><span class="dash-number">${t("dashboard.q", { number: row.order })}</span><span class="clamp" dir="auto">${row.title}</span></div>
+    <div class="dash-question-head"><span class="dash-number"></span><span class="clamp grow" dir="auto"></span><button type="button" class="button button-small button-quiet dash-project" aria-pressed="false" hidden>${icon("board")}<span class="unseen"></span></button></div>
     <p class="dash-question-figures small"><span></span><span></span><span></span></p>
-    ${options ? html`<ul class="dash-bars">${options.map(optionMarkup)}</ul>` : ""}
-    <p class="dash-key-words small" hidden dir="auto"></p></li>`;
+    <ul class="dash-bars" hidden></ul>
+    <p class="dash-key-words small" hidden dir="auto"></p>
+    <p class="dash-reveal" hidden><button type="button" class="button button-small" aria-pressed="false">${t("dashboard.reveal")}</button></p></li>`;
 }
 
 function set(element, words) {
@@ -33,8 +33,15 @@ function set(element, words) {
 }
 
 export class Questions {
-  constructor(picture) {
+  constructor(picture, { screen }) {
     this.picture = picture;
+    this.screen = screen;
+    screen.onChange(() => this.paint());
+    list.addEventListener("click", (event) => {
+      const { question } = event.target.closest("[data-question]")?.dataset ?? {};
+      if (event.target.closest(".dash-project")) screen.show(question);
+      if (event.target.closest(".dash-reveal")) screen.reveal();
+    });
     this.keys = null;
     this.isTable = false;
     this.hasKey = false;
@@ -51,6 +58,10 @@ export class Questions {
   /** Bring the panel up to date. */
   paint() {
     const rows = [...this.picture.questions.values()].sort((a, b) => a.order - b.order);
+    keepWording(rows, (questions) => {
+      if (this.keys) this.keys = keysOf(questions);
+      this.paint();
+    });
     if (this.isTable) this.#paintTable(rows);
     else this.#paintList(rows);
   }
@@ -63,7 +74,7 @@ export class Questions {
   async #toggleKey() {
     const error = document.getElementById("questions-error");
     try {
-      this.keys ??= await fetchKeys();
+      this.keys ??= keysOf(await fetchQuestions());
       this.hasKey = !this.hasKey;
       this.paint();
       error.replaceChildren();
@@ -82,7 +93,22 @@ export class Questions {
     rows.forEach((row, n) => this.#paintQuestion(list.children[n], row));
   }
 
+  /** Its place, words and options, which may be corrected while the page is open. */
+  #paintWording(element, row) {
+    set(element.querySelector(".dash-number"), t("dashboard.q", { number: row.order }));
+    set(element.querySelector(".dash-question-head .clamp"), row.title);
+    set(element.querySelector(".dash-project .unseen"), t("dashboard.project", { number: row.order }));
+    const options = page.data.options[row.question_id] ?? [];
+    const wanted = JSON.stringify(options);
+    if (element.dataset.options === wanted) return;
+    element.dataset.options = wanted;
+    const bars = element.querySelector(".dash-bars");
+    bars.hidden = !options.length;
+    fill(bars, html`${options.map(optionMarkup)}`);
+  }
+
   #paintQuestion(element, row) {
+    this.#paintWording(element, row);
     const [viewing, answered, median] = element.querySelector(".dash-question-figures").children;
     set(viewing, t("dashboard.viewing", { count: row.viewing }));
     set(answered, t("dashboard.answered", { count: row.answered }));
@@ -98,9 +124,22 @@ export class Questions {
       bar.querySelector(".dash-key").hidden = !key?.optionIds.has(bar.dataset.option);
       bar.toggleAttribute("data-key", Boolean(key?.optionIds.has(bar.dataset.option)));
     }
+    this.#paintScreen(element, row.question_id);
     const words = element.querySelector(".dash-key-words");
     words.hidden = !key?.words;
     if (key?.words) set(words, t("dashboard.key_is", { key: key.words }));
+  }
+
+  /** What the projector shows of it, while there is one. */
+  #paintScreen(element, questionId) {
+    const { isThere, shown, isRevealed } = this.screen.state;
+    const isShown = shown === questionId;
+    const project = element.querySelector(".dash-project");
+    project.hidden = !isThere;
+    project.setAttribute("aria-pressed", String(isShown));
+    const reveal = element.querySelector(".dash-reveal");
+    reveal.hidden = !isThere || !isShown;
+    reveal.firstElementChild.setAttribute("aria-pressed", String(isRevealed));
   }
 
   #paintTable(rows) {
@@ -108,7 +147,8 @@ export class Questions {
       const isKey = this.hasKey && this.keys?.get(row.question_id)?.optionIds.has(option.id);
       return html`<span class="dash-choice">${optionName(option, n)} ${number(row.options[option.id] ?? 0)}${isKey ? html`${icon("saved")}<span class="unseen">${t("dashboard.key")}</span>` : ""}</span>`;
     });
-    const wanted = JSON.stringify([rows, this.hasKey]);
+    const key = this.hasKey && [...(this.keys ?? [])].map(([id, { optionIds }]) => [id, ...optionIds]);
+    const wanted = JSON.stringify([rows, key, page.data.versions]);
     if (wanted === this.tabled) return;
     this.tabled = wanted;
     const head = ["number", "viewing", "answered", "median"].map((name) => html`<th scope="col">${t(`dashboard.column_${name}`)}</th>`);
@@ -121,13 +161,7 @@ export class Questions {
   }
 }
 
-/** The keys of all questions, by question: {optionIds, words}. */
-async function fetchKeys() {
-  const keys = new Map();
-  for (let n = 1, pages = 1; n <= pages; n += 1) {
-    const listed = await read(`/questions?quiz_id=${encodeURIComponent(page.data.quiz_id)}&page_size=100&page=${n}`);
-    for (const question of listed.items) keys.set(question.id, keyOf(question));
-    pages = listed.pages;
-  }
-  return keys;
+/** The keys of questions, by question: {optionIds, words}. */
+function keysOf(questions) {
+  return new Map(questions.map((question) => [question.id, keyOf(question)]));
 }

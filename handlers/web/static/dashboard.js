@@ -1,11 +1,16 @@
-// The live dashboard: keeps what the teacher chose (filter, order, page, name; all in the URL), and paints at most twice
-// a second what the picture has by then. Rows never move by themselves.
+// The live dashboard: keeps what the teacher chose (filter, order, page, name, view; all in the URL), and paints at most
+// twice a second what the picture has by then. Rows never move by themselves.
 
 import { Attention } from "./dashboard-attention.js";
+import { Controls } from "./dashboard-controls.js";
 import { Drawer } from "./dashboard-drawer.js";
-import { arranged, comparedTo, countAll, FILTERS, SORTS } from "./dashboard-marks.js";
+import { arranged, comparedTo, countAll, FILTERS, groupsOf, SORTS } from "./dashboard-marks.js";
 import { followQuiz, Picture, serverNowMs } from "./dashboard-picture.js";
+import { followScreen } from "./dashboard-projector.js";
 import { Questions } from "./dashboard-questions.js";
+import { Receipts } from "./dashboard-receipts.js";
+import { RoomView } from "./dashboard-room.js";
+import { Scope, Selection } from "./dashboard-scope.js";
 import { StudentTable } from "./dashboard-table.js";
 import { fill, html, icon } from "./html.js";
 import { moment, number, t } from "./i18n.js";
@@ -17,14 +22,22 @@ import { tag } from "./states.js";
 const PAINT_MS = 500;
 const FIND_MS = 200;
 const OFFLINE_AFTER_MS = 2000;
+const ROOM_CARDS = 120;
 const TIMED = new Set(["flagged", "urgent", "long_away", "stuck"]);
 const at = (id) => document.getElementById(id);
 const root = at("dash");
 
 const picture = new Picture();
 const drawer = new Drawer(picture);
-const questions = new Questions(picture);
-const table = new StudentTable(picture, { onOpen: (attemptId) => drawer.open(attemptId) });
+const receipts = new Receipts();
+const screen = followScreen(page.data.quiz_id);
+const questions = new Questions(picture, { screen });
+const selection = new Selection({ onChange: () => paintSelection() });
+const hands = { onOpen: (attemptId) => drawer.open(attemptId), selection };
+const table = new StudentTable(picture, hands);
+const room = new RoomView(picture, hands);
+const scope = new Scope(picture, selection, { shown: () => order, onChange: () => paintSelection() });
+const controls = new Controls(scope, { onDone: () => receipts.renew() });
 const attention = new Attention({ onChoose: (name) => choose({ filter: chosen.filter === name ? "all" : name }) });
 
 const asked = new URLSearchParams(location.search);
@@ -33,6 +46,8 @@ const chosen = {
   filter: oneOf(asked.get("filter"), FILTERS, "all"),
   sort: oneOf(asked.get("sort")?.replace(/^-/, ""), SORTS, "") ? asked.get("sort") : "began",
   find: (asked.get("find") ?? "").slice(0, 100),
+  group: (asked.get("group") ?? "").slice(0, 80),
+  view: oneOf(asked.get("view"), ["list", "room"], "list"),
   page: Math.max(1, Math.trunc(Number(asked.get("page"))) || 1),
   tab: oneOf(asked.get("tab"), ["students", "questions"], "students"),
 };
@@ -46,7 +61,7 @@ let stamped = "none";
 // --- choosing ---
 
 function keepInUrl() {
-  const plain = { filter: "all", sort: "began", find: "", page: 1, tab: "students" };
+  const plain = { filter: "all", sort: "began", find: "", group: "", view: "list", page: 1, tab: "students" };
   const pairs = Object.entries(chosen).filter(([name, value]) => value !== plain[name]);
   history.replaceState(null, "", pairs.length ? `?${new URLSearchParams(pairs)}` : location.pathname);
 }
@@ -64,6 +79,10 @@ function showChoice() {
   }
   at("sort").value = name;
   root.dataset.tab = chosen.tab;
+  root.dataset.view = chosen.view;
+  for (const view of document.querySelectorAll("[data-view-choice]")) {
+    view.setAttribute("aria-pressed", String(view.dataset.viewChoice === chosen.view));
+  }
   for (const tab of document.querySelectorAll("[data-tab-choice]")) {
     tab.setAttribute("aria-pressed", String(tab.dataset.tabChoice === chosen.tab));
   }
@@ -80,31 +99,42 @@ function choose(wish) {
 
 function arrange() {
   if (!picture.isKnown) return;
-  order = arranged(picture, chosen, serverNowMs());
-  chosen.page = Math.min(chosen.page, Math.max(1, Math.ceil(order.length / page.data.rows)));
+  order = arranged(picture, standing(), serverNowMs());
+  chosen.page = Math.min(chosen.page, Math.max(1, Math.ceil(order.length / pageSize())));
   showPage();
   paint(true);
 }
 
+const isRoom = () => chosen.view === "room";
+const pageSize = () => (isRoom() ? ROOM_CARDS : page.data.rows);
+
+/** What was chosen, as it arranges the students: the room stands in the order of names. */
+function standing() {
+  return isRoom() ? { ...chosen, sort: "name" } : chosen;
+}
+
 function showPage() {
-  const first = (chosen.page - 1) * page.data.rows;
-  const ids = order.slice(first, first + page.data.rows);
-  table.show(ids, serverNowMs());
+  const first = (chosen.page - 1) * pageSize();
+  const ids = order.slice(first, first + pageSize());
+  table.show(isRoom() ? [] : ids, serverNowMs());
+  room.show(isRoom() ? ids : [], serverNowMs());
   const isEmpty = order.length === 0;
   at("nobody").hidden = picture.students.size > 0;
   at("no-match").hidden = !isEmpty || picture.students.size === 0;
-  at("table").hidden = at("foot").hidden = isEmpty;
+  at("foot").hidden = isEmpty;
+  at("table").hidden = isEmpty || isRoom();
+  at("room").hidden = isEmpty || !isRoom();
   const range = { first: number(first + 1), last: number(first + ids.length), total: number(order.length) };
   at("range").textContent = t("dashboard.range", range);
   at("previous").setAttribute("aria-disabled", String(chosen.page === 1));
-  at("next").setAttribute("aria-disabled", String(first + page.data.rows >= order.length));
+  at("next").setAttribute("aria-disabled", String(first + pageSize() >= order.length));
 }
 
 // --- painting ---
 
 /** Who came since the order was made. By the time they began, they stand at the end and move nobody. */
 function takeNewcomers(now) {
-  const { isKept, isAtEnd, added } = comparedTo(order, picture, chosen, now);
+  const { isKept, isAtEnd, added } = comparedTo(order, picture, standing(), now);
   if (!isAtEnd) return added.length || -1;
   if (added.length) {
     order = order.concat(added);
@@ -134,10 +164,13 @@ function paintFigures(endMs) {
   set("f-in", number(totals.submitted + totals.graded));
   set("f-saved", number(totals.answers_saved));
   set("f-ends", endMs === null ? "–" : moment(endMs, "time"));
-  const isRunning = totals.in_progress + totals.paused > 0;
-  if (root.dataset.running === String(isRunning)) return;
-  root.dataset.running = String(isRunning);
-  fill(at("running"), isRunning ? tag(t("dashboard.running"), "ok", "live") : tag(t("dashboard.quiet")));
+  const { isEnded, isPaused } = receipts.standing();
+  const isHeld = isPaused || (totals.paused > 0 && totals.in_progress === 0);
+  const kind = isEnded ? "ended_all" : isHeld ? "paused" : totals.in_progress + totals.paused > 0 ? "running" : "quiet";
+  if (root.dataset.running === kind) return;
+  root.dataset.running = kind;
+  const [tone, name] = { ended_all: ["", "lock"], paused: ["hold", "paused"], running: ["ok", "live"], quiet: ["", ""] }[kind];
+  fill(at("running"), tag(t(`dashboard.${kind}`), tone, name));
 }
 
 function paintStamp() {
@@ -153,9 +186,33 @@ function paintStamp() {
   fill(at("stamp"), kind === "none" ? html`` : html`${icon(icons[kind])}<span>${words[kind]}${more}</span>`);
 }
 
+/** Who is selected and for whom the controls are, after a hand has moved. */
+function paintSelection() {
+  scope.paint();
+  controls.paint(isOff(), receipts.standing());
+  table.paintTicks();
+  room.paint(serverNowMs());
+}
+
+/** Controls wait while the line is away: what they would be ordered upon is old. */
+const isOff = () => isEnded || isStale || !live.isUp || !picture.isKnown;
+
+let grouped = "";
+function paintGroups() {
+  const groups = groupsOf(picture);
+  if (chosen.group && !groups.includes(chosen.group)) groups.push(chosen.group);
+  if (groups.join("\n") === grouped) return;
+  grouped = groups.join("\n");
+  fill(at("group"), html`<option value="">${t("dashboard.group_all")}</option>${groups.map((group) => html`<option value="${group}" dir="auto">${group}</option>`)}`);
+  at("group").value = chosen.group;
+  at("group").parentElement.hidden = groups.length === 0;
+}
+
 /** Everything that is to be seen; nothing while frozen, unless the teacher did something. */
 function paint(isAsked = false) {
   paintStamp();
+  scope.paint();
+  controls.paint(isOff(), receipts.standing());
   if (!picture.isKnown || (isFrozen && !isAsked) || (document.hidden && !isAsked)) return;
   const now = serverNowMs();
   const { counts, endMs } = countAll(picture, now);
@@ -165,9 +222,11 @@ function paint(isAsked = false) {
   }
   attention.paint(counts, chosen.filter);
   paintFigures(endMs);
+  if (hasNews || isAsked) paintGroups();
   if (hasNews || isAsked || TIMED.has(chosen.filter)) paintRefresh(takeNewcomers(now));
   table.paint(now);
-  drawer.paint(now);
+  room.paint(now);
+  drawer.paint(now, isOff());
   if (hasNews || isAsked) questions.paint();
   hasNews = false;
 }
@@ -189,10 +248,15 @@ at("find").addEventListener("input", () => {
   clearTimeout(finding);
   finding = setTimeout(() => choose({ find: at("find").value }), FIND_MS);
 });
-const isOff = (button) => button.getAttribute("aria-disabled") === "true";
-at("previous").addEventListener("click", (event) => isOff(event.currentTarget) || choose({ page: chosen.page - 1 }));
-at("next").addEventListener("click", (event) => isOff(event.currentTarget) || choose({ page: chosen.page + 1 }));
-at("refresh").addEventListener("click", (event) => isOff(event.currentTarget) || arrange());
+at("group").addEventListener("change", () => choose({ group: at("group").value }));
+const isIdle = (button) => button.getAttribute("aria-disabled") === "true";
+at("previous").addEventListener("click", (event) => isIdle(event.currentTarget) || choose({ page: chosen.page - 1 }));
+at("next").addEventListener("click", (event) => isIdle(event.currentTarget) || choose({ page: chosen.page + 1 }));
+at("refresh").addEventListener("click", (event) => isIdle(event.currentTarget) || arrange());
+at("views").addEventListener("click", (event) => {
+  const view = event.target.closest("[data-view-choice]");
+  if (view) choose({ view: view.dataset.viewChoice });
+});
 document.querySelector(".dash-tabs").addEventListener("click", (event) => {
   const tab = event.target.closest("[data-tab-choice]");
   if (tab) choose({ tab: tab.dataset.tabChoice });
@@ -215,7 +279,13 @@ live.addEventListener("ended", () => {
 });
 
 showChoice();
+receipts.renew();
 followQuiz(picture, page.data.quiz_id, {
+  onWord: (frame) => {
+    receipts.hear(frame);
+    if (frame.event === "integrity") drawer.hear(frame.data);
+  },
+  onMissed: () => receipts.renew(),
   onNews: () => {
     const isFirst = !order.length && !hasNews;
     hasNews = true;

@@ -12,10 +12,18 @@ const READERS = {
   boolean: (control) => control.checked,
   choice: (control) => control.value === "true",
   list: (control) => control.value.split(/[,،\n]/).map((part) => part.trim()).filter(Boolean),
+  draw: (control) => control.value.split("\n").map((line) => line.trim()).filter(Boolean).map(drawRule),
   moment: (control) => (control.value === "" ? null : new Date(control.value).toISOString()),
   optional: (control) => (control.value === "" ? null : control.value),
   text: (control) => control.value,
 };
+
+/** "5 #lines" or "5 Week 1/Lines": so many questions with a tag, or of a category. */
+function drawRule(line) {
+  const [, count, rest] = /^(\S+)\s+(.*)$/.exec(line) ?? [null, line, ""];
+  const of = rest.startsWith("#") ? { tag: rest.slice(1).trim() } : { category: rest };
+  return { count: Number(westernDigits(count)), ...of };
+}
 
 /** ٣٫٥ → 3.5: both kinds of digits are read. */
 export function westernDigits(text) {
@@ -31,6 +39,11 @@ export function valuesOf(form) {
   for (const control of form.elements) {
     if (!control.name || control.disabled || control.name === "csrf") continue;
     if (control.type === "radio" && !control.checked) continue;
+    if (control.dataset.kind === "member") {
+      values[control.name] ??= [];
+      if (control.checked || (control.type === "hidden" && control.value)) values[control.name].push(control.value);
+      continue;
+    }
     if (control.dataset.skipEmpty !== undefined && control.value === "") continue;
     values[control.name] = (READERS[control.dataset.kind ?? "text"] ?? READERS.text)(control);
   }

@@ -64,10 +64,11 @@ const OPTIONS = {
   time: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
   "time-seconds": { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
   date: { day: "numeric", month: "long", year: "numeric" },
+  "date-time-seconds": { day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
   "date-time": { day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
 };
 
-/** A moment (RFC 3339 text, epoch ms or Date) in the reader's zone; kind: time, time-seconds, date, date-time. */
+/** A moment (RFC 3339 text, epoch ms or Date) in the reader's zone; kind: time, time-seconds, date, date-time, date-time-seconds. */
 export function moment(value, kind = "date-time") {
   return format(kind, OPTIONS[kind]).format(new Date(value));
 }

@@ -3,7 +3,8 @@
 
 const MAX_HELD = 1000; // so many events wait for a snapshot; what is more is asked for again afterwards
 const MAX_AGGREGATES = 1000; // of so many aggregates a channel remembers the newest (version, n)
-const AGGREGATE_FIELDS = ["notification_id", "announcement_id", "attempt_id", "enrollment_id", "course_id", "user_id"];
+const AGGREGATE_FIELDS = ["payment_id", "certificate_id", "override_id", "gradebook_id", "message_id", "member_id", "notification_id",
+  "announcement_id", "attempt_id", "submission_id", "enrollment_id", "export_id", "course_id", "user_id", "quiz_id"];
 
 /** @typedef {{epoch: string, offset: number}} Position */
 /** @typedef {{version: number, n: number}} Place */

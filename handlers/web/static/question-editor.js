@@ -75,7 +75,13 @@ async function save(event) {
   try {
     const body = draft();
     if (stored) {
-      await call("PATCH", `/questions/${encodeURIComponent(stored.id)}`, body, { ifMatch: stored.version });
+      const saved = await call("PATCH", `/questions/${encodeURIComponent(stored.id)}`, body, { ifMatch: stored.version });
+      if (saved.regrade_offered) {
+        // somebody has sat it by the old key: who would gain and lose is on the next page
+        toastAfter(t("question.saved"));
+        location.assign(`/teach/quizzes/${encodeURIComponent(page.data.quiz_id)}/regrade`);
+        return;
+      }
     } else {
       await call("POST", `/quizzes/${encodeURIComponent(page.data.quiz_id)}/questions`, { ...body, question_type: type });
     }

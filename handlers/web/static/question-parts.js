@@ -3,71 +3,10 @@
 
 import { Problem } from "./api.js";
 import { westernDigits } from "./forms.js";
-import { fill, html, icon, make } from "./html.js";
-import { letter, t } from "./i18n.js";
-
-let count = 0;
-const nextId = () => `row-${++count}`;
-const plain = (value) => (value === undefined || value === null ? "" : String(value).replace(/\.0+$/, ""));
-
-// ------------------------------------------------------------------ rows
-
-function changed(place) {
-  place.dispatchEvent(new Event("parts-changed", { bubbles: true }));
-}
-
-/** A list of rows that can be added to, taken from and moved. `rowOf(item)` makes Markup; `least` rows stay. */
-function rowList(place, { legend, hint = "", items, rowOf, least, addWords }) {
-  fill(
-    place,
-    html`<fieldset class="field"><legend>${legend}</legend>${hint ? html`<p class="hint">${hint}</p>` : ""}<ol class="plain stack stack-8 rows"></ol></fieldset>
-      <p><button type="button" class="button" data-add>${icon("plus")}${addWords}</button></p>`,
-  );
-  const list = place.querySelector(".rows");
-  const add = (item) => {
-    list.append(make(html`<li class="edit-row">${rowOf(item)}
-      <span class="button-group"><button type="button" class="button button-square" data-row="up" aria-label="${t("question.row_up")}">${icon("up")}</button><button type="button" class="button button-square" data-row="down" aria-label="${t("question.row_down")}">${icon("down")}</button><button type="button" class="button button-square" data-row="remove" aria-label="${t("question.row_remove")}">${icon("remove")}</button></span></li>`));
-    relabel(list);
-  };
-  items.forEach(add);
-  place.querySelector("[data-add]").addEventListener("click", () => {
-    add({});
-    list.lastElementChild.querySelector("input[type=text], textarea").focus();
-    changed(place);
-  });
-  list.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-row]");
-    if (button) act(list, button, least);
-  });
-}
-
-function act(list, button, least) {
-  const row = button.closest("li");
-  if (button.dataset.row === "remove") {
-    if (list.children.length <= least) return;
-    const next = row.nextElementSibling ?? row.previousElementSibling;
-    row.remove();
-    next?.querySelector("input[type=text]")?.focus();
-  } else if (button.dataset.row === "up") row.previousElementSibling?.before(row);
-  else row.nextElementSibling?.after(row);
-  if (row.isConnected) button.focus();
-  relabel(list);
-  changed(list);
-}
-
-function relabel(list) {
-  [...list.children].forEach((row, index) => {
-    for (const place of row.querySelectorAll("[data-letter]")) place.textContent = letter(index);
-    for (const place of row.querySelectorAll("[data-label]")) place.setAttribute("aria-label", t(place.dataset.label, { place: letter(index) }));
-  });
-}
-
-const rowsOf = (place) => [...place.querySelectorAll(".rows > li")];
-const valueOf = (row, name) => row.querySelector(`[data-name="${name}"]`)?.value.trim() ?? "";
-
-function textInput(name, label, value, { wide = true, direction = "auto", mode = "text" } = {}) {
-  return html`<input type="text" class="input${wide ? "" : " input-narrow"}" data-name="${name}" data-label="${label}" value="${value ?? ""}" dir="${direction}" inputmode="${mode}" placeholder="${t(`question.place_${name}`)}">`;
-}
+import { fill, html, make } from "./html.js";
+import { t } from "./i18n.js";
+import { nextId, plain, rowList, rowsOf, textInput, valueOf } from "./question-rows.js";
+import { rubricPart } from "./question-rubric.js";
 
 /** Options keep their ids and weights, so that answers given before still mean the same. */
 function optionsOf(place) {
@@ -83,6 +22,13 @@ function optionsOf(place) {
 
 const nothing = { list: [], left: [], right: [] };
 const texts = (place) => ({ ...nothing, list: rowsOf(place).map((row) => valueOf(row, "text")) });
+
+/** Part of the points for part of the answer: of pairs and sequences that is the rule, unless an author says otherwise. */
+function addPartial(place, isChecked) {
+  place.append(make(html`<label class="tick"><input type="checkbox" id="partial"${isChecked ? html` checked` : ""}>${t("question.partial")}</label>`));
+}
+
+const isPartial = (place) => place.querySelector("#partial").checked;
 
 function noKey() {
   return new Problem({ code: "validation_failed", errors: [{ field: "correct_answer", code: "no_right_option", message: "" }] }, 422);
@@ -105,7 +51,7 @@ function choicePart(type) {
         <span class="edit-fields">${textInput("text", "question.option_text", option.text)}${textInput("feedback", "question.option_feedback", option.feedback)}${textInput("weight", "question.option_weight", plain(option.weight), { wide: false, direction: "ltr", mode: "decimal" })}</span>`;
       rowList(place, { legend: t("question.options"), hint: t(`question.hint_${type}`), items, rowOf, least: 2, addWords: t("question.add_option") });
       if (type === "multiple_select") {
-        place.append(make(html`<label class="tick"><input type="checkbox" id="partial"${stored?.partial_credit ? html` checked` : ""}>${t("question.partial")}</label>`));
+        addPartial(place, stored?.partial_credit);
       }
     },
     read(place) {
@@ -114,7 +60,7 @@ function choicePart(type) {
       const hasShares = options.some((option) => Number(option.weight) > 0);
       if (!right.length && !hasShares) throw noKey();
       if (type === "multiple_choice") return { options, correct_answer: right.length ? { option_id: right[0] } : null };
-      return { options, correct_answer: { option_ids: right }, partial_credit: place.querySelector("#partial").checked };
+      return { options, correct_answer: { option_ids: right }, partial_credit: isPartial(place) };
     },
     shown: texts,
   };
@@ -123,13 +69,15 @@ function choicePart(type) {
 const truthPart = {
   draw(place, stored) {
     const value = stored?.correct_answer?.value ?? true;
+    const key = stored?.correct_answer ?? {};
+    const remark = (name) => html`<div class="field"><label for="${name}">${t(`question.${name}`)}</label><input class="input" id="${name}" dir="auto" value="${key[name] ?? ""}"></div>`;
     const choice = (truth) => html`<label class="option"><input type="radio" name="truth" value="${truth}"${value === truth ? html` checked` : ""}><span class="option-text">${t(truth ? "question.true" : "question.false")}</span></label>`;
-    fill(place, html`<fieldset class="options"><legend class="label">${t("question.right_answer")}</legend>${choice(true)}${choice(false)}</fieldset>`);
-    place.dataset.key = JSON.stringify(stored?.correct_answer ?? {});
+    fill(place, html`<fieldset class="options"><legend class="label">${t("question.right_answer")}</legend>${choice(true)}${choice(false)}</fieldset>${remark("feedback_true")}${remark("feedback_false")}`);
   },
   read(place) {
     const value = place.querySelector("input:checked").value === "true";
-    return { correct_answer: { ...JSON.parse(place.dataset.key), value } };
+    const remark = (name) => place.querySelector(`#${name}`).value.trim() || null;
+    return { correct_answer: { value, feedback_true: remark("feedback_true"), feedback_false: remark("feedback_false") } };
   },
   shown: () => ({ ...nothing, list: [t("question.true"), t("question.false")] }),
 };
@@ -175,7 +123,7 @@ const numericPart = {
     const rowOf = (row) => html`<span class="edit-fields">${textInput("value", "question.accepted_value", row.value, { direction: "ltr", mode: "decimal" })}${textInput("tolerance", "question.tolerance", plain(row.tolerance), { wide: false, direction: "ltr", mode: "decimal" })}
       <select class="input" data-name="tolerance_type" data-label="question.tolerance_type">${TOLERANCES.map((name) => html`<option value="${name}"${row.tolerance_type === name ? html` selected` : ""}>${t(`question.tolerance_${name}`)}</option>`)}</select>${textInput("feedback", "question.option_feedback", row.feedback)}${textInput("weight", "question.option_weight", plain(row.weight ?? "100"), { wide: false, direction: "ltr", mode: "decimal" })}</span>`;
     rowList(place, { legend: t("question.accepted_numbers"), hint: t("question.hint_numeric"), items, rowOf, least: 1, addWords: t("question.add_accepted") });
-    place.dataset.otherwise = key.feedback_otherwise ?? "";
+    place.append(make(html`<div class="field"><label for="otherwise">${t("question.feedback_otherwise")}</label><input class="input" id="otherwise" dir="auto" value="${key.feedback_otherwise ?? ""}"></div>`));
   },
   read(place) {
     const accepted = rowsOf(place).map((row) => ({
@@ -185,7 +133,8 @@ const numericPart = {
       weight: westernDigits(valueOf(row, "weight") || "100"),
       feedback: valueOf(row, "feedback") || null,
     }));
-    return { correct_answer: { accepted, ...(place.dataset.otherwise ? { feedback_otherwise: place.dataset.otherwise } : {}) } };
+    const otherwise = place.querySelector("#otherwise").value.trim();
+    return { correct_answer: { accepted, ...(otherwise ? { feedback_otherwise: otherwise } : {}) } };
   },
   shown: () => nothing,
 };
@@ -199,6 +148,7 @@ const matchingPart = {
     const rest = [...right.values()].filter((item) => !used.has(item.id)).map((item) => ({ left: {}, right: item }));
     const rowOf = ({ left = {}, right: other = {} }) => html`<span class="edit-fields edit-pair" data-left="${left.id ?? ""}" data-right-id="${other.id ?? ""}">${textInput("left", "question.pair_left", left.text)}${textInput("right", "question.pair_right", other.text)}</span>`;
     rowList(place, { legend: t("question.pairs"), hint: t("question.hint_matching"), items: [...items, ...rest], rowOf, least: 2, addWords: t("question.add_pair") });
+    addPartial(place, stored?.partial_credit ?? true);
   },
   read(place) {
     const options = { left: [], right: [] };
@@ -217,7 +167,7 @@ const matchingPart = {
       options.left.push({ id: leftId, text: left });
       if (right) pairs[leftId] = rights.get(right);
     });
-    return { options, correct_answer: { pairs } };
+    return { options, correct_answer: { pairs }, partial_credit: isPartial(place) };
   },
   shown: (place) => ({ list: [], left: rowsOf(place).map((row) => valueOf(row, "left")).filter(Boolean), right: rowsOf(place).map((row) => valueOf(row, "right")) }),
 };
@@ -228,10 +178,11 @@ const orderingPart = {
     const items = stored ? stored.correct_answer.sequence.map((id) => byId.get(id)) : [{}, {}, {}];
     const rowOf = (option) => html`<span class="edit-fields" data-id="${option.id ?? ""}">${textInput("text", "question.option_text", option.text)}</span>`;
     rowList(place, { legend: t("question.sequence"), hint: t("question.hint_ordering"), items, rowOf, least: 2, addWords: t("question.add_option") });
+    addPartial(place, stored?.partial_credit ?? true);
   },
   read(place) {
     const options = optionsOf(place);
-    return { options, correct_answer: { sequence: options.map((option) => option.id) } };
+    return { options, correct_answer: { sequence: options.map((option) => option.id) }, partial_credit: isPartial(place) };
   },
   shown: texts,
 };
@@ -241,6 +192,6 @@ const emptyPart = { draw() {}, read: () => ({}), shown: () => nothing };
 /** The part of a type. */
 export function partOf(type) {
   if (type in MARKS) return choicePart(type);
-  const parts = { true_false: truthPart, short_answer: shortPart, numeric: numericPart, matching: matchingPart, ordering: orderingPart };
+  const parts = { true_false: truthPart, short_answer: shortPart, numeric: numericPart, matching: matchingPart, ordering: orderingPart, essay: rubricPart };
   return parts[type] ?? emptyPart;
 }

@@ -18,7 +18,8 @@ function graded(data) {
   const before = page.data.score === null ? "…" : points(page.data.score);
   const words = t("results.changed", { before, after: points(data.score) });
   const place = document.getElementById("changed");
-  fill(place, banner("info", html`<p>${words} <a href="${location.pathname}">${t("results.show_changed")}</a></p>`));
+  const why = data.reason ? html`<span dir="auto">${data.reason}</span> ` : "";
+  fill(place, banner("info", html`<p>${words} ${why}<a href="${location.pathname}">${t("results.show_changed")}</a></p>`));
   place.hidden = false;
   say(words);
 }

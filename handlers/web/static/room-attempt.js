@@ -5,6 +5,8 @@ import { moment, t } from "./i18n.js";
 import { page } from "./page.js";
 import { isSendable } from "./room-answers.js";
 import { RoomClock } from "./room-clock.js";
+import { Controls } from "./room-controls.js";
+import { Cover } from "./room-cover.js";
 import { Drafts } from "./room-drafts.js";
 import { Ledger } from "./room-ledger.js";
 import { Line } from "./room-line.js";
@@ -33,7 +35,7 @@ export class Room {
     this.ledger.isHeld = true;
     this.drafts = new Drafts((questionId, value) => this.save(questionId, value));
     this.status = new StatusLine(byId("status-line"));
-    this.messages = new Messages(byId("messages"));
+    this.messages = new Messages(byId("messages"), () => (Number.isFinite(live.clock.errorMs) ? live.clock.nowMs() : Date.now()));
     this.messages.onRead = () => this.status.clear("announcement");
     this.clock = new RoomClock({
       face: byId("clock"),
@@ -48,6 +50,8 @@ export class Room {
       stateOf: (id) => this.ledger.state(id),
       isMarked: (id) => this.marked.has(id),
     });
+    this.controls = new Controls(this);
+    this.cover = new Cover(this);
     this.view = new QuestionView(this);
     this.review = new ReviewView(this);
     this.closing = new ClosedView(this);
@@ -74,13 +78,13 @@ export class Room {
       return;
     }
     this.isBegunOpen = true;
-    this.setTime(this.attempt);
-    this.pause(this.isPaused, this.attempt);
     this.presence = new Presence(this);
+    this.controls.take(this.attempt);
+    this.pause(this.isPaused, this.attempt);
     this.presence.begin();
     if (this.isCopy) this.presence.setOffline(true);
-    if (this.store.isBlocked) this.announce(t("room.blocked_store"));
-    this.store.onBlocked = () => this.announce(t("room.blocked_store"));
+    if (this.store.isBlocked) this.controls.announce(t("room.blocked_store"));
+    this.store.onBlocked = () => this.controls.announce(t("room.blocked_store"));
     await this.keepCopy();
   }
 
@@ -88,7 +92,7 @@ export class Room {
   async #wasClosed() {
     const have = this.ledger.waitingIds;
     const { missing } = have.length ? await this.line.sync(have).catch(() => ({ missing: have })) : { missing: [] };
-    this.closed({ ...this.attempt, missing }, this.attempt.submitted_by);
+    this.closed({ ...this.attempt, missing, asked: have }, this.attempt.submitted_by);
   }
 
   // --- answers ---
@@ -114,6 +118,19 @@ export class Room {
       this.showLine();
     }, 350);
     if (this.isTimeUp && !this.isClosed) this.closing.checking(this.isOffline);
+  }
+
+  /** The questions as they are now: words that were corrected change in place, answers stay. */
+  renewQuestions(questions) {
+    for (const fresh of questions) {
+      const known = this.byId.get(fresh.id);
+      const next = { ...known, correction: undefined, ...fresh };
+      if (!known || JSON.stringify(next) === JSON.stringify({ correction: undefined, ...known })) continue;
+      Object.assign(known, next);
+      if (this.isBegun && this.view.question === known) this.view.renew();
+    }
+    this.attempt = { ...this.attempt, questions };
+    this.keepSoon();
   }
 
   /** What the status line says of the answers. */
@@ -156,9 +173,8 @@ export class Room {
     });
     addEventListener("pagehide", () => this.leave());
     document.addEventListener("visibilitychange", () => {
-      const isHidden = document.visibilityState === "hidden";
-      if (isHidden) this.drafts.flushAll();
-      this.line.tell("attempt.page", { state: isHidden ? "hidden" : "shown" });
+      if (document.hidden) this.drafts.flushAll();
+      this.line.tellSight();
     });
   }
 
@@ -185,6 +201,7 @@ export class Room {
     if (this.isClosed || this.isTimeUp) return;
     if (isReview) this.review.show(isFocused);
     else this.view.show(question, isFocused && !this.isPaused);
+    if (this.isPaused && !isReview && isFocused) this.cover.focus();
     if (!isReview) this.line.tell("attempt.look", { question_id: question.id });
   }
 
@@ -248,52 +265,24 @@ export class Room {
     });
   }
 
-  /** The time as the server tells it now; an end that was moved is said. */
-  setTime(times, { reason = "", isTold = false } = {}) {
+  /** The time as the server tells it now; an end that was moved is said (`isTold`: that is done already). */
+  setTime(times, { isTold = false } = {}) {
     const movedMs = this.clock.set(times);
     this.deadlineAt = times.deadline_at;
-    if (Math.abs(movedMs) >= 1000 && !isTold) this.tellNewEnd(movedMs, times.deadline_at, reason);
+    if (this.isPaused) this.cover.showLine();
+    if (Math.abs(movedMs) >= 1000 && !isTold) this.controls.explain(movedMs, times.deadline_at);
     if (this.isTimeUp && !this.isClosed && this.clock.remainingMs > 0) this.#reopen();
   }
 
-  tellNewEnd(movedMs, deadlineAt, reason) {
-    const end = moment(deadlineAt, "time");
-    const minutes = Math.round(movedMs / 60_000);
-    const words = minutes >= 1 ? t("room.extended", { count: minutes, end }) : t("room.new_end", { end });
-    this.clock.noteChange(words);
-    this.messages.add(reason ? `${words} ${t("room.reason", { reason })}` : words);
-    this.status.set("changed", words, { forMs: 20_000 });
-    say(words);
-  }
-
-  /** Said by the teacher or by this page: in the line and in Messages. */
-  announce(words) {
-    this.messages.add(words);
-    this.status.set("announcement", words, { forMs: 30_000 });
-    say(words);
-  }
-
-  /** Paused or going on. */
+  /** Paused or going on: the question is covered and the focus taken, then both are given back. */
   pause(isPaused, times) {
     const wasPaused = this.isPaused;
     this.isPaused = isPaused;
+    if (isPaused) this.drafts.flushAll();
     this.setTime({ ...times, status: isPaused ? "paused" : "in_progress" }, { isTold: true });
     this.ledger.isHeld = isPaused || this.isReadOnly || !this.presence?.isInStep;
-    if (isPaused) {
-      const left = this.clock.isTimed ? this.clock.face.textContent : "";
-      const words = left ? t("room.paused", { left }) : t("room.paused_untimed");
-      byId("cover-heading").textContent = t("room.paused_heading");
-      byId("cover-words").textContent = t("room.paused_words");
-      this.status.set("paused", words);
-      this.showView();
-      if (!wasPaused) byId("cover-heading").focus();
-      return;
-    }
-    this.status.clear("paused");
-    if (!wasPaused) return;
-    this.go(true);
-    this.ledger.sendAll();
-    this.announce(t("room.resumed", { left: this.clock.leftInWords() }));
+    if (isPaused) this.cover.show();
+    else if (wasPaused) this.cover.lift();
   }
 
   // --- the end ---
@@ -326,7 +315,7 @@ export class Room {
   closed(attempt, by) {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.ledger.take({ revision: attempt.revision, answers: attempt.answers, missing: attempt.missing ?? [] });
+    this.ledger.take(attempt);
     this.ledger.closeAll();
     this.clock.stop();
     this.presence?.stop();
@@ -337,7 +326,7 @@ export class Room {
       return;
     }
     const isMine = by === "student";
-    const words = isMine ? t("room.submitted", { time: moment(attempt.submitted_at ?? attempt.server_time, "time-seconds") }) : t("room.time_up_checked");
+    const words = this.closing.words(attempt, by);
     this.status.set("timeup", words, { look: ["ok", "saved"] });
     this.showView();
     this.closing.done(attempt, by);

@@ -1,22 +1,12 @@
 // What the quiz room does when the server speaks: time, pause, end, another writer, announcements. Each needs no more than
 // its event; who sends them does not matter here.
 
-import { t } from "./i18n.js";
-
-const SEEN = new Set(["quiz_extended", "quiz_paused", "quiz_resumed", "quiz_ended", "exam_announcement"]);
+import { isControl } from "./room-controls.js";
 
 /** Handlers of `attempt:{id}`: events in order, states, and what to do when events were missed for good. */
 export function channelHandlers(room, presence) {
   const acts = {
-    quiz_extended: (data) => room.setTime(data, { reason: data.reason }),
-    quiz_paused: (data) => {
-      room.pause(true, data);
-      if (data.reason) room.messages.add(t("room.reason", { reason: data.reason }));
-    },
-    quiz_resumed: (data) => room.pause(false, data),
-    quiz_ended: () => presence.ask().catch(() => {}),
     attempt_graded: () => room.isClosed || presence.ask().catch(() => {}),
-    exam_announcement: (data) => room.announce(data.text ?? data.message ?? ""),
     writer_changed: (data) => {
       if (data.device_id !== room.line.deviceId) presence.setReadOnly(true, "taken_over");
     },
@@ -26,8 +16,8 @@ export function channelHandlers(room, presence) {
   };
   return {
     onEvent: (frame) => {
-      acts[frame.event]?.(frame.data);
-      if (SEEN.has(frame.event)) room.line.tell("attempt.seen", { event_id: frame.id });
+      if (isControl(frame.event)) room.controls.hear(frame);
+      else acts[frame.event]?.(frame.data);
     },
     onState: (frame) => frame.event === "quiz_timer" && timer(room, frame.data),
     onReset: () => presence.askAnew(),
@@ -45,7 +35,7 @@ function timer(room, data) {
 /** Handler of the reader's own channel and of `system`. */
 export function ownHandlers(room, presence) {
   return ({ event, data }) => {
-    if (event === "announcement" || event === "maintenance") room.announce(data.text ?? data.message ?? "");
+    if (event === "announcement" || event === "maintenance") room.controls.announce(data.text ?? data.message ?? "");
     if (event === "attempt_graded" && data.attempt_id === room.attempt.id && !room.isClosed) presence.ask().catch(() => {});
   };
 }

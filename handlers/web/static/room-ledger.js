@@ -1,4 +1,4 @@
-// The client's side of the answer ledger (docs/answer-ledger.md): what was typed becomes an operation, is kept, sent, and
+// The client's side of the answer ledger (docs/realtime-protocol.md): what was typed becomes an operation, is kept, sent, and
 // only an acknowledgement makes it "saved". One operation of a question is under way at a time. Draws nothing.
 
 import { isUnreached, randomId } from "./room-line.js";
@@ -150,6 +150,7 @@ export class Ledger extends EventTarget {
     this.store.remove(operation.op_id);
     this.revision = Math.max(this.revision, reply.revision);
     if (entry.sent === operation) entry.sent = null;
+    if (!entry.pending) entry.isLate = false; // it came in before the end
     if (!reply.superseded && (entry.stored?.revision ?? 0) <= reply.revision) {
       const { value, op_id } = operation;
       entry.stored = { value, op_id, revision: reply.revision, saved_at: reply.saved_at };
@@ -202,25 +203,35 @@ export class Ledger extends EventTarget {
     return all.filter((operation) => operation !== null).sort((a, b) => a.seq - b.seq);
   }
 
-  /** What the server holds (an attempt, or the reply of a sync): ours is confirmed by it, others' is taken over. */
-  take({ revision, answers, missing = null }) {
+  /** Do these stored answers hold one that is newer than what this screen knows? */
+  isNews(answers) {
+    return Object.entries(answers).some(([questionId, answer]) => answer.revision > (this.entries.get(questionId)?.stored?.revision ?? 0));
+  }
+
+  /**
+   * What the server holds (an attempt, or the reply of a sync): ours is confirmed by it, others' is taken over. Only of what
+   * was asked about does a sync say anything: an operation that was made since is no part of its reply.
+   */
+  take({ revision, answers, missing = [], asked = [] }) {
+    const confirmed = new Set(asked);
+    for (const id of missing) confirmed.delete(id);
     this.revision = Math.max(this.revision, revision);
     for (const [questionId, entry] of this.entries) {
       const stored = answers[questionId] ?? null;
       if (stored && stored.revision >= (entry.stored?.revision ?? 0)) entry.stored = stored;
-      if (missing) this.#compare(entry, new Set(missing));
+      if (asked.length) this.#compare(entry, confirmed, new Set(missing));
     }
     this.#changed(null);
   }
 
-  #compare(entry, missing) {
+  #compare(entry, confirmed, missing) {
     for (const name of ["sent", "next"]) {
       const operation = entry[name];
-      if (!operation || entry.isBusy || missing.has(operation.op_id)) continue;
+      if (!operation || entry.isBusy || !confirmed.has(operation.op_id)) continue;
       this.store.remove(operation.op_id);
       entry[name] = null;
     }
-    if (entry.sent && entry.next && !entry.isBusy) {
+    if (entry.sent && entry.next && !entry.isBusy && missing.has(entry.sent.op_id)) {
       // never arrived, and there is a newer one: only that is sent
       this.store.remove(entry.sent.op_id);
       entry.sent = null;

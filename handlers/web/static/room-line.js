@@ -101,8 +101,12 @@ export class Line {
     patch(`${this.path}/answers`, { answers, device_id: this.deviceId, lease }, { keepalive: true }).catch(() => {});
   }
 
-  /** What the server holds, and which of these operations it does not. */
+  /** What the server holds, and which of these operations it does not; `asked` are these. */
   async sync(have) {
+    return { ...(await this.#synced(have)), asked: have };
+  }
+
+  async #synced(have) {
     const lease = this.lease;
     const fields = { have, device_id: this.deviceId, ...(lease ? { lease } : {}) };
     try {
@@ -122,6 +126,31 @@ export class Line {
       if (!FOR_REST.has(refusal.code)) throw refusal;
     }
     return post(`${this.path}/submit`, fields);
+  }
+
+  /** A word of the teacher was shown; resolves when the server has noted it. */
+  async seen(controlId) {
+    try {
+      await this.live.command("attempt.seen", { attempt_id: this.attemptId, event_id: controlId }, AT_ONCE);
+    } catch (refusal) {
+      if (!FOR_REST.has(refusal.code)) throw refusal;
+      await post(`${this.path}/signals`, { signals: [{ kind: "seen", event_id: controlId }] });
+    }
+  }
+
+  /** Whether the page is in sight: told when it goes, and when it comes back, if only after a reload. */
+  tellSight() {
+    const key = `lms_hidden:${this.attemptId}`;
+    const { hidden: isHidden } = document;
+    try {
+      this.wasHidden = sessionStorage.getItem(key) !== null;
+      if (isHidden) sessionStorage.setItem(key, "1");
+      else sessionStorage.removeItem(key);
+    } catch {
+      // A blocked store costs the word after a reload.
+    }
+    if (isHidden || this.wasHidden) this.tell("attempt.page", { state: isHidden ? "hidden" : "shown" });
+    this.wasHidden = isHidden;
   }
 
   /** Small words about what is looked at; lost without harm. */

@@ -78,7 +78,7 @@ export class Presence {
     const { room } = this;
     const { question } = room.view;
     if (question && !room.isInReview) this.line.tell("attempt.look", { question_id: question.id });
-    if (document.hidden) this.line.tell("attempt.page", { state: "hidden" });
+    this.line.tellSight();
   }
 
   #listen(subscription) {
@@ -105,8 +105,10 @@ export class Presence {
     const { room } = this;
     this.isInStep = true;
     this.setOffline(false);
+    room.controls.take(times);
+    const isTold = Boolean(times.messages);
     if (room.isPaused !== (times.status === "paused")) room.pause(times.status === "paused", times);
-    else room.setTime(times);
+    else room.setTime(times, { isTold });
     this.setReadOnly(!isWriter, "elsewhere");
     room.ledger.isHeld = room.isPaused || room.isReadOnly;
     room.ledger.sendAll();
@@ -118,6 +120,7 @@ export class Presence {
   async ask() {
     const { room } = this;
     const reply = await this.line.sync(room.ledger.waitingIds);
+    if (OPEN.has(reply.status)) await room.controls.catchUp(reply.live_version);
     if (room.isClosed) return;
     if (OPEN.has(reply.status)) {
       room.ledger.take(reply);
@@ -126,7 +129,7 @@ export class Presence {
     }
     const attempt = await read(this.line.path, { isQuiet: true }).catch(() => reply);
     this.setOffline(false);
-    room.closed({ ...attempt, missing: reply.missing }, attempt.submitted_by ?? "deadline");
+    room.closed({ ...attempt, missing: reply.missing, asked: reply.asked }, attempt.submitted_by ?? "deadline");
   }
 
   /** The channel is heard anew: ask, and say where this page is, for a server that was told before may have forgotten it. */
@@ -279,7 +282,7 @@ export class Presence {
       if (attempt.subscription) this.#listen(attempt.subscription);
       await this.#inStep(attempt);
     } catch (error) {
-      room.announce(error.message || t("client.failed"));
+      room.controls.announce(error.message || t("client.failed"));
       return;
     }
     if (room.isReadOnly || room.isClosed) return;

@@ -16,6 +16,14 @@ export function whyWords(code) {
   return WHY[code] ? t(`room.why_${WHY[code]}`) : t("room.why_other", { code });
 }
 
+/** How a control is found again after it was drawn anew. */
+function controlMark(control) {
+  if (control.id) return `#${CSS.escape(control.id)}`;
+  const { move } = control.dataset;
+  if (move) return `[data-id="${CSS.escape(control.closest("[data-id]").dataset.id)}"] [data-move="${move}"]`;
+  return `[value="${CSS.escape(control.value)}"]`;
+}
+
 /** The view of one question. `room` has questions, ledger, drafts, store, marked, isWritable. */
 export class QuestionView {
   constructor(room) {
@@ -37,26 +45,43 @@ export class QuestionView {
   /** Show a question; `isFocused` moves the focus to its heading. */
   show(question, isFocused) {
     this.question = question;
-    const { place, points, question_type: type } = question;
-    const total = this.room.questions.length;
-    const isText = type === "description";
+    const isText = question.question_type === "description";
     const heading = byId("question-heading");
     // another question is another page: nothing of the one before moves to a new place
     const section = byId("question-view");
     section.replaceChildren(...section.childNodes);
-    const name = t(isText ? "room.text_of" : "room.question_of", { number: place, total });
-    fill(heading, html`${name}${isText ? "" : html` <span class="question-points">${t("room.points", { count: Number(points) })}</span>`}`);
-    fill(byId("question-text"), belowHeading(question.question_html));
+    this.#showWords();
     byId("mark").hidden = isText;
     this.form.hidden = isText;
     this.#showValue();
     this.refresh();
     this.#showMark();
-    document.title = [name, this.room.titleRest].filter(Boolean).join(" · ");
     if (isFocused) {
       heading.focus({ preventScroll: true });
       document.scrollingElement.scrollTop = 0;
     }
+  }
+
+  /** Its heading and its text. */
+  #showWords() {
+    const { place, points, question_html: text, question_type: type, correction } = this.question;
+    const isText = type === "description";
+    const name = t(isText ? "room.text_of" : "room.question_of", { number: place, total: this.room.questions.length });
+    const worth = isText ? "" : html` <span class="question-points">${t("room.points", { count: Number(points) })}</span>`;
+    const changed = correction ? html` <span class="question-changed">${icon("edit")}${t(`room.correction_${correction}`)}</span>` : "";
+    fill(byId("question-heading"), html`${name}${worth}${changed}`);
+    fill(byId("question-text"), belowHeading(text));
+    document.title = [name, this.room.titleRest].filter(Boolean).join(" · ");
+  }
+
+  /** It was corrected while it is looked at: its words change in place; the answer stays, and so does the focus. */
+  renew() {
+    this.#showWords();
+    if (isTyped(this.question)) return;
+    const mark = this.form.contains(document.activeElement) ? controlMark(document.activeElement) : "";
+    this.#showValue();
+    this.refresh();
+    if (mark) this.form.querySelector(mark)?.focus({ preventScroll: true });
   }
 
   #showValue() {

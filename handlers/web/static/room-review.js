@@ -10,6 +10,7 @@ import { banner, state as stateMarkup, tag } from "./states.js";
 
 const byId = (id) => document.getElementById(id);
 const SENDING_MS = 10_000;
+const SUBMIT_TRIES = 4;
 
 const link = (question, isMarked) => html`<li><a class="review-link" href="#q${question.place}">${t(question.question_type === "description" ? "room.text_number" : "room.question", { number: question.place })}${isMarked ? icon("flag") : ""}</a></li>`;
 
@@ -93,18 +94,25 @@ export class ReviewView {
     room.ledger.sendAll();
     await settled(room.ledger, SENDING_MS);
     if (room.ledger.waiting.length) return t(room.isOffline ? "room.submit_offline" : "room.submit_unsent");
-    const seen = room.ledger.revision;
     const synced = await room.line.sync([]);
-    room.ledger.take(synced);
-    if (synced.revision > seen && synced.status === "in_progress") return t("room.submit_changed");
-    try {
-      room.closed(await room.line.submit(room.ledger.revision), "student");
-      return null;
-    } catch (error) {
-      if (error.code !== "conflict") throw error;
-      if (error.data?.answers) room.ledger.take({ revision: error.data.revision, answers: error.data.answers });
-      return t("room.submit_changed");
+    if (this.#hasNews(synced) && synced.status === "in_progress") return t("room.submit_changed");
+    for (let tries = 1; ; tries += 1) {
+      try {
+        room.closed(await room.line.submit(room.ledger.revision), "student");
+        return null;
+      } catch (error) {
+        if (error.code !== "conflict") throw error;
+        // the teacher's controls move the revision too: only what another screen wrote is to be looked at first
+        if (!error.data?.answers || this.#hasNews(error.data) || tries === SUBMIT_TRIES) return t("room.submit_changed");
+      }
     }
+  }
+
+  /** Take what is stored; is there an answer that this screen has not seen? */
+  #hasNews(told) {
+    const isNews = this.room.ledger.isNews(told.answers);
+    this.room.ledger.take(told);
+    return isNews;
   }
 }
 
@@ -138,15 +146,25 @@ export class ClosedView {
     );
   }
 
-  /** Closed, as the server says; `by`: student, deadline or instructor. */
+  /** How it ended, in words; `by`: student, deadline or instructor. */
+  words(attempt, by) {
+    if (by === "student") return t("room.submitted", { time: moment(attempt.submitted_at ?? attempt.server_time, "time-seconds") });
+    return t(by === "instructor" ? "room.ended_by_teacher" : "room.time_up_checked");
+  }
+
+  /** Closed, as the server says. */
   done(attempt, by) {
-    const isMine = by === "student";
-    const words = isMine ? t("room.submitted", { time: moment(attempt.submitted_at ?? attempt.server_time, "time-seconds") }) : t(by === "instructor" ? "room.ended_by_teacher" : "room.time_up_checked");
-    const { saved, total } = this.room.ledger.counts;
+    const words = this.words(attempt, by);
+    const { room } = this;
+    const { saved, total } = room.ledger.counts;
+    const { reason } = room.controls;
+    const path = `/attempts/${encodeURIComponent(room.attempt.id)}`;
     this.#fill(
-      t(isMine ? "room.submitted_heading" : "room.time_up_heading"),
-      html`<p class="lead">${words}</p><p>${t("room.closed_counts", { saved, total })}</p>
-        <p><a class="button button-main" href="/attempts/${this.room.attempt.id}/results">${t("room.see_results")}${icon("forward", { mirrored: true })}</a></p>${this.#rows(true)}`,
+      t(`room.${{ student: "submitted_heading", instructor: "ended_heading" }[by] ?? "time_up_heading"}`),
+      html`<p class="lead">${words}</p>${by === "instructor" && reason ? html`<p dir="auto">${t("room.reason", { reason })}</p>` : ""}
+        <p>${t("room.closed_counts", { saved, total })} ${t("room.receipt_words")}</p>
+        <p class="row"><a class="button button-main" href="${path}/results">${t("room.see_results")}${icon("forward", { mirrored: true })}</a>
+        <a class="button" href="${path}/receipt">${t("room.see_receipt")}</a><a class="button" href="${path}/log">${t("room.see_log")}</a></p>${this.#rows(true)}`,
     );
     say(words);
   }

@@ -3,7 +3,7 @@
 
 import { openDialog } from "./dialog.js";
 import { fill, html, icon } from "./html.js";
-import { moment, t } from "./i18n.js";
+import { moment, number, t } from "./i18n.js";
 
 /** From the most important down. */
 const ORDER = ["timeup", "readonly", "paused", "conflict", "offline", "notsent", "changed", "announcement", "late", "saving", "saved"];
@@ -72,35 +72,43 @@ export class StatusLine {
   }
 }
 
-/** What was said to this reader, newest last, with the number of those not looked at. */
+/** What was said to this reader, newest first, with the number of those not looked at. `now` is the server's time. */
 export class Messages {
-  constructor(button) {
-    Object.assign(this, { button, rows: [], unread: 0, onRead: null });
+  constructor(button, now) {
+    Object.assign(this, { button, now, rows: [], unread: 0, onRead: null });
     button.addEventListener("click", () => this.#open());
   }
 
-  add(words, at = Date.now()) {
-    this.rows.push({ words, at });
-    this.unread += 1;
+  /** `places` are questions that it is about. */
+  add(words, { at = this.now(), isRead = false, places = [] } = {}) {
+    this.rows.push({ words, at: new Date(at).getTime(), places });
+    this.rows.sort((a, b) => a.at - b.at);
+    if (!isRead) this.unread += 1;
     this.#count();
   }
 
   #count() {
     const badge = this.button.querySelector(".badge");
-    badge.textContent = this.unread ? String(this.unread) : "";
+    badge.textContent = this.unread ? number(this.unread) : "";
     badge.hidden = this.unread === 0;
     this.button.setAttribute("aria-label", this.unread ? t("room.messages_count", { count: this.unread }) : t("room.messages"));
+  }
+
+  #row({ words, at, places }) {
+    const links = places.map((place) => html`<a class="button button-small" href="#q${place}">${t("room.question", { number: place })}</a>`);
+    return html`<li><bdi class="muted small" dir="ltr">${moment(at, "time")}</bdi><p class="pre-line" dir="auto">${words}</p>${links.length ? html`<p class="row">${links}</p>` : ""}</li>`;
   }
 
   #open() {
     this.unread = 0;
     this.#count();
-    const rows = this.rows.toReversed().map(({ words, at }) => html`<li><bdi class="muted small" dir="ltr">${moment(at, "time")}</bdi><p dir="auto">${words}</p></li>`);
-    openDialog({
+    const rows = this.rows.toReversed().map((row) => this.#row(row));
+    const dialog = openDialog({
       title: t("room.messages"),
       kind: "drawer",
       body: rows.length ? html`<ol class="plain stack stack-16 message-list">${rows}</ol>` : html`<p class="muted">${t("room.no_messages")}</p>`,
     });
+    dialog.addEventListener("click", (event) => event.target.closest("a") && dialog.close());
     this.onRead?.();
   }
 }

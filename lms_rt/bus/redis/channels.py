@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lms_rt.bus.base import (
@@ -16,6 +17,7 @@ from lms_rt.bus.base import (
     Position,
     Published,
     Receiver,
+    Reword,
     Stretch,
     Word,
 )
@@ -24,6 +26,7 @@ from lms_rt.bus.redis.listening import Ear, Hearing
 from lms_rt.bus.redis.messages import (
     UnreadableMessage,
     event_message,
+    message_at,
     poke_message,
     read_event,
     read_message,
@@ -41,6 +44,7 @@ PUBLISH = Script("publish", after=("epoch",))
 TOP = Script("top", after=("epoch",))
 HISTORY = Script("history", after=("epoch",))
 FORGET = Script("forget")
+REWORD = Script("reword")
 
 _log = logging.getLogger(__name__)
 
@@ -195,6 +199,18 @@ class RedisHistory(History):
         """Drop its events and its epoch; the fences of that epoch, which name ids alone, go with their day."""
         keys = self._line.keys
         await self._line.run(FORGET, (keys.top(channel), keys.history(channel)))
+
+    async def reword(self, channel: str, word: str, change: Reword) -> None:
+        """Find, change, and put each in the place of what it was made from."""
+        history = self._line.keys.history(channel)
+        pairs: list[Argument] = []
+        for raw in await self._line.run(REWORD, (history,), ("find", word)):
+            event = read_event(channel, raw).event
+            data = change(event)
+            if data is not None:
+                pairs += (raw, message_at(raw, replace(event, data=data)))
+        if pairs:
+            await self._line.run(REWORD, (history,), ("put", *pairs))
 
     async def _top(self, channel: str) -> Position:
         keys = self._line.keys

@@ -26,6 +26,12 @@ def event_message(event: LiveEvent) -> bytes:
     return b"%d %b\n%b" % (event.at_ms, (event.aggregate or "").encode(), event_tail(event))
 
 
+def message_at(kept: bytes, event: LiveEvent) -> bytes:
+    """Another event at the place of a kept one, whole."""
+    place = b" ".join(kept.split(b" ", 3)[:3])
+    return b"%b %b" % (place, event_message(event))
+
+
 def state_message(name: str, data: Mapping[str, Any], at_ms: int) -> bytes:
     """A state, whole."""
     return b"s%d %b\n%b" % (at_ms, name.encode(), encode(data))

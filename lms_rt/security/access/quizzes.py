@@ -16,6 +16,7 @@ from documents.quiz import Quiz
 from lms_rt.contracts.actor import Actor
 from lms_rt.errors import Code, Refused
 from lms_rt.security.access.courses import NOBODYS, is_visible, require_learner, teaches
+from lms_rt.security.access.lessons import is_lesson_shown
 from lms_rt.security.permissions import Permission
 
 ATTEMPT_PERMISSIONS = (Permission.QUIZZES_MANAGE, Permission.ANALYTICS_VIEW)
@@ -39,7 +40,8 @@ class QuizAccess:
 async def require_quiz(actor: Actor, quiz_id: str, *, now_ms: int) -> QuizAccess:
     """A quiz that the actor teaches, or a published one of a course they are enrolled in (else 403 `not_enrolled`)."""
     quiz, course = await _found(quiz_id)
-    if not teaches(actor, course) and not (quiz["is_published"] and is_visible(actor, course)):
+    is_there = quiz["is_published"] and is_lesson_shown(course, quiz.get("lesson_id"))
+    if not teaches(actor, course) and not (is_there and is_visible(actor, course)):
         raise Refused(Code.NOT_FOUND)
     return QuizAccess(quiz, course, await require_learner(actor, course, now_ms=now_ms))
 
@@ -69,6 +71,16 @@ async def require_attempt(actor: Actor, attempt_id: str) -> Row:
 async def require_attempt_state(actor: Actor, attempt_id: str) -> Row:
     """The same without its answers."""
     return await _authorised(actor, await Attempt.find_state(attempt_id))
+
+
+async def require_attempt_to_mark(actor: Actor, attempt_id: str) -> Row:
+    """An attempt with its answers at a quiz of the actor's own course, for who sees to its quizzes."""
+    attempt = await Attempt.find_whole(attempt_id)
+    course_id = NOBODYS if attempt is None else attempt["course_id"]
+    may_mark = await teaches_course(actor, course_id, Permission.QUIZZES_MANAGE)
+    if attempt is None or not may_mark:
+        raise Refused(Code.NOT_FOUND)
+    return attempt
 
 
 async def require_own_attempt(actor: Actor, attempt_id: str) -> Row:

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar, Literal
 
 CHUNK_BYTES = 256 * 1024
 """Files are read in pieces of this size at most; nobody ever holds a whole one."""
@@ -26,24 +27,49 @@ class SavedFile:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """How a file is given to a browser."""
+
+    mime_type: str
+    disposition: str
+    expires_in_seconds: int
+
+
 class FileStore(ABC):
     """Files by id. A file is there as a whole or not at all."""
+
+    provider: ClassVar[Literal["gridfs", "local", "s3", "azure"]]
+    """What the store is called in settings and views."""
 
     @abstractmethod
     async def save(self, file_id: str, chunks: AsyncIterator[bytes]) -> SavedFile:
         """Keep what comes, in place of what there was under this id. Nothing of it stays when `chunks` raises."""
 
     @abstractmethod
-    def read(self, file_id: str) -> AsyncIterator[bytes]:
-        """The file in pieces. Raises `FileMissing` before the first of them."""
+    def read(self, file_id: str, *, start: int = 0, size: int | None = None) -> AsyncIterator[bytes]:
+        """The file in pieces, from `start` on and (with `size`) so much of it. Raises `FileMissing` before the first of them."""
 
     @abstractmethod
     async def remove(self, file_id: str) -> None:
         """Let it be gone, and what a crash left of it; again does nothing."""
 
     @abstractmethod
-    async def find_ids(self, *, before: datetime, limit: int) -> list[str]:
-        """Some of the files that were saved before then; what a crash left half written then is among them, or is removed."""
+    async def find_ids(self, *, before: datetime, limit: int, prefix: str = "", after: str = "") -> list[str]:
+        """Some of the files that were saved before then, those after this id; what a crash left half written is among them, or is removed.
+
+        In the order of their ids, so that a walk goes on behind the last of them. Only those whose id begins with `prefix`.
+        """
+
+    async def signed_url(self, file_id: str, served: Served) -> str | None:  # noqa: ARG002 - of those that have none
+        """An address at which the store itself gives the file for a while, as told; None: it must be read through us."""
+        return None
+
+    async def open(self) -> None:  # noqa: B027 - most stores are there already
+        """Make what takes a while to make, before anybody waits for it."""
+
+    async def close(self) -> None:  # noqa: B027 - most stores hold nothing that wants closing
+        """Let go of connections; the store is not used any more."""
 
     @abstractmethod
     async def ping(self) -> None:
@@ -78,6 +104,11 @@ async def in_pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             del held[:CHUNK_BYTES]
     if held:
         yield bytes(held)
+
+
+def piece_bytes(left: int | None) -> int:
+    """How much to read next, when so much of what was asked for is left; None: all there is."""
+    return CHUNK_BYTES if left is None else min(CHUNK_BYTES, left)
 
 
 def checked_id(file_id: str) -> str:

@@ -25,6 +25,8 @@ BUCKET = "files"
 class GridFiles(FileStore):
     """Files of the bucket `files`. What is half written has chunks, but no row in `files.files`: it is not there."""
 
+    provider = "gridfs"
+
     def __init__(self, database: AsyncIOMotorDatabase[dict[str, Any]], *, clock: Clock) -> None:
         self._clock = clock
         self._files, self._chunks = database[f"{BUCKET}.files"], database[f"{BUCKET}.chunks"]
@@ -58,32 +60,47 @@ class GridFiles(FileStore):
             await self._chunks.create_index([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)
             self._is_indexed = True
 
-    async def read(self, file_id: str) -> AsyncIterator[bytes]:
-        """Chunk by chunk."""
-        try:
-            stream = await self._bucket.open_download_stream(checked_id(file_id))
-        except NoFile:
-            raise FileMissing(file_id) from None
-        while chunk := await stream.readchunk():
-            yield chunk
+    async def read(self, file_id: str, *, start: int = 0, size: int | None = None) -> AsyncIterator[bytes]:
+        """Chunk by chunk, from the one that holds `start` on."""
+        row = await self._files.find_one({"_id": checked_id(file_id)}, {"length": 1, "chunkSize": 1})
+        if row is None:
+            raise FileMissing(file_id)
+        end = row["length"] if size is None else min(row["length"], start + size)
+        if start >= end:
+            return
+        first, last = start // row["chunkSize"], (end - 1) // row["chunkSize"]
+        for number in range(first, last + 1):  # one at a time: a cursor would gather ahead of a slow reader
+            chunk = await self._chunks.find_one({"files_id": file_id, "n": number}, {"data": 1})
+            if chunk is None:
+                raise FileMissing(file_id)
+            begin = number * row["chunkSize"]
+            yield bytes(chunk["data"])[max(0, start - begin) : end - begin]
 
     async def remove(self, file_id: str) -> None:
         """Row and chunks; chunks without a row, too."""
         with contextlib.suppress(NoFile):
             await self._bucket.delete(checked_id(file_id))
 
-    async def find_ids(self, *, before: datetime, limit: int) -> list[str]:
+    async def find_ids(self, *, before: datetime, limit: int, prefix: str = "", after: str = "") -> list[str]:
         """By the time of their saving, as our clock told it; what has no row, by the time in the ids of its chunks."""
-        old = {"metadata.saved_at": {"$lt": before}}
-        found = [row["_id"] for row in await self._files.find(old, {"_id": 1}).limit(limit).to_list(length=limit)]
-        first: dict[str, Any] = {"n": 0, "_id": {"$lt": ObjectId.from_datetime(before)}}
-        async for chunk in self._chunks.find(first, {"files_id": 1}):
-            if len(found) >= limit:
+        named = _between(prefix, after)
+        old = {"metadata.saved_at": {"$lt": before}, "_id": named}
+        rows = self._files.find(old, {"_id": 1}).sort("_id", ASCENDING).limit(limit)
+        found = [row["_id"] for row in await rows.to_list(length=limit)]
+        first: dict[str, Any] = {"n": 0, "_id": {"$lt": ObjectId.from_datetime(before)}, "files_id": named}
+        async for chunk in self._chunks.find(first, {"files_id": 1}).sort("files_id", ASCENDING):
+            if len(found) >= limit and chunk["files_id"] > max(found):
                 break
             if await self._files.find_one({"_id": chunk["files_id"]}, {"_id": 1}) is None:
                 found.append(chunk["files_id"])
-        return found
+        return sorted(found)[:limit]
 
     async def ping(self) -> None:
         """Does the collection answer?"""
         await self._files.find_one({}, {"_id": 1})
+
+
+def _between(prefix: str, after: str) -> dict[str, str]:
+    """The filter for ids that begin so and come after this one, as a range: what an index walks through."""
+    from_on = {"$gt": after} if after >= prefix else {"$gte": prefix}
+    return from_on | ({"$lt": f"{prefix}~"} if prefix else {})

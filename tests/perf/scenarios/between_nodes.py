@@ -79,6 +79,7 @@ def two_nodes(arena: Arena) -> list[Table]:
         given |= {
             "secret_key": "0123456789abcdefghijklmnopqrstuv",
             "password_pepper": "vutsrqponmlkjihgfedcba9876543210",
+            "signing_key": "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY=",
         }
         with arena.school_on_two_nodes(given, people=_LISTENERS) as (first, second):
             with Load(second.port, first.program, second.contestant.opening, log=arena.log) as load:

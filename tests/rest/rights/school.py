@@ -14,7 +14,15 @@ from lms_rt.services.notification_rules import Notice
 from tests import factories
 from tests.clients import Visitor
 from tests.house import PASSWORD, House
-from tests.rest.audited import HOOK, World
+from tests.rest.audited_exams import losing
+from tests.rest.audited_world import World
+from tests.rest.certified import UNKNOWN_NUMBER, certified
+from tests.rest.rights.filing import bulk_run, fresh_file, fresh_upload, handed_file
+from tests.rest.rights.machinery import fresh_job, fresh_webhook
+from tests.rest.rights.paying import fresh_order, sold
+from tests.rest.rights.sending import begun_upload
+from tests.rest.rights.subscribing import subscribing
+from tests.rest.rights.talking import fresh_message, fresh_mute, fresh_override, said_and_rated
 
 Ids = dict[str, str]
 """What the paths, queries and bodies of requests are filled with."""
@@ -98,12 +106,18 @@ async def _in_common(school: RightsSchool) -> Ids:
     webhook_id, delivery_id = await machinery.delivery()
     return {
         "user_id": owner.user_id,
+        "student_id": owner.user_id,
+        "graded_item_id": "total",
+        "certificate_number": UNKNOWN_NUMBER,
         "instructor_id": school.teacher.user_id,
         "session_id": (await owner.ok("GET", "/auth/sessions"))["items"][0]["id"],
         "notification_id": (await owner.ok("GET", "/notifications"))["items"][0]["id"],
         "job_id": await machinery.dead_letter(),
+        "upload_id": await begun_upload(owner),
         "webhook_id": webhook_id,
         "delivery_id": delivery_id,
+        **await sold(school),
+        **await subscribing(school.house, school.people[Person.ADMIN], owner),
     }
 
 
@@ -118,25 +132,37 @@ async def _furnished(school: RightsSchool, place: Place) -> Ids:
     gone = await factories.enrolled(people[Person.DROPPED], course_id)
     graded_id = await submitted(school.owner, quiz["id"])
     left_id = await submitted(people[Person.DROPPED], quiz["id"])
+    essay = await factories.quiz(teacher, course_id, (factories.ESSAY,))
+    waiting = await factories.waiting(school.owner, essay["id"])
     attempt = await school.owner.ok("POST", "/attempts", json={"quiz_id": quiz["id"], "device_id": "laptop"})
+    work = await factories.handed_in(teacher, school.owner, course_id)
     await people[Person.DROPPED].ok("DELETE", f"/enrollments/{gone['id']}")
-    ids = {
+    ids = await said_and_rated(school, course_id) | {
         "course_id": course_id,
         "course_title": course["title"],
         "lesson_id": course["lessons"][0]["id"],
         "quiz_id": quiz["id"],
         "question_id": attempt["questions"][0]["id"],
         "enrollment_id": enrollment["id"],
+        "certificate_id": await certified(school.house, enrollment["id"]),
         "attempt_id": attempt["id"],
+        "file_id": await handed_file(school, course_id),
         "graded_id": graded_id,
         "left_enrollment_id": gone["id"],
         "left_attempt_id": left_id,
+        "essay_quiz_id": essay["id"],
+        "item_id": waiting["item_id"],
+        **work,
     }
     if place == Place.HIDDEN:
         await teacher.ok("POST", f"/courses/{course_id}/unpublish")
     if place == Place.DRAFT:
         ids |= await fresh_lesson(school, ids, place) | await fresh_quiz(school, ids, place)
-    return ids
+    run = await bulk_run(teacher, course_id)
+    told = await teacher.ok("POST", f"/quizzes/{ids['quiz_id']}/live/announce", json={"text": "Hello"})
+    void = {"changes": [{"question_id": ids["question_id"], "action": "void"}]}
+    regrade = await teacher.ok("POST", f"/quizzes/{ids['quiz_id']}/regrades", json=void)
+    return ids | {"control_id": told["control_id"], "regrade_id": regrade["id"], "import_id": run["id"]}
 
 
 async def submitted(student: Visitor, quiz_id: str) -> str:
@@ -175,6 +201,42 @@ async def fresh_quiz(school: RightsSchool, ids: Ids, place: Place) -> Ids:
     return {"quiz_id": quiz["id"], "question_id": questions["items"][0]["id"]}
 
 
+async def fresh_preview(school: RightsSchool, ids: Ids, place: Place) -> Ids:
+    """What a regrade of another quiz of this course would do."""
+    made = await fresh_quiz(school, ids, place)
+    body = {"changes": [{"question_id": made["question_id"], "action": "void"}]}
+    foretold = await school.teacher.ok("POST", f"/quizzes/{made['quiz_id']}/regrades", json=body)
+    return made | {"regrade_id": foretold["id"]}
+
+
+async def fresh_regrade(school: RightsSchool, ids: Ids, place: Place) -> Ids:
+    """A regrade of another quiz of this course that is through."""
+    made = await fresh_preview(school, ids, place)
+    await school.teacher.ok("POST", f"/quizzes/{made['quiz_id']}/regrades/{made['regrade_id']}/apply")
+    await school.house.services.regrading.carry_out(made["regrade_id"])
+    return made
+
+
+async def fresh_accommodation(school: RightsSchool, ids: Ids, place: Place) -> Ids:
+    """More time for the owner, in this course and at this quiz."""
+    del place
+    body = {"student_id": school.owner.user_id, "factor": 1.5}
+    await school.teacher.ok("POST", f"/courses/{ids['course_id']}/accommodations", json=body)
+    await school.teacher.ok("PUT", f"/quizzes/{ids['quiz_id']}/accommodations", json=body)
+    return {}
+
+
+async def fresh_loss(school: RightsSchool, ids: Ids, place: Place) -> Ids:
+    """The owner at a timed quiz of another course, which stands as this one does, with a minute that their connection cost."""
+    made = await fresh_enrollment(school, ids, Place.SHOWN)
+    quiz = await factories.quiz(school.teacher, made["course_id"], (factories.TRUE_FALSE,), time_limit_minutes=30)
+    attempt = await school.owner.ok("POST", "/attempts", json={"quiz_id": quiz["id"]})
+    await losing(school.house, school.owner, attempt["id"])
+    if place == Place.HIDDEN:
+        await school.teacher.ok("POST", f"/courses/{made['course_id']}/unpublish")
+    return made | {"attempt_id": attempt["id"]}
+
+
 async def fresh_question(school: RightsSchool, ids: Ids, place: Place) -> Ids:
     """Another question of this quiz."""
     del place
@@ -201,6 +263,45 @@ async def fresh_attempt(school: RightsSchool, ids: Ids, place: Place) -> Ids:
     return made | {"attempt_id": attempt["id"], "lease": attempt["lease"]}
 
 
+async def fresh_essay(school: RightsSchool, ids: Ids, place: Place) -> Ids:
+    """An answer of the owner that waits to be marked, in another course, which stands as this one does."""
+    made = await fresh_enrollment(school, ids, Place.SHOWN)
+    quiz = await factories.quiz(school.teacher, made["course_id"], (factories.ESSAY,))
+    waiting = await factories.waiting(school.owner, quiz["id"])
+    if place == Place.HIDDEN:
+        await school.teacher.ok("POST", f"/courses/{made['course_id']}/unpublish")
+    return made | waiting | {"quiz_id": quiz["id"]}
+
+
+async def fresh_assignment(school: RightsSchool, ids: Ids, place: Place) -> Ids:
+    """Another assignment of this course, for which nobody has done anything."""
+    del place
+    body = {"course_id": ids["course_id"], "title": "Essay"}
+    return {"assignment_id": (await school.teacher.ok("POST", "/assignments", json=body))["id"]}
+
+
+async def fresh_work(school: RightsSchool, ids: Ids, place: Place) -> Ids:
+    """What the owner handed in in another course, which stands as this one does."""
+    made = await fresh_enrollment(school, ids, Place.SHOWN)
+    made |= await factories.handed_in(school.teacher, school.owner, made["course_id"])
+    if place == Place.HIDDEN:
+        await school.teacher.ok("POST", f"/courses/{made['course_id']}/unpublish")
+    return made
+
+
+async def fresh_grade(school: RightsSchool, ids: Ids, place: Place) -> Ids:
+    """The same, graded."""
+    made = await fresh_work(school, ids, place)
+    await school.teacher.ok("POST", f"/assignments/submissions/{made['submission_id']}/grade", json={"grade": 1})
+    return made
+
+
+async def fresh_certificate(school: RightsSchool, ids: Ids, place: Place) -> Ids:
+    """Another certificate of the owner."""
+    made = await fresh_enrollment(school, ids, place)
+    return made | {"certificate_id": await certified(school.house, made["enrollment_id"])}
+
+
 async def fresh_lease(school: RightsSchool, ids: Ids, place: Place) -> Ids:
     """The right to write into the attempt."""
     del place
@@ -223,18 +324,6 @@ async def fresh_student(school: RightsSchool, ids: Ids, place: Place) -> Ids:
     return {"user_id": (await school.house.student()).user_id}
 
 
-async def fresh_job(school: RightsSchool, ids: Ids, place: Place) -> Ids:
-    """Another job that nobody could do."""
-    del ids, place
-    return {"job_id": await school.machinery.dead_letter()}
-
-
-async def fresh_webhook(school: RightsSchool, ids: Ids, place: Place) -> Ids:
-    """Another webhook."""
-    del ids, place
-    return {"webhook_id": (await school.people[Person.ADMIN].ok("POST", "/webhooks", json={"url": HOOK}))["id"]}
-
-
 Fresh = Callable[[RightsSchool, Ids, Place], Awaitable[Ids]]
 
 FRESH: Mapping[str, Fresh] = {
@@ -246,13 +335,40 @@ FRESH: Mapping[str, Fresh] = {
     "POST /enrollments": fresh_course,
     "PUT /enrollments/{enrollment_id}": fresh_enrollment,
     "DELETE /enrollments/{enrollment_id}": fresh_enrollment,
+    "POST /certificates/{certificate_id}/revoke": fresh_certificate,
+    "POST /certificates/{certificate_id}/replace": fresh_certificate,
+    "POST /payments/orders/{order_id}/cancel": fresh_order,
+    "DELETE /files/{file_id}": fresh_file,
+    "PATCH /files/tus/{upload_id}": fresh_upload,
+    "DELETE /files/tus/{upload_id}": fresh_upload,
     "DELETE /quizzes/{quiz_id}": fresh_quiz,
     "POST /quizzes/{quiz_id}/publish": fresh_quiz,
     "POST /quizzes/{quiz_id}/unpublish": fresh_quiz,
+    "POST /quizzes/{quiz_id}/live/pause": fresh_quiz,
+    "POST /quizzes/{quiz_id}/live/resume": fresh_quiz,
+    "POST /quizzes/{quiz_id}/live/extend": fresh_quiz,
+    "POST /quizzes/{quiz_id}/live/end": fresh_quiz,
+    "POST /quizzes/{quiz_id}/questions/{question_id}/correct": fresh_quiz,
+    "POST /quizzes/{quiz_id}/regrade": fresh_quiz,
+    "POST /quizzes/{quiz_id}/regrades": fresh_quiz,
+    "POST /quizzes/{quiz_id}/regrades/{regrade_id}/apply": fresh_preview,
+    "POST /quizzes/{quiz_id}/regrades/{regrade_id}/undo": fresh_regrade,
+    "DELETE /courses/{course_id}/accommodations": fresh_accommodation,
+    "DELETE /quizzes/{quiz_id}/accommodations": fresh_accommodation,
+    "DELETE /courses/{course_id}/gradebook/students/{student_id}/grades/{graded_item_id}": fresh_override,
+    "POST /attempts/{attempt_id}/time-credit": fresh_loss,
     "DELETE /questions/{question_id}": fresh_question,
     "PATCH /attempts/{attempt_id}/answers": fresh_lease,
     "POST /attempts/{attempt_id}/submit": fresh_attempt,
+    "POST /attempts/{attempt_id}/grade": fresh_essay,
+    "POST /grading-queue/{item_id}/claim": fresh_essay,
+    "DELETE /assignments/{assignment_id}": fresh_assignment,
+    "POST /assignments/submissions/{submission_id}/grade": fresh_work,
+    "DELETE /assignments/submissions/{submission_id}/grade": fresh_grade,
+    "POST /assignments/submissions/{submission_id}/claim": fresh_work,
     "DELETE /auth/sessions/{session_id}": fresh_session,
+    "DELETE /courses/{course_id}/messages/{message_id}": fresh_message,
+    "DELETE /courses/{course_id}/chat/mutes/{student_id}": fresh_mute,
     "DELETE /users/{user_id}": fresh_student,
     "POST /admin/users/{user_id}/impersonate": fresh_student,
     "POST /admin/dead-letters/{job_id}/retry": fresh_job,
