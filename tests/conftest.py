@@ -6,8 +6,10 @@ No factories. What is made of many modules is imported when a test asks for it: 
 from __future__ import annotations
 
 import base64
+import importlib.util
 import logging
 import os
+import sys
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -19,6 +21,7 @@ import pytest
 from config.settings import Settings
 from lms_rt.storage.mongo import OpenDatabase, open_database
 from tests import secrets_used
+from tests.rebinding import read_documents_once
 from tests.servers.mongo_server import running_mongo
 from tests.servers.redis_server import running_redis
 
@@ -41,6 +44,10 @@ def pytest_configure() -> None:
     # Here, since pytest puts the level back after each step of a test: lines are made, and read, from INFO on.
     logging.getLogger().setLevel(logging.INFO)
     secrets_used.note_all_that_are_made()
+    read_documents_once()
+    # httpx looks along the whole path for it with each of its requests.
+    if importlib.util.find_spec("sniffio") is None:
+        sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -47,6 +47,7 @@ def main(args: argparse.Namespace) -> int:
         words += ["-m", "not real and not browser and not soak"]
     with ExitStack() as servers:
         env = dict(os.environ)
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # each of the hundreds of servers would compile the product anew
         if not args.quick:
             _start(servers, env, "MONGODB_TEST_URL", running_mongo())
             _start(servers, env, "REDIS_TEST_URL", running_redis())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+from playwright.sync_api import Browser
 
 from lms_rt.services.demo import STUDENT_EMAILS, TEACHER_EMAIL
-from tests.browser.window import DemoSchool, Window
+from tests.browser.window import DemoSchool, Window, opening
 
 pytestmark = pytest.mark.browser
 
@@ -103,19 +104,40 @@ def looked_at(window: Window, path: str, *, asks_for_more: bool = True) -> list[
     return wrong
 
 
+@pytest.fixture(scope="module")
+def stranger(chromium: Browser, demo_school: DemoSchool) -> Iterator[Window]:
+    with opening(chromium, demo_school) as opened:
+        yield opened()
+
+
+@pytest.fixture(scope="module")
+def student(chromium: Browser, demo_school: DemoSchool) -> Iterator[Window]:
+    with opening(chromium, demo_school) as opened:
+        yield opened(who=STUDENT_EMAILS[2])
+
+
+@pytest.fixture(scope="module")
+def teacher(chromium: Browser, demo_school: DemoSchool) -> Iterator[Window]:
+    with opening(chromium, demo_school) as opened:
+        yield opened(who=TEACHER_EMAIL)
+
+
 @pytest.mark.parametrize("name", OPEN)
-def test_pages_for_everybody(name: str, open_window: Opener, demo_school: DemoSchool) -> None:
-    assert not looked_at(open_window(), demo_school.path(OPEN[name]))
+def test_pages_for_everybody(name: str, stranger: Window, demo_school: DemoSchool) -> None:
+    wrong = looked_at(stranger.at_first_sight(), demo_school.path(OPEN[name]))
+    assert not wrong + stranger.faults_since()
 
 
 @pytest.mark.parametrize("name", OF_STUDENTS)
-def test_pages_of_students(name: str, open_window: Opener, demo_school: DemoSchool) -> None:
-    assert not looked_at(open_window(who=STUDENT_EMAILS[2]), demo_school.path(OF_STUDENTS[name]))
+def test_pages_of_students(name: str, student: Window, demo_school: DemoSchool) -> None:
+    wrong = looked_at(student.at_first_sight(), demo_school.path(OF_STUDENTS[name]))
+    assert not wrong + student.faults_since()
 
 
 @pytest.mark.parametrize("name", OF_TEACHERS)
-def test_pages_of_teachers(name: str, open_window: Opener, demo_school: DemoSchool) -> None:
-    assert not looked_at(open_window(who=TEACHER_EMAIL), demo_school.path(OF_TEACHERS[name]))
+def test_pages_of_teachers(name: str, teacher: Window, demo_school: DemoSchool) -> None:
+    wrong = looked_at(teacher.at_first_sight(), demo_school.path(OF_TEACHERS[name]))
+    assert not wrong + teacher.faults_since()
 
 
 def test_the_editor_of_every_type(open_window: Opener, demo_school: DemoSchool) -> None:

@@ -39,7 +39,8 @@ def running_mongo(*, keep_in: Path | None = None) -> Iterator[str]:
     """A server's URL. With `keep_in` it keeps its data in that file, but for the last second when it is killed."""
     java = require_program("java")
     where = [] if keep_in is None else [str(keep_in)]
-    command = [java, "-Xmx512m", "-cp", f"{fetched_jars()}/*", str(_HERE / "MongoServerMain.java"), *where]
+    options = ["-Xmx512m", "-XX:+UseSerialGC", "-cp", f"{fetched_jars()}/*"]
+    command = [java, *options, str(_HERE / "MongoServerMain.java"), *where]
     with ServerProcess(command) as process:
         port = int(process.line_with("port ").removeprefix("port "))
         yield f"mongodb://127.0.0.1:{port}/"

@@ -14,7 +14,7 @@ from typing import Self
 
 from tests.secrets_used import note_environment, note_output
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 _END_SECONDS = 10.0
 
 
