@@ -41,6 +41,7 @@ from documents.order import Order
 from documents.paper import AttemptPaper
 from documents.payment import Payment
 from documents.payment_finding import PaymentFinding
+from documents.payment_walk import PaymentWalk
 from documents.plan import Plan
 from documents.plan_subscription import PlanSubscription
 from documents.quiz import Quiz
@@ -105,6 +106,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     Order,
     Payment,
     PaymentFinding,
+    PaymentWalk,
     Plan,
     PlanSubscription,
     Quiz,

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 from pymongo import ASCENDING, IndexModel
 
-from documents.base import Aggregate, Row, by_ids, with_intents
+from documents.base import Aggregate, Row, by_ids
 
 HEAD: dict[str, int] = {"outbox": 0, "outbox_at": 0}
 
@@ -95,18 +95,6 @@ class Assignment(Aggregate):
     async def add(cls, row: Row) -> None:
         """Store a new one."""
         await cls.rows().insert_one(row)
-
-    @classmethod
-    async def change_at(
-        cls, assignment_id: str, version: int, fields: Row, *, intents: Sequence[Row] = (), at: datetime, **which: Any
-    ) -> bool:
-        """Set `fields` (None takes one away) and move the version, if it still is `version`, and so as `which` says."""
-        kept = {name: value for name, value in fields.items() if value is not None}
-        update: Row = {"$set": {**kept, "version": version + 1, "updated_at": at}}
-        if gone := {name: "" for name, value in fields.items() if value is None}:
-            update["$unset"] = gone
-        wanted = {"_id": assignment_id, "version": version, **which}
-        return bool((await cls.rows().update_one(wanted, with_intents(update, intents, at))).matched_count)
 
     @classmethod
     async def begin(cls, assignment_id: str) -> bool:

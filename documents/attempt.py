@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.errors import DuplicateKeyError
 
 from documents.base import Aggregate, Row, by_ids, with_intents
 from documents.enums import AttemptStatus, Grading, SubmittedBy
@@ -313,11 +312,7 @@ class Attempt(Aggregate):
     @classmethod
     async def add(cls, row: Row) -> bool:
         """Store a new attempt; False: its number is taken, or there is an open one."""
-        try:
-            await cls.rows().insert_one(row)
-        except DuplicateKeyError:
-            return False
-        return True
+        return await cls.insert_row(row)
 
     @classmethod
     async def record(cls, attempt_id: str, write: LedgerWrite) -> bool:

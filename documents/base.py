@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from beanie import Document
 from motor.motor_asyncio import AsyncIOMotorCollection
 from pydantic import ConfigDict, Field
+from pymongo import DESCENDING
+from pymongo.errors import DuplicateKeyError
 
 Row = dict[str, Any]
 """A raw document, or a projection of one."""
@@ -31,6 +33,24 @@ class Record(Document):
     def rows(cls) -> AsyncIOMotorCollection[Row]:
         """The raw collection."""
         return cls.get_motor_collection()
+
+    @classmethod
+    async def insert_row(cls, row: Row) -> bool:
+        """Store a new one; False when it is there already, or another has a key of its that only one may have."""
+        try:
+            await cls.rows().insert_one(dict(row))
+        except DuplicateKeyError:
+            return False
+        return True
+
+    @classmethod
+    async def change_one(cls, which: Row, update: Row) -> bool:
+        """Change the one that is so, which `which` names by its id; False when it is so no more.
+
+        Asked in this way, mongo-java-server goes by the id; for `update_one` with any condition beside the id it walks
+        through them all (3 ms among 10,000). Only whether there was one is taken from the answer, never what it says.
+        """
+        return await cls.rows().find_one_and_update(which, update, projection=["_id"]) is not None
 
     @classmethod
     async def forget_some(cls, which: Row, *, limit: int) -> int:
@@ -71,15 +91,27 @@ class Aggregate(Record):
         return await found.to_list(length=limit)
 
     @classmethod
-    async def pull_intent(cls, document_id: str, intent_id: str) -> None:
-        """Take an intent out by its id; the last one takes `outbox_at` with it, in the same write."""
-        pulled = {"$pull": {"outbox": {"id": intent_id}}}
-        last = await cls.rows().update_one(
-            {"_id": document_id, "outbox": {"$size": 1}, "outbox.id": intent_id},
-            {**pulled, "$unset": {"outbox_at": ""}},
-        )
-        if last.matched_count == 0:
+    async def pull_intents(cls, document_id: str, *intent_ids: str) -> None:
+        """Take intents out by their ids, in one write; the last ones take `outbox_at` with them."""
+        wanted: Any = {"$in": list(intent_ids)} if len(intent_ids) > 1 else intent_ids[0]
+        all_of: Any = {"$all": list(intent_ids)} if len(intent_ids) > 1 else intent_ids[0]
+        pulled = {"$pull": {"outbox": {"id": wanted}}}
+        which: Row = {"_id": document_id, "outbox": {"$size": len(intent_ids)}, "outbox.id": all_of}
+        if not await cls.change_one(which, {**pulled, "$unset": {"outbox_at": ""}}):
             await cls.rows().update_one({"_id": document_id}, pulled)
+
+    @classmethod
+    async def pull_last_intents(cls, last: Mapping[str, str]) -> None:
+        """The same of many aggregates that have one each, by their ids, in one write; one by one where some have more."""
+        which: Row = {
+            **by_ids(last),
+            "outbox": {"$size": 1},
+            "outbox.id": {"$in": list(last.values())},
+        }
+        emptied: Row = {"$set": {"outbox": []}, "$unset": {"outbox_at": ""}}
+        if len(last) == 1 or (await cls.rows().update_many(which, emptied)).matched_count < len(last):
+            for document_id, intent_id in last.items():
+                await cls.pull_intents(document_id, intent_id)
 
     @classmethod
     async def put_intents(cls, document_id: str, intents: Sequence[Row], at: datetime) -> bool:
@@ -94,6 +126,82 @@ class Aggregate(Record):
         await cls.rows().update_one(
             {"_id": document_id, "outbox": {"$size": 0}, "outbox_at": {"$exists": True}}, {"$unset": {"outbox_at": ""}}
         )
+
+    @classmethod
+    async def change_at(
+        cls, document_id: str, version: int, fields: Row, *, intents: Sequence[Row] = (), at: datetime, **which: Any
+    ) -> bool:
+        """Set `fields` (None takes one away) and move the version, if it still is `version`, and so as `which` says."""
+        update = with_intents(setting({**fields, "version": version + 1, "updated_at": at}), intents, at)
+        wanted = {"_id": document_id, "version": version, **which}
+        return bool((await cls.rows().update_one(wanted, update)).matched_count)
+
+    @classmethod
+    async def upsert_at(
+        cls, document_id: str, version: int, fields: Row, *, intents: Sequence[Row] = (), at: datetime
+    ) -> bool:
+        """Make it (version 0) or change it, if nobody was first."""
+        if version > 0:
+            return await cls.change_at(document_id, version, fields, intents=intents, at=at)
+        stored = {name: value for name, value in fields.items() if value is not None}
+        told: Row = {"outbox": list(intents), "outbox_at": at} if intents else {}
+        return await cls.insert_row(
+            {"_id": document_id, **stored, "version": 1, "created_at": at, "updated_at": at, **told}
+        )
+
+
+class RowAggregate(Aggregate):
+    """An aggregate that services handle as raw rows, without its outbox."""
+
+    HEAD: ClassVar[Row] = {"outbox": 0, "outbox_at": 0}
+    ORDER: ClassVar[list[tuple[str, int]]] = [("created_at", DESCENDING), ("_id", DESCENDING)]
+    """How pages are sorted."""
+
+    @classmethod
+    async def add(cls, row: Row) -> bool:
+        """Store a new one; False when it is there already, or another has a key of its that only one may have."""
+        return await cls.insert_row(row)
+
+    @classmethod
+    async def find_row(cls, document_id: str, *, user_id: str | None = None) -> Row | None:
+        """The one of this id; of this user, if one is named."""
+        which = {"_id": document_id} | ({} if user_id is None else {"user_id": user_id})
+        return await cls.rows().find_one(which, dict(cls.HEAD))
+
+    @classmethod
+    async def page(cls, which: Row, *, skip: int, limit: int) -> tuple[list[Row], int]:
+        """Some of those that are so, sorted by `ORDER`, and how many there are."""
+        total = await cls.rows().count_documents(which)
+        found = cls.rows().find(which, dict(cls.HEAD)).sort(list(cls.ORDER)).skip(skip).limit(limit)
+        return await found.to_list(length=limit), total
+
+
+class RevisedAggregate(RowAggregate):
+    """One of which `revision` moves with every write, and every write but the relay's asks for it."""
+
+    revision: int = 1
+
+    @classmethod
+    async def change(cls, row: Row, update: Row, *, intents: Sequence[Row] = (), at: datetime) -> bool:
+        """One write on what `row` says; it moves `revision` and `version`.
+
+        False: somebody was first, or another has by now a key of its that only one may have.
+        """
+        moved = {"revision": row["revision"] + 1, "version": row["version"] + 1, "updated_at": at}
+        written = with_intents({**update, "$set": {**update.get("$set", {}), **moved}}, intents, at)
+        which = {"_id": row["_id"], "revision": row["revision"]}
+        try:
+            return await cls.change_one(which, written)
+        except DuplicateKeyError:
+            return False
+
+
+def setting(fields: Row) -> Row:
+    """The update that sets these fields; one that is None it takes away."""
+    update: Row = {"$set": {name: value for name, value in fields.items() if value is not None}}
+    if gone := {name: "" for name, value in fields.items() if value is None}:
+        update["$unset"] = gone
+    return update
 
 
 def with_intents(update: Row, intents: Sequence[Row], at: datetime) -> Row:

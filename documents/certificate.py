@@ -7,21 +7,20 @@ there is no number without its certificate, and no gap whoever is killed when.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, ClassVar
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.errors import DuplicateKeyError
 
-from documents.base import Aggregate, Row, with_intents
+from documents.base import Row, RowAggregate
 
 VALID, REVOKED, REPLACED = "valid", "revoked", "replaced"
 _MANY = 1_000
 """More corrections than anybody makes; a list has an end."""
 
 
-class Certificate(Aggregate):
+class Certificate(RowAggregate):
     """One certificate. `look` is what the course's template was; with it the same bytes can be printed again.
 
     `statement` and `credential` are the exact JSON that was signed. Of a person who was erased neither stays, nor the file.
@@ -63,7 +62,9 @@ class Certificate(Aggregate):
     size_bytes: int | None = None
     sha256: str | None = None
 
-    class Settings(Aggregate.Settings):
+    ORDER: ClassVar = [("issued_at", DESCENDING), ("_id", DESCENDING)]
+
+    class Settings(RowAggregate.Settings):
         """Collection and indexes."""
 
         name = "certificates"
@@ -85,20 +86,6 @@ class Certificate(Aggregate):
         return int(next((row["sequence"] for row in await found.to_list(length=1)), 0))
 
     @classmethod
-    async def add(cls, row: Row) -> bool:
-        """Store a new one; False when its number is taken, or its enrolment has one that is in force."""
-        try:
-            await cls.rows().insert_one(dict(row))
-        except DuplicateKeyError:
-            return False
-        return True
-
-    @classmethod
-    async def find_row(cls, certificate_id: str) -> Row | None:
-        """One certificate."""
-        return await cls.rows().find_one({"_id": certificate_id}, {"outbox": 0})
-
-    @classmethod
     async def find_by_number(cls, number: str) -> Row | None:
         """The certificate of this number."""
         return await cls.rows().find_one({"certificate_number": number}, {"outbox": 0})
@@ -113,13 +100,6 @@ class Certificate(Aggregate):
         """All that there ever were for an enrolment: one, but for corrections."""
         found = cls.rows().find({"enrollment_id": enrollment_id}, {"outbox": 0}).sort("_id", ASCENDING).limit(_MANY)
         return await found.to_list(length=_MANY)
-
-    @classmethod
-    async def page(cls, which: Row, *, skip: int, limit: int) -> tuple[list[Row], int]:
-        """Some of those that are so, the newest first, and how many there are."""
-        total = await cls.rows().count_documents(which)
-        found = cls.rows().find(which, {"outbox": 0}).sort([("issued_at", DESCENDING), ("_id", DESCENDING)])
-        return await found.skip(skip).limit(limit).to_list(length=limit), total
 
     @classmethod
     async def find_known(cls, enrollment_ids: Collection[str]) -> set[str]:
@@ -137,15 +117,6 @@ class Certificate(Aggregate):
             cls.rows().find(which, {"verify_url": 1, "status": 1}).sort("certificate_number", DESCENDING).limit(limit)
         )
         return await found.to_list(length=limit)
-
-    @classmethod
-    async def change(
-        cls, certificate_id: str, version: int, update: Row, *, intents: Sequence[Row] = (), at: datetime
-    ) -> bool:
-        """One edit, if nobody was first; it moves the version."""
-        fields = {**update.get("$set", {}), "version": version + 1, "updated_at": at}
-        written = with_intents({**update, "$set": fields}, intents, at)
-        return bool((await cls.rows().update_one({"_id": certificate_id, "version": version}, written)).matched_count)
 
     @classmethod
     async def name_successor(cls, certificate_id: str, number: str) -> None:

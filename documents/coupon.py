@@ -7,22 +7,19 @@ newest, counted or given back, for as long as somebody may be in the middle of i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.errors import DuplicateKeyError
 
-from documents.base import Aggregate, Record, Row, with_intents
+from documents.base import Record, Row, RowAggregate
 
 COUNTED = 1_000
 """So many of the newest uses a coupon remembers: more than are ever under way at once."""
-_HEAD: Row = {"outbox": 0, "outbox_at": 0, "counted": 0, "given_back": 0}
 
 
-class Coupon(Aggregate):
+class Coupon(RowAggregate):
     """A coupon. Either `percent_off` (hundredths of a percent) or `amounts_off` by currency; `code_key` is its code folded.
 
     Without `course_ids` it holds for every course. `version` moves with edits, never with uses.
@@ -43,7 +40,9 @@ class Coupon(Aggregate):
     counted: list[str] = Field(default_factory=list)
     given_back: list[str] = Field(default_factory=list)
 
-    class Settings(Aggregate.Settings):
+    HEAD: ClassVar[Row] = {**RowAggregate.HEAD, "counted": 0, "given_back": 0}
+
+    class Settings(RowAggregate.Settings):
         """Collection and indexes."""
 
         name = "coupons"
@@ -54,42 +53,9 @@ class Coupon(Aggregate):
         ]
 
     @classmethod
-    async def add(cls, row: Row) -> bool:
-        """Store a new one; False: its code is taken, or somebody asked twice."""
-        try:
-            await cls.rows().insert_one(row)
-        except DuplicateKeyError:
-            return False
-        return True
-
-    @classmethod
-    async def find_row(cls, coupon_id: str) -> Row | None:
-        """One coupon."""
-        return await cls.rows().find_one({"_id": coupon_id}, dict(_HEAD))
-
-    @classmethod
     async def find_by_code(cls, code_key: str) -> Row | None:
         """The coupon of this code."""
-        return await cls.rows().find_one({"code_key": code_key}, dict(_HEAD))
-
-    @classmethod
-    async def page(cls, which: Row, *, skip: int, limit: int) -> tuple[list[Row], int]:
-        """Some of those that are so, the newest first, and how many there are."""
-        total = await cls.rows().count_documents(which)
-        found = cls.rows().find(which, dict(_HEAD)).sort([("created_at", DESCENDING), ("_id", DESCENDING)])
-        return await found.skip(skip).limit(limit).to_list(length=limit), total
-
-    @classmethod
-    async def change_at(
-        cls, coupon_id: str, version: int, fields: dict[str, Any], *, intents: Sequence[Row] = (), at: datetime
-    ) -> bool:
-        """Set `fields` (None takes one away) and move the version, if it still is `version`."""
-        kept = {name: value for name, value in fields.items() if value is not None}
-        update: Row = {"$set": {**kept, "version": version + 1, "updated_at": at}}
-        if gone := {name: "" for name, value in fields.items() if value is None}:
-            update["$unset"] = gone
-        still = {"_id": coupon_id, "version": version}
-        return bool((await cls.rows().update_one(still, with_intents(update, intents, at))).matched_count)
+        return await cls.rows().find_one({"code_key": code_key}, dict(cls.HEAD))
 
     @classmethod
     async def count_use(cls, coupon_id: str, token: str, *, limit: int | None) -> bool:
@@ -141,11 +107,7 @@ class CouponUse(Record):
     @classmethod
     async def add(cls, row: Row) -> bool:
         """Store one; False: this how manieth use is taken, or the order has one."""
-        try:
-            await cls.rows().insert_one(row)
-        except DuplicateKeyError:
-            return False
-        return True
+        return await cls.insert_row(row)
 
     @classmethod
     async def find_of_order(cls, order_id: str) -> Row | None:

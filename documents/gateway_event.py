@@ -10,12 +10,11 @@ from typing import ClassVar
 
 from pydantic import Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.errors import DuplicateKeyError
 
-from documents.base import Aggregate, Row
+from documents.base import Row, RowAggregate
 
 
-class GatewayEvent(Aggregate):
+class GatewayEvent(RowAggregate):
     """One word. `outcome` says what came of it, once it is settled."""
 
     gateway: str
@@ -28,7 +27,7 @@ class GatewayEvent(Aggregate):
     settled_at: datetime | None = None
     outcome: str | None = None
 
-    class Settings(Aggregate.Settings):
+    class Settings(RowAggregate.Settings):
         """Collection and indexes."""
 
         name = "gateway_events"
@@ -38,20 +37,6 @@ class GatewayEvent(Aggregate):
             IndexModel([("received_at", DESCENDING)]),
             IndexModel([("outbox_at", ASCENDING)], sparse=True),
         ]
-
-    @classmethod
-    async def add(cls, row: Row) -> bool:
-        """Store a new one; False when it is there already."""
-        try:
-            await cls.rows().insert_one(dict(row))
-        except DuplicateKeyError:
-            return False
-        return True
-
-    @classmethod
-    async def find_row(cls, event_id: str) -> Row | None:
-        """One word."""
-        return await cls.rows().find_one({"_id": event_id}, {"outbox": 0})
 
     @classmethod
     async def find_of(cls, gateway: str, object_id: str, *, limit: int = 200) -> list[Row]:
@@ -65,7 +50,7 @@ class GatewayEvent(Aggregate):
         """Note what came of it; what was noted first stays."""
         which = {"_id": event_id, "settled_at": {"$exists": False}}
         fields = {"settled_at": at, "outcome": outcome, "updated_at": at}
-        return bool((await cls.rows().update_one(which, {"$set": fields})).matched_count)
+        return await cls.change_one(which, {"$set": fields})
 
     @classmethod
     async def forget_before(cls, then: datetime, *, limit: int) -> int:

@@ -13,14 +13,13 @@ from pydantic import Field
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from documents.base import Aggregate, Record, Row, with_intents
+from documents.base import Record, Row, RowAggregate, with_intents
 
 OPEN = ("waiting", "running")
 _DUPLICATE = 11_000
-_HEAD: Row = {"outbox": 0, "outbox_at": 0}
 
 
-class ImportRun(Aggregate):
+class ImportRun(RowAggregate):
     """One run. `open_key` is there while it is open, so that the same thing is not done twice at once.
 
     `actor` is who asked, as far as it has to be known later; `options` what they asked for. `tries` is counted before
@@ -48,7 +47,7 @@ class ImportRun(Aggregate):
     error_detail: str | None = None
     finished_at: datetime | None = None
 
-    class Settings(Aggregate.Settings):
+    class Settings(RowAggregate.Settings):
         """Collection and indexes."""
 
         name = "import_runs"
@@ -60,30 +59,9 @@ class ImportRun(Aggregate):
         ]
 
     @classmethod
-    async def add(cls, row: Row) -> bool:
-        """Store a new one; False while the same is being done, or when it is there."""
-        try:
-            await cls.rows().insert_one(row)
-        except DuplicateKeyError:
-            return False
-        return True
-
-    @classmethod
-    async def find_row(cls, run_id: str, user_id: str | None = None) -> Row | None:
-        """One run; of this person alone, when one is named."""
-        which = {"_id": run_id} if user_id is None else {"_id": run_id, "user_id": user_id}
-        return await cls.rows().find_one(which, dict(_HEAD))
-
-    @classmethod
     async def find_by_open_key(cls, open_key: str) -> Row | None:
         """The open one of this key."""
-        return await cls.rows().find_one({"open_key": open_key}, dict(_HEAD))
-
-    @classmethod
-    async def page(cls, which: Row, *, skip: int, limit: int) -> tuple[list[Row], int]:
-        """Some, newest first, and how many there are."""
-        found = cls.rows().find(which, dict(_HEAD)).sort([("created_at", DESCENDING), ("_id", DESCENDING)])
-        return await found.skip(skip).limit(limit).to_list(length=limit), await cls.rows().count_documents(which)
+        return await cls.rows().find_one({"open_key": open_key}, dict(cls.HEAD))
 
     @classmethod
     async def count_of(cls, user_id: str, since: datetime) -> int:
@@ -101,7 +79,7 @@ class ImportRun(Aggregate):
         """It is being done, once more; None when it is not to be done any more."""
         which = {"_id": run_id, "status": {"$in": list(OPEN)}}
         update = {"$set": {"status": "running", "updated_at": at}, "$inc": {"tries": 1}}
-        return await cls.rows().find_one_and_update(which, update, dict(_HEAD), return_document=ReturnDocument.AFTER)
+        return await cls.rows().find_one_and_update(which, update, dict(cls.HEAD), return_document=ReturnDocument.AFTER)
 
     @classmethod
     async def advance(cls, run_id: str, fields: Mapping[str, Any], at: datetime) -> bool:

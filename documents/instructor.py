@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from documents.base import Aggregate, Row, with_intents
+from documents.base import Aggregate, Row
 
 
 class Instructor(Aggregate):
@@ -48,15 +47,3 @@ class Instructor(Aggregate):
             await cls.rows().insert_one(empty)
         except DuplicateKeyError:
             return
-
-    @classmethod
-    async def change_at(
-        cls, user_id: str, version: int, fields: dict[str, Any], *, intents: Sequence[Row] = (), at: datetime
-    ) -> bool:
-        """Set `fields` (None takes one away) and move the version, if it still is `version`."""
-        kept = {name: value for name, value in fields.items() if value is not None}
-        update: Row = {"$set": {**kept, "version": version + 1, "updated_at": at}}
-        if gone := {name: "" for name, value in fields.items() if value is None}:
-            update["$unset"] = gone
-        written = await cls.rows().update_one({"_id": user_id, "version": version}, with_intents(update, intents, at))
-        return bool(written.matched_count)

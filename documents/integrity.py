@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 from pymongo import ASCENDING, IndexModel
-from pymongo.errors import DuplicateKeyError
 
 from documents.base import Record, Row
 
@@ -41,11 +40,7 @@ class IntegrityRecord(Record):
     @classmethod
     async def add(cls, row: Row) -> bool:
         """Store a fact; False: its number is taken."""
-        try:
-            await cls.rows().insert_one(row)
-        except DuplicateKeyError:
-            return False
-        return True
+        return await cls.insert_row(row)
 
     @classmethod
     async def page_of(

@@ -1,7 +1,7 @@
 """An invoice or a credit note: its number, all that is printed on it, and its file. None is ever removed or changed. No rules.
 
 The number comes with the document itself, in one write, under a unique index: there is no number without its document, and no
-gap whoever is killed when. The id follows from what it is for (a payment, or a refund), so that each is numbered once.
+gap whoever is killed when. The id follows from what it is for (a payment, a refund, a dispute), so that each is numbered once.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.errors import DuplicateKeyError
 
-from documents.base import Aggregate, Row
+from documents.base import Row, RowAggregate
 
 INVOICE, CREDIT_NOTE = "invoice", "credit_note"
 MOST_OF_PAYMENT = 200
 """More refunds than a payment ever has; a list has an end."""
 
 
-class Invoice(Aggregate):
+class Invoice(RowAggregate):
     """One of them. `printed` is all that stands on it, so that a later change of names or prices touches none.
 
     `amount` is what was paid or paid back, `tax_amount` the tax in it. Of a person who was erased the name goes, and the file.
@@ -31,6 +30,7 @@ class Invoice(Aggregate):
     sequence: int
     payment_id: str
     refund_id: str | None = None
+    dispute_id: str | None = None
     order_id: str
     user_id: str
     amount: int
@@ -43,7 +43,7 @@ class Invoice(Aggregate):
     size_bytes: int | None = None
     sha256: str | None = None
 
-    class Settings(Aggregate.Settings):
+    class Settings(RowAggregate.Settings):
         """Collection and indexes."""
 
         name = "invoices"
@@ -61,20 +61,6 @@ class Invoice(Aggregate):
         which = {"kind": kind, "year": year}
         found = cls.rows().find(which, {"sequence": 1}).sort("sequence", DESCENDING).limit(1)
         return int(next((row["sequence"] for row in await found.to_list(length=1)), 0))
-
-    @classmethod
-    async def add(cls, row: Row) -> bool:
-        """Store a new one; False when its number is taken, or it is there already."""
-        try:
-            await cls.rows().insert_one(dict(row))
-        except DuplicateKeyError:
-            return False
-        return True
-
-    @classmethod
-    async def find_row(cls, invoice_id: str) -> Row | None:
-        """One of them."""
-        return await cls.rows().find_one({"_id": invoice_id}, {"outbox": 0})
 
     @classmethod
     async def of_payment(cls, payment_id: str) -> list[Row]:

@@ -95,26 +95,31 @@ class JournalEntry(Record):
         return {row["_id"]: int(row["amount"]) async for row in cls.rows().aggregate(stages)}
 
     @classmethod
-    async def find_unbalanced(cls, *, after: str, limit: int) -> tuple[list[str], str | None]:
-        """Of the next entries by id those whose lines do not sum to zero, and where to go on; None: that was all."""
-        rows = cls.rows().find({"_id": {"$gt": after}}, {"lines": 1}).sort("_id", ASCENDING).limit(limit)
-        seen = await rows.to_list(length=limit)
-        wrong = [row["_id"] for row in seen if sum(line["amount"] for line in row["lines"])]
-        return wrong, seen[-1]["_id"] if len(seen) == limit else None
+    async def page(cls, *, after: str, limit: int) -> list[Row]:
+        """The next entries by id: currency and lines alone."""
+        rows = cls.rows().find({"_id": {"$gt": after}}, {"currency": 1, "lines": 1}).sort("_id", ASCENDING)
+        return await rows.limit(limit).to_list(length=limit)
 
     @classmethod
     async def sums_between(
-        cls, since_ms: int, until_ms: int, *, subject_ids: Collection[str] | None = None
+        cls, since_ms: int, until_ms: int, *, subject_ids: Collection[str] | None = None, **equal: str
     ) -> list[Row]:
-        """The figures of a time, by day, gateway, subject and currency: `_id` is {day, gateway, subject_id, currency}.
+        """The figures of a time, by day, gateway and currency: `_id` is {day, gateway, currency}. `equal`: of these alone.
 
         Days are stretches of 24 hours since `since_ms`, counted from 0.
         """
         day = {"$floor": {"$divide": [{"$subtract": ["$at_ms", since_ms]}, _DAY_MS]}}
-        names = {name: f"${name}" for name in ("gateway", "subject_id", "currency")}
-        return await cls._sums(
-            {**_of(subject_ids), "at_ms": {"$gte": since_ms, "$lt": until_ms}}, {"day": day, **names}
-        )
+        names = {name: f"${name}" for name in ("gateway", "currency")}
+        which = {**_of(subject_ids), "at_ms": {"$gte": since_ms, "$lt": until_ms}, **equal}
+        return await cls._sums(which, {"day": day, **names})
+
+    @classmethod
+    async def sums_of_subjects(
+        cls, since_ms: int, until_ms: int, *, subject_ids: Collection[str] | None = None, **equal: str
+    ) -> list[Row]:
+        """The same of the whole time by subject and currency: `_id` is {subject_id, currency}."""
+        names = {name: f"${name}" for name in ("subject_id", "currency")}
+        return await cls._sums({**_of(subject_ids), "at_ms": {"$gte": since_ms, "$lt": until_ms}, **equal}, names)
 
     @classmethod
     async def sums_since(cls, since_ms: int, *, subject_ids: Collection[str] | None = None) -> list[Row]:

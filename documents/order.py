@@ -8,24 +8,23 @@ of it is paid back: of all orders that were made before one of them was complete
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 from typing import ClassVar
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.errors import DuplicateKeyError
 
-from documents.base import Aggregate, Row, by_ids, with_intents
+from documents.base import RevisedAggregate, Row, by_ids
 from documents.enums import OrderKind, OrderStatus
 
 
-class Order(Aggregate):
+class Order(RevisedAggregate):
     """One order. `attempt` counts the checkouts begun; `checkout` is what the newest gave the browser, sealed.
 
-    `revision` moves with every write, and every write but the relay's asks for it.
+    `country` is the buyer's own word, `card_country` that of the card that paid, `address_country` that of the network address
+    it was ordered from.
     """
 
-    revision: int = 1
     user_id: str
     kind: OrderKind = OrderKind.COURSE
     course_id: str | None = None
@@ -39,6 +38,8 @@ class Order(Aggregate):
     tax_name: str | None = None
     tax_basis_points: int = 0
     country: str | None = None
+    card_country: str | None = None
+    address_country: str | None = None
     tax_country: str | None = None
     tax_amount: int = 0
     is_tax_included: bool = False
@@ -57,7 +58,7 @@ class Order(Aggregate):
     completed_at: datetime | None = None
     expires_at: datetime
 
-    class Settings(Aggregate.Settings):
+    class Settings(RevisedAggregate.Settings):
         """Collection and indexes."""
 
         name = "orders"
@@ -69,21 +70,6 @@ class Order(Aggregate):
             IndexModel([("subscription_id", ASCENDING)], sparse=True),
             IndexModel([("outbox_at", ASCENDING)], sparse=True),
         ]
-
-    @classmethod
-    async def add(cls, row: Row) -> bool:
-        """Store a new one; False when it is there already, or another is open for the same."""
-        try:
-            await cls.rows().insert_one(dict(row))
-        except DuplicateKeyError:
-            return False
-        return True
-
-    @classmethod
-    async def find_row(cls, order_id: str, *, user_id: str | None = None) -> Row | None:
-        """One order; of this user, if one is named."""
-        which = {"_id": order_id} | ({} if user_id is None else {"user_id": user_id})
-        return await cls.rows().find_one(which, {"outbox": 0})
 
     @classmethod
     async def find_these(cls, order_ids: Collection[str]) -> dict[str, Row]:
@@ -111,31 +97,8 @@ class Order(Aggregate):
         return await cls.rows().count_documents(which), newest[0] if newest else None
 
     @classmethod
-    async def page(cls, which: Row, *, skip: int, limit: int) -> tuple[list[Row], int]:
-        """Some of those that are so, the newest first, and how many there are."""
-        total = await cls.rows().count_documents(which)
-        found = cls.rows().find(which, {"outbox": 0}).sort([("created_at", DESCENDING), ("_id", DESCENDING)])
-        return await found.skip(skip).limit(limit).to_list(length=limit), total
-
-    @classmethod
     async def find_over(cls, now: datetime, *, limit: int) -> list[Row]:
         """Orders that could be paid until now, the oldest first."""
         which: Row = {"status": OrderStatus.PENDING.value, "expires_at": {"$lte": now}}
         found = cls.rows().find(which, {"outbox": 0}).sort("expires_at", ASCENDING).limit(limit)
         return await found.to_list(length=limit)
-
-    @classmethod
-    async def change(cls, row: Row, update: Row, *, intents: Sequence[Row] = (), at: datetime) -> bool:
-        """One write on what `row` says, if nobody was first, nor has its key by now; it moves `revision` and `version`."""
-        fields = {
-            **update.get("$set", {}),
-            "revision": row["revision"] + 1,
-            "version": row["version"] + 1,
-            "updated_at": at,
-        }
-        written = with_intents({**update, "$set": fields}, intents, at)
-        which = {"_id": row["_id"], "revision": row["revision"]}
-        try:
-            return bool((await cls.rows().update_one(which, written)).matched_count)
-        except DuplicateKeyError:
-            return False

@@ -12,9 +12,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.errors import DuplicateKeyError
 
-from documents.base import Aggregate, Row, with_intents
+from documents.base import RevisedAggregate, Row
 from documents.enums import HeldFor, PaymentStatus
 
 PAID = (
@@ -31,7 +30,18 @@ def intent_key_of(gateway: str, intent_id: str) -> str:
     return f"{gateway}:{intent_id}"
 
 
-class Payment(Aggregate):
+def completed_between(since: datetime, until: datetime, after: Sequence[Any] | None) -> Row:
+    """What was completed in this time, after the last one of the page before."""
+    if after is None:
+        return {"completed_at": {"$gte": since, "$lt": until}}
+    at, row_id = after
+    return {
+        "completed_at": {"$gte": at, "$lt": until},
+        "$or": [{"completed_at": {"$gt": at}}, {"completed_at": at, "_id": {"$gt": row_id}}],
+    }
+
+
+class Payment(RevisedAggregate):
     """One payment. `amount` and `currency` are what is due, `paid_amount` and `paid_currency` what the gateway says came.
 
     `refunded_amount` is what was paid back for good. `reserved_amount` is what refunds under way will add to it, each of them
@@ -40,7 +50,6 @@ class Payment(Aggregate):
     something to look for.
     """
 
-    revision: int = 1
     key: str
     user_id: str
     order_id: str
@@ -58,6 +67,7 @@ class Payment(Aggregate):
     customer_id: str | None = None
     status: PaymentStatus = PaymentStatus.PENDING
     payment_method: str | None = None
+    card_country: str | None = None
     paid_amount: int | None = None
     paid_currency: str | None = None
     refunded_amount: int = 0
@@ -75,7 +85,7 @@ class Payment(Aggregate):
     check_at: datetime | None = None
     looked_at: datetime | None = None
 
-    class Settings(Aggregate.Settings):
+    class Settings(RevisedAggregate.Settings):
         """Collection and indexes."""
 
         name = "payments"
@@ -87,26 +97,16 @@ class Payment(Aggregate):
             IndexModel([("order_id", ASCENDING)]),
             IndexModel([("subscription_id", ASCENDING)], sparse=True),
             IndexModel([("course_id", ASCENDING), ("completed_at", DESCENDING)]),
-            IndexModel([("status", ASCENDING), ("completed_at", DESCENDING)]),
+            IndexModel([("gateway", ASCENDING), ("completed_at", ASCENDING), ("_id", ASCENDING)]),
+            IndexModel([("status", ASCENDING), ("created_at", DESCENDING)]),
+            IndexModel([("gateway", ASCENDING), ("created_at", DESCENDING)]),
+            IndexModel([("plan_id", ASCENDING)], sparse=True),
+            IndexModel([("held", ASCENDING)], sparse=True),
+            IndexModel([("dispute", ASCENDING)], sparse=True),
             IndexModel([("created_at", DESCENDING)]),
             IndexModel([("check_at", ASCENDING)], sparse=True),
             IndexModel([("outbox_at", ASCENDING)], sparse=True),
         ]
-
-    @classmethod
-    async def add(cls, row: Row) -> bool:
-        """Store a new one; False when its key or its intent is there already."""
-        try:
-            await cls.rows().insert_one(dict(row))
-        except DuplicateKeyError:
-            return False
-        return True
-
-    @classmethod
-    async def find_row(cls, payment_id: str, *, user_id: str | None = None) -> Row | None:
-        """One payment; of this user, if one is named."""
-        which = {"_id": payment_id} | ({} if user_id is None else {"user_id": user_id})
-        return await cls.rows().find_one(which, {"outbox": 0})
 
     @classmethod
     async def find_by_key(cls, key: str) -> Row | None:
@@ -180,34 +180,10 @@ class Payment(Aggregate):
         return bool((await cls.rows().update_one({"_id": payment_id, **long_ago}, written)).matched_count)
 
     @classmethod
-    async def find_completed(cls, since: datetime, until: datetime, *, after: str, limit: int) -> list[Row]:
-        """Payments that came in this time, by their ids, in pages."""
-        which: Row = {
-            "status": {"$in": list(PAID)},
-            "completed_at": {"$gte": since, "$lt": until},
-            "_id": {"$gt": after},
-        }
-        return await cls.rows().find(which, {"outbox": 0}).sort("_id", ASCENDING).limit(limit).to_list(length=limit)
-
-    @classmethod
-    async def page(cls, which: Row, *, skip: int, limit: int) -> tuple[list[Row], int]:
-        """Some of those that are so, the newest first, and how many there are."""
-        total = await cls.rows().count_documents(which)
-        found = cls.rows().find(which, {"outbox": 0}).sort([("created_at", DESCENDING), ("_id", DESCENDING)])
-        return await found.skip(skip).limit(limit).to_list(length=limit), total
-
-    @classmethod
-    async def change(cls, row: Row, update: Row, *, intents: Sequence[Row] = (), at: datetime) -> bool:
-        """One write on what `row` says, if nobody was first; it moves `revision` and `version`."""
-        fields = {
-            **update.get("$set", {}),
-            "revision": row["revision"] + 1,
-            "version": row["version"] + 1,
-            "updated_at": at,
-        }
-        written = with_intents({**update, "$set": fields}, intents, at)
-        which = {"_id": row["_id"], "revision": row["revision"]}
-        try:
-            return bool((await cls.rows().update_one(which, written)).matched_count)
-        except DuplicateKeyError:  # another payment has this intent by now: whoever looks again finds that one
-            return False
+    async def find_completed(
+        cls, gateway: str, since: datetime, until: datetime, *, after: Sequence[Any] | None, limit: int
+    ) -> list[Row]:
+        """Payments that came by a gateway in this time, in pages by when and id: `after` is (completed_at, _id)."""
+        which: Row = {"gateway": gateway, "status": {"$in": list(PAID)}, **completed_between(since, until, after)}
+        found = cls.rows().find(which, {"outbox": 0}).sort([("completed_at", ASCENDING), ("_id", ASCENDING)])
+        return await found.limit(limit).to_list(length=limit)

@@ -7,19 +7,17 @@ than those that somebody looked into is open again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.errors import DuplicateKeyError
 
-from documents.base import Aggregate, Row, with_intents
+from documents.base import Row, RowAggregate
 
 OPEN, MENDED, RESOLVED = "open", "mended", "resolved"
 
 
-class PaymentFinding(Aggregate):
+class PaymentFinding(RowAggregate):
     """One finding. `refs` are ids of what it is about, `facts` amounts and states, never words about a person."""
 
     kind: str
@@ -32,7 +30,9 @@ class PaymentFinding(Aggregate):
     resolved_at: datetime | None = None
     note: str = ""
 
-    class Settings(Aggregate.Settings):
+    ORDER: ClassVar = [("last_seen", DESCENDING), ("_id", ASCENDING)]
+
+    class Settings(RowAggregate.Settings):
         """Collection and indexes."""
 
         name = "payment_findings"
@@ -42,20 +42,6 @@ class PaymentFinding(Aggregate):
             IndexModel([("refs.payment_id", ASCENDING)], sparse=True),
             IndexModel([("outbox_at", ASCENDING)], sparse=True),
         ]
-
-    @classmethod
-    async def find_row(cls, finding_id: str) -> Row | None:
-        """One finding."""
-        return await cls.rows().find_one({"_id": finding_id}, {"outbox": 0})
-
-    @classmethod
-    async def add(cls, row: Row) -> bool:
-        """Store a new one; False when it is known."""
-        try:
-            await cls.rows().insert_one(dict(row))
-        except DuplicateKeyError:
-            return False
-        return True
 
     @classmethod
     async def see_again(cls, row: Row, facts: Row, at: datetime, *, is_open: bool) -> bool:
@@ -75,21 +61,6 @@ class PaymentFinding(Aggregate):
             {"_id": finding_id, "status": OPEN}, {"$set": fields, "$inc": {"version": 1}}
         )
         return bool(done.matched_count)
-
-    @classmethod
-    async def change(
-        cls, finding_id: str, version: int, fields: Row, *, intents: Sequence[Row] = (), at: datetime
-    ) -> bool:
-        """One edit of a person, if nobody was first."""
-        written = with_intents({"$set": {**fields, "version": version + 1, "updated_at": at}}, intents, at)
-        return bool((await cls.rows().update_one({"_id": finding_id, "version": version}, written)).matched_count)
-
-    @classmethod
-    async def page(cls, which: Row, *, skip: int, limit: int) -> tuple[list[Row], int]:
-        """Some of those that are so, what was seen last first, and how many there are."""
-        total = await cls.rows().count_documents(which)
-        found = cls.rows().find(which, {"outbox": 0}).sort([("last_seen", DESCENDING), ("_id", ASCENDING)])
-        return await found.skip(skip).limit(limit).to_list(length=limit), total
 
     @classmethod
     async def page_open(cls, kind: str, *, after: str, limit: int) -> list[Row]:

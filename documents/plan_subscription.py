@@ -14,16 +14,15 @@ from pydantic import Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from documents.base import Aggregate, Row, with_intents
+from documents.base import Row, RowAggregate, setting, with_intents
 
-_HEAD: Row = {"outbox": 0, "outbox_at": 0}
 PAID_FOR = ("active", "past_due", "cancelled", "expired")
 """The statuses of those that were ever paid for."""
 OPEN = ("pending", "active", "past_due")
 """The statuses in which its gateway may charge for it, or begin to."""
 
 
-class PlanSubscription(Aggregate):
+class PlanSubscription(RowAggregate):
     """A subscription. `amount` is what is paid each `interval`, taxes included; it was copied and moves by upgrades alone.
 
     `open_key` ("<user>:<plan>") is there while it is open: one at most. `checkout` is what the client needs to pay, sealed.
@@ -65,6 +64,7 @@ class PlanSubscription(Aggregate):
     next_price: Row | None = None
     is_next_agreed: bool = False
     country: str | None = None
+    address_country: str | None = None
     open_key: str | None = None
     request_seed: str | None = None
     check_at: datetime | None = None
@@ -75,7 +75,7 @@ class PlanSubscription(Aggregate):
     former: list[Row] = Field(default_factory=list)
     revision: int = 1
 
-    class Settings(Aggregate.Settings):
+    class Settings(RowAggregate.Settings):
         """Collection and indexes."""
 
         name = "subscriptions"
@@ -90,54 +90,28 @@ class PlanSubscription(Aggregate):
         ]
 
     @classmethod
-    async def add(cls, row: Row) -> bool:
-        """Store a new one; False: the student has an open one of this plan."""
-        try:
-            await cls.rows().insert_one(row)
-        except DuplicateKeyError:
-            return False
-        return True
-
-    @classmethod
-    async def find_row(cls, subscription_id: str) -> Row | None:
-        """One subscription."""
-        return await cls.rows().find_one({"_id": subscription_id}, dict(_HEAD))
-
-    @classmethod
-    async def find_of(cls, user_id: str, subscription_id: str) -> Row | None:
-        """One of this person's."""
-        return await cls.rows().find_one({"_id": subscription_id, "user_id": user_id}, dict(_HEAD))
-
-    @classmethod
     async def find_open(cls, open_key: str) -> Row | None:
         """The open one of a person and a plan."""
-        return await cls.rows().find_one({"open_key": open_key}, dict(_HEAD))
+        return await cls.rows().find_one({"open_key": open_key}, dict(cls.HEAD))
 
     @classmethod
     async def find_at_gateway(cls, gateway: str, gateway_subscription_id: str) -> Row | None:
         """The one that a gateway knows by this id."""
         which = {"gateway_subscription_id": gateway_subscription_id, "gateway": gateway}
-        return await cls.rows().find_one(which, dict(_HEAD))
-
-    @classmethod
-    async def page(cls, which: Row, *, skip: int, limit: int) -> tuple[list[Row], int]:
-        """Some of those that are so, the newest first, and how many there are."""
-        total = await cls.rows().count_documents(which)
-        found = cls.rows().find(which, dict(_HEAD)).sort([("created_at", DESCENDING), ("_id", DESCENDING)])
-        return await found.skip(skip).limit(limit).to_list(length=limit), total
+        return await cls.rows().find_one(which, dict(cls.HEAD))
 
     @classmethod
     async def find_paid_of(cls, user_id: str, *, ends_after: datetime, limit: int = 50) -> list[Row]:
         """Somebody's that were paid for until then or longer, the longest first. Courses are not asked."""
         which: Row = {"user_id": user_id, "status": {"$in": list(PAID_FOR)}, "end_date": {"$gt": ends_after}}
-        found = cls.rows().find(which, dict(_HEAD)).sort([("end_date", DESCENDING), ("_id", ASCENDING)])
+        found = cls.rows().find(which, dict(cls.HEAD)).sort([("end_date", DESCENDING), ("_id", ASCENDING)])
         return await found.limit(limit).to_list(length=limit)
 
     @classmethod
     async def find_due(cls, now: datetime, *, after: str = "", limit: int) -> list[Row]:
         """Some of those that are to be looked at by now, by id."""
         which: Row = {"check_at": {"$lte": now}, "_id": {"$gt": after}}
-        return await cls.rows().find(which, dict(_HEAD)).sort("_id", ASCENDING).limit(limit).to_list(length=limit)
+        return await cls.rows().find(which, dict(cls.HEAD)).sort("_id", ASCENDING).limit(limit).to_list(length=limit)
 
     @classmethod
     async def move(cls, seen: Row, fields: dict[str, Any], *, intents: Sequence[Row] = (), at: datetime) -> bool:
@@ -145,12 +119,8 @@ class PlanSubscription(Aggregate):
 
         False as well when another open one has its `open_key`.
         """
-        kept = {name: value for name, value in fields.items() if value is not None}
-        update: Row = {"$set": {**kept, "updated_at": at}, "$inc": {"revision": 1}}
-        if intents:
-            update["$inc"] |= {"version": 1}
-        if gone := {name: "" for name, value in fields.items() if value is None}:
-            update["$unset"] = gone
+        moved = {"revision": 1, "version": 1} if intents else {"revision": 1}
+        update = setting({**fields, "updated_at": at}) | {"$inc": moved}
         still = {"_id": seen["_id"], "revision": seen["revision"]}
         try:
             return bool((await cls.rows().update_one(still, with_intents(update, intents, at))).matched_count)
@@ -174,7 +144,7 @@ class PlanSubscription(Aggregate):
         """Somebody's that go on, of a plan or on the way to it; the newest first."""
         which: Row = {"user_id": user_id, "status": {"$in": ["active", "past_due"]}, "must_end": {"$ne": True}}
         which["$or"] = [{"plan_id": plan_id}, {"next_price.plan_id": plan_id}]
-        found = cls.rows().find(which, dict(_HEAD)).sort([("created_at", DESCENDING), ("_id", DESCENDING)])
+        found = cls.rows().find(which, dict(cls.HEAD)).sort([("created_at", DESCENDING), ("_id", DESCENDING)])
         return await found.limit(limit).to_list(length=limit)
 
     @classmethod

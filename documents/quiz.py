@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 from pymongo import ASCENDING, IndexModel
 
-from documents.base import Aggregate, Row, by_ids, with_intents
+from documents.base import Aggregate, Row, by_ids
 from documents.enums import GradingPolicy, QuizType, ShowAnswers
 
 HEAD: dict[str, int] = {"questions": 0, "outbox": 0, "outbox_at": 0}
@@ -115,23 +115,6 @@ class Quiz(Aggregate):
     async def add(cls, row: Row) -> None:
         """Store a new quiz."""
         await cls.rows().insert_one(row)
-
-    @classmethod
-    async def change_at(
-        cls, quiz_id: str, version: int, fields: Row, *, intents: Sequence[Row] = (), at: datetime
-    ) -> bool:
-        """Set `fields` (None takes one away) and move the version, if it still is `version`."""
-        update: Row = {
-            "$set": {
-                **{name: value for name, value in fields.items() if value is not None},
-                "version": version + 1,
-                "updated_at": at,
-            }
-        }
-        if gone := {name: "" for name, value in fields.items() if value is None}:
-            update["$unset"] = gone
-        result = await cls.rows().update_one({"_id": quiz_id, "version": version}, with_intents(update, intents, at))
-        return result.matched_count == 1
 
     @classmethod
     async def ids_of_course(cls, course_id: str) -> list[str]:

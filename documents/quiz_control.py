@@ -12,7 +12,6 @@ from typing import ClassVar
 
 from pydantic import Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.errors import DuplicateKeyError
 
 from documents.base import Record, Row
 from documents.enums import ControlKind, ScopeKind
@@ -55,11 +54,7 @@ class QuizControl(Record):
     @classmethod
     async def add(cls, row: Row) -> bool:
         """Store a new control; False: its number is taken, or it is known already."""
-        try:
-            await cls.rows().insert_one(row)
-        except DuplicateKeyError:
-            return False
-        return True
+        return await cls.insert_row(row)
 
     @classmethod
     async def find_row(cls, control_id: str) -> Row | None:

@@ -9,25 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.errors import DuplicateKeyError
 
-from documents.base import Aggregate, Row, with_intents
+from documents.base import RevisedAggregate, Row
+from documents.enums import RefundStatus
+from documents.payment import completed_between
 
 _MANY = 1_000
 """More than are ever made of one payment; a list has an end."""
 
 
-class Refund(Aggregate):
-    """One refund. `revision` moves with every write, `asked_at` is when the gateway was last asked for it.
+class Refund(RevisedAggregate):
+    """One refund. `asked_at` is when the gateway was last asked for it.
 
     Until `asking_until` nobody else asks: one asks now, or did and does not know what came of it. `gateway_key` is "<gateway>:<its id there>". `was_completed` stays once the money went out: should it come back, that
     is another fact. `held_back` is why the gateway would not, in its words.
     """
 
-    revision: int = 1
     payment_id: str
     order_id: str
     user_id: str
@@ -48,8 +48,10 @@ class Refund(Aggregate):
     was_completed: bool = False
     held_back: str | None = None
     completed_at: datetime | None = None
+    cancelled_by: str | None = None
+    cancelled_at: datetime | None = None
 
-    class Settings(Aggregate.Settings):
+    class Settings(RevisedAggregate.Settings):
         """Collection and indexes."""
 
         name = "refunds"
@@ -58,22 +60,9 @@ class Refund(Aggregate):
             IndexModel([("payment_id", ASCENDING), ("created_at", ASCENDING)]),
             IndexModel([("user_id", ASCENDING), ("created_at", DESCENDING)]),
             IndexModel([("status", ASCENDING), ("updated_at", ASCENDING)]),
+            IndexModel([("gateway", ASCENDING), ("completed_at", ASCENDING), ("_id", ASCENDING)]),
             IndexModel([("outbox_at", ASCENDING)], sparse=True),
         ]
-
-    @classmethod
-    async def add(cls, row: Row) -> bool:
-        """Store a new one; False when it is there already, by its id or by the gateway's."""
-        try:
-            await cls.rows().insert_one(dict(row))
-        except DuplicateKeyError:
-            return False
-        return True
-
-    @classmethod
-    async def find_row(cls, refund_id: str) -> Row | None:
-        """One refund."""
-        return await cls.rows().find_one({"_id": refund_id}, {"outbox": 0})
 
     @classmethod
     async def find_by_gateway_key(cls, gateway_key: str) -> Row | None:
@@ -87,22 +76,24 @@ class Refund(Aggregate):
         return await found.sort([("created_at", ASCENDING), ("_id", ASCENDING)]).limit(_MANY).to_list(length=_MANY)
 
     @classmethod
+    async def count_of_payment(cls, payment_id: str) -> int:
+        """How many there are of a payment."""
+        return await cls.rows().count_documents({"payment_id": payment_id})
+
+    @classmethod
+    async def find_completed(
+        cls, gateway: str, since: datetime, until: datetime, *, after: Sequence[Any] | None, limit: int
+    ) -> list[Row]:
+        """Those that a gateway paid back in this time, in pages by when and id: `after` is (completed_at, _id)."""
+        completed = RefundStatus.COMPLETED.value
+        which: Row = {"gateway": gateway, "status": completed, **completed_between(since, until, after)}
+        found = cls.rows().find(which, {"outbox": 0}).sort([("completed_at", ASCENDING), ("_id", ASCENDING)])
+        return await found.limit(limit).to_list(length=limit)
+
+    @classmethod
     async def find_standing(
         cls, statuses: Collection[str], *, until: datetime, after: str = "", limit: int
     ) -> list[Row]:
         """Those that stand so and were not written since, in pages by their ids."""
         which: Row = {"status": {"$in": sorted(statuses)}, "updated_at": {"$lte": until}, "_id": {"$gt": after}}
         return await cls.rows().find(which, {"outbox": 0}).sort("_id", ASCENDING).limit(limit).to_list(length=limit)
-
-    @classmethod
-    async def change(
-        cls, refund_id: str, revision: int, update: Row, *, intents: Sequence[Row] = (), at: datetime
-    ) -> bool:
-        """One write, if nobody was first. False also when another refund has this gateway's id already."""
-        fields = {**update.get("$set", {}), "revision": revision + 1, "version": revision + 1, "updated_at": at}
-        written = with_intents({**update, "$set": fields}, intents, at)
-        try:
-            done = await cls.rows().update_one({"_id": refund_id, "revision": revision}, written)
-        except DuplicateKeyError:
-            return False
-        return bool(done.matched_count)

@@ -15,17 +15,16 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from documents.attempt import OPEN, Attempt
-from documents.base import Aggregate, Record, Row, with_intents
+from documents.base import Record, Row, RowAggregate, with_intents
 from documents.enums import Grading
 from documents.paper import AttemptPaper
 
-_HEAD: Row = {"outbox": 0, "outbox_at": 0}
 _DUPLICATE = 11_000
 _PAGE = 50
 _TALLIED: Row = {"outcome": 1, "passing": 1, "kept": 1}
 
 
-class Regrade(Aggregate):
+class Regrade(RowAggregate):
     """One regrade. `changes` is what the control says, each with the question as it `was` in the quiz.
 
     `status`: preview, applying, applied, undoing, undone. `counts` is what its rows came to, once they are all there.
@@ -49,7 +48,7 @@ class Regrade(Aggregate):
     applied_at: datetime | None = None
     undone_at: datetime | None = None
 
-    class Settings(Aggregate.Settings):
+    class Settings(RowAggregate.Settings):
         """The collection and its indexes."""
 
         name = "regrades"
@@ -61,35 +60,21 @@ class Regrade(Aggregate):
         ]
 
     @classmethod
-    async def add(cls, row: Row) -> bool:
-        """Store a new one; False: it is there, since somebody asked twice."""
-        try:
-            await cls.rows().insert_one(row)
-        except DuplicateKeyError:
-            return False
-        return True
-
-    @classmethod
-    async def find_row(cls, regrade_id: str) -> Row | None:
-        """One regrade."""
-        return await cls.rows().find_one({"_id": regrade_id}, dict(_HEAD))
-
-    @classmethod
     async def find_of(cls, quiz_id: str, regrade_id: str) -> Row | None:
         """One regrade of this quiz."""
-        return await cls.rows().find_one({"_id": regrade_id, "quiz_id": quiz_id}, dict(_HEAD))
+        return await cls.rows().find_one({"_id": regrade_id, "quiz_id": quiz_id}, dict(cls.HEAD))
 
     @classmethod
     async def find_by_control(cls, control_id: str) -> Row | None:
         """The regrade that gave this control, for doing it or for taking it back."""
-        found = await cls.rows().find_one({"control_id": control_id}, dict(_HEAD))
-        return found or await cls.rows().find_one({"undo_control_id": control_id}, dict(_HEAD))
+        found = await cls.rows().find_one({"control_id": control_id}, dict(cls.HEAD))
+        return found or await cls.rows().find_one({"undo_control_id": control_id}, dict(cls.HEAD))
 
     @classmethod
     async def find_page(cls, quiz_id: str, *, skip: int, limit: int) -> tuple[list[Row], int]:
         """One page of a quiz's regrades, newest first, and how many there are."""
         rows, wanted = cls.rows(), {"quiz_id": quiz_id}
-        found = rows.find(wanted, dict(_HEAD)).sort([("created_at", DESCENDING), ("_id", DESCENDING)])
+        found = rows.find(wanted, dict(cls.HEAD)).sort([("created_at", DESCENDING), ("_id", DESCENDING)])
         return await found.skip(skip).limit(limit).to_list(limit), await rows.count_documents(wanted)
 
     @classmethod

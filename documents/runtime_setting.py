@@ -41,7 +41,7 @@ class RuntimeSetting(Aggregate):
             return
 
     @classmethod
-    async def change_at(cls, version: int, values: Row, *, intents: Sequence[Row], at: datetime) -> bool:
+    async def put_values(cls, version: int, values: Row, *, intents: Sequence[Row], at: datetime) -> bool:
         """Let these be all that is changed, if it still is `version`."""
         update: Row = {"$set": {"values": values, "version": version + 1, "updated_at": at}}
         written = await cls.rows().update_one({"_id": THE_ONE, "version": version}, with_intents(update, intents, at))

@@ -5,27 +5,24 @@ The id is made of our key, so that the same checkout begun twice is one. A subsc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
 from pydantic import Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.errors import DuplicateKeyError
 
-from documents.base import Aggregate, Row, with_intents
+from documents.base import RevisedAggregate, Row
 
 PAYMENT, SUBSCRIPTION = "payment", "subscription"
 
 
-class SandboxPayment(Aggregate):
-    """One payment, or one subscription. `revision` moves with every write.
+class SandboxPayment(RevisedAggregate):
+    """One payment, or one subscription.
 
     `facts` are a payment's `pays_at`, `paid_at`, `failure`, and a subscription's `interval`, `period_start`, `period_end`,
     `cancel_at_period_end`, `periods`. `refunds` are by our own ids of them.
     """
 
-    revision: int = 1
     kind: str = PAYMENT
     key: str
     user_id: str
@@ -41,7 +38,7 @@ class SandboxPayment(Aggregate):
     refunds: dict[str, Any] = Field(default_factory=dict)
     refunded: int = 0
 
-    class Settings(Aggregate.Settings):
+    class Settings(RevisedAggregate.Settings):
         """Collection and indexes."""
 
         name = "sandbox_payments"
@@ -51,33 +48,6 @@ class SandboxPayment(Aggregate):
             IndexModel([("created_at", ASCENDING)]),
             IndexModel([("outbox_at", ASCENDING)], sparse=True),
         ]
-
-    @classmethod
-    async def add(cls, row: Row) -> bool:
-        """Keep a new one; False when it is there already."""
-        try:
-            await cls.rows().insert_one(dict(row))
-        except DuplicateKeyError:
-            return False
-        return True
-
-    @classmethod
-    async def find_row(cls, payment_id: str) -> Row | None:
-        """One of them."""
-        return await cls.rows().find_one({"_id": payment_id}, {"outbox": 0})
-
-    @classmethod
-    async def find_own_row(cls, payment_id: str, user_id: str) -> Row | None:
-        """One of somebody's."""
-        return await cls.rows().find_one({"_id": payment_id, "user_id": user_id}, {"outbox": 0})
-
-    @classmethod
-    async def change(cls, row: Row, fields: Row, *, intents: Sequence[Row] = (), at: datetime) -> bool:
-        """Write these fields, if nobody has written since it was read."""
-        changed: Row = {**fields, "updated_at": at, "revision": row["revision"] + 1, "version": row["version"] + 1}
-        which = {"_id": row["_id"], "revision": row["revision"]}
-        written = await cls.rows().update_one(which, with_intents({"$set": changed}, intents, at))
-        return bool(written.matched_count)
 
     @classmethod
     async def find_of_subscription(cls, subscription_id: str, *, limit: int) -> list[Row]:

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
-from pymongo.errors import DuplicateKeyError
 
 from documents.base import Record, Row, by_ids
 
@@ -108,11 +107,7 @@ class StoredFile(Record):
     @classmethod
     async def add(cls, row: Row) -> bool:
         """Insert; False when there is one of this id."""
-        try:
-            await cls.rows().insert_one(row)
-        except DuplicateKeyError:
-            return False
-        return True
+        return await cls.insert_row(row)
 
     @classmethod
     async def find_row(cls, file_id: str) -> Row | None:

@@ -12,9 +12,8 @@ from typing import ClassVar
 
 from pydantic import Field
 from pymongo import ASCENDING, IndexModel
-from pymongo.errors import DuplicateKeyError
 
-from documents.base import Aggregate, Row, by_ids, with_intents
+from documents.base import Aggregate, Row, by_ids, setting, with_intents
 
 LIST_FIELDS: dict[str, int] = {"draft": 0, "content": 0, "history": 0, "outbox": 0, "outbox_at": 0}
 """Of many at once: without the texts."""
@@ -147,22 +146,14 @@ class Submission(Aggregate):
     @classmethod
     async def add(cls, row: Row) -> bool:
         """Store the first write of a student; False: there is one already."""
-        try:
-            await cls.rows().insert_one(row)
-        except DuplicateKeyError:
-            return False
-        return True
+        return await cls.insert_row(row)
 
     @classmethod
     async def write(
         cls, submission: Row, fields: Row, *, intents: Sequence[Row] = (), at: datetime, is_edit: bool = True
     ) -> bool:
         """Set `fields` (None takes one away), if it still is as it was read; `is_edit` moves the version as well."""
-        kept = {name: value for name, value in fields.items() if value is not None}
-        update: Row = {"$set": {**kept, "updated_at": at}, "$inc": {"revision": 1}}
-        if is_edit:
-            update["$inc"]["version"] = 1
-        if gone := {name: "" for name, value in fields.items() if value is None}:
-            update["$unset"] = gone
+        moved = {"revision": 1, "version": 1} if is_edit else {"revision": 1}
+        update = setting({**fields, "updated_at": at}) | {"$inc": moved}
         which = {"_id": submission["_id"], "revision": submission["revision"]}
         return bool((await cls.rows().update_one(which, with_intents(update, intents, at))).matched_count)

@@ -72,18 +72,6 @@ class Webhook(Aggregate):
         return [row["_id"] async for row in found]
 
     @classmethod
-    async def change_at(
-        cls, webhook_id: str, version: int, fields: Row, *, intents: Sequence[Row] = (), at: datetime
-    ) -> bool:
-        """Set `fields` (None takes one away) and move the version, if it still is `version`."""
-        kept = {name: value for name, value in fields.items() if value is not None}
-        update: Row = {"$set": {**kept, "version": version + 1, "updated_at": at}}
-        if gone := {name: "" for name, value in fields.items() if value is None}:
-            update["$unset"] = gone
-        still = {"_id": webhook_id, "version": version}
-        return bool((await cls.rows().update_one(still, with_intents(update, intents, at))).matched_count)
-
-    @classmethod
     async def tell(cls, webhook_id: str, intents: Sequence[Row], *, at: datetime) -> bool:
         """Put intents into its outbox; False when it is gone."""
         return bool((await cls.rows().update_one({"_id": webhook_id}, with_intents({}, intents, at))).matched_count)

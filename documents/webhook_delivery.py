@@ -9,7 +9,7 @@ from typing import ClassVar
 from pydantic import Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from documents.base import Record, Row, by_ids
+from documents.base import Record, Row, by_ids, setting
 from documents.enums import JobState
 from documents.job import Job
 
@@ -54,14 +54,8 @@ class WebhookDelivery(Record):
     @classmethod
     async def log(cls, delivery_id: str, begun: Row, fields: Row, attempt: Row) -> None:
         """Note an attempt: how the delivery stands now (None takes a field away), and the attempt itself in short."""
-        kept = {name: value for name, value in fields.items() if value is not None}
-        update: Row = {
-            "$setOnInsert": begun,
-            "$set": kept,
-            "$push": {"attempts": {"$each": [attempt], "$slice": -MAX_ATTEMPTS_KEPT}},
-        }
-        if gone := {name: "" for name, value in fields.items() if value is None}:
-            update["$unset"] = gone
+        kept = {"attempts": {"$each": [attempt], "$slice": -MAX_ATTEMPTS_KEPT}}
+        update = {**setting(fields), "$setOnInsert": begun, "$push": kept}
         await cls.rows().update_one({"_id": delivery_id}, update, upsert=True)
 
     @classmethod
