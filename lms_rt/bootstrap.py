@@ -303,6 +303,7 @@ def _tasks_of(services: Services, *, is_worker: bool) -> dict[str, Background]:
         "audit": services.audit.witness.run,
         "queues": services.jobs.watch,
         "findings": services.findings.watch,
+        "comparisons": services.comparison_state.watch,
         "mails": services.mails.run,
         "sessions": services.sessions.run,
         "settings": services.runtime_settings.run,

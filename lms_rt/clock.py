@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import calendar
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -39,6 +40,14 @@ def rfc3339_of_ms(epoch_ms: int) -> str:
 @lru_cache(maxsize=4)
 def _to_the_second(epoch_seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=epoch_seconds)).isoformat().removesuffix("+00:00")
+
+
+def months_later(at: datetime, months: int) -> datetime:
+    """The same day and hour of a later month (of an earlier one, if less than nothing), or its last day."""
+    years, month = divmod(at.month - 1 + months, 12)
+    year = at.year + years
+    last = calendar.monthrange(year, month + 1)[1]
+    return at.replace(year=year, month=month + 1, day=min(at.day, last))
 
 
 class Clock:

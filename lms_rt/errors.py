@@ -63,6 +63,7 @@ class Code(Enum):
     CONFLICT = ("conflict", Situation.CONFLICT, "The stored state is another one than you know.")
     EMAIL_TAKEN = ("email_taken", Situation.CONFLICT, "There is an account with this address.")
     SLUG_TAKEN = ("slug_taken", Situation.CONFLICT, "This slug is in use.")
+    REFUND_UNDER_WAY = ("refund_under_way", Situation.CONFLICT, "The gateway was asked for this refund already.")
     ALREADY_ENROLLED = ("already_enrolled", Situation.CONFLICT, "The student is enrolled already.")
     COURSE_NOT_READY = ("course_not_ready", Situation.CONFLICT, "The course cannot be published yet.")
     COURSE_HAS_STUDENTS = (

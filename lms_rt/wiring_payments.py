@@ -27,6 +27,7 @@ from lms_rt.services.enrollments import Enrollments
 from lms_rt.services.payments.access import Access
 from lms_rt.services.payments.checkout_starting import Starting
 from lms_rt.services.payments.checkouts import Checkouts
+from lms_rt.services.payments.comparison_state import ComparisonState
 from lms_rt.services.payments.coupon_uses import CouponUses
 from lms_rt.services.payments.coupons import Coupons
 from lms_rt.services.payments.disputing import Disputing
@@ -52,6 +53,7 @@ from lms_rt.services.payments.reconcile_books import Books
 from lms_rt.services.payments.reconcile_lists import Comparison
 from lms_rt.services.payments.reconcile_open import OpenPayments
 from lms_rt.services.payments.refund_book import RefundBook
+from lms_rt.services.payments.refund_cancelling import RefundCancelling
 from lms_rt.services.payments.refunds import Refunds
 from lms_rt.services.payments.releasing import Releasing
 from lms_rt.services.payments.renewals import Renewals
@@ -63,6 +65,7 @@ from lms_rt.services.payments.subscription_changes import SubscriptionChanges
 from lms_rt.services.payments.subscription_checkouts import SubscriptionCheckouts
 from lms_rt.services.payments.subscription_refunds import SubscriptionRefunds, paid_back_of
 from lms_rt.services.payments.tax_rates import TaxRates
+from lms_rt.services.relay import Relay
 from lms_rt.wiring_accounts import AccountServices
 from lms_rt.wiring_learning import LearningServices
 
@@ -80,11 +83,13 @@ class PaymentServices:
     own_payments: OwnPayments
     findings: Findings
     refunds: Refunds
+    refund_cancelling: RefundCancelling
     releasing: Releasing
     disputing: Disputing
     payment_desk: PaymentDesk
     open_payments: OpenPayments
     payment_comparison: Comparison
+    comparison_state: ComparisonState
     payment_books: Books
     invoices: Invoices
     looking_again: LookingAgain
@@ -146,8 +151,8 @@ def wired_payments(settings: Settings, clock: Clock, ground: PaymentGround) -> P
     refunded = SubscriptionRefunds(clock=clock, book=book, rules=AccessRules.of(settings))
     for name, handler in refunded.effects().items():
         ground.after.relay.register_effect(name, handler)
-    core["settling"].renew_by(Renewals(clock=clock, gateways=gateways).adopt)
     core["gateway_words"].subscriptions_by(subscriptions.settle)
+    core["gateway_words"].refunds_by(core["refunds"].looking.look_at_each)
     return PaymentServices(
         payment_gateways=gateways,
         **core,
@@ -162,11 +167,12 @@ def wired_payments(settings: Settings, clock: Clock, ground: PaymentGround) -> P
         subscription_changes=SubscriptionChanges(
             clock=clock, gateways=gateways, pricing=priced["pricing"], book=book, subscriptions=subscriptions
         ),
+        comparison_state=ComparisonState(clock=clock, gateways=gateways),
         invoices=Invoices(settings=settings, clock=clock, files=ground.learning.files),
         looking_again=LookingAgain(clock=clock, orders=core["orders"], settling=core["settling"]),
         access=access,
         journal=journal,
-        payment_books=Books(access=access, journal=journal, findings=core["findings"]),
+        payment_books=Books(clock=clock, access=access, journal=journal, findings=core["findings"]),
         order_traces=OrderTraces(access=access, journal=journal),
         revenue=Revenue(clock=clock),
         **priced,
@@ -180,13 +186,18 @@ def _core(
     relay = ground.after.relay
     findings, book = Findings(clock=clock, relay=relay), RefundBook(clock=clock, relay=relay)
     findings.register()
-    settling = Settling(clock=clock, relay=relay, gateways=gateways, refunds=book)
-    for follower in (journal_of, access_of, told_of, invoices_of, alarms_of, paid_back_of):
-        settling.follow(follower)
+    settling = _settling(clock, relay, gateways=gateways, book=book)
     orders = Orders(settings=settings, clock=clock, relay=relay, pricing=pricing, settling=settling)
     sealer = Sealer(keyring_of(settings), purpose="checkouts")
     starting = Starting(settings=settings, clock=clock, gateways=gateways, settling=settling, sealer=sealer)
-    words = Incoming(clock=clock, relay=relay, gateways=gateways, settling=settling, findings=findings)
+    words = Incoming(
+        clock=clock,
+        relay=relay,
+        gateways=gateways,
+        settling=settling,
+        findings=findings,
+        limiter=ground.accounts.limiter,
+    )
     return {
         "orders": orders,
         "checkouts": Checkouts(clock=clock, relay=relay, gateways=gateways, orders=orders, starting=starting),
@@ -199,19 +210,34 @@ def _core(
     }
 
 
+def _settling(clock: Clock, relay: Relay, *, gateways: Gateways, book: RefundBook) -> Settling:
+    """Payments as their gateways say they are, with all that follows."""
+    settling = Settling(clock=clock, relay=relay, gateways=gateways, refunds=book)
+    for follower in (journal_of, access_of, told_of, invoices_of, alarms_of, paid_back_of):
+        settling.follow(follower)
+    renewals = Renewals(clock=clock, gateways=gateways)
+    settling.renew_by(renewals.adopt, renewals.is_ours)
+    return settling
+
+
 def _cared_for(
     clock: Clock, after: Afterwards, *, gateways: Gateways, settling: Settling, book: RefundBook, findings: Findings
 ) -> dict[str, Any]:
     """What those do who look after payments, and what is looked at again without anybody."""
     refunds = Refunds(clock=clock, relay=after.relay, gateways=gateways, settling=settling, book=book)
     refunds.register()
+    cancelling = RefundCancelling(clock=clock, relay=after.relay, settling=settling)
+    cancelling.register()
     return {
         "refunds": refunds,
+        "refund_cancelling": cancelling,
         "releasing": Releasing(audit=after.audit, settling=settling),
         "disputing": Disputing(audit=after.audit, settling=settling),
         "payment_desk": PaymentDesk(),
         "open_payments": OpenPayments(clock=clock, jobs=after.jobs, settling=settling, findings=findings),
-        "payment_comparison": Comparison(clock=clock, gateways=gateways, settling=settling, findings=findings),
+        "payment_comparison": Comparison(
+            clock=clock, gateways=gateways, settling=settling, findings=findings, looking=refunds.looking
+        ),
     }
 
 

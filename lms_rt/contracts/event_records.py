@@ -98,6 +98,7 @@ _REGRADED = {
     "previous": "score, max_score, percentage and is_passed as they were",
     "reason": "why, as the teacher said it",
 }
+_CALLED_OFF = {"refund_id": "which", "refund_amount": "what it would have been, in minor units"}
 _QUIZ = {"quiz_title": "the quiz's title"}
 _WORK = {"assignment_title": "the assignment's title"}
 _CLAIM = frozenset({"claimed_by", "claimed_until"})
@@ -138,9 +139,13 @@ RECORD_KINDS: Mapping[str, RecordKind] = MappingProxyType(
         "payment.completed": RecordKind("Money came, and opens what was bought.", PaymentView),
         "payment.failed": RecordKind("It is clear that the money will not come.", PaymentView),
         "payment.refunded": RecordKind("Money, or a part of it, was paid back.", PaymentView),
+        "payment.refund_cancelled": RecordKind(
+            "A refund was called off before its gateway was asked.", PaymentView, more=_CALLED_OFF
+        ),
         "subscription.created": RecordKind("A subscription was paid for the first time.", SubscriptionView),
         "subscription.renewed": RecordKind("A subscription was paid for another period.", SubscriptionView),
         "subscription.cancelled": RecordKind("A subscription ends with what is paid for.", SubscriptionView),
+        "subscription.resumed": RecordKind("A subscription that was to end goes on after all.", SubscriptionView),
         "webhook.test": RecordKind("An administrator tries a webhook.", WebhookView, frozenset({"secret"})),
     }
 )

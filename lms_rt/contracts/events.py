@@ -44,7 +44,7 @@ from lms_rt.contracts.exam_events import (
     Receipts,
     WriterChanged,
 )
-from lms_rt.contracts.payment_events import PaymentCompleted
+from lms_rt.contracts.payment_events import PaymentChanged, PaymentCompleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +338,7 @@ EVENTS: tuple[EventKind, ...] = (
     EventKind("export_ready", ExportMade, (_USER,)),
     EventKind("import_finished", ImportFinished, (_USER,)),
     EventKind("payment_completed", PaymentCompleted, (_USER,), "payment.completed"),
+    EventKind("payment_changed", PaymentChanged, (_USER,)),
     EventKind("certificate_issued", CertificateIssued, (_USER,), "certificate.issued"),
     EventKind("certificate_revoked", CertificateRevoked, (_USER,), "certificate.revoked"),
     EventKind("certificate_replaced", CertificateReplaced, (_USER,), "certificate.replaced"),
@@ -386,6 +387,7 @@ RECORD_TYPES: tuple[str, ...] = (
     "subscription.created",
     "subscription.renewed",
     "subscription.cancelled",
+    "subscription.resumed",
     "webhook.test",
     *(kind.record_type for kind in EVENTS if kind.record_type is not None),
 )

@@ -1,11 +1,13 @@
 """What passes between the product and the services that take money for it, whichever of them it is. No rules.
 
 Amounts are whole minor units of their currency (ISO 4217, upper case). A word from a gateway is a `Hint` at best: what
-counts is what is read from it afterwards.
+counts is what is read from it afterwards. How things stand there has words of its own, even where they sound like those of
+`documents.enums`: what a gateway says is not yet what the school concludes from it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -153,7 +155,11 @@ class GatewayDispute:
 class GatewayPayment:
     """A payment, as read. `key` is the checkout's, `transaction_id` that of the charge once there is one.
 
-    `refunded` is all that was paid back so far, whoever asked for it; gateways that name each refund list them, too.
+    `refunded` is all that was paid back so far, whoever asked for it; gateways that name each refund list them, too. `country`
+    (ISO 3166-1 alpha-2) is that of the card or account that paid, where a gateway says it.
+
+    Where one checkout can be paid several times, `others` are the payments that came on top, and `apart_id` is what each is
+    read by when it is not the one that goes by the checkout's own id; `is_again` says that it is such a one.
     """
 
     intent_id: str
@@ -168,6 +174,10 @@ class GatewayPayment:
     disputes: tuple[GatewayDispute, ...] = ()
     subscription_id: str | None = None
     failure: str | None = None
+    apart_id: str | None = None
+    is_again: bool = False
+    others: tuple[GatewayPayment, ...] = ()
+    country: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +249,14 @@ class Hint:
     object_id: str
     key: str | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+
+
+_REFERENCE = re.compile(r"(?:ord|sub)_[0-9a-z]{1,40}-[0-9]{1,6}")
+
+
+def is_reference(key: str | None) -> bool:
+    """Is it such a key as we give to checkouts? Others that take money by the same account have other ones, or none."""
+    return key is not None and _REFERENCE.fullmatch(key) is not None
 
 
 class BadSignature(Exception):

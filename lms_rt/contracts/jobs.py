@@ -151,6 +151,12 @@ class PaymentArgs(JobArgs):
     payment_id: str
 
 
+class WalkArgs(JobArgs):
+    """Going on where the run before was cut; `since_ms`: when the first run of them was asked for. None: this is the first."""
+
+    since_ms: int | None = None
+
+
 class RefundArgs(JobArgs):
     """A refund."""
 
@@ -232,10 +238,10 @@ TASK_KINDS: tuple[TaskKind, ...] = (
     TaskKind("payments.access", "payments", AccessArgs),
     TaskKind("payments.settle", "payments", GatewayEventArgs, time_limit_seconds=120, retries=OVER_DAYS),
     TaskKind("payments.close", "payments", PaymentArgs, time_limit_seconds=120, retries=OVER_DAYS),
-    TaskKind("invoices.make", "payments", InvoiceArgs, time_limit_seconds=180),
+    TaskKind("invoices.make", "certificates", InvoiceArgs, time_limit_seconds=180),
     TaskKind("payments.refund", "payments", RefundArgs, time_limit_seconds=180, retries=OVER_DAYS),
-    TaskKind("payments.look_again", "payments", NoArgs, time_limit_seconds=900),
-    TaskKind("payments.reconcile", "payments", NoArgs, time_limit_seconds=3_600),
+    TaskKind("payments.look_again", "payments", WalkArgs, time_limit_seconds=900),
+    TaskKind("payments.reconcile", "payments", WalkArgs, time_limit_seconds=3_600),
     TaskKind("subscriptions.access", "payments", SubscriptionArgs, time_limit_seconds=300),
     TaskKind("subscriptions.sweep", "payments", NoArgs, time_limit_seconds=3_600),
     TaskKind("sandbox.pay", "payments", SandboxArgs),

@@ -76,9 +76,14 @@ def has_too_many(raw: bytes, *, values: int, brackets: int) -> bool:
     return bare.count(b",") >= values or bare.count(b"{") + bare.count(b"[") > brackets
 
 
-def _refuse_depth(raw: bytes) -> None:
+def is_deeper(raw: bytes, depth: int) -> bool:
+    """Do objects and lists lie in each other deeper than that? Said without reading the text, however it is made."""
     brackets = _STRING.sub(b"", raw).translate(_STEPS, _NOT_BRACKETS)
-    if max(accumulate(memoryview(brackets).cast("b")), default=0) > MAX_DEPTH:
+    return max(accumulate(memoryview(brackets).cast("b")), default=0) > depth
+
+
+def _refuse_depth(raw: bytes) -> None:
+    if is_deeper(raw, MAX_DEPTH):
         raise _too_deep(raw)
 
 

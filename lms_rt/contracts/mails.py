@@ -127,9 +127,14 @@ class AssignmentGraded(MailData):
 
 
 class PaymentMail(MailData):
-    """Money that came, did not come, or went back, and what for. `amount` in minor units."""
+    """Money that came, did not come, or went back, and what for. `amount` in minor units, `tax_amount` the tax in it.
+
+    `tax_label` is the name of the tax with its rate.
+    """
 
     amount: int
+    tax_amount: int = 0
+    tax_label: Words = ""
     currency: Currency
     description: Words
     at: Instant

@@ -18,3 +18,12 @@ class PaymentCompleted(OfRecord):
     currency: str
     gateway: str
     status: str
+
+
+class PaymentChanged(OfRecord):
+    """A payment of the user moved otherwise: it failed, was paid back or is in dispute. What it is now is read, not told."""
+
+    payment_id: str
+    order_id: str
+    user_id: str
+    status: str

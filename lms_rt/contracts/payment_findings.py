@@ -19,6 +19,7 @@ FindingKind = Literal[
     "refund_failed",
     "dispute",
     "journal_unbalanced",
+    "country_differs",
 ]
 """What there is to find; what each means, and what mends it, stands in `docs/refunds.md`."""
 FindingStatus = Literal["open", "mended", "resolved"]
@@ -28,6 +29,27 @@ Note = Annotated[
     AfterValidator(check_line),
     AfterValidator(check_shown),
 ]
+
+
+class ComparisonView(View):
+    """How the daily comparison with a gateway stands. `is_complete`: the last one that came to its end left nothing out.
+
+    `complete_at` is when the last such one ended. `seen` and `failed` are of the round that is under way, or was last.
+    """
+
+    gateway: str
+    is_complete: bool
+    is_under_way: bool
+    ended_at: Instant | None
+    complete_at: Instant | None
+    seen: int
+    failed: int
+
+
+class ComparisonsView(View):
+    """All gateways that are set up."""
+
+    items: list[ComparisonView]
 
 
 class FindingQuery(PageQuery):

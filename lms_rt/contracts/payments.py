@@ -71,8 +71,18 @@ class MethodQuery(PageQuery):
     country: CountryIn | None = None
 
 
+class CountryEvidenceView(View):
+    """One thing that says where the buyer is: their own word, the card that paid, the network address they ordered from."""
+
+    source: Literal["buyer", "card", "address"]
+    country: str
+
+
 class OrderView(View):
-    """An order. `amount` is what is to be paid: `list_amount`, less `discount_amount`, with the tax where it is not included."""
+    """An order. `amount` is what is to be paid: `list_amount`, less `discount_amount`, with the tax where it is not included.
+
+    `country_evidence` is all that is known of where the buyer is; the tax is that of their own word, whatever the rest says.
+    """
 
     id: str
     user_id: str
@@ -87,6 +97,7 @@ class OrderView(View):
     tax_name: str | None
     tax_basis_points: int
     tax_country: str | None
+    country_evidence: list[CountryEvidenceView]
     tax_amount: int
     is_tax_included: bool
     amount: int

@@ -96,7 +96,7 @@ class SubscriptionView(View):
     """A subscription. `amount` is what is paid each `interval`, `tax_amount` of it tax; `pending` until the first payment.
 
     `end_date` is until when it is paid, `access_until` until when its courses stay open. `changing_to_plan_id`: asked for, and
-    not confirmed by the gateway yet.
+    not confirmed by the gateway yet. `may_be_charged`: its gateway may draw for it, expired or not, for all that is known.
     """
 
     id: str
@@ -121,6 +121,7 @@ class SubscriptionView(View):
     past_due_since: Instant | None
     changing_to_plan_id: str | None
     gateway_subscription_id: str | None
+    may_be_charged: bool
     version: int
     created_at: Instant
     updated_at: Instant

@@ -26,10 +26,17 @@ class ReleaseDraft(Draft):
     reason: WhyLine = ""
 
 
+class RefundCancelDraft(Draft):
+    """Why a refund is called off after all. It goes into the audit log."""
+
+    reason: WhyLine = ""
+
+
 class RefundView(View):
     """A refund. `requested`: the gateway was not asked yet; `pending`: it took it and has not paid yet.
 
     `is_from_gateway`: it was made at the gateway's own desk. One that is completed can still fail: then the money came back.
+    `is_cancellable`: whoever looks after payments can still call it off; the gateway was not asked for it.
     """
 
     id: str
@@ -46,6 +53,9 @@ class RefundView(View):
     requested_by: str | None
     created_at: Instant
     completed_at: Instant | None
+    is_cancellable: bool
+    cancelled_by: str | None
+    cancelled_at: Instant | None
 
 
 class RefundsView(View):

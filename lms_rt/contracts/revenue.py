@@ -18,8 +18,8 @@ MAX_DAYS = 366
 Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2200, 1, 1))]
 
 
-class RevenueQuery(BaseModel):
-    """Which time and which money. `from` and `to` are days of `timezone`, both included: the last 30, by one's own clock."""
+class RevenueTimeQuery(BaseModel):
+    """Which time. `from` and `to` are days of `timezone`, both included: the last 30, by one's own clock."""
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True)
 
@@ -27,6 +27,11 @@ class RevenueQuery(BaseModel):
     to: Day | None = None
     timezone: TimezoneName | None = None
     interval: Literal["day", "week", "month"] = "day"
+
+
+class RevenueQuery(RevenueTimeQuery):
+    """Which time and which money."""
+
     gateway: GatewayWord | None = None
     currency: CurrencyIn | None = None
     course_id: IdFilter | None = None
@@ -74,6 +79,20 @@ class RevenueOfCourse(RevenueSum):
     course_id: str | None
     plan_id: str | None
     title: str | None
+
+
+class CourseRevenueView(View):
+    """What a course brought in a time, plans apart. Days on which nothing moved are left out."""
+
+    model_config = ConfigDict(serialize_by_alias=True, populate_by_name=True)
+
+    course_id: str
+    from_: date = Field(alias="from")
+    to: date
+    timezone: str
+    interval: Literal["day", "week", "month"]
+    totals: list[RevenueSum]
+    by_day: list[RevenueOfDay]
 
 
 class RevenueView(View):

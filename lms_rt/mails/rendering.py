@@ -17,11 +17,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_timedelta
-from babel.numbers import format_currency, get_currency_precision
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from lms_rt.contracts.mails import Digest, MailData
+from lms_rt.contracts.money import money_text
 from lms_rt.mails.wording import DIRECTIONS, Language, one_line, seen, speaker
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -150,8 +150,7 @@ def _writers(reader: Reader) -> Mapping[str, Callable[..., str]]:
         return f"{number(value)}%"
 
     def money(amount: int, currency: str) -> str:
-        value = Decimal(amount).scaleb(-get_currency_precision(currency))
-        return format_currency(value, currency, locale=language)
+        return money_text(amount, currency, language)
 
     def duration(minutes: int) -> str:
         return format_timedelta(timedelta(minutes=minutes), locale=language)

@@ -13,21 +13,25 @@ from lms_rt.printing.sheet import About, Ink, Sheet, broken
 
 _INK, _MUTED, _LINE, _BAND = "#17211F", "#4C5A57", "#6B7A76", "#ECEFEC"
 _EDGE = 20 * mm
+_FEW_COLUMNS = 2
 _ONE_AT_A_TIME = threading.Lock()
 """Fonts are shared by all documents of a process, and cut into each as it is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """One row of the sum: what it is for, and the amount as it is written."""
+    """One row: what it is for, and its amounts as they are written, one for each column."""
 
     words: str
-    amount: str
+    amounts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PrintedInvoice:
-    """All that is on one, in words. `facts` are (name, value) above the table, `notes` the lines below it."""
+    """All that is on one, in words. `facts` are (name, value) above the table, `sums` end it, `notes` are the lines below.
+
+    `columns` are the words of the first column and of each column of amounts, one or three.
+    """
 
     language: str
     heading: str
@@ -37,8 +41,9 @@ class PrintedInvoice:
     buyer_heading: str
     buyer: str
     facts: tuple[tuple[str, str], ...]
-    columns: tuple[str, str]
+    columns: tuple[str, ...]
     positions: tuple[Position, ...]
+    sums: tuple[Position, ...]
     total: Position
     total_in_words: str
     notes: tuple[str, ...]
@@ -96,22 +101,33 @@ class _Page:
 
     def _table(self) -> None:
         facts, wide = self._facts, self._room * 0.66
+        words = wide if len(facts.columns) == _FEW_COLUMNS else self._room * 0.4
         small = Ink(9.5, _MUTED)
-        self._start(facts.columns[0], small, most=wide)
-        self._end(facts.columns[1], small, most=self._room - wide)
+        self._start(facts.columns[0], small, most=words)
+        self._amounts(facts.columns[1:], small, room=self._room - words, gap=0)
         self._rule()
         for position in facts.positions:
-            self._end(position.amount, Ink(10.5, _INK), most=self._room - wide - 4 * mm)
-            for row in broken(position.words, Ink(10.5, _INK), most=wide, lines=3):
-                self._start(row, Ink(10.5, _INK), most=wide)
+            self._amounts(position.amounts, Ink(10.5, _INK), room=self._room - words, gap=4 * mm)
+            for row in broken(position.words, Ink(10.5, _INK), most=words, lines=3):
+                self._start(row, Ink(10.5, _INK), most=words)
                 self._down(6 * mm)
+        for position in facts.sums:
+            self._amounts(position.amounts, small, room=self._room - wide, gap=4 * mm)
+            self._start(position.words, small, most=wide)
+            self._down(6 * mm)
         self._down(5 * mm)
         self._sheet.bar((_EDGE, self._y - 4 * mm, self._room, 11 * mm), _BAND)
         self._start(facts.total.words, Ink(13, _INK, BOLD), most=wide, inset=3 * mm)
-        self._end(facts.total.amount, Ink(13, _INK, BOLD), most=self._room - wide, inset=3 * mm)
+        self._end(facts.total.amounts[0], Ink(13, _INK, BOLD), most=self._room - wide, inset=3 * mm)
         self._down(10 * mm)
         self._end(facts.total_in_words, Ink(9.5, _MUTED), most=self._room, inset=3 * mm)
         self._down(16 * mm)
+
+    def _amounts(self, amounts: tuple[str, ...], ink: Ink, *, room: float, gap: float) -> None:
+        """Beside each other in the room at the end of a row, the last at its edge."""
+        each = room / len(amounts)
+        for place, amount in enumerate(reversed(amounts)):
+            self._end(amount, ink, most=each - gap, inset=place * each)
 
     def _notes(self) -> None:
         for line in self._wrapped(self._facts.notes, most=self._room):

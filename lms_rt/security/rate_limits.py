@@ -26,6 +26,8 @@ TOLD_APART = 10
 """So many times a class may those at one address ask together who are counted apart by what they bring along: the mark of a
 browser, the token of a session that has ended. Whoever collects such things has no more than a school behind one address.
 A session that holds is counted by itself alone: there are only so many of a person, and its neighbours must not end it."""
+REFUSED_WORDS_PER_MINUTE = 30
+"""So many words of gateways may be refused that come from one address. A true one is never counted, nor turned away by them."""
 _IPV6_NETWORK = 64
 """Bits of an IPv6 address that tell one household from another: the rest is its own to choose."""
 
@@ -42,6 +44,7 @@ class LimitClass(StrEnum):
     PIECES = "upload_pieces"
     PAGES = "pages"
     VERIFICATION = "verification"
+    REFUSED_WORDS = "refused_words"
 
 
 UNLIMITED = "none"
@@ -104,6 +107,7 @@ class RateLimiter:
             LimitClass.ATTEMPTS: settings.rate_limit_attempts_per_minute,
             LimitClass.PAGES: settings.rate_limit_requests_per_minute * PAGES_FOR_A_CLASS,
             LimitClass.VERIFICATION: VERIFICATIONS_PER_MINUTE,
+            LimitClass.REFUSED_WORDS: REFUSED_WORDS_PER_MINUTE,
         }
         if limit_class is LimitClass.UPLOADS:
             return Quota(settings.rate_limit_uploads_per_hour, 3600)

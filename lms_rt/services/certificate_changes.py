@@ -40,11 +40,10 @@ class CertificateChanges:
             _refuse_ended(row)
             at = self._clock.now()
             write = Write(row["version"] + 1, at)
-            fields = {"status": REVOKED, "revoked_at": at, "revoked_reason": draft.reason}
-            update: Row = {"$set": fields, "$unset": {"current_key": ""}}
+            fields = {"status": REVOKED, "revoked_at": at, "revoked_reason": draft.reason, "current_key": None}
             record = _record(write, actor, row, "certificate.revoke", reason=draft.reason)
             intents = [*revoked(write, row, draft.reason), record]
-            return await Certificate.change(certificate_id, row["version"], update, intents=intents, at=at) or None
+            return await Certificate.change_at(certificate_id, row["version"], fields, intents=intents, at=at) or None
 
         await until_written(step)
         await self._relay.hand_over(Certificate, certificate_id)
@@ -70,11 +69,11 @@ class CertificateChanges:
                 "replaced_reason": draft.reason,
                 "replaced_by_id": successor_id,
                 "corrected_name": await _name(row, draft),
+                "current_key": None,
             }
-            update: Row = {"$set": fields, "$unset": {"current_key": ""}}
             record = _record(write, actor, row, "certificate.replace", reason=draft.reason)
             intents = [*replaced(write, row, draft.reason, successor_id), record]
-            return await Certificate.change(certificate_id, row["version"], update, intents=intents, at=at) or None
+            return await Certificate.change_at(certificate_id, row["version"], fields, intents=intents, at=at) or None
 
         await until_written(step)
         successor = await self._issuing.succeed(await require_taught_certificate(actor, certificate_id))

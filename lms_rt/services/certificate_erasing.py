@@ -27,5 +27,5 @@ async def _blank(certificate_id: str, ground: Ground) -> bool | None:
     row = await Certificate.find_row(certificate_id)
     if row is None or (row["student_name"] == WITHHELD and not any(name in row for name in _GONE)):
         return True
-    update: Row = {"$set": {"student_name": WITHHELD}, "$unset": dict.fromkeys(_GONE, "")}
-    return await Certificate.change(certificate_id, row["version"], update, at=ground.clock.now()) or None
+    fields: Row = {"student_name": WITHHELD, **dict.fromkeys(_GONE)}
+    return await Certificate.change_at(certificate_id, row["version"], fields, at=ground.clock.now()) or None

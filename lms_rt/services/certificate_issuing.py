@@ -193,9 +193,7 @@ class CertificateIssuing:
                 return True
             at = self._clock.now()
             told = issued(Write(present["version"] + 1, at), present) if present["status"] == VALID else []
-            written = await Certificate.change(
-                certificate_id, present["version"], {"$set": fields}, intents=told, at=at
-            )
+            written = await Certificate.change_at(certificate_id, present["version"], fields, intents=told, at=at)
             if written and told:
                 figures.CERTIFICATES_ISSUED.inc()
             return written or None

@@ -71,11 +71,12 @@ class CertificateTemplates:
             refuse_other_version(view.version, expected_version)
             refuse_changed_read_only(change, view)
             before = {name: getattr(view, name) for name in CertificateTemplateChange.model_fields}
-            _refuse_pale(before | wanted)
+            after = before | wanted
+            _refuse_pale(after)
             at = self._clock.now()
             deed = Deed(actor, "certificate_template.change", course.id)
-            intents = deed.intents(Write(view.version + 1, at), before=before, after=before | wanted)
-            if not await CertificateTemplate.put(course.id, view.version, before | wanted, intents=intents, at=at):
+            intents = deed.intents(Write(view.version + 1, at), before=before, after=after)
+            if not await CertificateTemplate.upsert_at(course.id, view.version, after, intents=intents, at=at):
                 return None
             return template_view(course.id, await CertificateTemplate.find_row(course.id))
 

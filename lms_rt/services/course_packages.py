@@ -43,6 +43,7 @@ from lms_rt.services.jobs import Jobs
 from lms_rt.services.relay import Relay
 from lms_rt.services.uploads import TASK as DRAW
 from lms_rt.storage.files.base import FileStore
+from lms_rt.undoing import undoing
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +178,9 @@ class CoursePackages:
         if await StoredFile.find_any(part["id"]) is not None:
             return
         size, user_id, course_id = part["file_size"], run.actor.user_id, landing.course_id
-        await self._files.quotas.take(size, user_id=user_id, course_id=course_id)
-        try:
+        quotas = self._files.quotas
+        await quotas.take(size, user_id=user_id, course_id=course_id)
+        async with undoing(lambda: quotas.give_back(size, user_id=user_id, course_id=course_id)):
             blob_id = new_id(BLOB_PREFIX)
             saved = await self._store.save(blob_id, chunks)
             if (saved.size_bytes, saved.sha256) != (size, part["sha256"]):
@@ -199,12 +201,10 @@ class CoursePackages:
             }
             if part.get("charset") in CHARSETS:
                 row["charset"] = part["charset"]
-            if not await StoredFile.add(row):  # another try of the same run was first
-                await self._store.remove(blob_id)
-                await self._files.quotas.give_back(size, user_id=user_id, course_id=course_id)
-        except BaseException:
-            await self._files.quotas.give_back(size, user_id=user_id, course_id=course_id)
-            raise
+            is_first = await StoredFile.add(row)
+        if not is_first:  # another try of the same run has counted it, and keeps it
+            await quotas.give_back(size, user_id=user_id, course_id=course_id)
+            await self._store.remove(blob_id)
 
 
 async def _put(document: type[Record], row: Row) -> None:

@@ -50,6 +50,7 @@ from documents.order import Order
 from documents.paper import AttemptPaper
 from documents.payment import Payment
 from documents.payment_finding import PaymentFinding
+from documents.payment_walk import PaymentWalk
 from documents.plan import Plan
 from documents.plan_subscription import PlanSubscription
 from documents.quiz import Quiz
@@ -236,6 +237,7 @@ ERASURE_MAP: tuple[MapRow, ...] = (
     MapRow(Order, "anonymised", payment_erasing.ORDERS_STAY, "orders.json", payment_erasing.orders),
     MapRow(Payment, "anonymised", payment_erasing.PAYMENTS_STAY, "payments.json", payment_erasing.payments),
     MapRow(GatewayEvent, "kept", "ids and states, which name nobody", _MACHINERY_OF_MONEY),
+    MapRow(PaymentWalk, "kept", "how far each walk over money has come, which names nobody", _MACHINERY_OF_MONEY),
     MapRow(JournalEntry, "kept", "sums and ids of payments, which name nobody", _MACHINERY_OF_MONEY),
     MapRow(
         Refund,

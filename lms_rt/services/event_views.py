@@ -141,7 +141,8 @@ async def _certificate(told: Mapping[str, Any]) -> Data | None:
 
 async def _payment(told: Mapping[str, Any]) -> Data | None:
     row = await Payment.find_row(told["payment_id"])
-    return None if row is None else payment_view(row).model_dump(mode="json")
+    more = {name: told[name] for name in ("refund_id", "refund_amount") if name in told}
+    return None if row is None else payment_view(row).model_dump(mode="json") | more
 
 
 _VIEWS: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Data | None]]] = MappingProxyType(

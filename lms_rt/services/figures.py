@@ -19,7 +19,16 @@ AUDIT_FINDINGS = Gauge("audit_findings", "Places of the audit log that did not h
 PAYMENTS = Counter("payments_total", "Payments by gateway, each time one came to a state.", ("gateway", "status"))
 GATEWAY_EVENTS = Counter("gateway_events_total", "Words of gateways by what became of them.", ("gateway", "outcome"))
 PAYMENT_FINDINGS = Gauge("payment_findings", "What was found wrong about money and is open, by kind.", ("kind",))
+PAYMENTS_FOREIGN = Counter(
+    "payments_foreign_total", "Payments of others by the same account, each time the comparison met one.", ("gateway",)
+)
 PAYMENTS_MENDED = Counter("payments_mended_total", "What reconciling put right about money, by kind.", ("kind",))
+PAYMENT_COMPARISON_AGE = Gauge(
+    "payment_comparison_age_seconds", "How long ago payments were last compared whole, by gateway.", ("gateway",)
+)
+PAYMENT_COMPARISON_INCOMPLETE = Gauge(
+    "payment_comparison_incomplete", "1: the last comparison with a gateway left something out.", ("gateway",)
+)
 ERASURES_OVERDUE = Gauge("erasures_overdue", "Accounts that should have been erased when that was last looked at.")
 OUTBOX_PENDING = Gauge("outbox_pending", "Aggregates that had waited for the relay when it last looked.")
 OUTBOX_OLDEST_SECONDS = Gauge("outbox_oldest_seconds", "How long the oldest of them had waited.")

@@ -10,6 +10,7 @@ from documents.stored_file import FileState, StoredFile
 from lms_rt.clock import Clock
 from lms_rt.contracts.files import QuotaView
 from lms_rt.errors import Code, Refused
+from lms_rt.undoing import undoing
 
 MEBIBYTE = 1024 * 1024
 _PAGE = 200
@@ -37,11 +38,8 @@ class FileQuotas:
         await self._take("user", user_id, size_bytes, self._user_limit)
         if course_id is None:
             return
-        try:
+        async with undoing(lambda: FileQuota.give_back(user_id, size_bytes, at=self._clock.now())):
             await self.take_for_course(course_id, size_bytes)
-        except BaseException:
-            await FileQuota.give_back(user_id, size_bytes, at=self._clock.now())
-            raise
 
     async def take_for_course(self, course_id: str, size_bytes: int) -> None:
         """Count so much for a course; 413 where it does not fit."""

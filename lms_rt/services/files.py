@@ -26,6 +26,7 @@ from lms_rt.services.file_changes import change_file, refuse_public
 from lms_rt.services.file_quotas import FileQuotas
 from lms_rt.services.file_views import file_view
 from lms_rt.storage.files.base import FileStore, SavedFile
+from lms_rt.undoing import undoing
 
 PREFIX = "fil"
 BLOB_PREFIX = "blb"
@@ -144,11 +145,8 @@ class Files:
             row["course_id"] = course_id
         row |= {"created_at": at, "updated_at": at, "touched_at": at}
         await StoredFile.add(row)
-        try:
+        async with undoing(lambda: StoredFile.take_away(file_id, {"state": FileState.UPLOADING.value})):
             await self.quotas.take(size_bytes, user_id=actor.user_id, course_id=course_id)
-        except BaseException:
-            await StoredFile.take_away(file_id, {"state": FileState.UPLOADING.value})
-            raise
         return row
 
     async def settle(self, row: Row, saved: SavedFile, kind: FileKind) -> FileView:

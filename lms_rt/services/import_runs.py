@@ -156,7 +156,7 @@ class ImportRuns:
 
     async def require(self, actor: Actor, run_id: str) -> Row:
         """A run of the actor's own; an administrator's are all."""
-        row = await ImportRun.find_row(run_id, None if actor.is_admin else actor.user_id)
+        row = await ImportRun.find_row(run_id, user_id=None if actor.is_admin else actor.user_id)
         if row is None:
             raise Refused(Code.NOT_FOUND)
         return row

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -129,13 +129,19 @@ class Jobs:
 
     async def put_all(self, task: str, args_by_id: Mapping[str, dict[str, Any]]) -> None:
         """The same for many jobs of a task that are due now, in one command."""
-        kind, now = task_kind(task), self._clock.now()
-        if not args_by_id:
+        await self.put_due([(job_id, task, args) for job_id, args in args_by_id.items()])
+
+    async def put_due(self, asked: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
+        """The same for jobs of any tasks, each with its id, its task and its arguments."""
+        if not asked:
             return
-        jobs = args_by_id.items()
-        await Job.put_all({job_id: _new(kind, args, now, due_at=_at_once(task, args, now)) for job_id, args in jobs})
-        for job_id in args_by_id:
-            await self.wake(kind.queue, job_id)
+        now = self._clock.now()
+        rows = {
+            job_id: _new(task_kind(task), args, now, due_at=_at_once(task, args, now)) for job_id, task, args in asked
+        }
+        await Job.put_all(rows)
+        for job_id, row in rows.items():
+            await self.wake(row["queue"], job_id)
 
     async def wake(self, queue: str, job_id: str) -> None:
         """Tell the workers. Never raises: they look for themselves every second."""

@@ -31,6 +31,8 @@ EffectHandler = Callable[[str, dict[str, Any]], Awaitable[None]]
 Recorder = Callable[[Row], Awaitable[None]]
 """Keeps an event of record, or a record of the audit log, given its intent; again changes nothing."""
 _Key = tuple[type[Aggregate], str]
+_Waiting = tuple[_Key, list[Row] | None]
+"""An aggregate, and what of its outbox is left to be done; None: whatever is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,15 @@ class Relay(Receiver[bool]):
         """Carry out all that is pending of one aggregate before its caller goes on: what is removed has no outbox. Never raises."""
         await self._finish((document, document_id))
 
+    async def hand_over_new(self, document: type[Aggregate], document_id: str, jobs: Sequence[Row]) -> None:
+        """The same of an aggregate that was just made, and has nothing but these jobs in its outbox: nothing has to be read."""
+        key = document, document_id
+        if not self._is_finishing or len(self._behind) >= MAX_BEHIND:
+            await self._finish(key)
+            return
+        self._behind[key] = None if key in self._behind else list(jobs)
+        self._has_behind.set()
+
     async def hand_over_many(self, document: type[Aggregate], document_ids: Iterable[str]) -> None:
         """The same for all that one write of many reached: behind the caller, some at once, while `finish` runs."""
         for document_id in document_ids:
@@ -138,16 +149,48 @@ class Relay(Receiver[bool]):
                 await self._has_behind.wait()
                 self._has_behind.clear()
                 while waiting := self._some_behind():
-                    await asyncio.gather(*(self._finish(key, intents) for key, intents in waiting))
+                    await self._finish_some(waiting)
         finally:
             self._is_finishing = False
 
-    def _some_behind(self) -> list[tuple[_Key, list[Row] | None]]:
+    def _some_behind(self) -> list[_Waiting]:
         """Take some of what waits: single writes first, and always a few of a crowd."""
         single = list(itertools.islice(self._behind, FINISHED_AT_ONCE))
         taken = [(key, self._behind.pop(key)) for key in single]
         crowd = list(itertools.islice(self._crowd, max(CROWD_AT_ONCE, FINISHED_AT_ONCE - len(single))))
         return taken + [(key, self._crowd.pop(key)) for key in crowd if key not in single]
+
+    async def _finish_some(self, waiting: Sequence[_Waiting]) -> None:
+        """Finish several: their jobs are asked for in one command, and those that have no more are emptied in one write."""
+        put = await self._put_jobs([one for _, intents in waiting for one in intents or ()])
+        emptied = dict[type[Aggregate], dict[str, str]]()
+        others = []
+        for key, intents in waiting:
+            if intents and len(intents) == 1 and intents[0]["id"] in put:
+                emptied.setdefault(key[0], {})[key[1]] = intents[0]["id"]
+            else:
+                others.append(self._finish(key, intents, put))
+        await asyncio.gather(*others, *(self._empty_all(document, last) for document, last in emptied.items()))
+
+    async def _put_jobs(self, intents: Sequence[Row]) -> frozenset[str]:
+        """Ask for the jobs among them that are due, if there are several; the ids of those that need not be asked for again."""
+        now = self._clock.now()
+        due = [one for one in intents if one["kind"] == "job" and one["due_at"] <= now]
+        if len(due) < 2:
+            return frozenset()
+        try:
+            await self._jobs.put_due([(one["id"], one["task"], one["data"]) for one in due])
+        except Exception:  # noqa: BLE001 - each of them is tried by itself
+            _log.exception("%d jobs could not be asked for at once", len(due))
+            return frozenset()
+        return frozenset(one["id"] for one in due)
+
+    @staticmethod
+    async def _empty_all(document: type[Aggregate], last: Mapping[str, str]) -> None:
+        try:
+            await document.pull_last_intents(last)
+        except Exception:  # noqa: BLE001 - whatever it was, they stay in the outboxes
+            _log.exception("%d outboxes stay for the sweeper", len(last))
 
     async def sweep(self, *, minimum_age_ms: int = MINIMUM_AGE_MS) -> int:
         """Carry out what is older than that, oldest first; how many aggregates were looked at."""
@@ -180,15 +223,15 @@ class Relay(Receiver[bool]):
             if await wait_until(self._clock, self._clock.now_ms() + round(rest_seconds * 1000), self._is_back):
                 minimum_age_ms = 0
 
-    async def _finish(self, key: _Key, intents: list[Row] | None = None) -> None:
-        """Carry out all that is pending, or these intents of it."""
-        document, document_id = key
+    async def _finish(self, key: _Key, intents: list[Row] | None = None, put: frozenset[str] = frozenset()) -> None:
+        """Carry out all that is pending, or these intents of it, but for the jobs that were `put` already."""
         try:
+            wanted = await self._outbox(key) if intents is None else intents
             stopped = set[str]()
-            for intent in await self._outbox(key) if intents is None else intents:
-                await self._carry_out_one(document, document_id, intent, stopped=stopped)
+            done = [one for one in wanted if one["id"] in put or await self._is_carried_out(key[1], one, stopped)]
+            await self._pull(key, done)
         except Exception:  # noqa: BLE001 - whatever it was, it stays in the outbox
-            _log.exception("outbox of %s stays for the sweeper", document_id)
+            _log.exception("outbox of %s stays for the sweeper", key[1])
 
     async def _outbox(self, key: _Key) -> list[Row]:
         document, document_id = key
@@ -202,14 +245,14 @@ class Relay(Receiver[bool]):
 
     async def _tell(self, key: _Key) -> list[Row]:
         """Publish events and run effects, in their order; what is left to be finished."""
-        document, document_id = key
-        intents, stopped = await self._outbox(key), set[str]()
+        intents, stopped, done = await self._outbox(key), set[str](), list[Row]()
         for intent in intents:
             line = _line_of(intent)
             if intent["kind"] in _AT_ONCE:
-                await self._carry_out_one(document, document_id, intent, stopped=stopped)
-            elif intent["kind"] == "event" and line not in stopped and not await self._is_told(document_id, intent):
+                done += [intent] if await self._is_carried_out(key[1], intent, stopped) else []
+            elif intent["kind"] == "event" and line not in stopped and not await self._is_told(key[1], intent):
                 stopped.add(line)
+        await self._pull(key, done)
         return [intent for intent in intents if intent["kind"] not in _AT_ONCE]
 
     async def _is_told(self, document_id: str, intent: Row) -> bool:
@@ -220,15 +263,21 @@ class Relay(Receiver[bool]):
             return False
         return True
 
-    async def _carry_out_one(
-        self, document: type[Aggregate], document_id: str, intent: Row, *, stopped: set[str]
-    ) -> None:
+    async def _pull(self, key: _Key, done: Sequence[Row]) -> None:
+        """Take what is done out of the outbox, all of it in one write: killed before it, all of it is done once more."""
+        document, document_id = key
+        if done:
+            await document.pull_intents(document_id, *(intent["id"] for intent in done))
+        for intent in done:
+            self._told.pop(_told_key(document_id, intent), None)
+
+    async def _is_carried_out(self, document_id: str, intent: Row, stopped: set[str]) -> bool:
         line = _line_of(intent)
         if await self._is_done(document_id, intent, line=line, stopped=stopped):
-            await document.pull_intent(document_id, intent["id"])
-            self._told.pop(_told_key(document_id, intent), None)
-        elif intent["kind"] != "job":
+            return True
+        if intent["kind"] != "job":
             stopped.add(line)
+        return False
 
     async def _is_done(self, document_id: str, intent: Row, *, line: str, stopped: set[str]) -> bool:
         """Carry out one intent. An event that may not be told yet is recorded all the same, and stays."""

@@ -134,7 +134,7 @@ class RuntimeSettings(Receiver[Word]):
             audit(write, actor, "settings.change", kind="settings", target_id=THE_ONE, before=before, after=after),
             effect(write, TOLD, {"version": write.version}),
         ]
-        if not await RuntimeSetting.change_at(kept["version"], values, intents=intents, at=at):
+        if not await RuntimeSetting.put_values(kept["version"], values, intents=intents, at=at):
             return None
         return {"values": values, "version": write.version, "updated_at": at}
 

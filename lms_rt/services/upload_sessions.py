@@ -28,6 +28,7 @@ from lms_rt.services.file_kinds import HEAD_BYTES, KINDS, Kind, refuse_other
 from lms_rt.services.files import BLOB_PREFIX
 from lms_rt.services.uploads import Uploads, checked, new_file
 from lms_rt.storage.files.base import FileStore, SavedFile
+from lms_rt.undoing import undoing
 
 PREFIX, PART_PREFIX = "upl", "prt"
 KEPT = timedelta(hours=24)
@@ -110,11 +111,8 @@ class UploadSessions:
             "created_at": at,
             "expires_at": at + KEPT,
         }
-        try:
+        async with undoing(lambda: self._files.release(file)):
             await UploadSession.add(row)
-        except BaseException:
-            await self._files.release(file)
-            raise
         return await self._view(row)
 
     async def show(self, actor: Actor, session_id: str) -> UploadView:

@@ -25,6 +25,7 @@ from lms_rt.services.file_kinds import HEAD_BYTES, Kind, Named, named, refuse_ot
 from lms_rt.services.files import FileKind, Files, NewFile
 from lms_rt.services.jobs import Jobs
 from lms_rt.storage.files.base import FileStore, SavedFile
+from lms_rt.undoing import undoing
 
 MEBIBYTE = 1 << 20
 TASK = "files.thumbnail"
@@ -68,16 +69,13 @@ class Uploads:
         said = form.fields_before()
         room = self.limit_bytes if announced_bytes is None else min(announced_bytes, self.limit_bytes)
         row = await self.files.reserve(actor, new_file(name, said), size_bytes=room)
-        try:
+        async with undoing(lambda: self.files.release(row)):
             watch = watch_for(name.kind.mime_type)
             chunks = checked(watched(form.chunks(), watch), name.kind, limit_bytes=self.limit_bytes)
             saved = await self._store.save(row["blob_id"], chunks)
             if (all_said := await form.fields()) != said:
                 row = await self._described(actor, row, all_said)
             return await self.settle(row, saved, name.kind, charset=charset_of(watch))
-        except BaseException:
-            await self.files.release(row)
-            raise
 
     async def settle(self, row: Row, saved: SavedFile, kind: Kind, *, charset: str | None = None) -> FileView:
         """The bytes of a reserved file are there. What draws an image anew is asked for first: a crash leaves none as it came."""

@@ -67,6 +67,13 @@ class PaymentGateway(ABC):
     async def read_hints(self, *, headers: Mapping[str, str], query: Mapping[str, str], body: bytes) -> Sequence[Hint]:
         """What a webhook says, once its signature was verified over the bytes as they came. Raises `BadSignature`."""
 
+    async def belongs(self, object_id: str, facts: Mapping[str, str]) -> bool:  # noqa: ARG002 - for who signs less
+        """Does all that a word names belong together, as read? A signature that leaves no doubt says so already.
+
+        Raises `GatewayRefused` where there is no such thing, or not yet.
+        """
+        return True
+
     @abstractmethod
     async def start_subscription(self, wish: SubscriptionWish) -> CheckoutStarted:
         """Make what the payer subscribes by; `intent_id` is that of its checkout."""
@@ -88,6 +95,13 @@ class PaymentGateway(ABC):
     @abstractmethod
     async def cancel_subscription(self, subscription_id: str, *, at_period_end: bool, key: str) -> GatewaySubscription:
         """End it, at once or when what is paid for is over. Again changes nothing."""
+
+    @abstractmethod
+    async def resume_subscription(self, subscription_id: str, *, key: str) -> GatewaySubscription:
+        """Let one go on that was to end with what is paid for. Again changes nothing; one that has ended stays so.
+
+        Raises `GatewayRefused` where there is no such thing.
+        """
 
     @abstractmethod
     def payments_between(self, since: datetime, until: datetime) -> AsyncIterator[GatewayPayment]:

@@ -155,6 +155,11 @@ class MyFatoorah(PaymentGateway):
         del at_period_end, key
         return await self._subscriptions.cancel(subscription_id)
 
+    async def resume_subscription(self, subscription_id: str, *, key: str) -> GatewaySubscription:
+        """What was ended there stays ended."""
+        del key
+        raise GatewayRefused(f"{subscription_id} cannot go on", code="not_supported")
+
     def payments_between(self, since: datetime, until: datetime) -> AsyncIterator[GatewayPayment]:
         """It has no list."""
         del since, until

@@ -7,7 +7,6 @@ back is told in the account's. Times without a zone are the account's country's.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -29,7 +28,8 @@ from lms_rt.contracts.gateways import (
 )
 from lms_rt.contracts.money import from_decimal, to_decimal
 from lms_rt.gateways.payments.http import part, whole, words_of
-from lms_rt.gateways.payments.myfatoorah_signature import text_v1, text_v2, verify
+from lms_rt.gateways.payments.myfatoorah_signature import could_be, text_v1, text_v2, verify
+from lms_rt.gateways.payments.word_reader import read_word
 from lms_rt.ids import looks_like_id
 
 Row = Mapping[str, Any]
@@ -172,19 +172,19 @@ def moment(value: Any, zone: ZoneInfo) -> datetime | None:
 
 
 def hints_of(body: bytes, *, version: str, signature: str, secret: str) -> list[Hint]:
-    """What a webhook says, once its signature holds. Raises `BadSignature`."""
-    try:
-        told = json.loads(body, parse_int=str, parse_float=str)
-    except (ValueError, RecursionError) as error:
-        raise BadSignature from error
-    data = told.get("Data") if isinstance(told, dict) else None
+    """What a webhook says, once its signature holds. Raises `BadSignature`.
+
+    Signed are values of the body, not its bytes: so it is read first, within bounds, and only below a signature that could
+    be one.
+    """
+    make_hint = _HINTS.get(version.lower())
+    if make_hint is None or not could_be(signature):
+        raise BadSignature
+    told = read_word(body)
+    data = told.get("Data")
     if not isinstance(data, dict):
         raise BadSignature
-    if version.lower() == "v1":
-        return [_hint_v1(told, data, signature=signature, secret=secret)]
-    if version.lower() == "v2":
-        return [_hint_v2(told, data, signature=signature, secret=secret)]
-    raise BadSignature
+    return [make_hint(told, data, signature=signature, secret=secret)]
 
 
 def _hint_v1(told: Row, data: Row, *, signature: str, secret: str) -> Hint:
@@ -216,6 +216,9 @@ def _hint_v2(told: Row, data: Row, *, signature: str, secret: str) -> Hint:
         subject = Subject.OTHER
     key = words_of(part(data, "Invoice", "ExternalIdentifier")) if subject is Subject.PAYMENT else None
     return Hint(f"v2-{name}-{_digest(known_by)}", name, subject, object_id, key, facts)
+
+
+_HINTS = {"v1": _hint_v1, "v2": _hint_v2}
 
 
 def _digest(text: str) -> str:

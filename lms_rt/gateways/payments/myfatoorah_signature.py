@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,6 +39,14 @@ SIGNED_V2 = {
     ),
 }
 """By the event's name. That of disputes is from others' code, not from MyFatoorah's own."""
+
+
+_SIGNATURE = re.compile(r"[A-Za-z0-9+/]{43}=")
+
+
+def could_be(signature: str) -> bool:
+    """Has it the form of a signature?"""
+    return _SIGNATURE.fullmatch(signature) is not None
 
 
 def sign(text: str, secret: str) -> str:

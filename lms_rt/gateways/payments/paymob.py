@@ -1,12 +1,14 @@
 """Paymob (Egypt, the Emirates, Saudi Arabia, Oman, Pakistan): intentions and their checkout page, refunds and voids, callbacks.
 
 It keeps no idempotency keys: our own reference, taken once, and the sum that was paid back stand for them. The order's
-number at Paymob is the intent's id: it is what callbacks name. It has no lists of payments, and tells of no disputes.
+number at Paymob is the intent's id: it is what callbacks name. An order can be paid again by another means: such a payment goes
+by "<order>:<transaction>". It has no lists of payments, and tells of no disputes.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -37,13 +39,16 @@ from lms_rt.gateways.payments.paymob_calls import PaymobAccount, PaymobCalls
 from lms_rt.gateways.payments.paymob_checkout import PaymobCheckout, Sale
 from lms_rt.gateways.payments.paymob_reading import (
     amount_of,
+    apart_of,
     hints_of,
+    ids_of,
     is_paid,
     order_of,
     parent_of,
     payment_of,
     refund_state,
     refunded_of,
+    took_money,
 )
 from lms_rt.gateways.payments.paymob_subscriptions import PaymobSubscriptions
 
@@ -54,6 +59,8 @@ _NAMES = {
     "wallet": {"en": "Mobile wallet", "ar": "محفظة إلكترونية"},
 }
 _MAX_STEPS_UP = 3
+_MOST_PAYMENTS = 10
+"""So many times is one order paid at most, as far as it is looked at."""
 _UNDER_WAY_SECONDS = 60.0
 _REFUND, _VOID = "api/acceptance/void_refund/refund", "api/acceptance/void_refund/void"
 
@@ -106,20 +113,32 @@ class Paymob(PaymentGateway):
 
     async def read_payment(self, intent_id: str) -> GatewayPayment:
         """By their order; nobody knows an amount before somebody began to pay it."""
-        newest = await self._calls.newest_transaction(order_id=intent_id)
+        order_id, transaction_id = ids_of(intent_id)
+        if transaction_id:
+            return await self._read_apart(intent_id)
+        newest = await self._calls.newest_transaction(order_id=order_id)
         if newest is None:
             return _unbegun(intent_id)
         return await self._paid(newest, intent_id)
+
+    async def belongs(self, object_id: str, facts: Mapping[str, str]) -> bool:
+        """Is the transaction that a word names one of the order that it names? Its signature alone does not say so."""
+        if not (transaction_id := facts.get("transaction_id")):
+            return True
+        found = await self._calls.transaction(transaction_id)
+        return isinstance(found, dict) and order_of(found) == object_id
 
     async def cancel_checkout(self, intent_id: str) -> None:
         """Paymob cannot; the intention ends by its own time."""
 
     async def refund(self, wish: RefundWish) -> GatewayRefund:
         """Pay back, unless it was done before; all of what a card paid and no bank has settled is undone instead (void)."""
-        newest = await self._calls.newest_transaction(order_id=wish.intent_id)
+        order_id, own_id = ids_of(wish.intent_id)
+        newest = await self._calls.newest_transaction(order_id=order_id)
         paid = await self._paying(newest) if newest is not None else None
-        if wish.transaction_id is not None and (paid is None or words_of(paid.get("id")) != wish.transaction_id):
-            paid = await self._calls.transaction(wish.transaction_id)
+        meant = own_id or wish.transaction_id
+        if meant is not None and (paid is None or words_of(paid.get("id")) != meant):
+            paid = await self._calls.transaction(meant)
         if paid is None or not is_paid(paid) or amount_of(paid).currency != wish.money.currency:
             raise GatewayRefused("nothing was paid that could be paid back", code="not_paid")
         if newest is not None and newest.get("is_refund") and newest.get("pending"):
@@ -164,12 +183,14 @@ class Paymob(PaymentGateway):
 
     async def find_subscription(self, key: str, intent_id: str) -> GatewaySubscription | None:
         """By the first payment."""
-        newest = await self._calls.newest_transaction(order_id=intent_id)
-        paid = await self._paying(newest) if newest is not None else None
-        if paid is None or not is_paid(paid) or words_of(part(paid, "order", "merchant_order_id")) != key:
+        read = await self.read_payment(intent_id)
+        if read.state is not Charged.COMPLETED or read.key != key:
             return None
-        transaction_id = words_of(paid.get("id"))
-        return await self._subscriptions.of_transaction(transaction_id) if transaction_id else None
+        for one in (read, *read.others):
+            found = await self._subscriptions.of_transaction(one.transaction_id) if one.transaction_id else None
+            if found is not None:
+                return found
+        return None
 
     async def read_subscription(self, subscription_id: str) -> GatewaySubscription:
         """How it stands."""
@@ -187,6 +208,11 @@ class Paymob(PaymentGateway):
         del key  # it ends nothing that has ended already
         return await self._subscriptions.cancel(subscription_id, at_period_end=at_period_end)
 
+    async def resume_subscription(self, subscription_id: str, *, key: str) -> GatewaySubscription:
+        """Draw for it again."""
+        del key  # it resumes nothing that goes on already
+        return await self._subscriptions.resume(subscription_id)
+
     def payments_between(self, since: datetime, until: datetime) -> AsyncIterator[GatewayPayment]:
         """Paymob has no list."""
         del since, until
@@ -197,11 +223,36 @@ class Paymob(PaymentGateway):
         await self._calls.close()
 
     async def _paid(self, transaction: Any, intent_id: str | None = None) -> GatewayPayment:
+        """The payment of an order, and those that came on top of it: the first transaction that took money is it."""
         paid = await self._paying(transaction)
         own_id = order_of(paid)
         if own_id is None or (intent_id is not None and own_id != intent_id):
             raise GatewayRefused("not of this order", code="not_found")
-        return payment_of(paid, own_id)
+        told = payment_of(paid, own_id)
+        if told.state is not Charged.COMPLETED:
+            return told
+        taken = await self._taken(own_id, paid)
+        if not taken:
+            return told
+        first, *others = [apart_of(one, own_id) for one in taken]
+        return replace(first, others=tuple(replace(one, is_again=True) for one in others))
+
+    async def _taken(self, order_id: str, paid: Any) -> list[Any]:
+        """All transactions that took money for an order, the oldest first: the one that is known, and what the list has."""
+        known = {whole(paid.get("id")): paid} if took_money(paid, order_id) else {}
+        listed = [row for row in await self._calls.listed_of(order_id) if took_money(row, order_id)]
+        for number in [whole(row.get("id")) for row in listed][:_MOST_PAYMENTS]:
+            if number is not None and number not in known:
+                known[number] = await self._calls.transaction(str(number))
+        return [one for _, one in sorted(known.items()) if took_money(one, order_id)]
+
+    async def _read_apart(self, intent_id: str) -> GatewayPayment:
+        """One that came on top of another one of the same order."""
+        order_id, transaction_id = ids_of(intent_id)
+        found = await self._calls.transaction(transaction_id)
+        if not isinstance(found, dict) or not took_money(found, order_id):
+            raise GatewayRefused("not a payment of this order", code="not_found")
+        return replace(payment_of(found, intent_id), is_again=True)
 
     async def _paying(self, transaction: Any) -> Any:
         """The one that took the money, where this one gave of it back."""

@@ -6,23 +6,26 @@ No meaning of answers (that is `paymob_reading`), no rules.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from pydantic import SecretStr
 
 from lms_rt.clock import Clock
 from lms_rt.contracts.gateways import GatewayRefused, GatewayUnavailable
-from lms_rt.gateways.payments.http import ALL_SECONDS, Answered, GatewayHttp, Request, refuse, words_of
+from lms_rt.gateways.payments.http import ALL_SECONDS, Answered, GatewayHttp, Request, part, refuse, words_of
 
 _TOKEN_LIVES = timedelta(minutes=50)
 """Paymob says sixty."""
 MAX_PAGES = 20
+_LIST, _PAGE, _MAX_LIST_PAGES = "api/acceptance/transactions", 50, 3
 
 Body = Mapping[str, Any]
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,22 @@ class PaymobCalls:
         """One transaction."""
         return await self.read(f"api/acceptance/transactions/{quote(transaction_id, safe='')}")
 
+    async def listed_of(self, order_id: str) -> list[Mapping[str, Any]]:
+        """What the account's list has of an order: every try to pay it, as far as it tells.
+
+        The list is a help and no more: where it cannot be had, what `newest_transaction` tells has to do.
+        """
+        path, found = f"{_LIST}?{urlencode({'order_id': order_id, 'page_size': _PAGE})}", list[Mapping[str, Any]]()
+        try:
+            for page in range(1, _MAX_LIST_PAGES + 1):
+                answer = await self.read(path if page == 1 else f"{path}&page={page}")
+                found += rows_of(answer)
+                if not part(answer, "next"):
+                    break
+        except (GatewayRefused, GatewayUnavailable) as error:
+            _log.warning("the list of transactions cannot be had: %s", error.reason)
+        return found
+
     async def close(self) -> None:
         """Close what is open."""
         await self._line.close()
@@ -120,3 +139,9 @@ class PaymobCalls:
     async def _once(self, method: str, path: str, body: Body | None, *, is_change: bool) -> Answered:
         headers = {"Authorization": f"Bearer {await self.token()}"}
         return await self._line.ask(Request(method, path, headers, body, is_change=is_change))
+
+
+def rows_of(answer: Any) -> list[dict[str, Any]]:
+    """The rows of a list, in pages or not."""
+    rows = answer if isinstance(answer, list) else part(answer, "results")
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

@@ -6,8 +6,8 @@ A transaction is one try to pay an order of theirs; refunds and voids are transa
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -24,12 +24,15 @@ from lms_rt.contracts.gateways import (
 )
 from lms_rt.gateways.payments.http import part, whole, words_of
 from lms_rt.gateways.payments.paymob_signature import (
-    query_text,
+    could_be,
+    query_values,
     subscription_text,
     token_text,
-    transaction_text,
+    transaction_values,
     verify,
+    verify_transaction,
 )
+from lms_rt.gateways.payments.word_reader import read_word
 
 Row = Mapping[str, Any]
 _STATES = {
@@ -107,6 +110,23 @@ def payment_of(transaction: Row, intent_id: str) -> GatewayPayment:
     )
 
 
+def apart_of(transaction: Row, order_id: str) -> GatewayPayment:
+    """One of several payments of an order, each by a transaction of its own."""
+    transaction_id = words_of(transaction.get("id"))
+    return replace(payment_of(transaction, order_id), apart_id=f"{order_id}:{transaction_id}")
+
+
+def ids_of(intent_id: str) -> tuple[str, str]:
+    """The order of an intent's id, and the transaction, where it is one that came on top; "" else."""
+    order_id, _, transaction_id = intent_id.partition(":")
+    return order_id, transaction_id
+
+
+def took_money(transaction: Row, order_id: str) -> bool:
+    """Was this order paid by it? What gave of the money back is none."""
+    return is_paid(transaction) and parent_of(transaction) is None and order_of(transaction) == order_id
+
+
 def _paid_by_another(transaction: Row, intent_id: str) -> GatewayPayment:
     """Paymob tells the last try alone; the order itself knows that one before it went through."""
     order = transaction["order"]
@@ -171,47 +191,44 @@ def period_of(subscription: Row) -> tuple[datetime | None, datetime | None]:
 
 
 def hints_of(body: bytes, query: Mapping[str, str], *, secret: str, integrations: Collection[int]) -> list[Hint]:
-    """What a callback says, once its signature holds. Raises `BadSignature`."""
+    """What a callback says, once its signature holds. Raises `BadSignature`.
+
+    Signed are fields of the body, not its bytes: so it is read first, within bounds. Not before there is a signature that
+    could be one: it stands in the address, but for words about subscriptions, which have theirs inside.
+    """
+    signature = query.get("hmac", "")
+    if not could_be(signature) and b'"subscription_data"' not in body:
+        raise BadSignature
     if not body:
-        text = query_text(query)
-        verify(text, query.get("hmac", ""), secret)
-        order_id = query.get("order") or query.get("order_id") or ""
-        return [_transaction_hint(text, query, order_id, integrations)]
-    told = _parsed(body)
+        values = query_values(query)
+        verify_transaction(values, signature, secret)
+        return [_transaction_hint(values, query, query.get("order") or query.get("order_id") or "", integrations)]
+    told = read_word(body)
     if isinstance(told.get("subscription_data"), dict):
         return [_subscription_hint(told, body, secret)]
     inner = told.get("obj")
     if told.get("type") not in {"TRANSACTION", "TOKEN"} or not isinstance(inner, dict):
         raise BadSignature
-    is_token = told["type"] == "TOKEN"
-    text = token_text(inner) if is_token else transaction_text(inner)
-    verify(text, query.get("hmac", ""), secret)
-    if is_token:  # a card that Paymob keeps: nothing of it is for us
+    if told["type"] == "TOKEN":  # a card that Paymob keeps: nothing of it is for us
+        verify(text := token_text(inner), signature, secret)
         return [Hint(f"token-{_digest(text)}", "TOKEN", Subject.OTHER, "")]
-    return [_transaction_hint(text, inner, order_of(inner) or "", integrations)]
+    values = transaction_values(inner)
+    verify_transaction(values, signature, secret)
+    return [_transaction_hint(values, inner, order_of(inner) or "", integrations)]
 
 
-def _parsed(body: bytes) -> dict[str, Any]:
-    """Numbers stay as they were written: so they were signed."""
-    try:
-        told = json.loads(body, parse_int=str, parse_float=str)
-    except (ValueError, RecursionError) as error:
-        raise BadSignature from error
-    if not isinstance(told, dict):
-        raise BadSignature
-    return told
+def _transaction_hint(values: Sequence[str], inner: Row, order_id: str, integrations: Collection[int]) -> Hint:
+    """Known again by what was signed alone: whoever changes the rest of a true word makes no new one of it.
 
-
-def _transaction_hint(text: str, inner: Row, order_id: str, integrations: Collection[int]) -> Hint:
-    """Known again by what was signed alone: whoever changes the rest of a true word makes no new one of it."""
+    And by how it was cut into values: whoever cuts it otherwise does not take the place of the true one.
+    """
     is_back = any(inner.get(name) in {True, "true"} for name in ("is_refunded", "is_voided", "has_parent_transaction"))
     subject = Subject.REFUND if is_back else Subject.PAYMENT
     if not order_id or whole(inner.get("integration_id")) not in integrations:
         subject = Subject.OTHER  # of another shop of the same account
-    transaction_id = words_of(inner.get("id")) or ""
-    return Hint(
-        f"{transaction_id}-{_digest(text)}", "TRANSACTION", subject, order_id, facts={"transaction_id": transaction_id}
-    )
+    transaction_id, known_by = words_of(inner.get("id")) or "", _digest("\x1f".join(values))
+    facts = {"transaction_id": transaction_id}
+    return Hint(f"{transaction_id}-{known_by}", "TRANSACTION", subject, order_id, facts=facts)
 
 
 def _subscription_hint(told: Row, body: bytes, secret: str) -> Hint:

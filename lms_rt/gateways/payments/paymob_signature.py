@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lms_rt.contracts.gateways import BadSignature
@@ -36,6 +37,18 @@ TRANSACTION_FIELDS = (
     "success",
 )
 """In this order; the vendor's spelling."""
+_WHOLE, _FLAG = re.compile("0|[1-9][0-9]{0,18}"), re.compile("true|false|")
+_FORMS = {
+    **dict.fromkeys(("amount_cents", "id", "integration_id", "order.id", "owner"), _WHOLE),
+    **dict.fromkeys(("error_occured", "has_parent_transaction", "is_3d_secure", "is_auth", "is_capture"), _FLAG),
+    **dict.fromkeys(("is_refunded", "is_standalone_payment", "is_voided"), _FLAG),
+    **dict.fromkeys(("pending", "success"), re.compile("true|false")),
+    "created_at": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]{5,20}(?:Z|[+-][0-9:]{4,6})?"),
+    "currency": re.compile("[A-Z]{3}"),
+}
+"""How the fields of a transaction are written. Nothing stands between them where they are signed, so that what belongs to one
+could be read as a part of its neighbour: most of such cuts give something that is written otherwise."""
+_SIGNATURE = re.compile("[0-9a-f]{128}")
 TOKEN_FIELDS = ("card_subtype", "created_at", "email", "id", "masked_pan", "merchant_id", "order_id", "token")
 _IN_QUERIES = {
     "order.id": ("order", "order_id"),
@@ -55,18 +68,30 @@ def verify(text: str, signature: str, secret: str) -> None:
         raise BadSignature
 
 
-def transaction_text(transaction: Mapping[str, Any]) -> str:
-    """What is signed of a transaction, its numbers as they were written."""
-    return _joined(_at(transaction, name) for name in TRANSACTION_FIELDS)
+def could_be(signature: str) -> bool:
+    """Has it the form of a signature?"""
+    return _SIGNATURE.fullmatch(signature) is not None
 
 
-def query_text(query: Mapping[str, str]) -> str:
+def transaction_values(transaction: Mapping[str, Any]) -> Sequence[str]:
+    """What is signed of a transaction, one by one, its numbers as they were written. Raises `BadSignature`."""
+    return [_written(_at(transaction, name)) for name in TRANSACTION_FIELDS]
+
+
+def query_values(query: Mapping[str, str]) -> Sequence[str]:
     """The same of the address by which a browser comes back."""
-    found = (
-        next((query[word] for word in _IN_QUERIES.get(name, (name,)) if word in query), None)
+    return [
+        next((query[word] for word in _IN_QUERIES.get(name, (name,)) if word in query), "")
         for name in TRANSACTION_FIELDS
-    )
-    return _joined(found)
+    ]
+
+
+def verify_transaction(values: Sequence[str], signature: str, secret: str) -> None:
+    """Raises `BadSignature` for what is another's, and for values of which one is no such value."""
+    verify("".join(values), signature, secret)
+    told = zip(TRANSACTION_FIELDS, values, strict=True)
+    if not all(_FORMS[name].fullmatch(value) for name, value in told if name in _FORMS):
+        raise BadSignature
 
 
 def token_text(token: Mapping[str, Any]) -> str:

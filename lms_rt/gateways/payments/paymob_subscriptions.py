@@ -16,9 +16,10 @@ from lms_rt.contracts.gateways import (
     GatewayUnavailable,
     Money,
     RecurringPrice,
+    Renewing,
 )
 from lms_rt.gateways.payments.http import part, whole, words_of
-from lms_rt.gateways.payments.paymob_calls import MAX_PAGES, PaymobAccount, PaymobCalls
+from lms_rt.gateways.payments.paymob_calls import MAX_PAGES, PaymobAccount, PaymobCalls, rows_of
 from lms_rt.gateways.payments.paymob_reading import is_paid, order_of, period_of, renewing_of
 
 FREQUENCY_DAYS = {"month": 30, "year": 360}
@@ -50,12 +51,12 @@ class PaymobSubscriptions:
         """How one stands, with its newest payments."""
         path = f"{_ONES}/{quote(subscription_id, safe='')}"
         one = await self._calls.read(path)
-        tries = _rows(await self._calls.read(f"{path}/transactions"))
+        tries = rows_of(await self._calls.read(f"{path}/transactions"))
         return await self._told(one, tries)
 
     async def of_transaction(self, transaction_id: str) -> GatewaySubscription | None:
         """The one that a first payment began."""
-        found = _rows(await self._calls.read(f"{_ONES}?transaction={quote(transaction_id, safe='')}"))
+        found = rows_of(await self._calls.read(f"{_ONES}?transaction={quote(transaction_id, safe='')}"))
         begun = [one for one in found if words_of(one.get("initial_transaction")) == transaction_id]
         own_id = words_of(begun[0].get("id")) if begun else None
         return await self.read(own_id) if own_id else None
@@ -78,6 +79,14 @@ class PaymobSubscriptions:
         if word == "active" or (word == "suspended" and not at_period_end):
             await self._calls.change("POST", f"{path}/{verb}", {})
         return await self.read(subscription_id)
+
+    async def resume(self, subscription_id: str) -> GatewaySubscription:
+        """Draw again for one that is suspended; where what was paid for is over it stays so, since it would be drawn at once."""
+        there = await self.read(subscription_id)
+        if there.state is Renewing.ACTIVE and there.cancel_at_period_end:
+            await self._calls.change("POST", f"{_ONES}/{quote(subscription_id, safe='')}/resume", {})
+            return await self.read(subscription_id)
+        return there
 
     async def _told(self, one: Any, tries: list[dict[str, Any]]) -> GatewaySubscription:
         subscription_id, first_id = words_of(part(one, "id")), words_of(part(one, "initial_transaction"))
@@ -110,7 +119,7 @@ class PaymobSubscriptions:
     async def _all_plans(self) -> AsyncIterator[dict[str, Any]]:
         for page in range(1, MAX_PAGES + 1):
             answer = await self._calls.read(_PLANS if page == 1 else f"{_PLANS}?page={page}")
-            for row in _rows(answer):
+            for row in rows_of(answer):
                 yield row
             if not part(answer, "next"):
                 return
@@ -133,9 +142,3 @@ class PaymobSubscriptions:
         if number is None:
             raise GatewayUnavailable("a plan without its number")
         return number
-
-
-def _rows(answer: Any) -> list[dict[str, Any]]:
-    """The rows of a list, in pages or not."""
-    rows = answer if isinstance(answer, list) else part(answer, "results")
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

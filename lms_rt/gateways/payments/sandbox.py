@@ -100,7 +100,7 @@ class SandboxGateway(PaymentGateway):
             row = await _require(intent_id)
             if row["state"] != Charged.PENDING:
                 return
-            if await SandboxPayment.change(row, {"state": Charged.CANCELLED.value}, at=self._clock.now()):
+            if await SandboxPayment.change(row, {"$set": {"state": Charged.CANCELLED.value}}, at=self._clock.now()):
                 return
         raise GatewayUnavailable("too many at once")
 
@@ -115,7 +115,7 @@ class SandboxGateway(PaymentGateway):
             if not all(letter.isalnum() or letter in "_-" for letter in wish.refund_id):
                 raise GatewayRefused("no such id", code="reference")
             fields = {f"refunds.{wish.refund_id}": {"amount": amount}, "refunded": row["refunded"] + amount}
-            if await SandboxPayment.change(row, fields, at=self._clock.now()):
+            if await SandboxPayment.change(row, {"$set": fields}, at=self._clock.now()):
                 return _refund_of(wish.refund_id, {"amount": amount})
         raise GatewayUnavailable("too many at once")
 
@@ -181,7 +181,7 @@ class SandboxGateway(PaymentGateway):
                 await SandboxPayment.add(payment)
             if not fields:
                 return await _subscription_of(row)
-            await SandboxPayment.change(row, fields, at=self._clock.now())
+            await SandboxPayment.change(row, {"$set": fields}, at=self._clock.now())
         raise GatewayUnavailable("too many periods at once")
 
     async def change_subscription(
@@ -206,6 +206,15 @@ class SandboxGateway(PaymentGateway):
         fields = {"facts.cancel_at_period_end": True} if at_period_end else {"state": Renewing.CANCELLED.value}
         return await self._changed(subscription_id, fields)
 
+    async def resume_subscription(
+        self,
+        subscription_id: str,
+        *,
+        key: str,  # noqa: ARG002 - again changes nothing
+    ) -> GatewaySubscription:
+        """To be renewed after all; a period that is over has ended it."""
+        return await self._changed(subscription_id, {"facts.cancel_at_period_end": False})
+
     async def payments_between(self, since: datetime, until: datetime) -> AsyncIterator[GatewayPayment]:
         """All of them."""
         after = ""
@@ -221,9 +230,10 @@ class SandboxGateway(PaymentGateway):
 
     async def _changed(self, subscription_id: str, fields: Row) -> GatewaySubscription:
         for _ in range(MAX_TRIES):
+            await self.read_subscription(subscription_id)  # what is over already is as it was
             row = await _require(subscription_id, SUBSCRIPTION)
             is_over = row["state"] in {Renewing.CANCELLED, Renewing.EXPIRED}
-            if is_over or await SandboxPayment.change(row, fields, at=self._clock.now()):
+            if is_over or await SandboxPayment.change(row, {"$set": fields}, at=self._clock.now()):
                 return await self.read_subscription(subscription_id)
         raise GatewayUnavailable("too many at once")
 

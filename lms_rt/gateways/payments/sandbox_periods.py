@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import calendar
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from documents.base import Row
 from documents.sandbox_payment import PAYMENT
+from lms_rt.clock import months_later
 from lms_rt.contracts.gateways import Charged, Renewing
 
 
@@ -42,18 +42,9 @@ def period_from(row: Row, begins: datetime) -> tuple[Row, Row]:
         "state": Renewing.ACTIVE.value,
         "facts.periods": number,
         "facts.period_start": begins,
-        "facts.period_end": _later(begins, months=12 if row["facts"]["interval"] == "year" else 1),
+        "facts.period_end": months_later(begins, 12 if row["facts"]["interval"] == "year" else 1),
     }
     return fields, payment
 
 
 _COPIED = ("key", "user_id", "amount", "currency", "title", "return_url", "cancel_url")
-
-
-def _later(at: datetime, *, months: int) -> datetime:
-    """The same day of a later month, or its last."""
-    years, month = divmod(at.month - 1 + months, 12)
-    year = at.year + years
-    last = calendar.monthrange(year, month + 1)[1]
-    first = at.replace(day=1, year=year, month=month + 1)
-    return first + timedelta(days=min(at.day, last) - 1)

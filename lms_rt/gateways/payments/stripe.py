@@ -30,6 +30,7 @@ from lms_rt.contracts.gateways import (
     RecurringPrice,
     RefundWish,
     SubscriptionWish,
+    is_reference,
 )
 from lms_rt.gateways.payments.base import PaymentGateway
 from lms_rt.gateways.payments.stripe_amounts import is_taken, to_stripe
@@ -226,7 +227,7 @@ class StripeGateway(PaymentGateway):
                     with understood():
                         read = await self._whole(intent, Origin(hosted.get(intent["id"]), renewed.get(intent["id"])))
                 except (GatewayRefused, GatewayUnavailable):  # one in a currency that nobody knows hides no others
-                    unread += 1
+                    unread += is_reference((intent.get("metadata") or {}).get("key")) or intent["id"] in renewed
                 else:
                     yield read
             if unread:
@@ -304,6 +305,10 @@ class StripeGateway(PaymentGateway):
     async def cancel_subscription(self, subscription_id: str, *, at_period_end: bool, key: str) -> GatewaySubscription:
         """At once, or at the end of the period."""
         return await self._subscriptions.cancel(subscription_id, at_period_end=at_period_end, key=key)
+
+    async def resume_subscription(self, subscription_id: str, *, key: str) -> GatewaySubscription:
+        """It is renewed after all."""
+        return await self._subscriptions.resume(subscription_id, key=key)
 
     async def close(self) -> None:
         """Close the line."""

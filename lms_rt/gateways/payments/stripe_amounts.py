@@ -1,6 +1,6 @@
 """Amounts as Stripe counts them, which is not always as the currency does. Exact, or refused.
 
-Stripe counts some currencies without cents in hundredths (LBP, ISK, UGX …: always a whole number of the currency), and wants
+Stripe counts two currencies without cents in hundredths (ISK, UGX: always a whole number of the currency), one with them in wholes (MGA), and wants
 amounts with three places to end in a nought. The currencies are those that its documentation lists for charges.
 """
 

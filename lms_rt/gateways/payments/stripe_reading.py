@@ -85,6 +85,7 @@ def payment_of(
         disputes=tuple(_dispute_of(one) for one in disputes if not _is_inquiry(one)),
         subscription_id=origin.subscription_id,
         failure=_failure_of(intent) if state is not Charged.COMPLETED else None,
+        country=_country_of(charge) if state is Charged.COMPLETED else None,
     )
 
 
@@ -164,6 +165,13 @@ def _method_of(charge: Answer | None) -> str | None:
     """The kind of means, such as card: never its number, brand or holder."""
     details = (charge or {}).get("payment_method_details") or {}
     return details.get("type")
+
+
+def _country_of(charge: Answer | None) -> str | None:
+    """Where the card, or the bank, that paid is from."""
+    details = (charge or {}).get("payment_method_details") or {}
+    country = (details.get(details.get("type")) or {}).get("country")
+    return country if isinstance(country, str) else None
 
 
 def _failure_of(intent: Answer) -> str | None:

@@ -24,6 +24,7 @@ from lms_rt.gateways.payments.stripe_paths import path_of, understood
 from lms_rt.gateways.payments.stripe_reading import MAX_INTENTS, id_of, intents_of, subscription_of
 
 _THERE_ALREADY = "resource_already_exists"
+_GONE = frozenset({"resource_missing", "not_found"})
 
 
 class StripeSubscriptions:
@@ -34,8 +35,18 @@ class StripeSubscriptions:
 
     async def start(self, wish: SubscriptionWish) -> CheckoutStarted:
         """A hosted checkout."""
-        price = {**_recurring(wish.price), "product_data": {"name": wish.price.title[:250]}}
         customer_id = wish.payer.customer_id or await self._customer_of(wish.payer)
+        try:
+            return await self._host(wish, customer_id)
+        except GatewayRefused as error:
+            if error.code not in _GONE:
+                raise
+        # the customer is gone, or of another account or mode. What was made by the usual key of theirs may be the very one
+        # that is gone, as Stripe answers a key alike for a day: one is made by another
+        return await self._host(wish, await self._customer_of(wish.payer, f":{wish.key}"), ":new")
+
+    async def _host(self, wish: SubscriptionWish, customer_id: str, again: str = "") -> CheckoutStarted:
+        price = {**_recurring(wish.price), "product_data": {"name": wish.price.title[:250]}}
         metadata = {
             "key": wish.key,
             "subscription_id": wish.subscription_id,
@@ -44,7 +55,7 @@ class StripeSubscriptions:
         }
         made = await self._calls.write(
             "/v1/checkout/sessions",
-            key=f"cs:{wish.key}",
+            key=f"cs:{wish.key}{again}",
             mode="subscription",
             customer=customer_id,
             client_reference_id=wish.payer.user_id,
@@ -95,10 +106,23 @@ class StripeSubscriptions:
             else:
                 await self._calls.remove(path)
         except GatewayRefused:
-            there = await self._calls.read(path)
-            if there.get("status") not in {"canceled", "incomplete_expired"}:
+            if not await self._is_over(path):
                 raise
         return await self.read(subscription_id)
+
+    async def resume(self, subscription_id: str, *, key: str) -> GatewaySubscription:
+        """Renew it after all; one that is over stays as it is."""
+        path = path_of("subscriptions", subscription_id)
+        try:
+            await self._calls.write(path, key=f"resume:{key}", cancel_at_period_end=False)
+        except GatewayRefused:
+            if not await self._is_over(path):
+                raise
+        return await self.read(subscription_id)
+
+    async def _is_over(self, path: str) -> bool:
+        """Has it ended? Then it is no wonder that nothing can be changed."""
+        return (await self._calls.read(path)).get("status") in {"canceled", "incomplete_expired"}
 
     async def _with_payments(self, subscription: Answer) -> GatewaySubscription:
         with understood():
@@ -108,10 +132,10 @@ class StripeSubscriptions:
             intents = [intent for invoice in invoices["data"] for intent in intents_of(invoice)]
             return _without_unpaid(subscription_of(subscription, intents), invoices["data"])
 
-    async def _customer_of(self, payer: Payer) -> str:
+    async def _customer_of(self, payer: Payer, again: str = "") -> str:
         """A customer that knows whose it is; Stripe's page asks for the rest."""
         made = await self._calls.write(
-            "/v1/customers", key=f"customer:{payer.user_id}", metadata={"user_id": payer.user_id}
+            "/v1/customers", key=f"customer:{payer.user_id}{again}", metadata={"user_id": payer.user_id}
         )
         with understood(may_have_happened=True):
             return str(made["id"])

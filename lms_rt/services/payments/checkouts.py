@@ -6,7 +6,9 @@ is closed. The same again meets the same.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Sequence
 
 from documents.base import Row
 from documents.course import Course
@@ -16,7 +18,7 @@ from documents.payment import Payment
 from documents.user import User
 from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
-from lms_rt.contracts.gateways import GatewayRefused, GatewayUnavailable, Money
+from lms_rt.contracts.gateways import GatewayRefused, GatewayUnavailable, Method, Money
 from lms_rt.contracts.outbox import Intent, Write, job
 from lms_rt.contracts.payments import (
     CheckoutDraft,
@@ -40,6 +42,8 @@ from lms_rt.services.relay import Relay
 
 MAX_ATTEMPTS = 20
 """So often one order may be begun to be paid; whoever needs more makes another."""
+METHODS_SECONDS = 4.0
+"""So long a gateway is waited for that is to tell by what one can pay: somebody looks at the page meanwhile."""
 _ROUNDS = 3
 """So often one request asks a gateway at most."""
 
@@ -54,13 +58,18 @@ class Checkouts:
         self._gateways, self._orders, self._starting = gateways, orders, starting
 
     async def begin_for_course(
-        self, actor: Actor, draft: CourseCheckoutDraft, *, request_seed: str | None = None
+        self,
+        actor: Actor,
+        draft: CourseCheckoutDraft,
+        *,
+        request_seed: str | None = None,
+        seen_country: str | None = None,
     ) -> CheckoutView:
         """Order a course and begin to pay for it."""
         if draft.gateway is not None:
             self._gateways.named(draft.gateway)  # before there is an order
         wish = CourseOrderDraft(**draft.model_dump(exclude={"gateway", "method"}))
-        ordered = await self._orders.create(actor, wish, request_seed=request_seed)
+        ordered = await self._orders.create(actor, wish, request_seed=request_seed, seen_country=seen_country)
         return await self.begin(actor, ordered.row["_id"], CheckoutDraft(gateway=draft.gateway, method=draft.method))
 
     async def begin(self, actor: Actor, order_id: str, draft: CheckoutDraft) -> CheckoutView:
@@ -98,30 +107,27 @@ class Checkouts:
         return await self._attempted(order, gateway, draft)
 
     async def methods(self, actor: Actor, query: MethodQuery, *, amount: int | None = None) -> PaymentMethodsView:
-        """By what a course, or an order of one's own, can be paid. A gateway that does not answer is left out.
+        """By what a course, or an order of one's own, can be paid. A gateway that does not answer, or not soon, is left out.
 
-        Of a course it is its list price, or the `amount` that it comes to with a coupon and the tax.
+        All are asked at once. Of a course it is its list price, or the `amount` that it comes to with a coupon and the tax.
         """
         money, country = await self._due(actor, query)
         money = money if amount is None else Money(amount, money.currency)
-        language, items = await _language_of(actor), list[PaymentMethodView]()
-        for gateway in self._gateways.for_checkout(money, country):
-            try:
-                found = await gateway.methods(money)
-            except (GatewayRefused, GatewayUnavailable) as error:
-                _log.warning("%s tells no methods: %s", gateway.name.value, type(error).__name__)
-                continue
-            items += [
-                PaymentMethodView(
-                    gateway=gateway.name.value,
-                    method=one.method,
-                    name=one.name.get(language) or one.name.get("en") or one.method,
-                    names=dict(one.name),
-                    fee=one.fee,
-                    currency=money.currency,
-                )
-                for one in found
-            ]
+        language = await _language_of(actor)
+        offered = self._gateways.for_checkout(money, country)
+        found = await asyncio.gather(*(_methods_of(gateway, money) for gateway in offered))
+        items = [
+            PaymentMethodView(
+                gateway=gateway.name.value,
+                method=one.method,
+                name=one.name.get(language) or one.name.get("en") or one.method,
+                names=dict(one.name),
+                fee=one.fee,
+                currency=money.currency,
+            )
+            for gateway, methods in zip(offered, found, strict=True)
+            for one in methods
+        ]
         return PaymentMethodsView(amount=money.amount, currency=money.currency, items=items)
 
     async def close(self, payment_id: str) -> None:
@@ -187,6 +193,16 @@ class Checkouts:
         if course is None or not course.is_published or course.is_archived:
             raise Refused(Code.NOT_FOUND)
         return Money(course.price, course.currency), query.country
+
+
+async def _methods_of(gateway: PaymentGateway, money: Money) -> Sequence[Method]:
+    """What one offers; none when it does not answer in time."""
+    try:
+        async with asyncio.timeout(METHODS_SECONDS):
+            return await gateway.methods(money)
+    except (GatewayRefused, GatewayUnavailable, TimeoutError) as error:
+        _log.warning("%s tells no methods: %s", gateway.name.value, type(error).__name__)
+        return ()
 
 
 async def _language_of(actor: Actor) -> str:

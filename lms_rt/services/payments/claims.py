@@ -22,6 +22,7 @@ from lms_rt.contracts.outbox import Intent, Write, effect, job
 from lms_rt.errors import Refused
 from lms_rt.services.contended import is_for_now, until_written
 from lms_rt.services.payments.coupon_uses import CouponUses
+from lms_rt.services.payments.payment_facts import card_of
 from lms_rt.services.payments.states import ORDER
 from lms_rt.services.relay import EffectHandler, Relay
 
@@ -58,7 +59,7 @@ class Claims:
                 return (reason,)
             if not await self._has_coupon(order):
                 return (HeldFor.LATE,)
-            return (None,) if await self._complete(order, payment) else None
+            return (None,) if await self._complete(order, {**payment, **card_of(read)}) else None
 
         (found,) = await until_written(step)
         return None if found is None else found.value
@@ -129,10 +130,14 @@ class Claims:
             fields["bought_key"] = bought_key_of(order)
         if payment.get("intent_id"):
             fields["gateway_intent_id"] = payment["intent_id"]
+        if payment.get("card_country"):
+            fields["card_country"] = payment["card_country"]
         update = {"$set": fields, "$unset": {"open_key": "", "checkout": ""}}
-        if not await Order.change(order, update, intents=await self._others(order, payment, at), at=at):
+        intents = await self._others(order, payment, at)
+        if not await Order.change(order, update, intents=intents, at=at):
             return False
-        await self._relay.hand_over(Order, order["_id"])
+        if intents:
+            await self._relay.hand_over(Order, order["_id"])
         return True
 
     async def _others(self, order: Row, payment: Row, at: datetime) -> list[Intent]:
@@ -194,13 +199,20 @@ def bought_key_of(order: Row) -> str:
 
 
 def _mismatch(payment: Row, read: GatewayPayment) -> HeldFor | None:
-    """What came is not what was asked for. Renewals are found by their subscription, and carry no key of ours."""
-    is_other = read.key is not None and read.key != payment["key"].partition(":")[0]
+    """What came is not what was asked for. Renewals are found by their subscription, and carry no key of ours, or its first."""
+    key = payment["key"].partition(":")[0]
+    is_drawn = payment.get("plan_id") is not None and _subject_of(read.key or "") == _subject_of(key)
+    is_other = read.key not in (None, key) and not is_drawn
     if is_other and payment.get("subscription_id") is None:
         return HeldFor.OWNER_MISMATCH
     if read.money.currency != payment["currency"]:
         return HeldFor.CURRENCY_MISMATCH
     return HeldFor.AMOUNT_MISMATCH if read.money.amount != payment["amount"] else None
+
+
+def _subject_of(key: str) -> str:
+    """The order or subscription that a key is of."""
+    return key.rpartition("-")[0]
 
 
 async def _is_paid_otherwise(order: Row, payment: Row) -> bool:

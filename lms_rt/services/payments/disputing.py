@@ -29,6 +29,10 @@ class Disputing:
     def __init__(self, *, audit: Audit, settling: Settling) -> None:
         self._audit, self._settling = audit, settling
 
+    def may_note(self, payment: PaymentView) -> bool:
+        """Is it one whose disputes are noted by hand?"""
+        return payment.status in PAID and bool(payment.paid_amount) and payment.gateway not in _TOLD_BY
+
     async def note(self, actor: Actor, payment_id: str, draft: DisputeDraft) -> PaymentView:
         """A dispute was opened, won or lost. Again changes nothing."""
         require_treasurer(actor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from documents.base import Row
 from documents.enums import RefundStatus
@@ -14,6 +14,7 @@ from lms_rt.services.payments.access import Access
 from lms_rt.services.payments.findings import Findings
 from lms_rt.services.payments.journal import Journal
 from lms_rt.services.payments.payment_alarms import is_over
+from lms_rt.services.payments.walking import Page, tried
 
 PAGE = 200
 _WENT_THROUGH = frozenset({RefundStatus.PENDING, RefundStatus.COMPLETED})
@@ -34,12 +35,22 @@ class Mending:
             "access_not_paid": self._is_in_line,
         }
 
-    async def mend_all(self) -> None:
-        """All of these kinds."""
-        for kind, is_mended in self._rules.items():
-            async for row in _open(kind):
-                if await is_mended(row):
-                    await self._findings.mended(kind, row["_id"].partition(":")[2])
+    async def mend_some(self, state: Row) -> Page:
+        """A page of what is open, one kind after the other: `kind` counts them, `after` is the last one's id."""
+        number, kinds = state.get("kind", 0), list(self._rules.items())
+        kind, is_mended = kinds[number]
+        rows = await PaymentFinding.page_open(kind, after=state.get("after") or "", limit=PAGE)
+        page = Page(state | {"kind": number, "after": rows[-1]["_id"] if rows else None})
+        if len(rows) < PAGE:
+            page.state = state | {"kind": number + 1, "after": None} if number + 1 < len(kinds) else None
+        for row in rows:
+            done = await tried(row["_id"], self._mend(kind, row, is_mended))
+            page.seen, page.failed = page.seen + done, page.failed + (not done)
+        return page
+
+    async def _mend(self, kind: FindingKind, row: Row, is_mended: Callable[[Row], Awaitable[bool]]) -> None:
+        if await is_mended(row):
+            await self._findings.mended(kind, row["_id"].partition(":")[2])
 
     async def _agrees(self, row: Row) -> bool:
         payment_id = row["refs"].get("payment_id")
@@ -67,11 +78,3 @@ async def _went_through(row: Row) -> bool:
         return False
     is_known_to_wait = row["facts"].get("status") == RefundStatus.PENDING
     return refund["status"] in ({RefundStatus.COMPLETED} if is_known_to_wait else _WENT_THROUGH)
-
-
-async def _open(kind: FindingKind) -> AsyncIterator[Row]:
-    after = ""
-    while rows := await PaymentFinding.page_open(kind, after=after, limit=PAGE):
-        for row in rows:
-            yield row
-        after = rows[-1]["_id"]

@@ -145,7 +145,7 @@ class Findings:
                 reason=draft.note,
                 person_id=row["refs"].get("user_id", ""),
             )
-            return await PaymentFinding.change(finding_id, row["version"], fields, intents=[record], at=at) or None
+            return await PaymentFinding.change_at(finding_id, row["version"], fields, intents=[record], at=at) or None
 
         await until_written(step)
         await self._relay.hand_over(PaymentFinding, finding_id)

@@ -17,6 +17,7 @@ from lms_rt.clock import Clock
 from lms_rt.contracts.gateways import BadSignature, GatewayRefused, GatewayUnavailable, Hint, Subject
 from lms_rt.contracts.outbox import Write, job
 from lms_rt.errors import Code, Refused
+from lms_rt.security.rate_limits import LimitClass, RateLimiter
 from lms_rt.services import figures
 from lms_rt.services.jobs import Failed, NotYet
 from lms_rt.services.payments.findings import Findings, refs_of
@@ -36,6 +37,8 @@ _DISPUTE_OVER = frozenset({"won", "withdrawn", "canceled", "cancelled"})
 
 SubscriptionSettled = Callable[[str, str], Awaitable[str]]
 """Settles a subscription by gateway and id; says what came of it."""
+RefundsLooked = Callable[[str, str], Awaitable[None]]
+"""Takes over how each refund of a payment stands, by gateway and the payment's id, where only that tells."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,32 +47,68 @@ class Incoming:
     """Takes words, and sees to them."""
 
     def __init__(
-        self, *, clock: Clock, relay: Relay, gateways: Gateways, settling: Settling, findings: Findings
+        self,
+        *,
+        clock: Clock,
+        relay: Relay,
+        gateways: Gateways,
+        settling: Settling,
+        findings: Findings,
+        limiter: RateLimiter | None = None,
     ) -> None:
         self._clock, self._relay, self._gateways = clock, relay, gateways
-        self._settling, self._findings = settling, findings
+        self._settling, self._findings, self._limiter = settling, findings, limiter
         self._subscriptions: SubscriptionSettled | None = None
+        self._refunds: RefundsLooked | None = None
         self._told_version_at: datetime | None = None
 
     def subscriptions_by(self, settled: SubscriptionSettled) -> None:
         """Let somebody see to words about subscriptions."""
         self._subscriptions = settled
 
+    def refunds_by(self, looked: RefundsLooked) -> None:
+        """Let somebody look at each refund when a gateway has a word about one: a sum does not say that one came back."""
+        self._refunds = looked
+
     async def receive(
-        self, gateway_name: str, *, headers: Mapping[str, str], query: Mapping[str, str], body: bytes
+        self,
+        gateway_name: str,
+        *,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        body: bytes,
+        address: str | None = None,
     ) -> int:
-        """Keep what a gateway says, once it is known to be its word; how many words were new."""
+        """Keep what a gateway says, once it is known to be its word; how many words were new.
+
+        `address` is where it came from; None: from here. What is refused is counted by it.
+        """
         gateway = self._gateways.find(gateway_name)
         if gateway is None:
             raise Refused(Code.NOT_FOUND)
         if len(body) > MAX_BODY_BYTES:
-            raise Refused(Code.TOO_LARGE)
+            raise await self._counted(Refused(Code.TOO_LARGE), address)
         try:
             hints = await gateway.read_hints(headers=headers, query=query, body=body)
         except BadSignature as error:
             figures.GATEWAY_EVENTS.labels(gateway_name, "forged").inc()
-            raise Refused(Code.INVALID_SIGNATURE) from error
+            raise await self._counted(Refused(Code.INVALID_SIGNATURE), address) from error
         return sum([await self._keep(gateway_name, hint) for hint in hints])
+
+    async def _counted(self, refused: Refused, address: str | None) -> Refused:
+        """The refusal, or that there were too many from this address.
+
+        It is asked only after a word was found not to be true: a true one gets in from wherever it comes, also from behind the
+        address of whoever forges.
+        """
+        limiter = self._limiter
+        if limiter is None or address is None or not limiter.is_limited(address):
+            return refused
+        charge = await limiter.charge(LimitClass.REFUSED_WORDS, limiter.name_of_address(address))
+        if charge.allowance.is_allowed:
+            return refused
+        figures.RATE_LIMITED.labels(LimitClass.REFUSED_WORDS.value).inc()
+        return Refused(Code.RATE_LIMITED, retry_after_seconds=charge.retry_after_seconds)
 
     async def _keep(self, gateway_name: str, hint: Hint) -> bool:
         event_id, at = f"{gateway_name}:{_bounded(hint.event_id)}", self._clock.now()
@@ -94,7 +133,7 @@ class Incoming:
         is_new = await GatewayEvent.add(row)
         figures.GATEWAY_EVENTS.labels(gateway_name, "kept" if is_new else "repeated").inc()
         if is_new:
-            await self._relay.hand_over(GatewayEvent, event_id)
+            await self._relay.hand_over_new(GatewayEvent, event_id, row["outbox"])
         return is_new
 
     def _tell_version(self, gateway_name: str, version: str, at: datetime) -> None:
@@ -126,12 +165,32 @@ class Incoming:
             return "ignored"
         if subject == Subject.SUBSCRIPTION:
             return "ignored" if self._subscriptions is None else await self._subscriptions(gateway, object_id)
-        settled = await self._settling.settle(gateway, object_id, key=row.get("key"))
+        settled = await self._settled(row)
         if settled is Settled.UNKNOWN:
             await self._wait_or_tell(row)
         if subject == Subject.DISPUTE and row["facts"].get("dispute_status"):
             await self._show_dispute(row)
         return settled.value
+
+    async def _settled(self, row: Row) -> Settled:
+        """Read anew what a word is about. Raises `GatewayRefused` where what it names does not belong together."""
+        name, object_id = row["gateway"], row["object_id"]
+        gateway = self._gateways.find(name)
+        try:
+            is_whole = gateway is None or await gateway.belongs(object_id, row["facts"])
+        except GatewayRefused:
+            self._wait(row)
+            raise
+        if not is_whole:
+            raise GatewayRefused("what it names does not belong together", code="mismatch")
+        if gateway is not None and row["subject"] == Subject.REFUND:
+            await self._look_at_refunds(name, object_id)
+        return await self._settling.settle(name, object_id, key=row.get("key"))
+
+    async def _look_at_refunds(self, gateway: str, intent_id: str) -> None:
+        payment = await Payment.find_by_intent(gateway, intent_id)
+        if payment is not None and self._refunds is not None:
+            await self._refunds(gateway, payment["_id"])
 
     async def _show_dispute(self, row: Row) -> None:
         """Some gateways tell of disputes and let nobody read them: then the word itself is shown to people, and moves nothing."""
@@ -145,11 +204,15 @@ class Incoming:
             refs = {name: value for name, value in refs_of(payment).items() if value is not None}
             await self._findings.found("dispute", payment["_id"], refs=refs, facts={**told, **due})
 
-    async def _wait_or_tell(self, row: Row) -> None:
-        """Nobody knows this payment: perhaps not yet, else somebody should look."""
+    def _wait(self, row: Row) -> None:
+        """What is not there yet may be there soon: raises `NotYet` while its word is young."""
         now = self._clock.now()
         if row["received_at"] + PATIENCE > now:
             raise NotYet(now + _PAUSE, "the payment is not known yet")
+
+    async def _wait_or_tell(self, row: Row) -> None:
+        """Nobody knows this payment: perhaps not yet, else somebody should look."""
+        self._wait(row)
         refs = {"gateway": row["gateway"], "intent_id": row["object_id"], "event_id": row["_id"]}
         facts = {"event_type": row["type"]}
         await self._findings.found("unknown_payment", f"{row['gateway']}:{row['object_id']}", refs=refs, facts=facts)

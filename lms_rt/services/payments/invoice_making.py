@@ -2,7 +2,8 @@
 
 1. The document with its number and all that is printed on it, in one insert. 2. The file, printed in a thread and put into the
 store under an id that follows from the document's. 3. One compare-and-set that names the file. A payment has one invoice, each
-refund that went out a credit note, and what came back of it after all, or changed, a note or an invoice over the difference.
+refund that went out a credit note, and so has each dispute that was lost; what came back of either after all, or changed, has a
+note or an invoice over the difference.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from datetime import datetime
 
 from config.settings import Settings
 from documents.base import Row
-from documents.enums import RefundStatus
 from documents.invoice import CREDIT_NOTE, INVOICE, Invoice
 from documents.order import Order
 from documents.payment import PAID, Payment
+from documents.plan_subscription import PlanSubscription
 from documents.refund import Refund
 from documents.stored_file import FileUse
 from documents.user import User
@@ -29,9 +30,12 @@ from lms_rt.services.certificate_issuing import one_piece
 from lms_rt.services.contended import until_written
 from lms_rt.services.files import FileKind, Files, Produced
 from lms_rt.services.notification_texts import language_of
-from lms_rt.services.payments.invoice_words import printed
+from lms_rt.services.payments.invoice_backs import Back, beside, is_beside, lost_of, refunded_of, sum_back
+from lms_rt.services.payments.invoice_words import FORM, printed
 from lms_rt.services.payments.refund_views import currency_of, paid_of
 from lms_rt.services.payments.rounding import part_of
+from lms_rt.services.payments.service_periods import period_of
+from lms_rt.services.payments.tax_evidence import evidence_of
 from lms_rt.services.withholding import WITHHELD
 
 PREFIX = "inv"
@@ -63,19 +67,20 @@ class InvoiceMaking:
         if payment is None or order is None:
             return []
         made = await Invoice.of_payment(payment_id)
-        invoice = next((row for row in made if row["kind"] == INVOICE and row.get("refund_id") is None), None)
+        invoice = next((row for row in made if not is_beside(row)), None)
         if invoice is None:
             if payment["status"] not in PAID or payment.get("held") is not None or not paid_of(payment):
                 return []
             invoice = await self._numbered(await self._bill(payment, order))
-        return await self._with_refunds(invoice)
+        return await self._with_backs(invoice, payment)
 
-    async def _with_refunds(self, invoice: Row) -> list[Row]:
-        """The invoice, and what its refunds are not on paper with yet: a note of what went out, an invoice of what came back."""
+    async def _with_backs(self, invoice: Row, payment: Row) -> list[Row]:
+        """The invoice, and what is not on paper yet: a note of what was paid back or lost, an invoice of what came back of that."""
         rows = await Invoice.of_payment(invoice["payment_id"])
-        for refund in await Refund.find_of_payment(invoice["payment_id"]):
+        refunds = [refunded_of(refund) for refund in await Refund.find_of_payment(invoice["payment_id"])]
+        for back in (*refunds, *lost_of(payment)):
             for _ in range(_ROUNDS):  # somebody may have numbered another sum for it just now
-                facts = _missing(invoice, refund, [row for row in rows if row.get("refund_id") == refund["_id"]])
+                facts = _missing(invoice, back, rows)
                 if facts is None:
                     break
                 await self._numbered(facts)
@@ -109,6 +114,9 @@ class InvoiceMaking:
             "gateway": payment["gateway"],
             "method": payment.get("payment_method"),
             "paid_at": None if paid_at is None else paid_at.isoformat(),
+            "form": FORM,
+            "evidence": evidence_of({**order, **_card_of(payment)}),
+            **await _period(payment, paid_at),
         }
         return {
             "_id": derived_id(PREFIX, payment["_id"]),
@@ -194,49 +202,44 @@ def _priced(order: Row, amount: int, said: Row) -> Row:
     return {"tax_amount": tax, "printed": shown}
 
 
-def _missing(invoice: Row, refund: Row, own: Sequence[Row]) -> Row | None:
-    """What brings the papers of a refund in line with it: its amount may change, and it may come back. None: they are."""
-    due = refund["amount"] if refund["status"] == RefundStatus.COMPLETED else 0
-    rest = due - _sum_back(own)[0]
+def _missing(invoice: Row, back: Back, rows: Sequence[Row]) -> Row | None:
+    """What brings the papers of a refund or a dispute in line with it: its sum may change, and come back. None: they are.
+
+    Of what was paid back already nothing is left to be lost: all together never come to more than the invoice.
+    """
+    own = [row for row in rows if row.get(back.field) == back.id]
+    told, others = sum_back(own)[0], sum_back(rows)[0]
+    due = back.amount if back.field == "refund_id" else min(back.amount, invoice["amount"] - (others - told))
+    rest = max(due, 0) - told
     if rest == 0:
         return None
     kind = CREDIT_NOTE if rest > 0 else INVOICE
     before = sum(row["kind"] == kind for row in own)
-    return _beside(invoice, {**refund, "amount": abs(rest)}, kind, before)
-
-
-def _beside(invoice: Row, refund: Row, kind: str, before: int) -> Row:
-    """A credit note of what was paid back; or of what came back of that, the invoice. `before` it there were so many."""
-    kept = ("payment_id", "order_id", "user_id", "currency", "language")
-    said = {**invoice["printed"], "invoice_number": invoice["number"], "is_tax_included": True}
-    said |= {"list_amount": refund["amount"], "discount_amount": 0, "coupon_code": None}
-    return {
-        "_id": derived_id(PREFIX, refund["_id"], kind, *([str(before)] if before else [])),
-        "kind": kind,
-        "refund_id": refund["_id"],
-        **{name: invoice[name] for name in kept},
-        "amount": refund["amount"],
-        "tax_amount": 0,
-        "printed": said,
-    }
+    facts = beside(invoice, back, abs(rest), kind)
+    return {"_id": derived_id(PREFIX, *back.key, kind, *([str(before)] if before else [])), **facts}
 
 
 async def _with_tax(facts: Row) -> Row:
     """The same with its part of the tax: so much that all credit notes of a payment together never miss a unit of it."""
-    if facts.get("refund_id") is None:
+    if not is_beside(facts):
         return facts
     made = await Invoice.of_payment(facts["payment_id"])
-    invoice = next(one for one in made if one.get("refund_id") is None)
-    back, tax_back = _sum_back(made)
+    invoice = next(one for one in made if not is_beside(one))
+    back, tax_back = sum_back(made)
     is_note = facts["kind"] == CREDIT_NOTE
     after = min(back + (facts["amount"] if is_note else -facts["amount"]), invoice["amount"])
     tax = part_of(invoice["tax_amount"], after, invoice["amount"]) - tax_back
     return facts | {"tax_amount": max(0, tax if is_note else -tax)}
 
 
-def _sum_back(made: Sequence[Row]) -> tuple[int, int]:
-    """What was paid back so far, and the tax in it."""
-    signs = {CREDIT_NOTE: 1, INVOICE: -1}
-    beside = [one for one in made if one.get("refund_id") is not None]
-    back, tax = (sum(signs[one["kind"]] * one[name] for one in beside) for name in ("amount", "tax_amount"))
-    return back, tax
+def _card_of(payment: Row) -> Row:
+    country = payment.get("card_country")
+    return {} if country is None else {"card_country": country}
+
+
+async def _period(payment: Row, paid_at: datetime | None) -> Row:
+    """For which time it was, if it was for a subscription."""
+    subscription_id = payment.get("subscription_id")
+    subscription = None if subscription_id is None else await PlanSubscription.find_row(subscription_id)
+    period = period_of(subscription, paid_at)
+    return {} if period is None else {"service_from": period[0].isoformat(), "service_until": period[1].isoformat()}

@@ -18,7 +18,7 @@ from lms_rt.errors import Code, Refused
 from lms_rt.security.permissions import Permission
 from lms_rt.services.files import Files
 from lms_rt.services.payments.invoice_making import InvoiceMaking
-from lms_rt.services.payments.invoice_views import invoice_view
+from lms_rt.services.payments.invoice_views import invoice_view, invoice_views
 from lms_rt.storage.files.base import FileMissing
 
 TASK = "invoices.make"
@@ -39,8 +39,8 @@ class Invoices:
     async def list_of_payment(self, actor: Actor, payment_id: str, query: InvoicesQuery) -> Page[InvoiceView]:
         """Those of a payment: its invoice, then its credit notes. None, if no money came."""
         rows = await self._of(actor, payment_id)
-        shown = rows[query.skip : query.skip + query.page_size]
-        return page_of([invoice_view(row) for row in shown], query, len(rows))
+        shown = invoice_views(rows)[query.skip : query.skip + query.page_size]
+        return page_of(shown, query, len(rows))
 
     async def download(
         self, actor: Actor, payment_id: str, number: str | None = None
@@ -52,7 +52,7 @@ class Invoices:
             raise Refused(Code.CONFLICT, "There is no invoice: no money came, or it waits for a person.")
         if found is None:
             raise Refused(Code.NOT_FOUND, "There is no such invoice.")
-        return invoice_view(found), await self._content(found)
+        return invoice_view(found, rows), await self._content(found)
 
     async def make(self, args: InvoiceArgs) -> None:
         """A job: all that a payment is to have."""

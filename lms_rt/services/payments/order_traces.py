@@ -33,7 +33,7 @@ from lms_rt.errors import Code, Refused
 from lms_rt.security.access.payments import require_treasurer
 from lms_rt.services.payments.access import Access, due_of
 from lms_rt.services.payments.findings import finding_view
-from lms_rt.services.payments.invoice_views import invoice_view
+from lms_rt.services.payments.invoice_views import invoice_views
 from lms_rt.services.payments.journal import Journal
 from lms_rt.services.payments.payment_views import order_view, payment_view
 from lms_rt.services.payments.refund_views import refund_view
@@ -78,7 +78,7 @@ class OrderTraces:
             journal=[_entry(entry) for entry in entries],
             is_in_balance=imbalance is None,
             refunds=[refund_view(refund, is_treasurer=True) for refund in refunds[-MANY:]],
-            invoices=[invoice_view(invoice) for invoice in invoices[-MANY:]],
+            invoices=invoice_views(invoices)[-MANY:],
         )
 
     async def _access_of(self, order: Row) -> tuple[TracedAccessView | None, Enrollment | None]:

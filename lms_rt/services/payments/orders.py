@@ -68,8 +68,18 @@ class Orders:
 
     # --- by their buyers ---
 
-    async def create(self, actor: Actor, draft: CourseOrderDraft, *, request_seed: str | None = None) -> Ordered:
-        """An order for a course at what it costs now; the one that is open, if there is one."""
+    async def create(
+        self,
+        actor: Actor,
+        draft: CourseOrderDraft,
+        *,
+        request_seed: str | None = None,
+        seen_country: str | None = None,
+    ) -> Ordered:
+        """An order for a course at what it costs now; the one that is open, if there is one.
+
+        `seen_country` is where the buyer's network address is, if that is known: it is kept, and decides nothing.
+        """
         order_id = new_id(PREFIX) if request_seed is None else derived_id(PREFIX, request_seed)
         if request_seed is not None and (made := await Order.find_row(order_id, user_id=actor.user_id)) is not None:
             return Ordered(await self.ready(made), is_new=False)  # whoever heard no answer, and may have paid since
@@ -78,7 +88,7 @@ class Orders:
         async def step() -> Ordered | None:
             present = await Order.find_row(order_id) or await Order.find_open(open_key_of(actor.user_id, course.id))
             if present is None:
-                return await self._begin(actor, course, draft, order_id)
+                return await self._begin(actor, course, draft, order_id=order_id, seen_country=seen_country)
             if present["_id"] == order_id or await self._is_as_good(actor, course, draft, present):
                 return Ordered(await self.ready(present), is_new=False)
             if await self._end(present, "expire" if self._is_over(present) else "cancel"):
@@ -218,11 +228,14 @@ class Orders:
         told = await self._pricing.of_course(course, user_id=actor.user_id, country=draft.country)
         return bool(row["list_amount"] <= course.price and row["amount"] <= told.amount)
 
-    async def _begin(self, actor: Actor, course: CourseHead, draft: CourseOrderDraft, order_id: str) -> Ordered | None:
+    async def _begin(
+        self, actor: Actor, course: CourseHead, draft: CourseOrderDraft, *, order_id: str, seen_country: str | None
+    ) -> Ordered | None:
         priced = await self._pricing.of_course(
             course, user_id=actor.user_id, coupon_code=draft.coupon_code, country=draft.country
         )
-        row = self._row(actor, course, priced, order_id=order_id, country=draft.country)
+        where = {"country": draft.country, "address_country": seen_country}
+        row = self._row(actor, course, priced, order_id=order_id, where=where)
         row["purchase"], _ = await Order.completed_of(actor.user_id, course.id)
         if not await Order.add(row):
             return None
@@ -244,14 +257,14 @@ class Orders:
         await self._settling.settle_free(row)
         return await Order.find_row(row["_id"]) or row
 
-    def _row(self, actor: Actor, course: CourseHead, priced: Priced, *, order_id: str, country: str | None) -> Row:
+    def _row(self, actor: Actor, course: CourseHead, priced: Priced, *, order_id: str, where: Row) -> Row:
         at = self._clock.now()
         given: Row = {
             "coupon_id": priced.coupon_id,
             "coupon_code": priced.coupon_code,
             "tax_name": priced.tax_name,
             "tax_country": priced.tax_country,
-            "country": country,
+            **where,
         }
         return {
             "_id": order_id,

@@ -1,4 +1,7 @@
-"""What a change of a payment means for people who look after money: a dispute to be answered, a held one that waits no longer. Pure."""
+"""What a change of a payment means for people who look after money. Pure.
+
+A dispute is to be answered, a held one waits no longer, a buyer may be elsewhere than they said.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,12 @@ from lms_rt.contracts.payment_findings import FindingKind
 from lms_rt.services.payments.changes import PaymentChange
 from lms_rt.services.payments.findings import found_intent, mended_intent, refs_of
 from lms_rt.services.payments.refund_views import currency_of
+from lms_rt.services.payments.tax_evidence import evidence_of, is_contradicted
 
 
 def alarms_of(write: Write, change: PaymentChange) -> Sequence[Intent]:
     """The findings that follow a change, and those that are over by it."""
-    return [*_disputes(write, change), *_waits_no_longer(write, change)]
+    return [*_disputes(write, change), *_waits_no_longer(write, change), *_contradicted(write, change)]
 
 
 def is_over(payment: Row) -> bool:
@@ -39,6 +43,17 @@ def _disputes(write: Write, change: PaymentChange) -> list[Intent]:
         "refunded_amount": payment.get("refunded_amount", 0),
     }
     return [found_intent(write, "dispute", payment["_id"], refs=refs_of(payment), facts=facts)]
+
+
+def _contradicted(write: Write, change: PaymentChange) -> list[Intent]:
+    """The card, or the address, is of another country than the buyer said: the tax may be another. The price stays."""
+    payment, order = change.after, change.order or {}
+    known = {**order, **({"card_country": payment["card_country"]} if payment.get("card_country") else {})}
+    if not change.is_newly_paid or not is_contradicted(known):
+        return []
+    facts = {one["source"]: one["country"] for one in evidence_of(known)}
+    facts |= {"tax_country": order.get("tax_country"), "tax_amount": order.get("tax_amount", 0)}
+    return [found_intent(write, "country_differs", payment["_id"], refs=refs_of(payment), facts=facts)]
 
 
 def _waits_no_longer(write: Write, change: PaymentChange) -> list[Intent]:

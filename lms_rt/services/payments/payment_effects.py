@@ -10,11 +10,13 @@ from typing import Any
 
 from documents.base import Row
 from lms_rt.clock import rfc3339
+from lms_rt.contracts.base import hundredths_text
 from lms_rt.contracts.channels import user_channel
 from lms_rt.contracts.outbox import Intent, Write, event, job
 from lms_rt.services.payments.changes import PaymentChange
 from lms_rt.services.payments.journal import journaled
 from lms_rt.services.payments.refund_views import currency_of, paid_of
+from lms_rt.services.payments.rounding import part_of
 
 ACCESS_TASK = "payments.access"
 
@@ -38,7 +40,8 @@ def told_of(write: Write, change: PaymentChange) -> Sequence[Intent]:
     payment, channels = change.after, [user_channel(change.after["user_id"])]
     if change.is_newly_completed:
         told.append(_event(write, "payment.completed", payment, len(told), channels=channels))
-        told.append(_mail(write, "payment_confirmation", payment, paid_of(payment)))
+        tax = _tax_in(payment, change.order)
+        told.append(_mail(write, "payment_confirmation", payment, paid_of(payment), tax=tax))
     if change.is_newly_failed:
         told.append(_event(write, "payment.failed", payment, len(told)))
         told.append(_mail(write, "payment_failed", payment, paid_of(payment), has_reference=False))
@@ -46,6 +49,8 @@ def told_of(write: Write, change: PaymentChange) -> Sequence[Intent]:
         events = sum(one["kind"] == "event" for one in told)
         told.append(_event(write, "payment.refunded", payment, events))
         told.append(_mail(write, "payment_refunded", payment, change.newly_refunded))
+    if change.is_about_access and not change.is_newly_completed:
+        told.append(_moved(write, payment, sum(one["kind"] == "event" for one in told), channels))
     return told
 
 
@@ -61,7 +66,24 @@ def _event(write: Write, record: str, payment: Row, n: int, *, channels: Sequenc
     return event(write, name, n=n, channels=channels, data=event_facts(payment), record=record)
 
 
-def _mail(write: Write, template: str, payment: Row, amount: int, *, has_reference: bool = True) -> Intent:
+def _moved(write: Write, payment: Row, n: int, channels: Sequence[str]) -> Intent:
+    """For the pages that show it."""
+    data = {"payment_id": payment["_id"], **{name: payment[name] for name in ("order_id", "user_id", "status")}}
+    return event(write, "payment_changed", n=n, channels=channels, data=data)
+
+
+def _tax_in(payment: Row, order: Row | None) -> dict[str, Any]:
+    """The tax in what came, with its name and rate; as on the invoice."""
+    if order is None or not order.get("tax_amount"):
+        return {}
+    rate = hundredths_text(order.get("tax_basis_points", 0)).rstrip("0").rstrip(".")
+    amount = part_of(order["tax_amount"], paid_of(payment), order["amount"])
+    return {"tax_amount": amount, "tax_label": f"{order['tax_name']}, {rate}%" if order.get("tax_name") else ""}
+
+
+def _mail(
+    write: Write, template: str, payment: Row, amount: int, *, has_reference: bool = True, tax: Row | None = None
+) -> Intent:
     """A mail about money is sent whatever somebody wishes to hear of."""
     data = {
         "amount": amount,
@@ -70,5 +92,6 @@ def _mail(write: Write, template: str, payment: Row, amount: int, *, has_referen
         "at": rfc3339(write.at),
         "reference": payment["_id"] if has_reference else "",
         "link": f"/payments/orders/{payment['order_id']}",
+        **(tax or {}),
     }
     return job(write, "mail.send", {"template": template, "user_id": payment["user_id"], "data": data})

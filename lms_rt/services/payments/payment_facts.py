@@ -6,6 +6,7 @@ and what was paid back is what the refunds come to (`refund_book.py`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,12 +21,15 @@ FIRST_LOOK = timedelta(minutes=10)
 LONGEST_WAIT = timedelta(hours=6)
 GIVE_UP_AFTER = timedelta(days=8)
 """No gateway keeps an unpaid checkout open for so long; what comes later is taken all the same."""
+MOST_DISPUTES = 50
+"""A payment is disputed once, or twice; a list has an end."""
 _EVENTS = {
     Charged.COMPLETED: "pay",
     Charged.FAILED: "fail",
     Charged.CANCELLED: "cancel",
     Charged.EXPIRED: "expire",
 }
+_COUNTRY = re.compile(r"[A-Z]{2}")
 _STANDING = (Disputed.OPEN.value, Disputed.LOST.value, Disputed.WON.value)
 """Of several disputes the first of these is what they come to; the bank has the sum of those that are open or lost."""
 
@@ -78,13 +82,21 @@ def dispute_facts(row: Row, read: GatewayPayment) -> Row:
         known[one.dispute_id] = {"id": one.dispute_id, "amount": one.amount, "state": state}
     if not known:
         return {}
-    return {"disputes": list(known.values()), **_sum_of(list(known.values()))}
+    kept = _bounded(list(known.values()))
+    return {"disputes": kept, **_sum_of(kept)}
 
 
 def with_dispute(row: Row, one: Row) -> Row:
     """All disputes with this one as it is now, and what they come to."""
     others = [known for known in row.get("disputes") or [] if known["id"] != one["id"]]
     return {"disputes": [*others, one], **_sum_of([*others, one])}
+
+
+def _bounded(disputes: list[Row]) -> list[Row]:
+    """So many as a payment keeps, always the same ones: those that the bank has the money of first."""
+    if len(disputes) <= MOST_DISPUTES:
+        return disputes
+    return sorted(disputes, key=lambda one: (_STANDING.index(one["state"]), one["id"]))[:MOST_DISPUTES]
 
 
 def _sum_of(disputes: Sequence[Row]) -> Row:
@@ -99,9 +111,16 @@ def _named(row: Row, read: GatewayPayment) -> Row:
     """How the gateway calls it, and how it was paid; what it does not say any more stays."""
     found = {"transaction_id": read.transaction_id, "payment_method": read.method, "failure": read.failure}
     named: Row = {name: value[:200] for name, value in found.items() if value}
+    named |= card_of(read)
     if row.get("intent_id") is None:
         named |= {"intent_id": read.intent_id, "intent_key": intent_key_of(row["gateway"], read.intent_id)}
     return named
+
+
+def card_of(read: GatewayPayment) -> Row:
+    """Where the card that paid is from, if that was read."""
+    is_told = read.country is not None and _COUNTRY.fullmatch(read.country)
+    return {"card_country": read.country} if is_told else {}
 
 
 def next_look(created_at: datetime, now: datetime) -> datetime:

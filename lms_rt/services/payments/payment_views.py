@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from documents.base import Row
-from lms_rt.contracts.payments import CheckoutView, OrderView, PaymentView
+from lms_rt.contracts.payments import CheckoutView, CountryEvidenceView, OrderView, PaymentView
+from lms_rt.services.payments.tax_evidence import evidence_of
 
 _ORDER = (
     "user_id", "kind", "course_id", "plan_id", "subscription_id", "title", "list_amount", "coupon_code", "tax_name",
@@ -28,6 +29,7 @@ def order_view(row: Row) -> OrderView:
         **{name: row.get(name) for name in _ORDER},
         **{name: row.get(name, 0) for name in _ORDER_NUMBERS},
         is_tax_included=row.get("is_tax_included", False),
+        country_evidence=[CountryEvidenceView(**one) for one in evidence_of(row)],
     )
 
 

@@ -16,7 +16,7 @@ from documents.plan_subscription import PAID_FOR, PlanSubscription
 from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import Page, page_of
-from lms_rt.contracts.gateways import GatewayRefused, GatewaySubscription, GatewayUnavailable, Renewing
+from lms_rt.contracts.gateways import GatewayRefused, GatewaySubscription, GatewayUnavailable, Renewing, is_reference
 from lms_rt.contracts.outbox import Intent, Write
 from lms_rt.contracts.plans import OwnSubscriptionQuery, SubscriptionQuery, SubscriptionView
 from lms_rt.errors import Code, Refused
@@ -98,7 +98,9 @@ class PlanSubscriptions:
         began = self._clock.now()
         read = await gateway.read_subscription(gateway_subscription_id)
         row = await self._find(gateway_name, read)
-        return "unknown" if row is None else await self._bring(row, gateway_name, read, began=began)
+        if row is None:
+            return "unknown" if is_reference(read.key) else "foreign"
+        return await self._bring(row, gateway_name, read, began=began)
 
     async def _bring(self, row: Row, gateway_name: str, read: GatewaySubscription, *, began: datetime) -> str:
         """Bring one in line with what its gateway says, whichever of its checkouts it came of. The first counts."""
@@ -306,7 +308,7 @@ async def require_subscription(actor: Actor, subscription_id: str) -> Row:
     if actor.has_permission(Permission.PAYMENTS_MANAGE):
         row = await PlanSubscription.find_row(subscription_id)
     else:
-        row = await PlanSubscription.find_of(actor.user_id, subscription_id)
+        row = await PlanSubscription.find_row(subscription_id, user_id=actor.user_id)
     if row is None:
         raise Refused(Code.NOT_FOUND)
     return row

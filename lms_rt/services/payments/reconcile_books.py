@@ -1,26 +1,31 @@
 """Every day: each payment against the journal and against the course that it opened, each bought course against its payment.
 
-What differs is derived anew, which mends it; what differs still is shown to people.
+What differs is derived anew, which mends it; what differs still is shown to people. It is one walk, of four parts, page by page.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from documents.base import Row
 from documents.enrollment import BOUGHT, Enrollment
 from documents.journal_entry import JournalEntry
 from documents.order import Order
 from documents.payment import PAID, Payment
+from lms_rt.clock import Clock
 from lms_rt.contracts.payment_findings import FindingKind
 from lms_rt.services import figures
 from lms_rt.services.payments.access import Access, Change
 from lms_rt.services.payments.finding_mending import Mending
 from lms_rt.services.payments.findings import Findings, refs_of
 from lms_rt.services.payments.journal import Journal
+from lms_rt.services.payments.walking import Page, Run, tried, walk
 
-PAGE = 200
+PAGE = 100
+WALK = "books"
+PARTS = ("payments", *BOUGHT, "entries", "findings")
+"""In this order."""
 _KINDS: Mapping[Change, FindingKind] = {
     Change.ENROLLED: "paid_no_access",
     Change.RETURNED: "paid_no_access",
@@ -34,35 +39,53 @@ _log = logging.getLogger(__name__)
 class Books:
     """Holds payments, journal and enrolments against each other."""
 
-    def __init__(self, *, access: Access, journal: Journal, findings: Findings) -> None:
-        self._access, self._journal, self._findings = access, journal, findings
+    def __init__(self, *, clock: Clock, access: Access, journal: Journal, findings: Findings) -> None:
+        self._clock, self._access, self._journal, self._findings = clock, access, journal, findings
         self._mending = Mending(access=access, journal=journal, findings=findings)
 
-    async def check_all(self) -> int:
-        """All there is; how many payments that were."""
-        seen, after = 0, ""
-        while rows := await Payment.walk(PAID, after=after, limit=PAGE):
-            await self._check_journal([row for row in rows if not row.get("outbox")])
-            pairs = {(row["user_id"], row["course_id"]) for row in rows if row.get("course_id")}
-            for user_id, course_id in sorted(pairs):
-                await self._check_access(user_id, course_id)
-            seen, after = seen + len(rows), rows[-1]["_id"]
-        await self._check_bought()
-        await self._check_book()
-        await self._mending.mend_all()
-        await self._findings.count()
-        return seen
+    async def check_all(self, run: Run | None = None) -> int:
+        """All there is; how much was looked at."""
+        return await walk(WALK, self._step, run or Run(self._clock))
+
+    async def _step(self, state: Row) -> Page:
+        """A page of the part that it is at. A part that is over leaves nothing behind but which is next."""
+        part = state.get("part", PARTS[0])
+        page = await self._do(part, state)
+        if page.state is None and part != PARTS[-1]:
+            page.state = {"began": state["began"], "part": PARTS[PARTS.index(part) + 1]}
+        elif page.state is None:
+            await self._findings.count()
+        return page
+
+    async def _do(self, part: str, state: Row) -> Page:
+        if part == "payments":
+            return await self._check_payments(state)
+        if part in BOUGHT:
+            return await self._check_bought(part, state)
+        return await (self._check_entries(state) if part == "entries" else self._mending.mend_some(state))
 
     # --- what payments open ---
 
-    async def _check_bought(self) -> None:
+    async def _check_payments(self, state: Row) -> Page:
+        """Against the journal, and against what they opened."""
+        rows = await Payment.walk(PAID, after=state.get("after", ""), limit=PAGE)
+        page = _page(rows, state | {"part": "payments"})
+        await self._check_journal([row for row in rows if not row.get("outbox")])
+        pairs = {(row["user_id"], row["course_id"]) for row in rows if row.get("course_id")}
+        await self._check_each(pairs, page)
+        return page
+
+    async def _check_bought(self, access: str, state: Row) -> Page:
         """Courses that somebody is in by a payment or a subscription."""
-        for access in BOUGHT:
-            after = ""
-            while rows := await Enrollment.page_of_bought(access, after=after, limit=PAGE):
-                for row in rows:
-                    await self._check_access(row["student_id"], row["course_id"])
-                after = rows[-1]["_id"]
+        rows = await Enrollment.page_of_bought(access, after=state.get("after", ""), limit=PAGE)
+        page = _page(rows, state)
+        await self._check_each({(row["student_id"], row["course_id"]) for row in rows}, page)
+        return page
+
+    async def _check_each(self, pairs: Iterable[tuple[str, str]], page: Page) -> None:
+        for user_id, course_id in sorted(pairs):
+            done = await tried(f"{user_id} in {course_id}", self._check_access(user_id, course_id))
+            page.failed += not done
 
     async def _check_access(self, user_id: str, course_id: str) -> None:
         ref, due = f"{user_id}:{course_id}", await self._access.due(user_id, course_id)
@@ -106,19 +129,32 @@ class Books:
         now = await Payment.find_row(row["_id"])
         return now is None or now["revision"] != row["revision"]
 
-    async def _check_book(self) -> None:
-        """The whole book sums to zero in each currency, and so does each entry."""
-        for currency, amount in (await self._journal.totals()).items():
+    async def _check_entries(self, state: Row) -> Page:
+        """Each entry of the book sums to zero, and so do all of them in each currency."""
+        rows = await JournalEntry.page(after=state.get("after", ""), limit=PAGE)
+        sums, page = dict(state.get("sums", {})), _page(rows, state)
+        for row in rows:
+            amount = sum(line["amount"] for line in row["lines"])
+            sums[row["currency"]] = sums.get(row["currency"], 0) + amount
+            if amount:
+                refs = {"entry_id": row["_id"]}
+                await self._findings.found("journal_unbalanced", f"entry:{row['_id']}", refs=refs, facts={})
+        if page.state is None:
+            await self._tell_totals(sums)
+        else:
+            page.state["sums"] = sums
+        return page
+
+    async def _tell_totals(self, sums: Mapping[str, int]) -> None:
+        for currency, amount in sums.items():
             ref = f"total:{currency}"
             if amount:
                 facts = {"currency": currency, "amount": amount}
                 await self._findings.found("journal_unbalanced", ref, refs={}, facts=facts)
             else:
                 await self._findings.mended("journal_unbalanced", ref)
-        after: str | None = ""
-        while after is not None:
-            wrong, after = await JournalEntry.find_unbalanced(after=after, limit=PAGE)
-            for entry_id in wrong:
-                await self._findings.found(
-                    "journal_unbalanced", f"entry:{entry_id}", refs={"entry_id": entry_id}, facts={}
-                )
+
+
+def _page(rows: Sequence[Row], state: Row) -> Page:
+    """Where to go on after these, the whole of a page or the last of all."""
+    return Page(state | {"after": rows[-1]["_id"]} if len(rows) == PAGE else None, seen=len(rows))

@@ -1,28 +1,34 @@
 """Every day: what gateways say of payments is held against ours. Money that nobody here knows of is found so, whatever was lost.
 
-Gateways that keep lists are asked for those of the last days; of what is older, and of gateways without lists, payments that
-came are read again, ever more seldom: a refund at the gateway's own desk or a dispute may come months later.
+Gateways that keep lists are asked for those of the last days, a day at a time; of what is older, and of gateways without lists,
+payments that came are read again, ever more seldom: a refund at the gateway's own desk or a dispute may come months later. What
+was paid back is read again each day while a bank may still send it home.
+
+Each gateway is a walk of its own: it goes on where it was cut, and tells whether it left something out.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 
 from documents.base import Row
-from documents.payment import PAID, Payment
-from documents.payment_finding import PaymentFinding
+from documents.payment import Payment
+from documents.refund import Refund
 from lms_rt.clock import Clock
-from lms_rt.contracts.gateways import Charged, GatewayPayment, GatewayRefused, GatewayUnavailable, PaidBack
-from lms_rt.contracts.payment_findings import FindingKind
+from lms_rt.contracts.gateways import GatewayPayment
 from lms_rt.gateways.payments.base import PaymentGateway
-from lms_rt.services import figures
-from lms_rt.services.payments.findings import Findings, refs_of
+from lms_rt.services.payments.comparing import Comparing
+from lms_rt.services.payments.findings import Findings
 from lms_rt.services.payments.gateways import Gateways
-from lms_rt.services.payments.refund_views import currency_of, paid_of
+from lms_rt.services.payments.refund_looking import RefundLooking
 from lms_rt.services.payments.settling import Settling
+from lms_rt.services.payments.walking import Page, Run, tried, walk
 
-PAGE = 100
+PAGE = 25
+"""So many payments are read between two notes of how far it is."""
 _DAY = timedelta(days=1)
 COMPARED = timedelta(days=7)
 """So far back lists are asked for each day, so that a comparison that did not run for days leaves nothing out."""
@@ -32,134 +38,107 @@ MOST_FAILURES = 20
 """After so many that could not be compared the gateway is away, or something is broken: the rest is compared tomorrow."""
 AGES_DAYS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144)
 """On these days after it came a payment is read again."""
-_KINDS: tuple[FindingKind, ...] = ("unknown_payment", "amount_differs", "state_differs")
+COMES_BACK = timedelta(days=45)
+"""So long a bank may send home what was paid back; a card that was closed meanwhile takes weeks."""
 
 _log = logging.getLogger(__name__)
+
+
+def walk_of(gateway: str) -> str:
+    """What the walk of a gateway's comparison is called."""
+    return f"compare:{gateway}"
 
 
 class Comparison:
     """Compares."""
 
-    def __init__(self, *, clock: Clock, gateways: Gateways, settling: Settling, findings: Findings) -> None:
-        self._clock, self._gateways = clock, gateways
-        self._settling, self._findings = settling, findings
+    def __init__(
+        self, *, clock: Clock, gateways: Gateways, settling: Settling, findings: Findings, looking: RefundLooking
+    ) -> None:
+        self._clock, self._gateways, self._looking = clock, gateways, looking
+        self._comparing = Comparing(settling=settling, findings=findings)
 
-    async def compare_all(self) -> int:
+    async def compare_all(self, run: Run | None = None) -> int:
         """All gateways; how many payments were compared. One that is away is compared tomorrow."""
-        known, seen = await _open_findings(), 0
+        run, seen = run or Run(self._clock), 0
         for gateway in self._gateways.all():
-            if gateway.has_lists:
-                seen += await self._compare_list(gateway, known)
-        return seen + await self._read_again(known)
-
-    async def _compare_list(self, gateway: PaymentGateway, known: frozenset[str]) -> int:
-        """All that one lists. What cannot be compared is told, and keeps nothing else from being compared."""
-        until, name, seen, failed = self._clock.now() - FRESH, gateway.name.value, 0, 0
-        try:
-            async for read in gateway.payments_between(until - COMPARED, until):
-                is_done = await self._tried(name, read, known)
-                seen, failed = seen + is_done, failed + (not is_done)
-                if failed == MOST_FAILURES:
-                    raise GatewayUnavailable("too many could not be compared")
-        except Exception as error:  # noqa: BLE001 - whatever it is about this gateway, the others are compared
-            _log.error("the payments of %s could not all be compared: %s", name, type(error).__name__)
+            seen += await walk(walk_of(gateway.name.value), partial(self._step, gateway), run)
         return seen
 
-    async def _tried(self, gateway: str, read: GatewayPayment, known: frozenset[str]) -> bool:
+    async def _step(self, gateway: PaymentGateway, state: Row) -> Page:
+        """One page of what is to be compared; after too many failures that was all for today."""
+        part = state.get("part") or ("list" if gateway.has_lists else "again")
+        do = {"list": self._listed, "again": self._again, "refunds": self._refunded}[part]
+        page = await do(gateway, state | {"part": part})
+        if page.state is not None:
+            page.state["failed"] = state.get("failed", 0) + page.failed
+            if page.state["failed"] >= MOST_FAILURES:
+                _log.error("the payments of %s could not all be compared", gateway.name.value)
+                page.state = None
+        return page
+
+    async def _listed(self, gateway: PaymentGateway, state: Row) -> Page:
+        """A day of its list. What cannot be compared is told, and keeps nothing else from being compared."""
+        until = state["began"] - FRESH
+        begin = state.get("listed") or until - COMPARED
+        end, name = min(begin + _DAY, until), gateway.name.value
+        page = Page(state | {"listed": end} if end < until else {"began": state["began"], "part": "again"})
         try:
-            await self._compare(gateway, read, known)
-        except Exception as error:  # noqa: BLE001 - whatever it is about this payment, the others are compared
-            _log.error("%s of %s could not be compared: %s", read.intent_id, gateway, type(error).__name__)
-            return False
-        return True
+            async for read in gateway.payments_between(begin, end):
+                await self._counted(page, name, read)
+                if page.failed >= MOST_FAILURES:
+                    break
+        except Exception as error:  # noqa: BLE001 - whatever it is about this list, the rest is compared
+            _log.error("a day of %s could not be compared whole: %s", name, type(error).__name__)
+            page.failed += 1
+        return page
 
-    async def _read_again(self, known: frozenset[str]) -> int:
-        """What no list tells of any more."""
-        now, seen = self._clock.now(), 0
-        for days in AGES_DAYS:
-            after, until = "", now - days * _DAY
-            while rows := await Payment.find_completed(until - _DAY, until, after=after, limit=PAGE):
-                for row in rows:
-                    seen += await self._read_one(row, known)
-                after = rows[-1]["_id"]
-        return seen
+    async def _again(self, gateway: PaymentGateway, state: Row) -> Page:
+        """What no list tells of any more, of one age after the other."""
+        age, after = state.get("age", 0), state.get("after")
+        until = state["began"] - AGES_DAYS[age] * _DAY
+        rows = await Payment.find_completed(gateway.name.value, until - _DAY, until, after=after, limit=PAGE)
+        page = Page(state | {"after": _place(rows)})
+        if len(rows) < PAGE:
+            is_last = age + 1 == len(AGES_DAYS)
+            page.state = {**state, "after": None, "age": age + 1}
+            if is_last:
+                page.state = {"began": state["began"], "part": "refunds"}
+        for row in rows:
+            if row.get("intent_id") is not None and not self._is_listed(gateway, row, state):
+                await self._read_again(gateway, row, page)
+        return page
 
-    async def _read_one(self, row: Row, known: frozenset[str]) -> bool:
-        gateway = self._gateways.find(row["gateway"])
-        is_listed = row["created_at"] > self._clock.now() - COMPARED
-        if gateway is None or row.get("intent_id") is None or (gateway.has_lists and is_listed):
-            return False
-        try:
-            read = await gateway.read_payment(row["intent_id"])
-        except (GatewayRefused, GatewayUnavailable) as error:
-            _log.warning("payment %s could not be read again: %s", row["_id"], type(error).__name__)
-            return False
-        return await self._tried(row["gateway"], read, known)
+    async def _refunded(self, gateway: PaymentGateway, state: Row) -> Page:
+        """Refunds that a bank may have sent home since."""
+        since, until = state["began"] - COMES_BACK, state["began"] - _DAY
+        rows = await Refund.find_completed(gateway.name.value, since, until, after=state.get("after"), limit=PAGE)
+        page = Page(state | {"after": _place(rows)} if len(rows) == PAGE else None)
+        for row in {row["payment_id"]: row for row in rows}.values():
+            done = await tried(
+                f"what was paid back of {row['payment_id']}",
+                self._looking.look_back(row["gateway"], row["intent_id"], row["payment_id"]),
+            )
+            page.seen, page.failed = page.seen + done, page.failed + (not done)
+        return page
 
-    async def _compare(self, gateway: str, read: GatewayPayment, known: frozenset[str]) -> None:
-        """Settle what differs; what differs still is shown to people, what does not any more is no longer."""
-        row = await _found(gateway, read)
-        kind = _difference(row, read)
-        if kind is None:
-            for one in _KINDS:
-                if f"{one}:{_ref(one, row, gateway, read)}" in known:
-                    await self._findings.mended(one, _ref(one, row, gateway, read))
-            return
-        await self._settling.settle(gateway, read.intent_id, key=read.key)
-        row = await _found(gateway, read)
-        if (left := _difference(row, read)) is None:
-            figures.PAYMENTS_MENDED.labels(kind).inc()
-            await self._findings.mended(kind, _ref(kind, row, gateway, read))
-            _log.warning("money: %s was mended by asking its gateway", kind)
-            return
-        facts = {"amount": read.money.amount, "currency": read.money.currency, "state": read.state.value}
-        facts["refunded"] = refunded_of(read)
-        refs = {"gateway": gateway, "intent_id": read.intent_id}
-        named = {name: value for name, value in ({} if row is None else refs_of(row)).items() if value}
-        await self._findings.found(left, _ref(left, row, gateway, read), refs={**refs, **named}, facts=facts)
+    async def _read_again(self, gateway: PaymentGateway, row: Row, page: Page) -> None:
+        async def read() -> None:
+            await self._comparing.compare(row["gateway"], await gateway.read_payment(row["intent_id"]))
 
+        done = await tried(f"payment {row['_id']}", read())
+        page.seen, page.failed = page.seen + done, page.failed + (not done)
 
-def refunded_of(read: GatewayPayment) -> int:
-    """What was paid back for good, as read; of gateways that name refunds those that are completed alone."""
-    if not read.refunds:
-        return read.refunded
-    return sum(one.amount for one in read.refunds if one.state is PaidBack.COMPLETED)
+    async def _counted(self, page: Page, gateway: str, read: GatewayPayment) -> None:
+        done = await tried(f"{read.intent_id} of {gateway}", self._comparing.compare(gateway, read))
+        page.seen, page.failed = page.seen + done, page.failed + (not done)
+
+    @staticmethod
+    def _is_listed(gateway: PaymentGateway, row: Row, state: Row) -> bool:
+        return bool(gateway.has_lists and row["created_at"] > state["began"] - COMPARED)
 
 
-async def _open_findings() -> frozenset[str]:
-    """What is open of the kinds that are found here, by id."""
-    found = set[str]()
-    for kind in _KINDS:
-        after = ""
-        while rows := await PaymentFinding.page_open(kind, after=after, limit=PAGE):
-            found |= {row["_id"] for row in rows}
-            after = rows[-1]["_id"]
-    return frozenset(found)
-
-
-async def _found(gateway: str, read: GatewayPayment) -> Row | None:
-    row = await Payment.find_by_intent(gateway, read.intent_id)
-    return row if row is not None or read.key is None else await Payment.find_by_key(read.key)
-
-
-def _ref(kind: FindingKind, row: Row | None, gateway: str, read: GatewayPayment) -> str:
-    """What a finding of this kind is called: what nobody here knew, by its gateway's name for it."""
-    return f"{gateway}:{read.intent_id}" if row is None or kind == "unknown_payment" else str(row["_id"])
-
-
-def _difference(row: Row | None, read: GatewayPayment) -> FindingKind | None:
-    """What is not the same about the money; None: nothing. Checkouts that nobody paid are nobody's concern."""
-    is_paid = read.state is Charged.COMPLETED
-    if row is None:
-        return "unknown_payment" if is_paid else None
-    if is_paid != (row["status"] in PAID):
-        return "state_differs"
-    if not is_paid:
-        return None
-    if (read.money.amount, read.money.currency) != (paid_of(row), currency_of(row)):
-        return "amount_differs"
-    if refunded_of(read) != row.get("refunded_amount", 0):
-        return "amount_differs"
-    known = {one["id"]: one["state"] for one in row.get("disputes") or ()}
-    is_known = all(known.get(one.dispute_id) == one.state.value for one in read.disputes)
-    return None if is_known else "state_differs"
+def _place(rows: Iterable[Row]) -> list[object] | None:
+    """Where the next page begins: after the last of these."""
+    last = next(iter(reversed(list(rows))), None)
+    return None if last is None else [last["completed_at"], last["_id"]]

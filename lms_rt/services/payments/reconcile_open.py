@@ -21,8 +21,11 @@ from lms_rt.services.payments.findings import Findings
 from lms_rt.services.payments.refund_book import UNDER_WAY
 from lms_rt.services.payments.refunds import TASK as REFUND_TASK
 from lms_rt.services.payments.settling import Settling
+from lms_rt.services.payments.walking import Page, Run, tried, walk
 
 PAGE = 100
+WALK = "refunds"
+"""What the walk over refunds under way is called."""
 _HOUR = timedelta(hours=1)
 LOOKED_AT = timedelta(days=30)
 """Longer than anybody takes to pay what was begun; what comes later still is told, or found in the lists."""
@@ -41,14 +44,17 @@ class OpenPayments:
         self._clock, self._jobs = clock, jobs
         self._settling, self._findings = settling, findings
 
-    async def look(self) -> int:
-        """Look at all that is due; at how many."""
-        now, seen = self._clock.now(), 0
-        while rows := await Payment.find_due(now, limit=PAGE):
+    async def look(self, run: Run | None = None) -> int:
+        """Look at all that is due; at how many. What a run leaves is due still."""
+        run, seen, now = run or Run(self._clock), 0, self._clock.now()
+        while (rows := await Payment.find_due(now, limit=PAGE)) and not run.is_over():
             for row in rows:
-                await self._look_at(row, now)
-            seen += len(rows)
-        return seen + await self._look_at_refunds(now)
+                await tried(f"payment {row['_id']}", self._look_at(row, now))
+                run.spend()
+                seen += 1
+                if run.is_over():
+                    return seen
+        return seen + await walk(WALK, self._look_at_refunds, run)
 
     async def _look_at(self, row: Row, now: datetime) -> None:
         """Settle one from what its gateway says now. It is put off first: should this process die of it, the others are looked at.
@@ -63,14 +69,13 @@ class OpenPayments:
         except (GatewayRefused, GatewayUnavailable, Refused) as error:
             _log.warning("payment %s could not be looked at: %s", row["_id"], type(error).__name__)
 
-    async def _look_at_refunds(self, now: datetime) -> int:
-        """Refunds under way of which nothing was heard for an hour."""
-        seen, after = 0, ""
-        while rows := await Refund.find_standing(UNDER_WAY, until=now - _HOUR, after=after, limit=PAGE):
-            for row in rows:
-                await self._look_at_refund(row, now)
-            seen, after = seen + len(rows), rows[-1]["_id"]
-        return seen
+    async def _look_at_refunds(self, state: Row) -> Page:
+        """Refunds under way of which nothing was heard for an hour, a page of them."""
+        until, after = state["began"] - _HOUR, state.get("after", "")
+        rows = await Refund.find_standing(UNDER_WAY, until=until, after=after, limit=PAGE)
+        for row in rows:
+            await self._look_at_refund(row, state["began"])
+        return Page(state | {"after": rows[-1]["_id"]} if len(rows) == PAGE else None, seen=len(rows))
 
     async def _look_at_refund(self, row: Row, now: datetime) -> None:
         """A job of its own for each: its first may have been given up."""

@@ -141,7 +141,7 @@ class RefundBook:
             fields |= {"was_completed": True, "completed_at": at}
         write = Write(row["revision"] + 1, at)
         intents = _followed_by(write, row, fields)
-        if not await Refund.change(row["_id"], row["revision"], {"$set": fields}, intents=intents, at=at):
+        if not await Refund.change(row, {"$set": fields}, intents=intents, at=at):
             return await self._end_twin(row, fields.get("gateway_key"))
         await self._relay.hand_over(Refund, row["_id"])
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from documents.base import Row
+from documents.enums import RefundStatus
 from documents.payment import PAID
 from lms_rt.contracts.gateways import Disputed
 from lms_rt.contracts.refunds import RefundView
@@ -37,6 +38,11 @@ def copied_from(payment: Row) -> Row:
     return {**copied, "payment_id": payment["_id"], "currency": currency_of(payment)}
 
 
+def is_cancellable(row: Row) -> bool:
+    """Was nobody asked for it yet? Of whoever was and did not answer nobody knows what they did."""
+    return row["status"] == RefundStatus.REQUESTED and not row.get("attempts")
+
+
 def refund_view(row: Row, *, is_treasurer: bool) -> RefundView:
     """A refund as people see it; who paid is not told who decided, nor in which words."""
     return RefundView(
@@ -51,4 +57,7 @@ def refund_view(row: Row, *, is_treasurer: bool) -> RefundView:
         failure=row.get("held_back") if is_treasurer else None,
         requested_by=row.get("requested_by") if is_treasurer else None,
         completed_at=row.get("completed_at"),
+        is_cancellable=is_treasurer and is_cancellable(row),
+        cancelled_by=row.get("cancelled_by") if is_treasurer else None,
+        cancelled_at=row.get("cancelled_at"),
     )

@@ -28,6 +28,7 @@ from lms_rt.services.contended import until_written
 from lms_rt.services.jobs import Failed, NotYet
 from lms_rt.services.payments.gateways import Gateways
 from lms_rt.services.payments.refund_book import PREFIX, RefundBook
+from lms_rt.services.payments.refund_looking import RefundLooking
 from lms_rt.services.payments.refund_views import TAKEN, copied_from, currency_of, paid_of, refund_view, refundable
 from lms_rt.services.payments.settling import Settling
 from lms_rt.services.payments.states import PAYMENT, money_event
@@ -43,9 +44,8 @@ LOOKED_AT_AFTER = timedelta(hours=1)
 """So long after something was held the payment is looked at, whatever became of the refund."""
 ITS_TURN = timedelta(seconds=5)
 """Refunds of one payment are asked for one after the other: where a gateway tells sums alone, they can be told apart."""
-
-MOST_LOOKED_AT = 20
-_MAY_FAIL = frozenset({RefundStatus.PENDING.value, RefundStatus.COMPLETED.value})
+MOST_REFUNDS = 100
+"""So many are made of one payment, those that failed included; what is left then is for the gateway's own desk."""
 
 
 class Refunds:
@@ -54,6 +54,7 @@ class Refunds:
     def __init__(self, *, clock: Clock, relay: Relay, gateways: Gateways, settling: Settling, book: RefundBook) -> None:
         self._clock, self._relay, self._gateways = clock, relay, gateways
         self._settling, self._book = settling, book
+        self.looking = RefundLooking(gateways=gateways, settling=settling, book=book)
 
     def register(self) -> None:
         """Let what was held become a refund."""
@@ -75,6 +76,8 @@ class Refunds:
             if await _is_disputed(row):
                 dispute = row.get("dispute") or "open"
                 raise Refused(Code.CONFLICT, "Its bank has the money: it is in dispute.", dispute=dispute)
+            if max(await Refund.count_of_payment(payment_id), len(row.get("refund_holds") or {})) >= MOST_REFUNDS:
+                raise Refused(Code.CONFLICT, f"It was paid back in {MOST_REFUNDS} parts already.", limit=MOST_REFUNDS)
             return await self._hold(actor, row, draft, refund_id=refund_id)
 
         await until_written(step)
@@ -200,17 +203,10 @@ class Refunds:
 
     async def _look_at_each(self, row: Row) -> None:
         """How the refunds of a payment stand that its gateway tells of only one by one: some fail late, others come back."""
-        gateway = self._gateways.named(row["gateway"])
-        known = [one for one in await Refund.find_of_payment(row["payment_id"]) if one.get("gateway_refund_id")]
-        for one in [one for one in known if one["status"] in _MAY_FAIL][-MOST_LOOKED_AT:]:
-            try:
-                told = await gateway.read_refund(one["gateway_refund_id"])
-            except GatewayRefused:
-                continue  # a name of our making
-            except GatewayUnavailable as error:
-                raise Failed(error.reason, retry_after_seconds=error.retry_after_seconds) from error
-            if told is not None and told.amount == one["amount"]:
-                await self._book.note(one["_id"], told)
+        try:
+            await self.looking.look_at_each(row["gateway"], row["payment_id"])
+        except GatewayUnavailable as error:
+            raise Failed(error.reason, retry_after_seconds=error.retry_after_seconds) from error
 
     async def _note_asking(self, refund_id: str, *, keeps_keys: bool) -> Row | None:
         """Written before it is done; None: there is nothing to ask for any more.
@@ -227,16 +223,17 @@ class Refunds:
             if not keeps_keys and (until := row.get("asking_until")) is not None and until > at:
                 raise NotYet(until, "it was asked for, and may be under way")
             fields = {"attempts": row["attempts"] + 1, "asked_at": at, "asking_until": at + UNCLEAR}
-            if not await Refund.change(refund_id, row["revision"], {"$set": fields}, at=at):
+            if not await Refund.change(row, {"$set": fields}, at=at):
                 return None
             return (await Refund.find_row(refund_id),)
 
         return (await until_written(step))[0]
 
     async def _let_ask(self, asked: Row) -> None:
-        """Nothing came of it for certain. When somebody wrote meanwhile, what they know is newer."""
+        """Nothing came of it for certain: it is as if it had not been asked. When somebody wrote meanwhile, what they know is newer."""
         at = self._clock.now()
-        await Refund.change(asked["_id"], asked["revision"], {"$unset": {"asking_until": ""}}, at=at)
+        unasked = {"$set": {"attempts": asked["attempts"] - 1}, "$unset": {"asking_until": ""}}
+        await Refund.change(asked, unasked, at=at)
 
     async def _settle(self, row: Row) -> None:
         try:

@@ -15,7 +15,7 @@ from documents.order import Order
 from documents.payment import Payment, intent_key_of
 from documents.plan_subscription import PlanSubscription
 from lms_rt.clock import Clock
-from lms_rt.contracts.gateways import Charged, GatewayPayment
+from lms_rt.contracts.gateways import Charged, GatewayPayment, GatewayRefused, is_reference
 from lms_rt.contracts.outbox import Write
 from lms_rt.ids import derived_id
 from lms_rt.services.payments.findings import found_intent, refs_of
@@ -47,7 +47,7 @@ class Renewals:
         subscription = await self._subscription_of(gateway, read)
         if subscription is None:
             return None
-        is_surplus = _is_surplus(subscription, gateway, read)
+        is_surplus = read.is_again or _is_surplus(subscription, gateway, read)
         amount = read.money.amount if is_surplus else expected_amount(subscription, read)
         order = self._order(subscription, gateway, read, amount=amount)
         await Order.add(order)
@@ -58,6 +58,16 @@ class Renewals:
             payment = _alarmed(payment, now)
         await Payment.add(payment)
         return await Payment.find_by_intent(gateway, read.intent_id)
+
+    async def is_ours(self, gateway: str, gateway_subscription_id: str) -> bool:
+        """Was a subscription at a gateway begun here, whatever became of what was kept of it?"""
+        if await PlanSubscription.find_at_gateway(gateway, gateway_subscription_id) is not None:
+            return True
+        try:
+            told = await self._gateways.named(gateway).read_subscription(gateway_subscription_id)
+        except GatewayRefused:
+            return False
+        return is_reference(told.key)
 
     async def _subscription_of(self, gateway: str, read: GatewayPayment) -> Row | None:
         own_id = subscription_id_of(read.key)
@@ -74,7 +84,7 @@ class Renewals:
         subscription = _at_price_of(subscription, amount)
         tax = divided(amount, (subscription["amount"] - subscription["tax_amount"], subscription["tax_amount"]))[1]
         is_included = subscription.get("is_tax_included", True)
-        named = ("tax_name", "tax_country")
+        named = ("tax_name", "tax_country", "country", "address_country")
         return {
             "_id": derived_id("ord", gateway, read.intent_id),
             "revision": 1,

@@ -22,16 +22,20 @@ from lms_rt.clock import Clock, to_ms
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.revenue import (
     MAX_DAYS,
+    CourseRevenueView,
     MoneySum,
     RevenueOfCourse,
     RevenueOfDay,
     RevenueOfGateway,
     RevenueQuery,
     RevenueSum,
+    RevenueTimeQuery,
     RevenueView,
 )
 from lms_rt.errors import invalid
+from lms_rt.security.access.courses import require_taught_course
 from lms_rt.security.access.payments import require_treasurer
+from lms_rt.security.permissions import Permission
 from lms_rt.services.local_days import day_begins, local_date
 
 SHOWN_COURSES = 200
@@ -43,17 +47,16 @@ Sums = dict[str, int]
 
 @dataclass(frozen=True, slots=True)
 class _Movement:
-    """What moved on one day, of one gateway, for one course or plan, in one currency."""
+    """What moved on one day, of one gateway, in one currency."""
 
     day: date
     gateway: str
-    subject_id: str
     currency: str
     sums: Mapping[str, int]
 
 
 class Revenue:
-    """Sums of the journal, for who looks after payments."""
+    """Sums of the journal, for who looks after payments; those of a course for who teaches it, too."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
@@ -64,18 +67,18 @@ class Revenue:
         zone = query.timezone or await _zone_of(actor)
         first, last = self._days(query, zone)
         subjects = [one for one in (query.course_id, query.plan_id) if one is not None] or None
-        moved = [one for one in await _moved(zone, first, last, subjects) if _is_asked(one, query)]
-        courses = await _by_course(moved)
+        equal = {name: value for name in ("gateway", "currency") if (value := getattr(query, name)) is not None}
+        moved, courses = await asyncio.gather(
+            _moved(zone, first, last, subjects, **equal), _by_course(zone, first, last, subjects, **equal)
+        )
+        totals, by_day = _told(moved, first, query.interval)
         return RevenueView(
             from_=first,
             to=last,
             timezone=zone,
             interval=query.interval,
-            totals=[RevenueSum(**sums) for _, sums in _summed(moved, lambda _: None)],
-            by_day=[
-                RevenueOfDay(date=day, **sums)
-                for day, sums in _summed(moved, lambda one: max(first, _begin(one.day, query.interval)))
-            ],
+            totals=totals,
+            by_day=by_day,
             by_gateway=[
                 RevenueOfGateway(gateway=name, **sums) for name, sums in _summed(moved, lambda one: one.gateway)
             ],
@@ -83,7 +86,23 @@ class Revenue:
             courses_left_out=max(0, len(courses) - SHOWN_COURSES),
         )
 
-    def _days(self, query: RevenueQuery, zone: str) -> tuple[date, date]:
+    async def of_course(self, actor: Actor, course_id: str, query: RevenueTimeQuery) -> CourseRevenueView:
+        """What a course brought, by day and currency, for who teaches it and sees its figures."""
+        course = await require_taught_course(actor, course_id, Permission.ANALYTICS_VIEW)
+        zone = query.timezone or await _zone_of(actor)
+        first, last = self._days(query, zone)
+        totals, by_day = _told(await _moved(zone, first, last, [course.id]), first, query.interval)
+        return CourseRevenueView(
+            course_id=course.id,
+            from_=first,
+            to=last,
+            timezone=zone,
+            interval=query.interval,
+            totals=totals,
+            by_day=by_day,
+        )
+
+    def _days(self, query: RevenueTimeQuery, zone: str) -> tuple[date, date]:
         last = query.to or (local_date(zone, self._clock.now()) if query.from_ is None else query.from_ + _LATELY)
         first = query.from_ or last - _LATELY
         if first > last:
@@ -139,11 +158,13 @@ def stretches(zone: str, first: date, last: date) -> Iterator[tuple[datetime, da
         days.append(day)
 
 
-async def _moved(zone: str, first: date, last: date, subject_ids: Collection[str] | None) -> list[_Movement]:
+async def _moved(
+    zone: str, first: date, last: date, subject_ids: Collection[str] | None, **equal: str
+) -> list[_Movement]:
     """All that moved on these days."""
     found: list[_Movement] = []
     for begin, end, days in stretches(zone, first, last):
-        rows = await JournalEntry.sums_between(to_ms(begin), to_ms(end), subject_ids=subject_ids)
+        rows = await JournalEntry.sums_between(to_ms(begin), to_ms(end), subject_ids=subject_ids, **equal)
         found += [_movement(row, days) for row in rows]
     return found
 
@@ -152,11 +173,7 @@ def _movement(row: Row, days: list[date]) -> _Movement:
     by = row["_id"]
     day = days[min(int(by["day"]), len(days) - 1)]  # the hour that comes twice belongs to its day
     sums = {name: int(row[name]) for name in FIGURES}
-    return _Movement(day, by["gateway"], by["subject_id"], by["currency"], sums)
-
-
-def _is_asked(one: _Movement, query: RevenueQuery) -> bool:
-    return query.gateway in (None, one.gateway) and query.currency in (None, one.currency)
+    return _Movement(day, by["gateway"], by["currency"], sums)
 
 
 def _begin(day: date, interval: str) -> date:
@@ -176,13 +193,24 @@ def _summed(moved: Iterable[_Movement], key: Callable[[_Movement], Any]) -> list
     return [(pair[0], {"currency": pair[1], **totals[pair], "revenue": _revenue(totals[pair])}) for pair in ordered]
 
 
+def _told(moved: list[_Movement], first: date, interval: str) -> tuple[list[RevenueSum], list[RevenueOfDay]]:
+    """The sums in all, and by day, week or month."""
+    by_day = _summed(moved, lambda one: max(first, _begin(one.day, interval)))
+    totals = [RevenueSum(**sums) for _, sums in _summed(moved, lambda _: None)]
+    return totals, [RevenueOfDay(date=day, **sums) for day, sums in by_day]
+
+
 def _revenue(sums: Mapping[str, Any]) -> int:
     return int(sums["completed"]) - int(sums["refunded"]) - int(sums["disputed"])
 
 
-async def _by_course(moved: Iterable[_Movement]) -> list[RevenueOfCourse]:
+async def _by_course(
+    zone: str, first: date, last: date, subject_ids: Collection[str] | None, **equal: str
+) -> list[RevenueOfCourse]:
     """The greatest first, each currency for itself."""
-    summed = _summed(moved, lambda one: one.subject_id)
+    begin, end = to_ms(day_begins(zone, first)), to_ms(day_begins(zone, last + _DAY))
+    found = await JournalEntry.sums_of_subjects(begin, end, subject_ids=subject_ids, **equal)
+    summed = [(row["_id"]["subject_id"], _sums_of(row)) for row in found]
     ids = {subject_id for subject_id, _ in summed}
     courses, plans = await asyncio.gather(Course.heads(ids), Plan.names_of(ids))
     rows = [
@@ -195,6 +223,11 @@ async def _by_course(moved: Iterable[_Movement]) -> list[RevenueOfCourse]:
         for subject_id, sums in summed
     ]
     return sorted(rows, key=lambda one: (one.currency, -one.revenue))
+
+
+def _sums_of(row: Row) -> dict[str, Any]:
+    sums = {name: int(row[name]) for name in FIGURES}
+    return {"currency": row["_id"]["currency"], **sums, "revenue": _revenue(sums)}
 
 
 async def _zone_of(actor: Actor) -> str:

@@ -71,7 +71,7 @@ class SandboxDesk:
 
     async def _require_own(self, actor: Actor, checkout_id: str) -> Row:
         gateway = self._gateways.find(GatewayName.SANDBOX.value)
-        row = None if gateway is None else await SandboxPayment.find_own_row(checkout_id, actor.user_id)
+        row = None if gateway is None else await SandboxPayment.find_row(checkout_id, user_id=actor.user_id)
         if row is None or row.get("subscription_id"):  # what a subscription renews by itself has no page
             raise Refused(Code.NOT_FOUND)
         return row
@@ -84,9 +84,9 @@ class SandboxDesk:
             due = at + ON_THE_WAY
             fields: Row = {"method": TRANSFER, "facts.pays_at": due}
             intents = [job(write, PAY_TASK, {"checkout_id": row["_id"]}, due_at=due)]
-            return await SandboxPayment.change(row, fields, intents=intents, at=at) or None
+            return await SandboxPayment.change(row, {"$set": fields}, intents=intents, at=at) or None
         fields = await self._fields(row, act, method=method)
-        return await SandboxPayment.change(row, fields, intents=_told(write, row, act), at=at) or None
+        return await SandboxPayment.change(row, {"$set": fields}, intents=_told(write, row, act), at=at) or None
 
     async def _fields(self, row: Row, act: SandboxAct, *, method: str) -> Row:
         at = self._clock.now()

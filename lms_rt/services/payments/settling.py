@@ -8,16 +8,16 @@ order's, else the money is held for a person, with an alarm.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from documents.base import Row
+from documents.base import Row, setting
 from documents.enums import HeldFor, PaymentStatus
 from documents.order import Order
 from documents.payment import PAID, Payment
 from lms_rt.clock import Clock
-from lms_rt.contracts.gateways import Charged, GatewayPayment, Money
+from lms_rt.contracts.gateways import Charged, GatewayPayment, Money, is_reference
 from lms_rt.contracts.outbox import Intent, Write
 from lms_rt.contracts.payment_findings import FindingKind
 from lms_rt.ids import derived_id
@@ -27,6 +27,7 @@ from lms_rt.services.payments.changes import PaymentChange, PaymentFollower, Pay
 from lms_rt.services.payments.claims import Claims, followed
 from lms_rt.services.payments.findings import found_intent, refs_of
 from lms_rt.services.payments.gateways import Gateways
+from lms_rt.services.payments.paid_twice import told_apart
 from lms_rt.services.payments.payment_facts import FIRST_LOOK, facts_of
 from lms_rt.services.payments.refund_book import RefundBook, RefundStand
 from lms_rt.services.relay import Relay
@@ -37,6 +38,8 @@ FREE = "none"
 
 Renewed = Callable[[str, GatewayPayment], Awaitable[Row | None]]
 """Makes the pending payment of a renewal that nobody here asked for; None: it is of no subscription of ours."""
+IsSubscribed = Callable[[str, str], Awaitable[bool]]
+"""Is a subscription at a gateway one of ours?"""
 Decide = Callable[[Row], Awaitable[Row]]
 """The fields to write on a payment as it stands; None takes a field away, nothing at all writes nothing."""
 
@@ -44,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 
 class Settled(StrEnum):
-    """What came of settling. Of a payment that nobody knows it counts whether money came: `unknown`, else `foreign`."""
+    """What came of settling. Of a payment that nobody knows: `unknown` if money came under a reference of ours, else `foreign`."""
 
     CHANGED = "changed"
     SAME = "same"
@@ -52,6 +55,9 @@ class Settled(StrEnum):
     UNKNOWN = "unknown"
     FOREIGN = "foreign"
     NO_GATEWAY = "no_gateway"
+
+
+_MOST_TELLING = tuple(Settled[name] for name in ("HELD", "UNKNOWN", "CHANGED", "SAME", "FOREIGN", "NO_GATEWAY"))
 
 
 class Settling:
@@ -63,6 +69,7 @@ class Settling:
         self._followers: list[PaymentFollower] = []
         self._readers: list[PaymentReader] = []
         self._renewed: Renewed | None = None
+        self._is_subscribed: IsSubscribed | None = None
         for name, handler in self.claims.effects().items():
             relay.register_effect(name, handler)
 
@@ -76,9 +83,9 @@ class Settling:
         """Let somebody see what was read before it is written down."""
         self._readers.append(reader)
 
-    def renew_by(self, renewed: Renewed) -> None:
-        """Let somebody know the payments of subscriptions, which gateways take by themselves."""
-        self._renewed = renewed
+    def renew_by(self, renewed: Renewed, is_subscribed: IsSubscribed | None = None) -> None:
+        """Let somebody know the payments of subscriptions, which gateways take by themselves, and whose those are."""
+        self._renewed, self._is_subscribed = renewed, is_subscribed
 
     # --- settling ---
 
@@ -107,14 +114,33 @@ class Settling:
         return await self._never_made(payment)
 
     async def take(self, gateway_name: str, read: GatewayPayment, *, key: str | None = None) -> Settled:
-        """Write down what was read."""
+        """Write down what was read. Where a checkout was paid several times it is what came of all of them."""
+        settled = [await self._take(gateway_name, one, key=key) for one in await self.told_apart(gateway_name, read)]
+        return min(settled, key=_MOST_TELLING.index)
+
+    @staticmethod
+    async def told_apart(gateway_name: str, read: GatewayPayment) -> Sequence[GatewayPayment]:
+        """The payments that were read, the one of the checkout first."""
+        row = None if read.apart_id is None else await Payment.find_by_intent(gateway_name, read.intent_id)
+        return told_apart(row, read)
+
+    async def is_ours(self, gateway_name: str, read: GatewayPayment, *, key: str | None = None) -> bool:
+        """Is a payment that nobody here knows under a reference of ours, all the same? Others may share the account."""
+        if is_reference(read.key or key):
+            return True
+        if read.subscription_id is None or self._is_subscribed is None:
+            return read.subscription_id is not None
+        return await self._is_subscribed(gateway_name, read.subscription_id)
+
+    async def _take(self, gateway_name: str, read: GatewayPayment, *, key: str | None) -> Settled:
         row = await self._find(gateway_name, read, key)
         if row is None:
-            return Settled.UNKNOWN if read.state is Charged.COMPLETED else Settled.FOREIGN
+            is_missed = read.state is Charged.COMPLETED and await self.is_ours(gateway_name, read, key=key)
+            return Settled.UNKNOWN if is_missed else Settled.FOREIGN
         for reader in self._readers:
             await reader(row, read)
         held = await self.claims.claim(row, read) if read.state is Charged.COMPLETED else None
-        before, after = await self._written(row["_id"], lambda present: self._facts(present, read, held))
+        before, after = await self._written(row["_id"], lambda present: self._facts(present, read, held), known=row)
         if after.get("held") is not None and before.get("held") is None:
             return Settled.HELD
         return Settled.SAME if before is after else Settled.CHANGED
@@ -194,11 +220,15 @@ class Settling:
         before, after = await self._written(payment["_id"], decide)
         return Settled.SAME if before is after else Settled.CHANGED
 
-    async def _written(self, payment_id: str, decide: Decide) -> tuple[Row, Row]:
-        """The payment before and after what was decided on it; the same row twice, when there was nothing to write."""
+    async def _written(self, payment_id: str, decide: Decide, *, known: Row | None = None) -> tuple[Row, Row]:
+        """The payment before and after what was decided on it; the same row twice, when there was nothing to write.
+
+        `known` is how it was read a moment ago: good enough to begin with, since the write asks for its revision.
+        """
+        rows = [] if known is None else [known]
 
         async def step() -> tuple[Row, Row] | None:
-            before = await Payment.find_row(payment_id)
+            before = rows.pop() if rows else await Payment.find_row(payment_id)
             assert before is not None  # noqa: S101 - payments are never removed
             fields = await decide(before)
             if not fields:
@@ -206,7 +236,7 @@ class Settling:
             at = self._clock.now()
             after = {name: value for name, value in {**before, **fields}.items() if value is not None}
             intents = await self._following(Write(before["version"] + 1, at), before, after)
-            written = await Payment.change(before, _update(fields), intents=intents, at=at)
+            written = await Payment.change(before, setting(fields), intents=intents, at=at)
             return (before, after) if written else None
 
         before, after = await until_written(step)
@@ -219,7 +249,7 @@ class Settling:
         """All that must follow: what each part adds, the order's own look, and the alarm."""
         change = PaymentChange(before, after, await self._order_of(after))
         intents = [intent for follower in self._followers for intent in follower(write, change)]
-        if before["status"] != after["status"]:
+        if before["status"] != after["status"] and not _is_first_paid(before, after):
             intents.append(followed(write, after["order_id"]))
         if change.is_newly_held:
             kind: FindingKind = "duplicate_payment" if after["held"] == HeldFor.DUPLICATE else "held_payment"
@@ -236,6 +266,11 @@ class Settling:
     @staticmethod
     async def _order_of(payment: Row) -> Row | None:
         return await Order.find_row(payment["order_id"])
+
+
+def _is_first_paid(before: Row, after: Row) -> bool:
+    """Did all of the money come just now? Then its order has nothing to follow: it was completed before, or is another's."""
+    return before["status"] not in PAID and after["status"] == PaymentStatus.COMPLETED
 
 
 def pending_payment(order: Row, key: str, gateway: str, *, at: datetime, check_at: datetime | None) -> Row:
@@ -259,12 +294,6 @@ def _fresh(key: str, at: datetime) -> Row:
         "updated_at": at,
         "outbox": [],
     }
-
-
-def _update(fields: Row) -> Row:
-    gone = {name: "" for name, value in fields.items() if value is None}
-    update: Row = {"$set": {name: value for name, value in fields.items() if value is not None}}
-    return update | ({"$unset": gone} if gone else {})
 
 
 def _count(before: Row, after: Row) -> None:

@@ -23,6 +23,7 @@ _RECORDS = {
     Told.CREATED: "subscription.created",
     Told.RENEWED: "subscription.renewed",
     Told.CANCELLED: "subscription.cancelled",
+    Told.RESUMED: "subscription.resumed",
 }
 _MAILS = {Told.CANCELLED: "subscription_cancelled", Told.PAST_DUE: "subscription_past_due"}
 

@@ -1,13 +1,14 @@
-"""What the owner of a subscription may change: end it with what is paid for, and go over to another plan.
+"""What the owner of a subscription may change: end it with what is paid for, take that back, and go over to another plan.
 
 A change of plan is kept before the gateway is asked, and asked for under one key until it is known to have happened: killed in
-between, or without an answer, the sweep asks again. Who sees to payments may do both, which is in the audit log.
+between, or without an answer, the sweep asks again. Who sees to payments may do all of it, which is in the audit log.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from documents.base import Row
@@ -71,6 +72,32 @@ class SubscriptionChanges:
         except GatewayUnavailable as away:
             raise _away(away) from None
         return self._subscriptions.view(await self._subscriptions.take(row["_id"], read, began=began))
+
+    async def resume(self, actor: Actor, subscription_id: str) -> SubscriptionView:
+        """Let it go on that was to end with what is paid for, as long as that lasts. Again is the same.
+
+        What its gateway says afterwards is what it is: one that ended just before has ended.
+        """
+        row = await require_subscription(actor, subscription_id)
+        if _goes_on(row):
+            return self._subscriptions.view(row)
+        if not _may_go_on(row, began := self._clock.now()):
+            raise _over(row)
+        gateway = self._gateway(row)
+        if beside := self._recorded(actor, row, "subscription.resume"):
+            await PlanSubscription.put_intents(row["_id"], beside, began)
+        try:
+            read = await gateway.resume_subscription(
+                row["gateway_subscription_id"], key=f"{row['_id']}-{row['revision']}"
+            )
+        except GatewayRefused as refused:
+            raise _refused(gateway, refused) from None
+        except GatewayUnavailable as away:
+            raise _away(away) from None
+        after = await self._subscriptions.take(row["_id"], read, began=began)
+        if not _goes_on(after):
+            raise _over(after)
+        return self._subscriptions.view(after)
 
     async def change(self, actor: Actor, subscription_id: str, move: SubscriptionMove) -> SubscriptionView:
         """Go over to another plan, from now on; how the rest of the period is counted is its gateway's."""
@@ -182,6 +209,22 @@ class SubscriptionChanges:
         write = Write(row["version"] + 1, self._clock.now())
         before, after = values.get("before"), values.get("after")
         return audited(write, actor, action, kind="subscription", target_id=row["_id"], before=before, after=after)
+
+
+def _goes_on(row: Row) -> bool:
+    """Is it renewed when its period is over, for all that we know?"""
+    return row["status"] in ("active", "past_due") and not row.get("cancel_at_period_end") and not row.get("must_end")
+
+
+def _may_go_on(row: Row, now: datetime) -> bool:
+    """Is it one that was to end, and has not ended yet? One whose money went back ends whatever its owner wishes."""
+    end = row.get("end_date")
+    is_ending = row["status"] == "active" and row.get("cancel_at_period_end") and not row.get("must_end")
+    return bool(is_ending and end is not None and end > now)
+
+
+def _over(row: Row) -> Refused:
+    return Refused(Code.CONFLICT, "Only a subscription that has not ended can go on.", status=row["status"])
 
 
 def _wanted(present: Row, price: dict[str, Any]) -> Move | None:

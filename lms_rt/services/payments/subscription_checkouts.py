@@ -52,15 +52,20 @@ class SubscriptionCheckouts:
         self._settings, self._clock, self._gateways = settings, clock, gateways
         self._pricing, self._sealer = pricing, sealer
 
-    async def start(self, actor: Actor, draft: SubscriptionDraft) -> SubscriptionStartedView:
-        """What the client needs to pay for a plan. Nothing is granted by it."""
+    async def start(
+        self, actor: Actor, draft: SubscriptionDraft, *, seen_country: str | None = None
+    ) -> SubscriptionStartedView:
+        """What the client needs to pay for a plan. Nothing is granted by it.
+
+        `seen_country` is where the buyer's network address is, if that is known: it is kept, and decides nothing.
+        """
         plan = await Plan.find_row(draft.plan_id)
         if plan is None or not plan["is_active"]:
             raise invalid("plan_id", "There is no plan with this id to subscribe to.", "unknown")
         gateway = self._gateway(draft.gateway, plan, draft.country)
         priced = await self._pricing.of_plan(plan, country=draft.country)
         fields = self._fields(plan, priced, draft)
-        row = await until_written(lambda: self._opened(actor, plan, fields))
+        row = await until_written(lambda: self._opened(actor, plan, fields, seen_country))
         if (kept := self._kept(row)) is None:
             kept = await self._begin(actor, gateway, row)
         view = subscription_view(row, grace_days=self._settings.subscription_grace_days)
@@ -76,7 +81,7 @@ class SubscriptionCheckouts:
         """What is promised: copied, so that no later change of the plan or of a tax touches it."""
         return {**promised(plan, priced), "gateway": draft.gateway, "country": draft.country}
 
-    async def _opened(self, actor: Actor, plan: Row, fields: dict[str, Any]) -> Row | None:
+    async def _opened(self, actor: Actor, plan: Row, fields: dict[str, Any], seen_country: str | None) -> Row | None:
         """The one pending subscription of this person and plan, at this gateway and price; None: somebody was first."""
         open_key = f"{actor.user_id}:{plan['_id']}"
         await self._refuse_twice(actor, plan)
@@ -86,7 +91,8 @@ class SubscriptionCheckouts:
         if row is not None and row["status"] != "pending":
             return None  # it was paid just now: refused at the next look
         if row is None:
-            given = {name: value for name, value in fields.items() if value is not None}
+            told = {**fields, "address_country": seen_country}
+            given = {name: value for name, value in told.items() if value is not None}
             fresh = {"_id": new_id("sub"), "user_id": actor.user_id, "open_key": open_key, "attempt": 1}
             state = {"status": "pending", "revision": 1, "version": 1, "check_at": now + LATE, "outbox": []}
             made = {**given, **fresh, **state, "created_at": now, "updated_at": now}

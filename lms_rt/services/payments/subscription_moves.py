@@ -37,6 +37,7 @@ class Told(StrEnum):
     CREATED = "created"
     RENEWED = "renewed"
     CANCELLED = "cancelled"
+    RESUMED = "resumed"
     PAST_DUE = "past_due"
     ACCESS = "access"
 
@@ -67,8 +68,7 @@ def by_gateway(row: Row, read: GatewaySubscription, *, now: datetime, grace: tim
     elif "end_date" in fields and read.state is Renewing.ACTIVE:
         told.append(Told.RENEWED)
     ending = _ending(row, after, read, now)
-    if ending.get("cancelled_at") is not None:
-        told.append(Told.CANCELLED)
+    told += _told_of_end(row, ending)
     if "end_date" in fields or (is_moved and was_paid):
         told.append(Told.ACCESS)
     return Move(fields | ending, tuple(told))
@@ -225,6 +225,15 @@ def _ending(row: Row, after: Row, read: GatewaySubscription, now: datetime) -> d
     if not is_ending and row.get("cancelled_at") is not None and read.state is Renewing.ACTIVE:
         fields["cancelled_at"] = None
     return fields
+
+
+def _told_of_end(row: Row, ending: dict[str, Any]) -> list[Told]:
+    """That it will end, or that it goes on after all. Of one that had ended a new payment is told, and nothing else."""
+    if "cancelled_at" not in ending:
+        return []
+    if ending["cancelled_at"] is not None:
+        return [Told.CANCELLED]
+    return [Told.RESUMED] if row["status"] in (Status.ACTIVE, Status.PAST_DUE) else []
 
 
 def _reminder(row: Row, now: datetime) -> int | None:

@@ -17,9 +17,9 @@ from lms_rt.clock import Clock
 from lms_rt.contracts.gateways import Disputed
 from lms_rt.contracts.outbox import Intent, Write, effect
 from lms_rt.services.payments.changes import PaymentChange
-from lms_rt.services.payments.entitlements import AccessRules, paid_until
+from lms_rt.services.payments.entitlements import AccessRules, is_valid, paid_until
 from lms_rt.services.payments.subscription_book import SubscriptionBook
-from lms_rt.services.payments.subscription_moves import Move, may_be_charged
+from lms_rt.services.payments.subscription_moves import Move
 from lms_rt.services.relay import EffectHandler
 
 PAID_BACK_EFFECT = "subscriptions.paid_back"
@@ -46,15 +46,21 @@ class SubscriptionRefunds:
 
     async def _on_paid_back(self, _: str, data: dict[str, Any]) -> None:
         row = await PlanSubscription.find_row(data["subscription_id"])
-        if row is None or row.get("end_date") is None:
+        if row is None:
             return
         payments = await Payment.find_last_of_subscription(row["_id"])
-        if data["is_lost"] or paid_until(row, payments, self._rules) is None:
+        if data["is_lost"] or not self._is_paid(row, payments):
             await self._book.write(row["_id"], self._ending)
+
+    def _is_paid(self, row: Row, payments: Sequence[Row]) -> bool:
+        """Does what was paid for it stand? Its money may come, and go back, before a word of the subscription does."""
+        if row.get("end_date") is None:
+            return any(is_valid(one, self._rules) for one in payments)
+        return paid_until(row, payments, self._rules) is not None
 
     def _ending(self, row: Row) -> Move | None:
         """The next sweep ends it at its gateway, and asks again until that is done."""
-        if row.get("must_end") or not may_be_charged(row):
+        if row.get("must_end") or row.get("is_ended_there"):
             return None
         return Move({"must_end": True, "check_at": self._clock.now()})
 

@@ -29,7 +29,7 @@ class TaxRates:
     async def list(self, actor: Actor, query: TaxRateQuery) -> Page[TaxRateView]:
         """All rates, by country."""
         require_payment_rights(actor)
-        rows, total = await TaxRate.page(skip=query.skip, limit=query.page_size)
+        rows, total = await TaxRate.page({}, skip=query.skip, limit=query.page_size)
         return page_of([_view(row) for row in rows], query, total)
 
     async def show(self, actor: Actor, country: str) -> TaxRateView:
@@ -60,7 +60,7 @@ class TaxRates:
             at = self._clock.now()
             deed = Deed(actor, "tax_rate.set", country, is_of_all=True)
             intents = deed.intents(Write(version + 1, at), before=before, after=fields)
-            if not await TaxRate.put(country, version, fields, intents=intents, at=at):
+            if not await TaxRate.upsert_at(country, version, fields, intents=intents, at=at):
                 return None
             made = {"_id": country, "created_at": at, **(row or {}), **fields, "version": version + 1, "updated_at": at}
             return _view(made), row is None

@@ -19,6 +19,7 @@ from azure.storage.blob.aio import BlobClient, ContainerClient
 from lms_rt.clock import Clock
 from lms_rt.storage.embedded import StoreError
 from lms_rt.storage.files.base import CHUNK_BYTES, Counting, FileMissing, FileStore, SavedFile, Served, checked_id
+from lms_rt.undoing import undoing
 
 BLOCK_BYTES = 1024 * 1024
 """50,000 of them are the most that Azure puts together: 48 GiB."""
@@ -48,17 +49,18 @@ class AzureFiles(FileStore):
         """Block by block, their list last."""
         blob, passing = self._blob(file_id), Counting()
         blocks: list[BlobBlock] = []
+
+        async def let_go() -> None:
+            if blocks:
+                await asyncio.shield(_undo(blob))  # whoever is cancelled twice leaves none either
+
         with _faults_told():
-            try:
+            async with undoing(let_go):
                 async for block in _blocks(chunks, passing):
                     block_id = base64.b64encode(f"{len(blocks):08d}".encode()).decode()
                     await blob.stage_block(block_id, block)
                     blocks.append(BlobBlock(block_id))
                 await blob.commit_block_list(blocks)
-            except BaseException:
-                if blocks:
-                    await asyncio.shield(_undo(blob))
-                raise
         return passing.saved
 
     async def read(self, file_id: str, *, start: int = 0, size: int | None = None) -> AsyncIterator[bytes]:

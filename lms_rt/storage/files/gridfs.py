@@ -18,6 +18,7 @@ from pymongo import ASCENDING
 
 from lms_rt.clock import Clock
 from lms_rt.storage.files.base import CHUNK_BYTES, Counting, FileMissing, FileStore, SavedFile, checked_id, in_pieces
+from lms_rt.undoing import undoing
 
 BUCKET = "files"
 
@@ -38,14 +39,11 @@ class GridFiles(FileStore):
         await self.remove(checked_id(file_id))
         await self._make_indexes()
         passing, count = Counting(), 0
-        try:
+        async with undoing(lambda: self._chunks.delete_many({"files_id": file_id})):
             async for piece in in_pieces(chunks):
                 await self._chunks.insert_one({"files_id": file_id, "n": count, "data": passing.take(piece)})
                 count += 1
             await self._files.insert_one(self._row_of(file_id, passing.saved))
-        except BaseException:
-            await self._chunks.delete_many({"files_id": file_id})
-            raise
         return passing.saved
 
     def _row_of(self, file_id: str, saved: SavedFile) -> dict[str, Any]:

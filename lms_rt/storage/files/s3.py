@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -22,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lms_rt.storage.embedded import StoreError
 from lms_rt.storage.files.base import CHUNK_BYTES, Counting, FileMissing, FileStore, SavedFile, Served, checked_id
+from lms_rt.undoing import undoing
 
 PART_BYTES = 8 * 1024 * 1024
 """10,000 of them are the most that S3 puts together: 78 GiB."""
@@ -65,15 +66,12 @@ class S3Files(FileStore):
         key, client, passing = _key(file_id), await self._opened(), Counting()
         with _faults_told():
             upload = _Upload(client, self._bucket.name, key)
-            try:
-                async for chunk in chunks:
-                    await upload.add(passing.take(chunk))
-                await upload.finish()
-            except BaseException:
-                await asyncio.shield(upload.undo())
-                raise
-            finally:
-                upload.close()
+            with closing(upload):
+                # shielded: a part that stays is paid for, and nobody sees it
+                async with undoing(lambda: asyncio.shield(upload.undo())):
+                    async for chunk in chunks:
+                        await upload.add(passing.take(chunk))
+                    await upload.finish()
         return passing.saved
 
     async def read(self, file_id: str, *, start: int = 0, size: int | None = None) -> AsyncIterator[bytes]:
