@@ -92,6 +92,12 @@ class PaymentSettings(BaseSettings):
     tax_country: str = Field(
         "", pattern="^([A-Z]{2})?$", description="Country whose tax holds for who names none, such as EG; empty: none."
     )
+    country_header: str = Field(
+        "",
+        max_length=60,
+        pattern="^([A-Za-z][A-Za-z0-9-]*)?$",
+        description="Header in which TRUSTED_PROXIES name the country of the caller's address, such as CF-IPCountry.",
+    )
     seller_name: str = Field("", max_length=200, description="Who sells, for invoices; default: PROJECT_NAME.")
     seller_address: str = Field("", max_length=500, description="Address on invoices.")
     seller_tax_number: str = Field("", max_length=100, description="Tax number on invoices.")

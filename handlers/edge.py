@@ -11,13 +11,16 @@ from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
 from config.logging import current_request_id, own_request_id
 from config.scrubbing import looks_secret
 from config.settings import Settings
-from handlers.exchange import Exchange, current_exchange
+from handlers.exchange import Exchange, current_exchange, this_exchange
 from lms_rt.errors import Code, Refused
 from lms_rt.ids import new_id
 
 MAX_DRAINED_BYTES = 16 << 20
 """A body over its limit is read to its end up to here, so that the client hears the 413 instead of a broken pipe."""
 
+_COUNTRY = re.compile(r"[A-Z]{2}")
+_NO_COUNTRIES = frozenset({"XX", "ZZ", "EU", "AP"})
+"""What proxies say of addresses of which they know no country."""
 _WELL_FORMED_ID = re.compile(r"^[A-Za-z0-9._:-]{1,128}$")
 
 
@@ -26,6 +29,7 @@ class Edge:
 
     def __init__(self, settings: Settings) -> None:
         self._hosts, self._shows_timing = settings.own_hosts, settings.debug
+        self._country_header = settings.country_header
         self._proxies = [ip_network(network, strict=False) for network in settings.trusted_proxies]
 
     def admit(self, request: HTTPServerRequest) -> Refused | None:
@@ -67,6 +71,9 @@ class Edge:
                 break
             address = passed_on.pop()
         request.remote_ip = address
+        country = request.headers.get(self._country_header, "").upper() if self._country_header else ""
+        if _COUNTRY.fullmatch(country) and country not in _NO_COUNTRIES:
+            this_exchange().country = country
         protocol = request.headers.get("X-Forwarded-Proto", "").split(",")[-1].strip().lower()
         if protocol in ("http", "https"):
             request.protocol = protocol

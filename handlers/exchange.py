@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Exchange:
-    """A request and its answer, as the log and the figures see them. `route` is a pattern, never a path with ids."""
+    """A request and its answer, as the log and the figures see them. `route` is a pattern, never a path with ids.
+
+    `country` is where the caller's address is, if a trusted proxy says so.
+    """
 
     request_id: str
     route: str = ""
@@ -17,6 +20,7 @@ class Exchange:
     bytes_sent: int = 0
     is_counted: bool = False
     shows_timing: bool = False
+    country: str | None = None
     started: float = field(default_factory=time.perf_counter)
     marks: list[tuple[str, float]] = field(default_factory=list)
 

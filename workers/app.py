@@ -28,6 +28,8 @@ TASK = "jobs.run"
 MAX_WAITING = 1_000
 STREAM_SECONDS = 24 * 3600
 KICK_SECONDS = 1.0
+PAUSE_SECONDS = 0.02
+"""So far apart are the messages of one process: what is asked for in between is told by the next, and in a rush by few."""
 BLOCK_SECONDS = 1.0
 GROUP = WORKER = "lms"
 """All workers are one consumer: whoever reads first has the message, and nobody keeps a list of what others read."""
@@ -123,6 +125,7 @@ class TaskiqWakeUps(WakeUps):
                         await self._kicks[queue](queue, job_id)
                 except Exception as error:  # noqa: BLE001 - a hint: workers look for themselves every second
                     _log.info("nobody could be woken for %s: %s", job_id, type(error).__name__)
+            await asyncio.sleep(PAUSE_SECONDS)
 
 
 class InlineWakeUps(WakeUps):

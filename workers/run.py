@@ -16,7 +16,7 @@ from lms_rt.bootstrap import StoreError, open_services
 from lms_rt.contracts.jobs import QUEUES, Queue
 from lms_rt.services.background import running
 from workers.app import Bell, TaskiqWakeUps, brokers_on_redis, listening
-from workers.command import UntilTold, run_until_told, say
+from workers.command import UntilTold, give_way, run_until_told, say
 from workers.worker import Worker
 
 
@@ -48,6 +48,7 @@ async def _work(queues: list[Queue], metrics: str | None, settings: Settings, un
             hearing = {f"hearing {queue}": listening(brokers[queue]) for queue in queues}
             with _figures(metrics, services.registry):
                 async with running(worker.tasks | hearing):
+                    give_way()
                     say(f"lms_rt worker ready: {', '.join(queues)}")
                     await until_told()
                     say("stopping: what runs may end, nothing new is taken …")

@@ -19,6 +19,7 @@ from lms_rt.contracts.live import (
 )
 from lms_rt.errors import Code, Refused
 from lms_rt.security.rights import Reach
+from lms_rt.undoing import undoing
 
 
 async def subscribe(session: LiveSession, command: SubscribeCommand) -> dict[str, Any]:
@@ -47,12 +48,9 @@ async def subscribe(session: LiveSession, command: SubscribeCommand) -> dict[str
 
 async def _confirm(session: LiveSession, channel: str) -> None:
     """Access may have ended between the question and the listening: who cannot be said to have it does not listen."""
-    try:
+    async with undoing(lambda: session.services.node.unsubscribe(session.connection, channel)):
         if not await session.services.subscriptions.may_listen(session.actor, channel):
             raise Refused(Code.NOT_FOUND)
-    except BaseException:
-        await session.services.node.unsubscribe(session.connection, channel)
-        raise
 
 
 async def unsubscribe(session: LiveSession, command: UnsubscribeCommand) -> None:

@@ -6,13 +6,14 @@ import asyncio
 from functools import cache
 from typing import Any, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from tornado.httputil import HTTPServerRequest
 
 from handlers.rest.calls import Upload
 from handlers.rest.operations import FORM, Operation
-from lms_rt.contracts.base import field_errors, read_model
-from lms_rt.contracts.json_reader import parse_json, refuse_unstorable
+from handlers.rest.texts import model_of_texts, text_of
+from lms_rt.contracts.base import read_model
+from lms_rt.contracts.json_reader import parse_json
 from lms_rt.errors import Code, Refused, invalid
 
 INLINE_PARSE_BYTES = 64 << 10
@@ -50,20 +51,9 @@ def _strings(model: type[BaseModel], arguments: dict[str, list[bytes]]) -> BaseM
     given: dict[str, Any] = {}
     for name, is_list in _names(model).items():
         if name in arguments:
-            texts = [_text(value) for value in arguments[name]]
+            texts = [text_of(value, "A parameter is not UTF-8.") for value in arguments[name]]
             given[name] = texts if is_list else texts[-1]
-    refuse_unstorable(given)
-    try:
-        return model.model_validate(given, strict=False)
-    except ValidationError as error:
-        raise Refused(Code.VALIDATION_FAILED, fields=field_errors(error)) from None
-
-
-def _text(value: bytes) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        raise Refused(Code.MALFORMED_REQUEST, "A parameter is not UTF-8.") from None
+    return model_of_texts(model, given)
 
 
 @cache

@@ -9,14 +9,12 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
-from pydantic import ValidationError
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from handlers.rest.incoming import Incoming
 from handlers.rest.operations import MAX_FORM_BYTES
-from lms_rt.contracts.base import field_errors
-from lms_rt.contracts.json_reader import refuse_unstorable
+from handlers.rest.texts import model_of_texts, text_of
 from lms_rt.contracts.uploads import UploadFields
 from lms_rt.errors import Code, Refused, invalid
 
@@ -175,18 +173,11 @@ def _boundary(content_type: str) -> bytes:
 def read_fields(fields: dict[str, str]) -> UploadFields:
     """The fields of an upload from texts; one that was left empty was not filled in. 422 naming every fault."""
     given: dict[str, Any] = {name: text for name, text in fields.items() if text}
-    refuse_unstorable(given)
-    try:
-        return UploadFields.model_validate(given, strict=False)
-    except ValidationError as error:
-        raise Refused(Code.VALIDATION_FAILED, fields=field_errors(error)) from None
+    return model_of_texts(UploadFields, given)
 
 
 def _text(value: bytes) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        raise Refused(Code.MALFORMED_REQUEST, "The form is not in UTF-8.") from None
+    return text_of(value, "The form is not in UTF-8.")
 
 
 def _broken() -> Refused:

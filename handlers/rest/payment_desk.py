@@ -7,9 +7,9 @@ from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import Operation
 from lms_rt.contracts.base import Page
 from lms_rt.contracts.payment_desk import DisputeDraft, PaymentQuery
-from lms_rt.contracts.payment_findings import FindingQuery, FindingResolution, FindingView
+from lms_rt.contracts.payment_findings import ComparisonsView, FindingQuery, FindingResolution, FindingView
 from lms_rt.contracts.payments import PaymentView
-from lms_rt.contracts.refunds import RefundDraft, RefundsView, RefundView, ReleaseDraft
+from lms_rt.contracts.refunds import RefundCancelDraft, RefundDraft, RefundsView, RefundView, ReleaseDraft
 from lms_rt.errors import Code
 from lms_rt.security.rights import Reach
 
@@ -24,6 +24,12 @@ async def refund(call: Call) -> Reply:
     payment_id = call.path["payment_id"]
     view = await call.services.refunds.request(call.actor, payment_id, call.body, seed=call.idempotency_seed)
     return Reply(view, location=f"/payments/{payment_id}/refunds")
+
+
+async def cancel_refund(call: Call) -> Reply:
+    """Call a refund off."""
+    payment_id, refund_id = call.path["payment_id"], call.path["refund_id"]
+    return Reply(await call.services.refund_cancelling.cancel(call.actor, payment_id, refund_id, call.body))
 
 
 async def release(call: Call) -> Reply:
@@ -44,6 +50,11 @@ async def list_refunds(call: Call) -> Reply:
 async def list_findings(call: Call) -> Reply:
     """What is not as it should be."""
     return Reply(await call.services.findings.list(call.actor, call.query))
+
+
+async def list_comparisons(call: Call) -> Reply:
+    """How the comparisons with gateways stand."""
+    return Reply(await call.services.comparison_state.list(call.actor))
 
 
 async def show_finding(call: Call) -> Reply:
@@ -87,6 +98,20 @@ ROUTES: tuple[Operation, ...] = (
         summary="Pay back",
         description="`amount` minor units, or all that is left. The amount is held at once, so that all refunds together never "
         "come to more than was paid; a worker asks the gateway. 409 when nothing is left, or its bank has the money.",
+    ),
+    Operation(
+        "POST",
+        "/payments/{payment_id}/refunds/{refund_id}/cancel",
+        cancel_refund,
+        _MONEY,
+        reach=Reach.ALL,
+        body=RefundCancelDraft,
+        reply=RefundView,
+        audit="payment.refund_cancel",
+        codes=(Code.REFUND_UNDER_WAY, Code.BUSY),
+        summary="Call off a refund that still waits",
+        description="As long as its gateway was not asked for it (`is_cancellable`): then it never is. What it held can be paid "
+        "back otherwise, and access stays. 409 once the gateway was asked, or may have been. Again changes nothing.",
     ),
     Operation(
         "POST",
@@ -136,6 +161,16 @@ ROUTES: tuple[Operation, ...] = (
         reply=Page[FindingView],
         summary="What was found wrong about money",
         description="What was seen last comes first. What each kind means: `docs/refunds.md`.",
+    ),
+    Operation(
+        "GET",
+        "/payments/comparisons",
+        list_comparisons,
+        _MONEY,
+        reach=Reach.ALL,
+        reply=ComparisonsView,
+        summary="How the comparison with each gateway stands",
+        description="When it was last whole, and whether the last one left something out.",
     ),
     Operation(
         "GET",

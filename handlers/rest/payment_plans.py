@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handlers.exchange import this_exchange
 from handlers.rest.access import PUBLIC, SIGNED_IN, needs
 from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import Operation
@@ -46,7 +47,9 @@ async def change_plan(call: Call) -> Reply:
 
 async def subscribe(call: Call) -> Reply:
     """Begin to subscribe."""
-    started = await call.services.subscription_checkouts.start(call.actor, call.body)
+    started = await call.services.subscription_checkouts.start(
+        call.actor, call.body, seen_country=this_exchange().country
+    )
     return Reply(started, location=f"/payments/subscriptions/{started.subscription_id}")
 
 
@@ -68,6 +71,11 @@ async def show(call: Call) -> Reply:
 async def cancel(call: Call) -> Reply:
     """Let a subscription end."""
     return Reply(await call.services.subscription_changes.cancel(call.actor, call.path["subscription_id"]))
+
+
+async def resume(call: Call) -> Reply:
+    """Take back that a subscription ends."""
+    return Reply(await call.services.subscription_changes.resume(call.actor, call.path["subscription_id"]))
 
 
 async def change(call: Call) -> Reply:
@@ -171,6 +179,20 @@ ROUTES: tuple[Operation, ...] = (
         audit="subscription.cancel",
         summary="Let a subscription end with what is paid for",
         description="One whose renewal failed, and one that was never paid, ends at once. Again changes nothing.",
+    ),
+    Operation(
+        "POST",
+        f"{_ONE}/resume",
+        resume,
+        SIGNED_IN,
+        reach=Reach.LEARNING,
+        reply=SubscriptionView,
+        is_own_alone=True,
+        codes=(Code.CONFLICT, Code.BUSY),
+        audit="subscription.resume",
+        summary="Let a subscription go on that was to end",
+        description="While what is paid for lasts: it is renewed after all, at its price. 409 for one that has ended, whose money "
+        "went back, or whose gateway cannot take it back. Again changes nothing.",
     ),
     Operation(
         "POST",

@@ -28,7 +28,7 @@ async def take(call: Call, *, gateway: str) -> Reply:
         name: values[-1].decode("utf-8", "replace") for name, values in call.request.query_arguments.items() if values
     }
     await call.services.gateway_words.receive(
-        gateway, headers=call.request.headers, query=query, body=call.request.body
+        gateway, headers=call.request.headers, query=query, body=call.request.body, address=call.address
     )
     return Reply(WordTakenView())
 
@@ -43,8 +43,11 @@ async def lead_back(call: Call) -> Reply:
     return Reply(status=303, headers={"Location": place})
 
 
-_CODES = (Code.INVALID_SIGNATURE, Code.NOT_FOUND, Code.TOO_LARGE)
-_WORDS = "Signed by the gateway over the bytes of the body. Kept, then settled by what is read from the gateway; a repeat is fine."
+_CODES = (Code.INVALID_SIGNATURE, Code.NOT_FOUND, Code.TOO_LARGE, Code.RATE_LIMITED)
+_WORDS = (
+    "Signed by the gateway, over the bytes of the body or values in it. Kept, then settled by what is read from the gateway; a repeat "
+    "is fine. Refused words alone are counted, by where they come from: who goes on with them is told 429; a true one never is."
+)
 
 
 def _webhook(gateway: GatewayName, path: str, *also: str) -> Operation:

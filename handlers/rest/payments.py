@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handlers.exchange import this_exchange
 from handlers.rest.access import SIGNED_IN
 from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import Operation
@@ -24,7 +25,9 @@ from lms_rt.security.rights import Reach
 
 async def create_order(call: Call) -> Reply:
     """Order a course."""
-    ordered = await call.services.orders.create(call.actor, call.body, request_seed=call.idempotency_seed)
+    ordered = await call.services.orders.create(
+        call.actor, call.body, request_seed=call.idempotency_seed, seen_country=this_exchange().country
+    )
     location = f"/payments/orders/{ordered.view.id}"
     return Reply(ordered.view, status=201 if ordered.is_new else 200, location=location if ordered.is_new else None)
 
@@ -52,7 +55,8 @@ async def begin(call: Call) -> Reply:
 async def begin_for_course(call: Call) -> Reply:
     """Order a course and begin to pay for it."""
     checkouts, seed = call.services.checkouts, call.idempotency_seed
-    return Reply(await checkouts.begin_for_course(call.actor, call.body, request_seed=seed))
+    seen = this_exchange().country
+    return Reply(await checkouts.begin_for_course(call.actor, call.body, request_seed=seed, seen_country=seen))
 
 
 async def list_methods(call: Call) -> Reply:

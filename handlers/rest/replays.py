@@ -15,6 +15,7 @@ from handlers.rest.operations import Operation
 from lms_rt.contracts.base import encode
 from lms_rt.errors import Refused, Situation
 from lms_rt.services.idempotency import Begun, Idempotency, Kept
+from lms_rt.undoing import undoing
 
 Run = Callable[[Call], Awaitable[Answer]]
 
@@ -37,17 +38,12 @@ async def run_once(operation: Operation, call: Call, run: Run) -> Answer:
 
 
 async def _run_first(keys: Idempotency, begun: Begun, call: Call, run: Run, *, may_keep: bool) -> Answer:
-    try:
-        answer = await run(call)
-    except Refused as refused:
-        if refused.code.situation is Situation.UNAVAILABLE:
-            await keys.give_up(begun)
-        else:
-            await keys.forget(begun)
-        raise
-    except BaseException:
-        await keys.give_up(begun)
-        raise
+    async with undoing(lambda: keys.give_up(begun)):  # it may be half done: the next one with this key goes on
+        outcome = await _outcome(call, run)
+    if isinstance(outcome, Refused):
+        await keys.forget(begun)
+        raise outcome
+    answer = outcome
     if not may_keep:
         await keys.give_up(begun)
     elif 200 <= answer.status < 300:
@@ -55,6 +51,16 @@ async def _run_first(keys: Idempotency, begun: Begun, call: Call, run: Run, *, m
     else:
         await keys.forget(begun)
     return answer
+
+
+async def _outcome(call: Call, run: Run) -> Answer | Refused:
+    """The answer, or why there is none and nothing was changed."""
+    try:
+        return await run(call)
+    except Refused as refused:
+        if refused.code.situation is Situation.UNAVAILABLE:
+            raise
+        return refused
 
 
 def _fingerprint(call: Call) -> str:

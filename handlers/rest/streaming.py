@@ -6,6 +6,7 @@ Who may do it at all is settled before the first byte is read; whoever only send
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable
 from typing import Any
 
@@ -27,6 +28,7 @@ REFUSED_SECONDS = 15.0
 GONE = 499
 """What the log says of a client that left in the middle of its body; nobody is answered with it."""
 
+_log = logging.getLogger("lms_rt.rest")
 _working: set[asyncio.Task[Answer | None]] = set()
 """What is still at work: it cleans up after a client that went away."""
 
@@ -69,9 +71,9 @@ class StreamedHandler(RestHandler):
         except Exception as error:  # noqa: BLE001 - logged with its traceback, answered as 500
             self._outcome = self._fault(error)
         else:
-            self._work_task = asyncio.create_task(self._worked(call))
-            _working.add(self._work_task)
-            self._work_task.add_done_callback(_working.discard)
+            self._work_task = task = asyncio.create_task(self._worked(call), name=f"body of {self._exchange.route}")
+            _working.add(task)
+            task.add_done_callback(_ended)
             return
         self._drop_the_rest()
         if self._announced_bytes > MAX_DRAINED_BYTES or "Expect" in self.request.headers:
@@ -98,7 +100,8 @@ class StreamedHandler(RestHandler):
         self._drop_no_more()
         await self._incoming.end()
         if self._work_task is not None:
-            self._outcome = await self._work_task
+            await asyncio.wait({self._work_task})
+            self._outcome = _outcome_of(self._work_task)
         if self._finished:  # they left while it was worked on
             return
         if self._outcome is None:
@@ -155,7 +158,7 @@ class StreamedHandler(RestHandler):
         if self._finished:
             return
         task = self._work_task
-        outcome = task.result() if task is not None and task.done() else self._outcome
+        outcome = _outcome_of(task) if task is not None and task.done() else self._outcome
         if outcome is not None:
             self._write(outcome)
         else:
@@ -164,3 +167,15 @@ class StreamedHandler(RestHandler):
     def _hang_up(self) -> None:
         connection: Any = self.request.connection
         connection.close()
+
+
+def _ended(task: asyncio.Task[Answer | None]) -> None:
+    """It is at work no more. What it could not answer itself is logged here: after a cut nobody asks how it ended."""
+    _working.discard(task)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("what became of a body is not known", exc_info=error)
+
+
+def _outcome_of(task: asyncio.Task[Answer | None]) -> Answer | None:
+    """What came of it; None when it was told to stop, or broke."""
+    return None if task.cancelled() or task.exception() is not None else task.result()

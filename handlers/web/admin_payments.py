@@ -6,23 +6,20 @@ What is paid back is typed as an amount. The same services as REST; works withou
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
 from typing import Any, get_args
 
-from pydantic import ValidationError
-
 from handlers.rest.access import Access, needs
-from handlers.web import plots
 from handlers.web.base import Screen, shape
 from handlers.web.money import ADMIN_SHEETS, Errors, MoneyPage, minor_units
 from handlers.web.payments import TONES
+from handlers.web.revenue import asked_time, chosen_currency, drawn, is_long
 from lms_rt.contracts.base import read_model
 from lms_rt.contracts.gateways import GatewayName
 from lms_rt.contracts.money import amount_text, is_known
-from lms_rt.contracts.payment_desk import PaymentQuery
+from lms_rt.contracts.payment_desk import DisputeDraft, PaymentQuery
 from lms_rt.contracts.payment_findings import FindingKind, FindingQuery, FindingResolution
-from lms_rt.contracts.refunds import RefundDraft, ReleaseDraft
-from lms_rt.contracts.revenue import RevenueQuery, RevenueView
+from lms_rt.contracts.refunds import RefundCancelDraft, RefundDraft, ReleaseDraft
+from lms_rt.contracts.revenue import RevenueQuery
 from lms_rt.errors import Code, Refused
 from lms_rt.ids import random_token
 from lms_rt.security.rights import Reach
@@ -35,10 +32,17 @@ STATUSES = (
 )  # fmt: skip
 GATEWAYS = tuple(name.value for name in GatewayName)
 _TREASURERS: Access = needs("payments:manage")
-_SAID = frozenset({"refund", "release", "resolved"})
+_SAID = frozenset({"refund", "release", "dispute", "cancel", "resolved"})
+_FIRST_FIELD = {"refund": "amount", "release": "reason", "dispute": "state", "cancel": "reason"}
+_OWN_FIELDS = {
+    "refund": ("amount", "reason"),
+    "release": ("reason",),
+    "dispute": ("state", "amount", "reason"),
+    "cancel": ("reason",),
+}
+"""Of the forms of an order's page: where a fault is said that names no field, and which fields each has."""
+DISPUTES = ("open", "won", "lost")
 _MOST_ONCE = 64
-_MOST_PLOTTED = 92
-"""So many days a plot shows one by one; a longer time is told by weeks."""
 
 
 class DeskPage(MoneyPage):
@@ -68,12 +72,11 @@ class RevenuePage(DeskPage):
 
     async def get(self) -> None:
         """The time and the currency stand in the address."""
-        query, days = self._query()
+        query, days = asked_time(self, RevenueQuery)
         revenue = await self.services.revenue.summary(self.actor, query)
-        if (revenue.to - revenue.from_).days > _MOST_PLOTTED:
+        if is_long(revenue):
             revenue = await self.services.revenue.summary(self.actor, query.model_copy(update={"interval": "week"}))
-        currencies = [one.currency for one in revenue.totals]
-        currency = self.chosen("currency", currencies) or (currencies[0] if currencies else "")
+        currency, currencies = chosen_currency(self, revenue)
         open_ = await self.services.findings.list(self.actor, FindingQuery(status="open", page_size=1))
         self.show(
             self.screen("admin_revenue.html", self.t("money.revenue")),
@@ -83,28 +86,9 @@ class RevenuePage(DeskPage):
             currency=currency,
             currencies=currencies,
             days=days,
-            plot=self._plot(revenue, currency),
+            plot=drawn(revenue, currency, is_mirrored=self.language == "ar"),
             open_findings=open_.total,
         )
-
-    def _query(self) -> tuple[RevenueQuery, dict[str, str]]:
-        """The time of the address, and what stands in its fields."""
-        days = {name: self.get_query_argument(name, "") for name in ("from", "to")}
-        given = {name: value for name, value in days.items() if _is_day(value)}
-        try:
-            return RevenueQuery.model_validate(given), days
-        except ValidationError:
-            return RevenueQuery.model_validate({}), days
-
-    def _plot(self, revenue: RevenueView, currency: str) -> dict[str, Any]:
-        """Bars of what is left of each day, or week; one in which more went back than came has none."""
-        left = {one.date: max(0, one.revenue) for one in revenue.by_day if one.currency == currency}
-        days = (revenue.from_ + timedelta(days=n) for n in range((revenue.to - revenue.from_).days + 1))
-        dates = list(days) if revenue.interval == "day" else sorted(left)
-        place = plots.frame(is_mirrored=self.language == "ar")
-        bars = plots.bars([left.get(day, 0) for day in dates], place)
-        marked = sorted({0, len(dates) // 2, len(dates) - 1}) if dates else []
-        return {"place": place, "bars": bars, "dates": dates, "marked": marked}
 
 
 class AllPayments(DeskPage):
@@ -141,20 +125,36 @@ class TracePage(DeskPage):
         await self.show_trace(order_id)
 
     async def post(self, order_id: str) -> None:
-        """Pay back what was typed, or let a payment count that was held; the same form sent twice does it once."""
-        typed = {name: self.field(name).strip() for name in ("payment_id", "amount", "reason", "act")}
+        """Pay back, or call that off; let a held payment count; note a dispute. The same form sent twice does it once."""
+        names = ("payment_id", "refund_id", "amount", "reason", "act", "state")
+        typed = {name: self.field(name).strip() for name in names}
+        acts = {"release": self._release, "dispute": self._dispute, "cancel": self._cancel}
+        done = typed["act"] if typed["act"] in acts else "refund"
         try:
-            await (self._release(typed) if typed["act"] == "release" else self._refund(typed))
+            await acts.get(done, self._refund)(typed)
         except Refused as refused:
-            errors = [(f"{name}-{typed['payment_id']}", words) for name, words in self.refused(refused, field="amount")]
+            faults = self.refused(refused, field=_FIRST_FIELD[done], own=_OWN_FIELDS[done])
+            about = typed["refund_id"] if done == "cancel" else typed["payment_id"]
+            errors = [(f"{done}-{name}-{about}", words) for name, words in faults]
             await self.show_trace(order_id, typed=typed, errors=errors)
             return
-        done = "release" if typed["act"] == "release" else "refund"
         self.redirect(f"{PATH}/orders/{order_id}?done={done}", status=303)
 
     async def _release(self, typed: Mapping[str, str]) -> None:
         draft = read_model(ReleaseDraft, {"reason": typed["reason"]})
         await self.services.releasing.release(self.actor, typed["payment_id"], draft)
+
+    async def _cancel(self, typed: Mapping[str, str]) -> None:
+        draft = read_model(RefundCancelDraft, {"reason": typed["reason"]})
+        await self.services.refund_cancelling.cancel(self.actor, typed["payment_id"], typed["refund_id"], draft)
+
+    async def _dispute(self, typed: Mapping[str, str]) -> None:
+        payment_id = typed["payment_id"]
+        wish: dict[str, Any] = {"state": typed["state"], "reason": typed["reason"]}
+        if typed["amount"]:
+            currency = (await self.services.refunds.list_of(self.actor, payment_id)).currency
+            wish |= {"amount": minor_units(typed["amount"], currency, field="amount")}
+        await self.services.disputing.note(self.actor, payment_id, read_model(DisputeDraft, wish))
 
     async def _refund(self, typed: Mapping[str, str]) -> None:
         refunds, payment_id, once = self.services.refunds, typed["payment_id"], self.field("once")[:_MOST_ONCE]
@@ -182,6 +182,8 @@ class TracePage(DeskPage):
                 for name, view in left.items()
                 if is_known(view.currency)
             },
+            may_note={one.payment.id: self.services.disputing.may_note(one.payment) for one in trace.payments},
+            disputes=DISPUTES,
             typed=typed or {},
             once=random_token(),
             errors=errors or [],
@@ -221,19 +223,12 @@ class FindingsPage(DeskPage):
             tab="payments",
             section="findings",
             listed=shape(await self.services.findings.list(self.actor, query)),
+            compared=shape(await self.services.comparison_state.list(self.actor)),
             asked={"status": status or "open", "kind": kind},
             kinds=KINDS,
             errors=errors or [],
             done=self.done(),
         )
-
-
-def _is_day(text: str) -> bool:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
 
 
 PAGES = [

@@ -14,7 +14,7 @@ from handlers.rest.access import needs
 from handlers.rest.errors import status_of
 from handlers.web.base import PageHandler, Screen, shape
 from handlers.web.packed_tables import packed, unpacked
-from handlers.web.teaching import TEACHERS, tabs_of
+from handlers.web.teaching import TEACHERS, course_with_tab
 from lms_rt.contracts.assignments import AssignmentQuery, AssignmentView
 from lms_rt.contracts.base import hundredths_text, read_model
 from lms_rt.contracts.enrollments import RosterQuery
@@ -22,7 +22,6 @@ from lms_rt.contracts.gradebook import TakeBackQuery
 from lms_rt.contracts.numbers import read_number
 from lms_rt.contracts.submissions import GradeDraft, NextWorkDraft, SubmissionQuery, SubmissionView
 from lms_rt.errors import Code, FieldError, Refused
-from lms_rt.security.access.courses import teaches
 from lms_rt.security.permissions import Permission
 from lms_rt.security.rights import Reach
 
@@ -51,12 +50,7 @@ class CourseAssignments(PageHandler):
 
     async def get(self, course_id: str) -> None:
         """The list, newest first."""
-        course = await self.services.courses.show(self.actor, course_id)
-        if not teaches(self.actor, course):
-            raise Refused(Code.NOT_FOUND)
-        tabs = tabs_of(self.actor, course)
-        if "assignments" not in tabs:
-            raise Refused(Code.FORBIDDEN)
+        course, tabs = await course_with_tab(self, course_id, "assignments")
         page = _page_of(self.get_query_argument("page", "1"))
         query = AssignmentQuery(course_id=course.id, page=page, page_size=COURSE_PAGE_SIZE)
         listed = await self.services.assignments.list(self.actor, query)

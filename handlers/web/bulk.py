@@ -10,7 +10,7 @@ from handlers.rest.access import needs
 from handlers.rest.errors import status_of
 from handlers.web.base import PageHandler, Screen, shape
 from handlers.web.packed_tables import packed, unpacked
-from handlers.web.teaching import TEACHERS, tabs_of
+from handlers.web.teaching import TEACHERS, course_with_tab
 from lms_rt.contracts.bulk import PeopleImportQuery, RunQuery
 from lms_rt.errors import Code, Refused
 from lms_rt.ids import new_id
@@ -75,12 +75,7 @@ class CourseBulk(PageHandler):
         carried: Mapping[str, Any] | None = None,
         fault: str = "",
     ) -> None:
-        course = await self.services.courses.show(self.actor, course_id)
-        if not teaches(self.actor, course):
-            raise Refused(Code.NOT_FOUND)
-        tabs = tabs_of(self.actor, course)
-        if "bulk" not in tabs:
-            raise Refused(Code.FORBIDDEN)
+        course, tabs = await course_with_tab(self, course_id, "bulk")
         listed = await self.services.import_runs.list(self.actor, RunQuery(course_id=course.id, page_size=_SHOWN))
         screen = Screen(
             "teach_bulk.html",

@@ -9,10 +9,9 @@ from pydantic import ValidationError
 
 from handlers.rest.access import PUBLIC, SIGNED_IN
 from handlers.web.base import PageHandler, Screen, shape
-from handlers.web.teaching import TEACHERS, tabs_of
+from handlers.web.teaching import TEACHERS, course_with_tab
 from lms_rt.contracts.certificates import CertificateQuery, VerificationView
 from lms_rt.contracts.courses import CourseDetailView
-from lms_rt.errors import Code, Refused
 from lms_rt.security.access.courses import teaches
 from lms_rt.security.permissions import Permission
 from lms_rt.security.rate_limits import LimitClass
@@ -77,12 +76,7 @@ class CourseCertificates(PageHandler):
 
     async def get(self, course_id: str) -> None:
         """Both, as far as the reader may see to them."""
-        course = await self.services.courses.show(self.actor, course_id)
-        if not teaches(self.actor, course):
-            raise Refused(Code.NOT_FOUND)
-        tabs = tabs_of(self.actor, course)
-        if "certificates" not in tabs:
-            raise Refused(Code.FORBIDDEN)
+        course, tabs = await course_with_tab(self, course_id, "certificates")
         template = await self.services.certificate_templates.show(self.actor, course.id)
         screen = Screen(
             "teach_certificates.html",

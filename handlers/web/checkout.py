@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from handlers.exchange import this_exchange
 from handlers.rest.access import SIGNED_IN
 from handlers.web.base import Screen, shape
 from handlers.web.catalogue import present_enrollment
@@ -50,7 +51,8 @@ class CheckoutPage(MoneyPage):
         typed = {"course_id": course.id, "gateway": gateway, "method": method, **asked}
         try:
             draft = read_model(CourseCheckoutDraft, {name: value for name, value in typed.items() if value})
-            begun = await self.services.checkouts.begin_for_course(self.actor, draft)
+            seen = this_exchange().country
+            begun = await self.services.checkouts.begin_for_course(self.actor, draft, seen_country=seen)
         except Refused as refused:
             if refused.code is Code.ALREADY_ENROLLED:
                 self.redirect(f"/learn/{course.slug}", status=303)

@@ -12,7 +12,7 @@ from handlers.web.money import SHEETS, Errors, MoneyPage
 from lms_rt.contracts.base import read_model
 from lms_rt.contracts.coupons import PriceView
 from lms_rt.contracts.invoices import InvoicesQuery
-from lms_rt.contracts.payments import CheckoutDraft, OrderQuery, OrderView, OwnPaymentQuery
+from lms_rt.contracts.payments import CheckoutDraft, OrderQuery, OrderView, OwnPaymentQuery, PaymentView
 from lms_rt.contracts.plans import OwnSubscriptionQuery, PlanQuery, SubscriptionMove
 from lms_rt.errors import Code, Refused
 from lms_rt.security.rights import Reach
@@ -20,7 +20,8 @@ from lms_rt.security.rights import Reach
 PAGE_SIZE = 20
 MOST_SUBSCRIPTIONS = 50
 POLL_MS = 5_000
-_SAID = frozenset({"cancelled", "changed"})
+_SAID = frozenset({"cancelled", "resumed", "changed"})
+_DONE = {"cancel": "cancelled", "resume": "resumed", "change": "changed"}
 _PAID = frozenset({"completed", "refund_pending", "partially_refunded", "refunded"})
 TONES = {
     "completed": ("ok", "saved"), "active": ("ok", "saved"), "pending": ("info", "clock"), "failed": ("bad", "refused"),
@@ -64,7 +65,7 @@ class PaymentsPage(MoneyPage):
 
 
 class SubscriptionAct(PaymentsPage):
-    """What is done with a subscription: it ends with what is paid for, or another plan takes its place."""
+    """What is done with a subscription: it ends with what is paid for, goes on after all, or another plan takes its place."""
 
     reach = Reach.LEARNING
 
@@ -83,6 +84,8 @@ class SubscriptionAct(PaymentsPage):
         try:
             if act == "cancel":
                 await changes.cancel(self.actor, subscription_id)
+            elif act == "resume":
+                await changes.resume(self.actor, subscription_id)
             elif act == "change":
                 move = read_model(SubscriptionMove, {"plan_id": self.field("plan_id")})
                 price = await self.services.quotes.of_change(self.actor, subscription_id, move.plan_id)
@@ -95,8 +98,7 @@ class SubscriptionAct(PaymentsPage):
         except Refused as refused:
             await self.show_all(self.refused(refused, field=subscription_id, own=()))
             return
-        done = {"cancel": "cancelled"}.get(act, "changed")
-        self.redirect(f"/payments?done={done}", status=303)
+        self.redirect(f"/payments?done={_DONE[act]}", status=303)
 
     async def _show_change(self, subscription_id: str, price: PriceView, *, is_other: bool = False) -> None:
         """The new plan with its price, to be said yes to."""
@@ -131,15 +133,16 @@ class OrderPage(MoneyPage):
         screen = Screen(
             "order.html",
             title=(self.titled(title, errors or ()), order.title),
-            data={"order_id": order.id, "status": order.status, "poll_ms": POLL_MS},
+            data={"order_id": order.id, "status": order.status, "version": order.version, "poll_ms": POLL_MS},
             groups=("payments",),
             scripts=("shell.js", "order.js"),
             sheets=SHEETS,
         )
-        invoices = await self._invoices(order)
+        invoices, payment = await self._invoices(order), await self._payment(order)
         self.show(
             screen,
             order=shape(order),
+            payment=None if payment is None else shape(payment),
             course=course,
             invoices=invoices,
             tones=TONES,
@@ -153,6 +156,10 @@ class OrderPage(MoneyPage):
             return (await self.services.courses.show(self.actor, course_id)).slug
         except Refused:
             return None
+
+    async def _payment(self, order: OrderView) -> PaymentView | None:
+        """The one that completed it."""
+        return None if order.payment_id is None else await self.services.own_payments.show(self.actor, order.payment_id)
 
     async def _invoices(self, order: OrderView) -> list[dict[str, object]]:
         if order.payment_id is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handlers.exchange import this_exchange
 from handlers.rest.access import PUBLIC, SIGNED_IN
 from handlers.web.base import Screen, shape
 from handlers.web.money import SHEETS, Errors, MoneyPage, countries_of, typed_country
@@ -32,7 +33,8 @@ class PlansPage(MoneyPage):
             draft = read_model(SubscriptionDraft, typed)
             if self.typed_amount() is not None:
                 self.refuse_other_price((await self._price(draft.plan_id, country)).amount)
-            begun = await self.services.subscription_checkouts.start(self.actor, draft)
+            seen = this_exchange().country
+            begun = await self.services.subscription_checkouts.start(self.actor, draft, seen_country=seen)
         except Refused as refused:
             place = "plans" if refused.code is Code.VALIDATION_FAILED else f"plan-{plan_id}"
             await self._show(country, self.refused(refused, field=place, own=()))

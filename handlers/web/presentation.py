@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from babel.dates import format_date, format_datetime, format_time
-from babel.numbers import format_currency, get_currency_precision
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from handlers.web.translation import Translator
+from lms_rt.contracts.money import amount_text, exponent, is_known, money_text
 from lms_rt.services.rendering import plain_line
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -29,6 +29,8 @@ SIZE_UNITS = ("B", "KB", "MB", "GB", "TB")
 _STEERING = dict.fromkeys((0x200E, 0x200F, 0x061C))
 """Marks that turn what is around them: within a price, which has its own direction, they put its sign behind it."""
 TONES = ("accent", "info", "hold", "ok")
+_UNKNOWN_PLACES = 2
+"""Of what is no currency: as of most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def environment() -> Environment:
         "moment": _moment,
         "money": _money,
         "units": units_text,
-        "exponent": get_currency_precision,
+        "exponent": _exponent,
         "percent": _percent,
         "points": _points,
         "duration": _duration,
@@ -100,14 +102,18 @@ def _moment(context: Context, value: str | datetime, kind: str = "date-time") ->
 def _money(context: Context, amount: int, currency: str) -> Markup:
     """Minor units as a price."""
     reader: Reader = context["reader"]
-    value = Decimal(amount).scaleb(-get_currency_precision(currency))
-    text = format_currency(value, currency, locale="en" if reader.locale == "en" else "ar").translate(_STEERING)
+    text = money_text(amount, currency, "en" if reader.locale == "en" else "ar").translate(_STEERING)
     return Markup('<bdi dir="ltr">{}</bdi>').format(reader.translator.numerals(text))
 
 
 def units_text(amount: int, currency: str) -> str:
     """Minor units as a plain number for a field: 1999 USD → "19.99"."""
-    return f"{Decimal(amount).scaleb(-get_currency_precision(currency)):f}"
+    return amount_text(amount, currency) if is_known(currency) else f"{Decimal(amount).scaleb(-_UNKNOWN_PLACES):f}"
+
+
+def _exponent(currency: str) -> int:
+    """The places of a currency; of what is none, those that most have."""
+    return exponent(currency) if is_known(currency) else _UNKNOWN_PLACES
 
 
 @pass_context

@@ -28,6 +28,7 @@ TABS = ("details", "lessons", "quizzes", "students", "accommodations")
 MORE_TABS: Mapping[str, Permission] = {
     "assignments": Permission.QUIZZES_MANAGE,
     "gradebook": Permission.ANALYTICS_VIEW,
+    "revenue": Permission.ANALYTICS_VIEW,
     "certificates": Permission.COURSE_UPDATE,
     "bulk": Permission.ENROLLMENTS_MANAGE,
 }
@@ -77,12 +78,9 @@ class CourseEditor(PageHandler):
 
     async def get(self, course_id: str, tab: str = "details") -> None:
         """One tab of the editor; a course of somebody else is not there, and students are for who sees to them."""
-        course = await self.services.courses.show(self.actor, course_id)
-        if tab not in TABS or not teaches(self.actor, course):
+        if tab not in TABS:
             raise Refused(Code.NOT_FOUND)
-        tabs = tabs_of(self.actor, course)
-        if tab not in tabs:
-            raise Refused(Code.FORBIDDEN)
+        course, tabs = await course_with_tab(self, course_id, tab)
         values = await getattr(self, f"_{tab}")(course)
         screen = Screen(
             f"teach_{tab}.html",
@@ -163,6 +161,17 @@ class CourseEditor(PageHandler):
         """The page that the address names; the first, where that is none."""
         page = self.get_query_argument("page", "1")
         return max(1, int(page)) if page.isdecimal() and 0 < len(page) < 7 else 1
+
+
+async def course_with_tab(page: PageHandler, course_id: str, tab: str) -> tuple[CourseDetailView, tuple[str, ...]]:
+    """A course that the reader teaches, and its tabs; refused without this one among them."""
+    course = await page.services.courses.show(page.actor, course_id)
+    if not teaches(page.actor, course):
+        raise Refused(Code.NOT_FOUND)
+    tabs = tabs_of(page.actor, course)
+    if tab not in tabs:
+        raise Refused(Code.FORBIDDEN)
+    return course, tabs
 
 
 def tabs_of(actor: Actor, course: CourseDetailView) -> tuple[str, ...]:

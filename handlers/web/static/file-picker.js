@@ -28,6 +28,8 @@ class Picker {
     this.list = place.querySelector("[data-picked]");
     this.input = place.querySelector("input[type=file]");
     this.queue = Promise.resolve();
+    this.underWay = 0;
+    place.closest("form")?.addEventListener("submit", (event) => this.hold(event), { capture: true });
     this.input.addEventListener("change", () => this.take([...this.input.files]));
     this.list.addEventListener("click", (event) => this.drop(event.target.closest("[data-drop]")));
     place.addEventListener("dragover", (event) => event.preventDefault());
@@ -43,9 +45,27 @@ class Picker {
       const item = row(file);
       item.giveUp = new AbortController();
       this.list.append(item);
-      this.queue = this.queue.then(() => this.upload(file, item));
+      this.underWay += 1;
+      this.queue = this.queue.then(() => this.upload(file, item)).finally(() => (this.underWay -= 1));
     }
     this.input.value = "";
+  }
+
+  // A form that is sent while files are on their way would leave them behind: it waits until they are there, or refused.
+  hold(event) {
+    if (this.underWay === 0) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const { target: form, submitter } = event;
+    if (form.isHeld) return;
+    form.isHeld = true;
+    say(t("files.waiting"));
+    const refused = this.list.querySelectorAll(".field-error").length;
+    this.queue.then(() => {
+      form.isHeld = false;
+      if (this.list.querySelectorAll(".field-error").length > refused) this.input.focus();
+      else form.requestSubmit(submitter);
+    });
   }
 
   async upload(file, item) {

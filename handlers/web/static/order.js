@@ -1,59 +1,73 @@
-// One order while it is looked at: asks again while money is on its way, and hears of it at once when it came. What it
-// shows is what the server keeps: nothing of the address is believed.
+// One order while it is looked at: hears of it when its money moves, and asks again while money is on its way. What it shows
+// is what the server keeps, as the server would show it: nothing of the address is believed.
 
 import { read } from "./api.js";
-import { fill } from "./html.js";
+import { fromServer, html, make } from "./html.js";
 import { t } from "./i18n.js";
 import { on, whenMissed } from "./line.js";
 import { page } from "./page.js";
 import { say } from "./say.js";
-import { tag } from "./states.js";
+import { localiseTimes } from "./shell.js";
 
 const ASKED_AT_MOST = 120; // with growing waits: an hour and a half, longer than an order lives
 const MAX_WAIT_MS = 60000;
-const LOOKS = {
-  completed: ["ok", "saved"],
-  pending: ["info", "clock"],
-  failed: ["bad", "refused"],
-  refunded: ["hold", "refresh"],
-  cancelled: ["", "close"],
-  expired: ["", "late"],
-};
+const TIMEOUT_MS = 15000;
+const LOOKS_OWED = 2;
 
-let status = page.data.status;
+let { status, version } = page.data;
 let asked = 0;
 let timer = 0;
+let owed = 0; // so many looks after a move, whatever the order's version says
+let turn = 0;
 
-function show(now) {
-  if (now === status || !LOOKS[now]) return;
-  status = now;
-  const place = document.getElementById("state");
-  place.dataset.status = now;
-  fill(place, tag(t(`payments.order_${now}`), ...LOOKS[now]));
-  document.getElementById("words").textContent = t(`payments.order_words_${now}`);
-  const open = document.getElementById("open"); // is not there when the course is out of view
-  if (open) open.hidden = now !== "completed";
-  document.getElementById("acts").hidden = now !== "pending";
-  say(t(`payments.order_${now}`));
+/** This page's own part that moves, as it is now. */
+async function drawn() {
+  const reply = await fetch(location.pathname, { credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
+  if (!reply.ok || reply.redirected) throw new Error("not shown");
+  return make(html`<div>${fromServer(await reply.text())}</div>`).querySelector("#moves");
+}
+
+function show(order, moves) {
+  const place = document.getElementById("moves");
+  const isOther = order.status !== status;
+  if (moves && (isOther || moves.textContent !== place.textContent)) {
+    place.replaceWith(moves);
+    localiseTimes(moves);
+    say(t(isOther ? `payments.order_${order.status}` : "payments.order_moved"));
+  }
+  if (isOther) owed = LOOKS_OWED; // the order is completed before its payment is, and paid back after it
+  ({ status, version } = order);
 }
 
 async function look() {
   clearTimeout(timer);
+  const mine = (turn += 1);
   try {
-    show((await read(`/payments/orders/${page.data.order_id}`, { isQuiet: true })).status);
+    const order = await read(`/payments/orders/${page.data.order_id}`, { isQuiet: true });
+    const moves = owed > 0 || order.version !== version ? await drawn() : null;
+    if (mine !== turn) return; // somebody told of another move: that look shows more
+    owed = Math.max(0, owed - 1);
+    show(order, moves);
   } catch {
-    // asked again below: what is shown is what was last confirmed
+    if (mine !== turn) return; // else asked again below: what is shown is what was last confirmed
   }
   plan();
 }
 
 function plan() {
   clearTimeout(timer);
-  if (status !== "pending" || asked >= ASKED_AT_MOST) return;
+  if ((status !== "pending" && owed === 0) || asked >= ASKED_AT_MOST) return;
   asked += 1;
   timer = setTimeout(look, Math.min(MAX_WAIT_MS, page.data.poll_ms * (1 + asked / 10)));
 }
 
-on("payment_completed", (data) => data.order_id === page.data.order_id && look());
-whenMissed(look);
+function moved() {
+  owed = LOOKS_OWED;
+  look();
+}
+
+for (const name of ["payment_completed", "payment_changed"]) {
+  on(name, (data) => data.order_id === page.data.order_id && moved());
+}
+whenMissed(moved);
 plan();
