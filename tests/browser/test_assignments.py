@@ -74,7 +74,28 @@ def test_from_the_draft_to_the_grade_that_arrives(
     assert not looked_at(teacher, f"/teach/assignments/{assignment_id}?state=graded")
     with demo_school.at_rest() as rest:
         works = rest.get(f"/assignments/{assignment_id}/submissions").raise_for_status().json()["items"]
-    assert not looked_at(teacher, f"/teach/assignments/{assignment_id}/grade?work={works[0]['id']}")
+    desk = f"/teach/assignments/{assignment_id}/grade?work={works[0]['id']}"
+    assert not looked_at(teacher, desk)
+
+    _taken_back(student, teacher, f"/assignments/{assignment_id}", desk)
+
+
+def _taken_back(student: Window, teacher: Window, work: str, desk: str) -> None:
+    """The grade, by keyboard; the student sees it go."""
+    mine, hers = student.page, teacher.page
+    mine.goto(f"{work}?lang=en")
+    expect(mine.locator("#connection")).to_have_attribute("data-line", "live")
+    hers.goto(f"{desk}&lang=en")
+    hers.locator("summary", has_text="Take the grade back").focus()
+    hers.keyboard.press("Enter")
+    assert not teacher.look_over()
+    hers.get_by_label("Why it is taken back").fill("Another's work")
+    hers.keyboard.press("Enter")
+    expect(hers.get_by_text("The grade is taken back. The work waits again.")).to_be_visible()
+    expect(mine.locator("#changed")).to_contain_text("Another's work")
+    mine.locator("#changed").get_by_role("link").click()
+    expect(mine.get_by_text("Steep indeed.")).to_have_count(0)
+    assert not student.look_over() + student.faults + teacher.faults
 
 
 @pytest.mark.parametrize("path", ["/assignments", "/teach/courses/{course}/assignments"])

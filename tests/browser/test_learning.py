@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import wave
 from collections.abc import Callable
@@ -20,6 +21,28 @@ Opener = Callable[..., Window]
 LISTENER = STUDENT_EMAILS[9]
 ASKED_SECONDS = 20
 PLAY = "player => { player.muted = true; player.playbackRate = 8; return player.play(); }"
+RECORD = """() => new Promise((done) => {
+  const canvas = document.createElement("canvas");
+  canvas.width = 320; canvas.height = 180;
+  const ink = canvas.getContext("2d"), pieces = [];
+  const recorder = new MediaRecorder(canvas.captureStream(30), { mimeType: "video/webm" });
+  recorder.ondataavailable = (event) => pieces.push(event.data);
+  recorder.onstop = async () => {
+    const bytes = new Uint8Array(await new Blob(pieces).arrayBuffer());
+    done(btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")));
+  };
+  let frames = 0;
+  const draw = () => {
+    ink.fillStyle = frames % 2 ? "#345" : "#346";
+    ink.fillRect(0, 0, 320, 180);
+    if (++frames < 30) requestAnimationFrame(draw); else recorder.stop();
+  };
+  recorder.start();
+  draw();
+})"""
+"""A film of some frames, as the browser's own recorder makes it."""
+SHOWN = """() => [...document.getElementById("video").textTracks].filter((one) => one.mode === "showing")
+  .map((one) => [one.language, one.label, [...(one.cues ?? [])].map((cue) => cue.text)])"""
 REACHED = "at => document.getElementById('video').currentTime >= at"
 
 
@@ -114,3 +137,39 @@ def test_a_teacher_adds_a_sound_and_says_when_it_opens(open_window: Opener, list
     expect(page.locator(".picked-name")).to_have_text("another.wav")
     expect(page.locator("#completion-hint")).to_contain_text("90% of the video was watched")
     expect(page.get_by_label("Afterwards")).to_be_checked()
+
+
+def vtt(words: str) -> bytes:
+    """Captions of one line, from the first moment on."""
+    return f"WEBVTT\n\n00:00:00.000 --> 00:01:00.000\n{words}\n".encode()
+
+
+def test_a_teacher_adds_captions_and_a_film_shows_those_of_the_pages_language(
+    open_window: Opener, demo_school: DemoSchool
+) -> None:
+    window = open_window(who=TEACHER_EMAIL)
+    page = window.page
+    film = base64.b64decode(page.evaluate(RECORD))
+    with demo_school.at_rest() as teacher:
+        course = made(teacher, "/courses", title="Watching", description="Some frames.")
+        file = teacher.post("/files/upload", files={"file": ("film.webm", film)}).raise_for_status().json()
+        lesson = {"content_type": "video", "file_id": file["id"], "is_published": True}
+        first = made(teacher, f"/courses/{course['id']}/lessons", title="The film", **lesson)
+        teacher.post(f"/courses/{course['id']}/publish").raise_for_status()
+    editor = f"/teach/courses/{course['id']}/lessons?lesson={first['id']}"
+    page.goto(f"{editor}&lang=en")
+    for name, words in (("film.en.vtt", "A slope climbs."), ("film.ar.vtt", "الميل يصعد.")):
+        page.set_input_files("#caption_file_ids-picker", {"name": name, "mimeType": "text/vtt", "buffer": vtt(words)})
+        expect(page.locator(".picked-name", has_text=name)).to_be_visible()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Save").click()  # whether they are there yet, or not
+    page.goto(editor)
+    expect(page.locator(".picked-name", has_text="film.ar.vtt")).to_be_visible()
+    wrong = window.look_over()
+    for language, label, words in (("en", "English", "A slope climbs."), ("ar", "العربية", "الميل يصعد.")):
+        page.goto(f"/learn/{course['slug']}/the-film?lang={language}")
+        page.wait_for_function("() => document.querySelector('track[default]').readyState === HTMLTrackElement.LOADED")
+        assert page.evaluate(SHOWN) == [[language, label, [words]]]
+        assert page.locator("#video track").count() == 2
+        wrong += window.look_over()
+    assert not wrong + window.faults

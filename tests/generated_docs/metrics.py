@@ -31,7 +31,7 @@ LABELS: Mapping[tuple[str, str], str] = {
     (
         "rate_limited",
         "class",
-    ): "`general`, `auth`, `sign_in`, `failed_sign_in`, `attempts`, `uploads`, `pages`, see [limits.md](limits.md)",
+    ): "`general`, `auth`, `sign_in`, `failed_sign_in`, `attempts`, `uploads`, `pages`, `refused_words` …, see [limits.md](limits.md)",
     ("attempts_finished", "by"): "`student`, `deadline`, `instructor`",
     ("webhook_deliveries", "result"): "`delivered`, `failed` (this attempt)",
     ("mails", "template"): "a name of the catalogue of mails",
@@ -40,7 +40,10 @@ LABELS: Mapping[tuple[str, str], str] = {
         "result",
     ): "`sent`, `unwanted`, `nobody` (no account, or one of the demo school), `failed` (again later), `refused` (for good), `resting` (the address was refused before)",
     ("payment_findings", "kind"): "what there is to find: [refunds.md](refunds.md)",
+    ("payments_foreign", "gateway"): "as of `payments_total`",
     ("payments_mended", "kind"): "as of `payment_findings`",
+    ("payment_comparison_age_seconds", "gateway"): "a gateway that is set up",
+    ("payment_comparison_incomplete", "gateway"): "as of `payment_comparison_age_seconds`",
     ("payments", "gateway"): "`stripe`, `paymob`, `myfatoorah`, `sandbox`; `none`: of an order that cost nothing",
     (
         "payments",
@@ -85,6 +88,7 @@ _WATCH = """
 | `rate(sign_ins_total{result="wrong"}[5m])` far above the usual | somebody guesses passwords, whichever accounts he tries |
 | `rate(rate_limited_total[5m])` rises | somebody asks too much, or a limit is too narrow for the school |
 | `payment_findings > 0` | something about money waits for a person; what each kind is: [refunds.md](refunds.md) |
+| `payment_comparison_age_seconds > 180000` | for two nights what a gateway says was not compared whole: it is away, or its list was cut |
 | `rate(gateway_events_total{outcome="forged"}[5m]) > 0` | a wrong webhook secret, or somebody who invents payments |
 | `clock_error_seconds > 0.25` | deadlines are less exact than promised |
 """

@@ -108,15 +108,15 @@ class Documents:
         pending = sorted(place for place in flagged if place[0] <= until and (after is None or place > after))
         return [{"_id": name, "outbox_at": at} for at, name in pending[:limit]]
 
-    async def pull_intent(self, document_id: str, intent_id: str) -> None:
+    async def pull_intents(self, document_id: str, *intent_ids: str) -> None:
         await step()
         row = self.rows[document_id]
-        if [intent["id"] for intent in row["outbox"]] == [intent_id]:
+        if sorted(intent["id"] for intent in row["outbox"]) == sorted(intent_ids):
             row["outbox"] = []
             row.pop("outbox_at", None)
             return
         await step()
-        row["outbox"] = [intent for intent in row["outbox"] if intent["id"] != intent_id]
+        row["outbox"] = [intent for intent in row["outbox"] if intent["id"] not in intent_ids]
 
     async def unflag_empty_outbox(self, document_id: str) -> None:
         await step()

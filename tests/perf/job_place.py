@@ -83,9 +83,9 @@ def killed(worker: Program) -> None:
     worker.stop()
 
 
-def wait_until(is_so: Callable[[], Any]) -> None:
+def wait_until(is_so: Callable[[], Any], *, seconds: float = _PATIENCE_SECONDS) -> None:
     """Look again and again. Raises `ProgramError` when it does not become so."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + seconds
     while not is_so():
         if time.monotonic() > deadline:
             raise ProgramError("it did not come to its end")

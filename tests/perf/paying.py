@@ -2,36 +2,51 @@
 
 With a fourth word it is a worker, which settles them, and takes none. Orders come on standard input, each answered by a line of JSON:
 
-    sell N    so many orders stand about to be paid, and their gateway says that all of them were
-    count     how many words are settled, payments completed, entries in the journal, and payments that it tells otherwise
+    sell N    so many orders of a course stand about to be paid, and their gateway says that all of them were
+    count     how many words are settled, payments completed, enrolled by them, entries in the journal, and payments with two
+    spent     how long this node had each request, from its head to the end of its answer, in seconds
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from taskiq import AsyncBroker
 from tornado.netutil import bind_sockets
 
 from config.settings import Settings
 from documents.base import Row
+from documents.course import Course
+from documents.enrollment import Enrollment
+from documents.enums import Role
 from documents.gateway_event import GatewayEvent
 from documents.journal_entry import JournalEntry
 from documents.order import Order
 from documents.payment import Payment
+from documents.user import User
+from handlers.door import BACKLOG
+from handlers.observing import HttpFigures
 from handlers.serve import serving
 from lms_rt.bootstrap import Services, open_services
 from lms_rt.contracts.gateways import Charged, GatewayPayment, Money
+from lms_rt.services.background import running
+from lms_rt.services.payments.claims import open_key_of
 from lms_rt.services.payments.settling import pending_payment
 from tests.perf.exam_place import DATABASE, KEY, SIGNING_KEY
 from tests.services.small_gateway import SmallGateway
-from tests.working import HouseBell, working_on
+from workers.app import Bell, TaskiqWakeUps, brokers_on_redis, listening
+from workers.command import give_way
+from workers.worker import Worker
 
-_PRICE = 1999
+_PRICE, _COURSE, _AT_ONCE = 1999, "crs_bench", 500
 
 
 class PaidGateway(SmallGateway):
@@ -43,17 +58,42 @@ class PaidGateway(SmallGateway):
 
 
 async def sell(services: Services, count: int) -> dict[str, Any]:
-    """Orders for a plan, each with its payment, by as many people."""
+    """Orders for a course, each with its payment, by as many people."""
     at = services.clock.now()
-    base: Row = {"version": 1, "revision": 1, "created_at": at, "updated_at": at, "outbox": [], "kind": "subscription"}
-    base |= {"plan_id": "pln_bench", "title": "Algebra", "amount": _PRICE, "list_amount": _PRICE, "currency": "USD"}
-    base |= {"status": "pending", "attempt": 1, "expires_at": at + timedelta(hours=1)}
-    for begin in range(0, count, 500):
-        orders = [{**base, "_id": f"ord_{n}", "user_id": f"usr_{n}"} for n in range(begin, min(begin + 500, count))]
+    made: Row = {"version": 1, "created_at": at, "updated_at": at, "outbox": []}
+    named = {"title": "Algebra", "title_key": "algebra", "slug": "algebra", "instructor_id": "usr_teacher"}
+    await Course(id=_COURSE, **named, price=_PRICE, is_published=True, created_at=at, updated_at=at).insert()
+    base: Row = {**made, "revision": 1, "kind": "course", "course_id": _COURSE, "title": "Algebra", "currency": "USD"}
+    base |= {"amount": _PRICE, "list_amount": _PRICE, "status": "pending", "attempt": 1, "purchase": 0}
+    base |= {"discount_amount": 0, "tax_amount": 0, "tax_basis_points": 0, "is_tax_included": False}
+    base["expires_at"] = at + timedelta(hours=1)
+    for begin in range(0, count, _AT_ONCE):
+        user_ids = [f"usr_{n}" for n in range(begin, min(begin + _AT_ONCE, count))]
+        orders = [
+            {**base, "_id": f"ord_{one[4:]}", "user_id": one, "open_key": open_key_of(one, _COURSE)} for one in user_ids
+        ]
         payments = [pending_payment(one, f"{one['_id']}-1", "stripe", at=at, check_at=None) for one in orders]
+        await User.rows().insert_many([_person(made, user_id) for user_id in user_ids])
         await Order.rows().insert_many(orders)
         await Payment.rows().insert_many(payments)
     return {}
+
+
+def _person(made: Row, user_id: str) -> Row:
+    named = {"email": f"{user_id}@example.org", "email_key": f"{user_id}@example.org", "full_name": "A Student"}
+    return {**made, **named, "_id": user_id, "password_hash": "-", "role": Role.STUDENT.value, "is_active": True}
+
+
+def timed() -> list[float]:
+    """How long each request took that is counted from now on, as the figures of `/metrics` are told."""
+    spent, count = list[float](), HttpFigures.count
+
+    def noted(figures: HttpFigures, *told: Any) -> None:
+        spent.append(told[-1])
+        count(figures, *told)
+
+    HttpFigures.count = cast("Any", noted)  # type: ignore[method-assign]
+    return spent
 
 
 async def counted() -> dict[str, Any]:
@@ -63,6 +103,7 @@ async def counted() -> dict[str, Any]:
     return {
         "settled": await GatewayEvent.rows().count_documents({"settled_at": {"$exists": True}}),
         "completed": await Payment.rows().count_documents({"status": "completed", "held": {"$exists": False}}),
+        "enrolled": await Enrollment.rows().count_documents({"course_id": _COURSE, "status": "active"}),
         "entries": await JournalEntry.rows().count_documents({}),
         "twice": len(twice),
     }
@@ -78,14 +119,46 @@ async def main(mongodb_url: str, redis_url: str, folder: str, *worker: str) -> N
         _env_file=None, mongodb_url=mongodb_url, redis_url=redis_url, mongodb_database=DATABASE, secret_key=KEY,
         password_pepper=KEY[::-1], signing_key=SIGNING_KEY, lms_data_dir=Path(folder), log_level="ERROR",
     )  # fmt: skip
-    bell, sockets = HouseBell(), bind_sockets(0, "127.0.0.1")
-    async with open_services(settings, wake_ups=bell, is_worker=bool(worker)) as services:
-        services.payment_gateways.add(PaidGateway())
-        part = working_on(services, bell, "payments") if worker else serving(services, sockets)
-        async with part:
-            _tell({"port": sockets[0].getsockname()[1]})
-            while line := (await asyncio.to_thread(sys.stdin.readline)).split():
-                _tell(await sell(services, int(line[1])) if line[0] == "sell" else await counted())
+    spent = timed()
+    bell, sockets = Bell(), bind_sockets(0, "127.0.0.1", backlog=BACKLOG)
+    async with brokers_on_redis(settings, bell.ring) as brokers:
+        wake_ups = TaskiqWakeUps(brokers)
+        async with (
+            running({"wake-ups": wake_ups.run}),
+            open_services(settings, wake_ups=wake_ups, is_worker=bool(worker)) as services,
+        ):
+            services.payment_gateways.add(PaidGateway())
+            part = _working(services, bell, brokers["payments"]) if worker else serving(services, sockets)
+            async with part:
+                gc.collect()
+                gc.freeze()  # as `handlers/serve.py` does
+                gc.set_threshold(10_000, 50, 1000)
+                _tell({"port": sockets[0].getsockname()[1]})
+                await _obey(services, spent)
+
+
+async def _obey(services: Services, spent: list[float]) -> None:
+    while line := (await asyncio.to_thread(sys.stdin.readline)).split():
+        match line:
+            case ["sell", count]:
+                _tell(await sell(services, int(count)))
+            case ["count"]:
+                _tell(await counted())
+            case ["spent"]:
+                _tell({"seconds": spent})
+
+
+@asynccontextmanager
+async def _working(services: Services, bell: Bell, broker: AsyncBroker) -> AsyncIterator[None]:
+    """A worker of payments alone, as `workers/run.py` makes it."""
+    worker = Worker(services, ["payments"])
+    bell.listener = worker.wake
+    give_way()
+    async with running({**worker.tasks, "hearing payments": listening(broker)}):
+        try:
+            yield
+        finally:
+            await worker.close(patience_seconds=1)
 
 
 if __name__ == "__main__":

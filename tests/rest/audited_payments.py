@@ -10,6 +10,7 @@ from documents.payment import Payment
 from lms_rt.ids import new_id
 from lms_rt.services.payments.settling import pending_payment
 from tests.rest.audited_world import Asked, Change, World
+from tests.rest.rights.paying import waiting_refund
 
 
 async def paid(world: World, **fields: Any) -> str:
@@ -34,6 +35,12 @@ async def refund(world: World) -> Asked:
     return Asked(f"/payments/{payment_id}/refund", payment_id, {"amount": 500, "reason": "Was ill"})
 
 
+async def cancel_refund(world: World) -> Asked:
+    payment_id = await paid(world)
+    refund_id = await waiting_refund(world.house, payment_id)
+    return Asked(f"/payments/{payment_id}/refunds/{refund_id}/cancel", payment_id, {"reason": "By mistake"})
+
+
 async def release(world: World) -> Asked:
     payment_id = await paid(world, held="amount_mismatch")
     return Asked(f"/payments/{payment_id}/release", payment_id, {"reason": "A discount by mail"})
@@ -54,6 +61,7 @@ async def resolve_finding(world: World) -> Asked:
 
 PAYMENT_CHANGES: dict[str, Change] = {
     "POST /payments/{payment_id}/refund": refund,
+    "POST /payments/{payment_id}/refunds/{refund_id}/cancel": cancel_refund,
     "POST /payments/{payment_id}/release": release,
     "POST /payments/{payment_id}/dispute": note_dispute,
     "POST /payments/findings/{finding_id}/resolve": resolve_finding,

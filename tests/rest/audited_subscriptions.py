@@ -48,14 +48,25 @@ async def cancel_subscription(world: World) -> Asked:
     return Asked(f"/payments/subscriptions/{subscription_id}/cancel", subscription_id)
 
 
-async def change_subscription(world: World) -> Asked:
+async def _active(world: World, plan_id: str, **fields: object) -> str:
+    """One that goes on at its gateway."""
     now, gateway = world.house.services.clock.now(), RenewingGateway()
     ends = now + MONTH
     gateway.subscriptions["gs_audited"] = GatewaySubscription("gs_audited", Renewing.ACTIVE, None, now, ends)
     world.house.services.payment_gateways.add(gateway)
+    facts = {"status": "active", "gateway_subscription_id": "gs_audited", "start_date": now, "end_date": ends}
+    return await pending_subscription(world.house, world.teacher.user_id, plan_id, **{**facts, **fields})
+
+
+async def resume_subscription(world: World) -> Asked:
+    ending = {"cancel_at_period_end": True, "cancelled_at": world.house.services.clock.now()}
+    subscription_id = await _active(world, await _plan(world), **ending)
+    return Asked(f"/payments/subscriptions/{subscription_id}/resume", subscription_id)
+
+
+async def change_subscription(world: World) -> Asked:
     here, there = await _plan(world), await _plan(world, amount=1_500)
-    facts = {"status": "active", "gateway_subscription_id": "gs_audited"}
-    subscription_id = await pending_subscription(world.house, world.teacher.user_id, here, **facts)
+    subscription_id = await _active(world, here)
     return Asked(f"/payments/subscriptions/{subscription_id}/change", subscription_id, {"plan_id": there})
 
 
@@ -66,5 +77,6 @@ SUBSCRIPTION_CHANGES: dict[str, Change] = {
     "PATCH /payments/coupons/{coupon_id}": change_coupon,
     "PUT /payments/tax-rates/{country}": put_tax_rate,
     "POST /payments/subscriptions/{subscription_id}/cancel": cancel_subscription,
+    "POST /payments/subscriptions/{subscription_id}/resume": resume_subscription,
     "POST /payments/subscriptions/{subscription_id}/change": change_subscription,
 }

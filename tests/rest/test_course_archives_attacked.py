@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -29,48 +30,76 @@ from tests.rest.archived import archive_of, course, done, leftovers, parts_of, t
 __all__ = ["course", "teacher", "worker"]
 
 
-async def test_at_its_last_write_a_course_is_not_cancelled_and_not_there_when_a_try_beside_failed(
-    house: House, teacher: Visitor, course: dict[str, Any]
-) -> None:
-    services, insert = house.services, Course.insert_new
-    last = [""]
+@dataclass
+class Copying:
+    """Copies of a course, each with something that happens at the last write of it."""
 
-    async def begun() -> str:
-        last.append((await teacher.ok("POST", f"/courses/{course['id']}/copy", json={}))["id"])
-        return course_packages.course_id_of(last[-1])
+    house: House
+    teacher: Visitor
+    course_id: str
+
+    async def begun(self) -> tuple[str, str]:
+        """The run, and the course that it is to make."""
+        run_id = (await self.teacher.ok("POST", f"/courses/{self.course_id}/copy", json={}))["id"]
+        return run_id, course_packages.course_id_of(run_id)
+
+    async def run(self, run_id: str, at_last: Callable[[Course], Awaitable[Any]]) -> None:
+        """The work, with `at_last` in place of the write."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Course, "insert_new", at_last)
+            await self.house.services.import_runs.run(run_id)
+
+    async def shown(self, run_id: str) -> dict[str, Any]:
+        run: dict[str, Any] = await self.teacher.ok("GET", f"/imports/{run_id}")
+        return run
+
+    async def quizzes(self, made_id: str) -> int:
+        return len((await self.teacher.ok("GET", "/quizzes", params={"course_id": made_id}))["items"])
+
+
+@pytest.fixture
+def copying(house: House, teacher: Visitor, course: dict[str, Any]) -> Copying:
+    return Copying(house, teacher, course["id"])
+
+
+async def test_at_its_last_write_a_course_is_not_cancelled(copying: Copying) -> None:
+    insert, (run_id, made_id) = Course.insert_new, await copying.begun()
 
     async def cancelled_first(self: Course) -> Any:
-        shown = await teacher.ok("POST", f"/imports/{last[-1]}/cancel")
+        shown = await copying.teacher.ok("POST", f"/imports/{run_id}/cancel")
         assert (shown["status"], shown["finished_at"]) == ("running", None)
         return await insert(self)
 
+    await copying.run(run_id, cancelled_first)
+    assert (await copying.shown(run_id))["status"] == "finished"
+    assert await copying.quizzes(made_id) == 1
+
+
+async def test_a_course_is_not_there_when_a_try_beside_failed(copying: Copying) -> None:
+    insert, (run_id, made_id) = Course.insert_new, await copying.begun()
+
     async def failed_first(self: Course) -> Any:
-        await services.import_runs.give_up(last[-1])
+        await copying.house.services.import_runs.give_up(run_id)
         return await insert(self)
+
+    await copying.run(run_id, failed_first)
+    assert (await copying.shown(run_id))["status"] == "failed"
+    assert await leftovers(made_id) == [0, 0, 0]
+
+
+async def test_a_course_that_was_written_last_is_there_though_its_process_died(copying: Copying) -> None:
+    insert, (run_id, made_id) = Course.insert_new, await copying.begun()
 
     async def dies_after(self: Course) -> Any:
         await insert(self)
         raise RuntimeError("the process died")
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Course, "insert_new", cancelled_first)
-        made_id = await begun()
-        await services.import_runs.run(last[-1])
-        assert (await teacher.ok("GET", f"/imports/{last[-1]}"))["status"] == "finished"
-        assert len((await teacher.ok("GET", "/quizzes", params={"course_id": made_id}))["items"]) == 1
-        patch.setattr(Course, "insert_new", failed_first)
-        made_id = await begun()
-        await services.import_runs.run(last[-1])
-        assert (await teacher.ok("GET", f"/imports/{last[-1]}"))["status"] == "failed"
-        assert await leftovers(made_id) == [0, 0, 0]
-        patch.setattr(Course, "insert_new", dies_after)
-        made_id = await begun()
-        with pytest.raises(RuntimeError):
-            await services.import_runs.run(last[-1])
-        await services.import_runs.give_up(last[-1])
-        landed = await teacher.ok("GET", f"/imports/{last[-1]}")
-        assert (landed["status"], landed["made_course_id"]) == ("finished", made_id)
-        assert len((await teacher.ok("GET", "/quizzes", params={"course_id": made_id}))["items"]) == 1
+    with pytest.raises(RuntimeError):
+        await copying.run(run_id, dies_after)
+    await copying.house.services.import_runs.give_up(run_id)
+    landed = await copying.shown(run_id)
+    assert (landed["status"], landed["made_course_id"]) == ("finished", made_id)
+    assert await copying.quizzes(made_id) == 1
 
 
 async def test_who_lost_the_right_neither_fetches_nor_makes(

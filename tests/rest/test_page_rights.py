@@ -110,6 +110,7 @@ PATHS: Mapping[str, str] = {
     r"/courses/([^/]+)/grades": "/courses/{slug}/grades",
     r"/me/calendar": "/me/calendar",
     r"/teach/courses/([^/]+)/gradebook/?": "/teach/courses/{course_id}/gradebook",
+    r"/teach/courses/([^/]+)/revenue": "/teach/courses/{course_id}/revenue",
     r"/teach/courses/([^/]+)/gradebook/settings": "/teach/courses/{course_id}/gradebook/settings",
     r"/teach/courses/([^/]+)/gradebook/([^/]+)": "/teach/courses/{course_id}/gradebook/{student_id}",
     r"/teach/courses/([^/]+)/?": "/teach/courses/{course_id}",

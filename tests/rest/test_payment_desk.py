@@ -11,10 +11,13 @@ import pytest
 from documents.audit_record import AuditRecord
 from documents.base import Row
 from documents.enrollment import Enrollment, enrollment_id_of
+from documents.event_record import EventRecord
+from documents.job import Job
 from documents.journal_entry import JournalEntry
 from documents.payment import Payment
 from lms_rt.contracts.gateways import Charged, GatewayPayment, Money
 from lms_rt.services import figures
+from lms_rt.services.payments import walking
 from tests.clients import Visitor
 from tests.conftest import settings_on
 from tests.house import House, open_house
@@ -116,10 +119,6 @@ async def test_a_lost_word_is_found_within_the_hour_and_paying_back_ends_what_it
     row = await bought(house, till, student, course_id)
     assert (row["status"], await enrolled(student, course_id)) == ("completed", "active")
     path = f"/payments/{row['_id']}/refund"
-    for visitor, status in ((student, 403), (await house.visitor(), 401)):
-        await visitor.refused(status, "POST", path, json={})
-    for amount in (0, -1, 10**13, 2000, 19.99, "5"):
-        await admin.refused(422, "POST", path, json={"amount": amount})
     key = {"Idempotency-Key": "back-1"}
     first = await admin.call("POST", path, json={"amount": 999, "reason": "Was ill"}, headers=key)
     again = await admin.call("POST", path, json={"amount": 999, "reason": "Was ill"}, headers=key)
@@ -142,11 +141,78 @@ async def test_a_lost_word_is_found_within_the_hour_and_paying_back_ends_what_it
     records = await AuditRecord.rows().find({"action": "payment.refund", "target_id": row["_id"]}).to_list(10)
     assert [one["actor_id"] for one in records] == [admin.user_id] * 2
     assert all("reason_hash" in one for one in records)
-    listed = await admin.ok("GET", "/payments", params={"status": "refunded", "user_id": student.user_id})
+
+
+async def test_payments_are_found_by_what_they_are_and_paid_back_by_who_may_as_far_as_they_go(
+    house: House, till: TillGateway
+) -> None:
+    student, admin, course_id = await house.student(), await house.admin(), await for_sale(house)
+    row = await bought(house, till, student, course_id)
+    path = f"/payments/{row['_id']}/refund"
+    for visitor, status in ((student, 403), (await house.visitor(), 401)):
+        await visitor.refused(status, "POST", path, json={})
+    for amount in (0, -1, 10**13, 2000, 19.99, "5"):
+        await admin.refused(422, "POST", path, json={"amount": amount})
+    assert (await stored(row))["refunded_amount"] == 0
+    listed = await admin.ok("GET", "/payments", params={"status": "completed", "user_id": student.user_id})
     assert [one["id"] for one in listed["items"]] == [row["_id"]]
     for asked in ({"is_held": "true"}, {"dispute": "open"}, {"gateway": "paymob"}, {"from": "2100-01-01T00:00:00Z"}):
         params = {**asked, "user_id": student.user_id}
         assert (await admin.ok("GET", "/payments", params=params))["total"] == 0
+
+
+async def test_a_refund_that_waits_is_called_off_with_why_and_the_course_stays_open(
+    house: House, till: TillGateway
+) -> None:
+    student, admin, course_id = await house.student(), await house.admin(), await for_sale(house)
+    row = await bought(house, till, student, course_id)
+    asked = len(till.asked)
+    wrong = await admin.ok("POST", f"/payments/{row['_id']}/refund", json={})
+    path = f"/payments/{row['_id']}/refunds/{wrong['id']}/cancel"
+    assert (await stored(row))["status"] == "refund_pending"
+    for visitor, status in ((student, 403), (await house.teacher(), 403), (await house.visitor(), 401)):
+        await visitor.refused(status, "POST", path, json={})
+    await admin.refused(404, "POST", f"/payments/{row['_id']}/refunds/rfd_none/cancel", json={})
+    assert (await admin.refused(422, "POST", path, json={"reason": "x" * 501}))["errors"][0]["field"] == "reason"
+    for _ in range(2):
+        view = await admin.ok("POST", path, json={"reason": "The wrong payment"})
+        assert (view["status"], view["cancelled_by"], view["is_cancellable"]) == ("cancelled", admin.user_id, False)
+    async with working(house):
+        await idle(house.services)
+    now = await stored(row)
+    assert (now["status"], now["refunded_amount"], now["reserved_amount"]) == ("completed", 0, 0)
+    assert (await enrolled(student, course_id), len(till.asked)) == ("active", asked)
+    (record,) = await AuditRecord.rows().find({"action": "payment.refund_cancel"}).to_list(10)
+    assert (record["actor_id"], record["target_id"], "reason_hash" in record) == (admin.user_id, row["_id"], True)
+    told = await EventRecord.rows().find({"type": "payment.refund_cancelled"}).to_list(10)
+    assert [one["data"]["refund_id"] for one in told] == [wrong["id"]]
+    done = await admin.ok("POST", f"/payments/{row['_id']}/refund", json={"amount": 500})
+    async with working(house):
+        await idle(house.services)
+    late = await admin.refused(409, "POST", f"/payments/{row['_id']}/refunds/{done['id']}/cancel", json={})
+    assert (late["code"], late["status"]) == ("refund_under_way", 409)
+
+
+async def test_a_night_that_was_too_long_for_one_job_goes_on_in_others(
+    house: House, till: TillGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    student, admin, course_id = await house.student(), await house.admin(), await for_sale(house)
+    rows = [await begun(student, course_id)]
+    rows += [await begun(await house.student(), course_id) for _ in range(2)]
+    for row in rows:
+        till.pays(row, at=house.services.clock.now() - timedelta(hours=1))
+    monkeypatch.setattr(walking, "MOST_WORK", 1)
+    await house.services.jobs.put("job_night", "payments.reconcile", {})
+    async with working(house):
+        await idle(house.services)
+    jobs = await Job.rows().find({"task": "payments.reconcile"}).to_list(200)
+    assert len(jobs) > 3
+    assert {job["state"] for job in jobs} == {"done"}
+    assert {(await stored(row))["status"] for row in rows} == {"completed"}
+    for visitor in (student, await house.teacher()):
+        await visitor.refused(403, "GET", "/payments/comparisons")
+    told = {one["gateway"]: one for one in (await admin.ok("GET", "/payments/comparisons"))["items"]}
+    assert (told[GATEWAY]["is_complete"], told[GATEWAY]["is_under_way"]) == (True, False)
 
 
 async def test_a_dispute_of_which_no_gateway_tells_is_noted_and_closes_the_course_until_it_is_won(
@@ -215,7 +281,7 @@ async def test_what_a_gateway_lists_and_nobody_knows_is_shown_until_somebody_has
 ) -> None:
     student, admin, course_id = await house.student(), await house.admin(), await for_sale(house)
     hour_ago = house.services.clock.now() - timedelta(hours=1)
-    till.payments["pi0_alien"] = GatewayPayment("pi0_alien", Charged.COMPLETED, Money(500, "USD"))
+    till.payments["pi0_alien"] = GatewayPayment("pi0_alien", Charged.COMPLETED, Money(500, "USD"), key="ord_lost-1")
     till.made_at["pi0_alien"] = hour_ago
     known = await begun(student, course_id)
     till.pays(known, at=hour_ago)

@@ -14,9 +14,12 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
+from documents.gateway_event import GatewayEvent
 from documents.journal_entry import JournalEntry
 from documents.payment import Payment
+from documents.payment_finding import PaymentFinding
 from lms_rt.clock import FakeClock
+from lms_rt.services import figures
 from tests import factories
 from tests.clients import Visitor
 from tests.conftest import settings_on
@@ -187,10 +190,66 @@ async def test_a_subscription_lives_by_what_stripe_draws(shop: Shop) -> None:
     await shop.deliver(mixed(shop.stripe.words()))
     await student.ok("POST", f"/payments/subscriptions/{held['id']}/cancel")
     assert shop.stripe.thing(subscription_id)["cancel_at_period_end"] is True
+    for _ in range(2):
+        going_on = await student.ok("POST", f"/payments/subscriptions/{held['id']}/resume")
+        assert (going_on["status"], going_on["cancel_at_period_end"]) == ("active", False)
+    assert shop.stripe.thing(subscription_id)["cancel_at_period_end"] is False
+    await student.ok("POST", f"/payments/subscriptions/{held['id']}/cancel")
+    assert shop.stripe.thing(subscription_id)["cancel_at_period_end"] is True, "said again, it ends again"
     shop.stripe.end(subscription_id)
     await shop.deliver(mixed(shop.stripe.words()))
     (held,) = (await student.ok("GET", "/payments/my-subscriptions"))["items"]
     assert held["status"] == "cancelled"
+
+
+async def test_what_others_sell_by_the_same_account_is_counted_and_is_nobodys_finding(shop: Shop) -> None:
+    counted = figures.PAYMENTS_FOREIGN.labels("stripe")._value.get()
+    forms: tuple[dict[str, Any], ...] = (
+        {"metadata": {}},
+        {"metadata": {"order_id": "1"}},
+        {"metadata": {"key": "shop-17"}},
+    )
+    bought = [shop.stripe.make_intent({"amount": 700, "currency": "usd", **form})["id"] for form in forms]
+    recurring = {"currency": "usd", "unit_amount": "900", "recurring": {"interval": "month"}}
+    subscribed = shop.stripe.make_session({"mode": "subscription", "line_items": {"0": {"price_data": recurring}}})
+    bought.append(shop.stripe.pay(subscribed["id"]))
+    for intent_id in bought[:-1]:
+        shop.stripe.pay(intent_id)
+    refunded = shop.stripe.refund_outside(bought[0])
+    shop.stripe.dispute(bought[1])
+    await shop.deliver(shop.stripe.words())
+    for _ in range(2):
+        await shop.wait(3600)
+        await shop.work()
+        await shop.house.services.payment_comparison.compare_all()
+    assert refunded["status"] == "succeeded"
+    assert figures.PAYMENTS_FOREIGN.labels("stripe")._value.get() == counted + 2 * len(bought)
+    for intent_id in (*bought, subscribed["id"]):
+        assert {one["outcome"] for one in await GatewayEvent.find_of("stripe", intent_id)} <= {"foreign"}
+        assert await PaymentFinding.rows().count_documents({"refs.intent_id": intent_id}) == 0
+    assert await PaymentFinding.rows().count_documents({"kind": "unknown_payment"}) == 0
+
+
+async def test_who_was_deleted_at_stripe_subscribes_as_somebody_new(shop: Shop) -> None:
+    student = await shop.house.student()
+    for name in ("Mornings", "Evenings"):
+        draft = {"plan_name": name, "amount": 4900, "currency": "USD", "interval": "month"}
+        plan = await shop.admin.ok("POST", "/payments/plans", json=draft)
+        await student.ok("POST", "/payments/create-subscription", json={"plan_id": plan["id"], "gateway": "stripe"})
+        session = shop.stripe.all("checkout.session")[0]
+        assert (session["metadata"]["plan_id"], session["metadata"]["user_id"]) == (plan["id"], student.user_id)
+        assert shop.stripe.thing(session["customer"])["metadata"] == {"user_id": student.user_id}
+        del shop.stripe.things[session["customer"]]  # and Stripe answers the key that made it as before, for a day
+    # whom we know by what they paid is no other case
+    checkout = await shop.begun(student, "card")
+    (row,) = await Payment.find_of_order(checkout["order_id"])
+    await Payment.rows().update_one({"_id": row["_id"]}, {"$set": {"customer_id": session["customer"]}})
+    plan = await shop.admin.ok("POST", "/payments/plans", json={**draft, "plan_name": "Nights"})
+    await student.ok("POST", "/payments/create-subscription", json={"plan_id": plan["id"], "gateway": "stripe"})
+    shop.stripe.pay(shop.stripe.all("checkout.session")[0]["id"])
+    await shop.deliver(shop.stripe.words())
+    (held,) = (await student.ok("GET", "/payments/my-subscriptions"))["items"]
+    assert (held["status"], held["plan_id"]) == ("active", plan["id"])
 
 
 async def test_what_is_forged_is_not_heard_and_nothing_private_is_written_down(

@@ -15,6 +15,7 @@ from documents.payment import Payment
 from documents.payment_finding import PaymentFinding
 from lms_rt.contracts.gateways import Charged, GatewayName, GatewayPayment, Money
 from lms_rt.services.jobs import NotYet
+from lms_rt.services.payments.checkout_starting import Starting
 from tests import factories
 from tests.clients import Visitor
 from tests.house import House
@@ -85,6 +86,21 @@ async def findings(kind: str, payment_id: str) -> int:
     return await PaymentFinding.rows().count_documents({"kind": kind, "refs.payment_id": payment_id, "status": "open"})
 
 
+async def clicked(shop: Shop, student: Visitor, path: str, *, times: int) -> list[dict[str, Any]]:
+    """So many clicks at once; the gateway answers the first when another one waits for the same."""
+    waited = Starting._waited
+
+    async def watched(self: Starting, order_id: str, key: str) -> Any:
+        shop.gateway.may_answer.set()
+        return await waited(self, order_id, key)
+
+    shop.gateway.faults = ["slow"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Starting, "_waited", watched)
+        clicks = (student.ok("POST", path, json={"gateway": "stripe"}) for _ in range(times))
+        return list(await asyncio.gather(*clicks))
+
+
 async def test_a_course_is_bought_and_opens_by_what_the_gateway_says_alone(shop: Shop) -> None:
     student, other, course_id = await shop.house.student(), await shop.house.student(), await shop.course()
     wish = {"course_id": course_id}
@@ -94,8 +110,7 @@ async def test_a_course_is_bought_and_opens_by_what_the_gateway_says_alone(shop:
     assert {(tab.status_code, tab.json()["id"]) for tab in tabs} == {(200, order["id"])}, "more tabs"
     await shop.teacher.ok("PATCH", f"/courses/{course_id}", json={"price": 999_999})
     path = f"/payments/create-intent/{order['id']}"
-    shop.gateway.faults = ["slow"]
-    clicks = await asyncio.gather(*(student.ok("POST", path, json={"gateway": "stripe"}) for _ in range(4)))
+    clicks = await clicked(shop, student, path, times=4)
     assert len({str(one) for one in clicks}) == 1
     intent_id = str(clicks[0]["intent_id"])
     assert (clicks[0]["client_secret"], clicks[0]["amount"]) == (f"secret_{intent_id}", 1999)
@@ -185,7 +200,7 @@ async def test_money_that_does_not_fit_the_order_waits_for_a_person(
 @EMBEDDED
 async def test_money_of_nobody_we_know_becomes_a_finding_once_it_was_waited_for(shop: Shop) -> None:
     intent = "pi_of_another_merchant"
-    shop.gateway.payments[intent] = GatewayPayment(intent, Charged.COMPLETED, Money(5, "USD"), key="shop-7")
+    shop.gateway.payments[intent] = GatewayPayment(intent, Charged.COMPLETED, Money(5, "USD"), key="ord_0-1")
     assert await shop.tell(word("evt_other", intent)) == 200
     event_id = "stripe:evt_other"
     words = shop.house.services.gateway_words

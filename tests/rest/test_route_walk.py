@@ -89,13 +89,14 @@ GET /payments/{payment_id}/invoices | GET /payments/{payment_id}/invoice
 POST /payments/webhook = /payments/webhooks/stripe | GET,POST /payments/webhooks/paymob | POST /payments/webhooks/myfatoorah
 POST /payments/webhooks/sandbox
 GET /payments | POST /payments/{payment_id}/refund | GET /payments/{payment_id}/refunds | POST /payments/{payment_id}/release
-POST /payments/{payment_id}/dispute
+POST /payments/{payment_id}/dispute | POST /payments/{payment_id}/refunds/{refund_id}/cancel | GET /payments/comparisons
 GET,POST /payments/plans | GET,PUT,PATCH /payments/plans/{plan_id} | POST /payments/create-subscription
 GET /payments/my-subscriptions | GET /payments/subscriptions | GET /payments/subscriptions/{subscription_id}
 POST /payments/subscriptions/{subscription_id}/cancel | POST /payments/subscriptions/{subscription_id}/change
+POST /payments/subscriptions/{subscription_id}/resume
 GET /payments/price | GET,POST /payments/coupons | GET,PUT,PATCH /payments/coupons/{coupon_id}
 GET /payments/tax-rates | GET,PUT /payments/tax-rates/{country}
-GET /payments/revenue/summary | GET /payments/orders/{order_id}/trace
+GET /payments/revenue/summary | GET /courses/{id}/revenue | GET /payments/orders/{order_id}/trace
 GET /payments/findings | GET /payments/findings/{finding_id} | POST /payments/findings/{finding_id}/resolve
 GET /webhooks/{id}/deliveries | POST /webhooks/deliveries/{id}/redeliver | POST /webhooks/{id}/test
 POST /courses/{id}/students/import = /courses/{id}/enrollments/import | GET /imports | GET /imports/{id} | GET /imports/{id}/rows
@@ -221,6 +222,7 @@ NOBODYS = {
     "session_id": "fam_1",
     "order_id": "ord_1",
     "payment_id": "pay_1",
+    "refund_id": "rfd_1",
     "finding_id": "dispute:pay_1",
     "plan_id": "pln_1",
     "subscription_id": "sub_1",

@@ -7,7 +7,6 @@ import base64
 import hashlib
 import io
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from unittest.mock import AsyncMock
@@ -26,6 +25,7 @@ from tests.conftest import _ENGINES, settings_on
 from tests.house import House, open_house
 from tests.rest.uploading import PDF, content_of, held_by, unnamed_bytes, until
 from tests.servers.tcp_proxy import Link, tcp_proxy
+from tests.working import PATIENCE_SECONDS
 
 VERSION = {"Tus-Resumable": "1.0.0"}
 PIECE = {**VERSION, "Content-Type": "application/offset+octet-stream"}
@@ -181,17 +181,25 @@ async def test_what_an_upload_may_not_be(house: House) -> None:
 
 
 async def test_of_many_who_write_one_does(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    student, saved, writing = await house.student(), UploadSessions._saved, list[int]()
+    student, writing, has_company = await house.student(), list[int](), asyncio.Event()
+    saved, claim = UploadSessions._saved, UploadSessions._claim
 
     async def watched(self: UploadSessions, row: Row, *rest: Any) -> Any:
         writing.append(1)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(0.5):  # let others come
-                while len(writing) < 2:  # noqa: ASYNC110 - nobody tells
-                    await asyncio.sleep(0.02)
+        if len(writing) > 1:
+            has_company.set()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await has_company.wait()
         return await saved(self, row, *rest)
 
+    async def claimed(self: UploadSessions, row: Row, lease: str) -> Row | None:
+        found = await claim(self, row, lease)
+        if found is None:  # while one writes
+            has_company.set()
+        return found
+
     monkeypatch.setattr(UploadSessions, "_saved", watched)
+    monkeypatch.setattr(UploadSessions, "_claim", claimed)
     path = await begin(student, len(PDF))
     replies = await asyncio.gather(*[write(student, path, 0, PDF) for _ in range(4)])
     assert len(writing) == 1  # the others wait, and have nothing in the store meanwhile

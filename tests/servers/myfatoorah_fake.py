@@ -112,6 +112,14 @@ class MyFatoorahFake(Desk):
         }
         self._tell_v2("DISPUTE_STATUS_CHANGED", data, text)
 
+    def elsewhere(self, reference: str | None, amount: str) -> Thing:
+        """Another shop of the same account writes an invoice."""
+        number = next(self._numbers)
+        price: Thing = {"InvoiceValue": float(amount), "InvoiceDisplayValue": f"{amount} KWD"}
+        made = {**_open(number), **price, "CustomerReference": reference, "UserDefinedField": "", "RecurringId": None}
+        self.invoices[number] = made
+        return made
+
     def renew(self, recurring_id: str, *, is_paid: bool = True) -> str:
         """The next amount is drawn, or is not; the invoice's number."""
         row = self.recurring[recurring_id]
@@ -150,7 +158,7 @@ class MyFatoorahFake(Desk):
         paid = "PAID" if invoice["InvoiceStatus"] != "Pending" else "PENDING"
         text = (
             f"Invoice.Id={number},Invoice.Status={paid},Transaction.Status={status},"
-            f"Transaction.PaymentId={payment_id},Invoice.ExternalIdentifier={key}"
+            f"Transaction.PaymentId={payment_id},Invoice.ExternalIdentifier={key or ''}"
         )
         data = {
             "Invoice": {"Id": number, "Status": paid, "ExternalIdentifier": key},

@@ -61,7 +61,7 @@ class PaymobFake(Desk):
         self.plans: dict[int, Thing] = {}
         self.subscriptions: dict[int, Thing] = {}
         self.tokens: set[str] = set()
-        self.can_void = True
+        self.can_void = self.has_list = True
         self._numbers = itertools.count(700_001)
 
     # --- for tests ---
@@ -110,6 +110,16 @@ class PaymobFake(Desk):
         word = Word({"Content-Type": "application/json"}, {"hmac": hashed(joined(transaction), secret)}, body)
         self._words.append(word)
         return word
+
+    def elsewhere(self, number: int, reference: str | None, amount: int) -> Thing:
+        """Another shop of the same account, at the same till, asks for money."""
+        order = self._order(reference, amount, "EGP", CARD)
+        del self.orders[order["id"]]
+        self.orders[number] = {**order, "id": number}
+        return self.orders[number]
+
+    def next_number(self) -> int:
+        return next(self._numbers)
 
     def way_back(self, transaction_id: str) -> dict[str, str]:
         """The address by which the payer's browser comes back."""
@@ -237,6 +247,14 @@ class PaymobFake(Desk):
             raise No(404, {"detail": "Not found."})
         return tries[-1]
 
+    def _list(self, asked: Asked) -> Thing:
+        """In pages of two, the newest first; the order of each as its number alone."""
+        if not self.has_list:
+            raise No(403, {"detail": f"You do not have permission, {PRIVATE}."})
+        rows = [{**one, "order": one["order"]["id"]} for one in reversed(self._of(int(asked.query["order_id"])))]
+        begin = 2 * (int(asked.query.get("page", 1)) - 1)
+        return {"results": rows[begin : begin + 2], "next": "…" if len(rows) > begin + 2 else None}
+
     def _transaction(self, _asked: Asked, number: str) -> Thing:
         if int(number) not in self.tries:
             raise No(404, {"detail": "Not found."})
@@ -316,7 +334,7 @@ class PaymobFake(Desk):
 
     def _stop(self, asked: Asked, number: str, verb: str) -> Thing:
         one = self._subscription(asked, number)
-        one["state"] = {"suspend": "suspended", "cancel": "canceled"}[verb]
+        one["state"] = {"suspend": "suspended", "resume": "active", "cancel": "canceled"}[verb]
         self._tell_subscription(one, one["state"])
         return one
 
@@ -333,6 +351,7 @@ _ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", "api/ecommerce/orders", PaymobFake._legacy_order),
     ("POST", "api/acceptance/payment_keys", lambda _, asked: {"token": f"key-{asked.body['order_id']}"}),
     ("POST", "api/ecommerce/orders/transaction_inquiry", PaymobFake._inquiry),
+    ("GET", "api/acceptance/transactions", PaymobFake._list),
     ("GET", "api/acceptance/transactions/([0-9]+)", PaymobFake._transaction),
     ("POST", "api/acceptance/void_refund/refund", PaymobFake._pay_back),
     ("POST", "api/acceptance/void_refund/void", PaymobFake._void),
@@ -342,7 +361,7 @@ _ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("GET", "api/acceptance/subscriptions/([0-9]+)", PaymobFake._subscription),
     ("PUT", "api/acceptance/subscriptions/([0-9]+)", PaymobFake._subscription),
     ("GET", "api/acceptance/subscriptions/([0-9]+)/transactions", PaymobFake._drawn),
-    ("POST", "api/acceptance/subscriptions/([0-9]+)/(suspend|cancel)", PaymobFake._stop),
+    ("POST", "api/acceptance/subscriptions/([0-9]+)/(suspend|resume|cancel)", PaymobFake._stop),
 ]
 
 

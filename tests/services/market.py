@@ -5,7 +5,7 @@ What happens is said in verbs; each is run step by step (`stepping.py`). How mon
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -34,6 +34,7 @@ from lms_rt.contracts.gateways import (
     Disputed,
     GatewayDispute,
     GatewayPayment,
+    Hint,
     Money,
 )
 from lms_rt.contracts.payments import CheckoutDraft, CourseCheckoutDraft, CourseOrderDraft
@@ -44,6 +45,7 @@ from lms_rt.services.jobs import Failed, Jobs, NotYet
 from lms_rt.wiring_payments import PaymentGround, wired_payments
 from tests.services.relaying import relay_over
 from tests.services.school import ADMIN, STUDENT, TEACHER
+from tests.services.small_gateway import hints_of, word
 from tests.services.stepping import Handler, done
 from tests.services.till import TillGateway
 
@@ -51,7 +53,7 @@ PRICE = 1_140
 COUPONS = {"HALF": "50", "GIFT": "100"}
 """Percent off; each may be used once, in all."""
 MOST_STEPS = 6_000
-_WORKED = ("payments.access", "payments.close", "payments.refund")
+WORKED = ("payments.access", "payments.close", "payments.refund", "payments.settle")
 
 
 class PageGateway(TillGateway):
@@ -81,6 +83,10 @@ class PageGateway(TillGateway):
         page, state = self.pages[intent_id], Charged.CANCELLED if intent_id in self.closed else Charged.PENDING
         return GatewayPayment(intent_id, state, page.money, key=page.key)
 
+    async def read_hints(self, *, headers: Mapping[str, str], query: Mapping[str, str], body: bytes) -> Sequence[Hint]:  # noqa: ARG002
+        """One word, if it is signed."""
+        return hints_of(headers, body)
+
     def is_paid(self, intent_id: str, at: datetime, *, money: Money | None = None) -> GatewayPayment | None:
         """Somebody pays at a page; it says when, in whole seconds, as gateways do."""
         if intent_id in self.payments or intent_id in self.closed:
@@ -103,7 +109,8 @@ class Market:
     """The shop: one buyer, two courses, two coupons of one use each."""
 
     def __init__(self, settings: Settings, *, closes_pages: bool = False, names_refunds: bool = True) -> None:
-        self.clock, self.gateway = FakeClock(), PageGateway()
+        self.clock = FakeClock()
+        self.gateway = self.gateway_of()
         self.gateway.closes_pages, self.gateway.names_refunds = closes_pages, names_refunds
         bus = memory_bus(self.clock)
         aggregates = [document for document in DOCUMENTS if issubclass(document, Aggregate)]
@@ -121,6 +128,10 @@ class Market:
         self.released: set[str] = set()
         done(self._open())
 
+    def gateway_of(self) -> PageGateway:
+        """Where one pays."""
+        return PageGateway()
+
     def _ground(self, bus: Any) -> SimpleNamespace:
         async def recorded(*_: Any, **__: Any) -> None:
             """The audit log has tests of its own."""
@@ -131,7 +142,12 @@ class Market:
         after = SimpleNamespace(relay=self.relay, retention=retention, jobs=jobs, audit=audit)
         learning = SimpleNamespace(files=None)
         return SimpleNamespace(
-            after=after, learning=learning, accounts=None, bus=bus, enrollments=self.enrollments, stack=AsyncExitStack()
+            after=after,
+            learning=learning,
+            accounts=SimpleNamespace(limiter=None),
+            bus=bus,
+            enrollments=self.enrollments,
+            stack=AsyncExitStack(),
         )
 
     async def _open(self) -> None:
@@ -188,6 +204,14 @@ class Market:
         """Somebody read it long ago, and writes it down only now."""
         return self.shop.settling.take("stripe", self.readings[which % len(self.readings)])
 
+    async def hearing(self, which: int, *, is_forged: bool = False) -> None:
+        """A word comes at the door: of one of the pages, for the first time or again, from the gateway or from anybody."""
+        if pages := list(self.gateway.pages):
+            told = word(f"evt_{which}_{len(self.readings)}", pages[which % len(pages)])
+            headers = {"X-Signature": "of nobody"} if is_forged else told.headers
+            await self.shop.gateway_words.receive("stripe", headers=headers, query={}, body=told.body)
+            assert not is_forged, "a forged word was taken"
+
     async def releasing(self, which: int) -> None:
         """A treasurer lets a held payment count."""
         held = await Payment.rows().find({"held": {"$exists": True}}).sort("_id", 1).to_list(20)
@@ -205,16 +229,21 @@ class Market:
     async def working(self) -> None:
         """A worker does what is to be done, each once, in its order."""
         for job in await Job.rows().find({"state": JobState.WAITING.value}).sort("_id", 1).to_list(200):
-            if job["task"] in _WORKED:
-                await self._work(job["task"], job["args"])
-            await Job.rows().update_one({"_id": job["_id"]}, {"$set": {"state": JobState.DONE.value}})
+            with suppress(NotYet):
+                if job["task"] in WORKED:
+                    await self._work(job["task"], job["args"])
+                await Job.rows().update_one({"_id": job["_id"]}, {"$set": {"state": JobState.DONE.value}})
 
     async def _work(self, task: str, args: Row) -> None:
         if task == "payments.close":
             await self.shop.checkouts.close(args["payment_id"])
+        elif task == "payments.settle":
+            await self.shop.gateway_words.settle(args["event_id"])
         elif task == "payments.refund":
             with suppress(Failed, NotYet):  # it is looked at again by those who reconcile
                 await self.shop.refunds.carry_out(args["refund_id"])
+        elif args["course_id"] is None:
+            await self.shop.access.derive_all(args["user_id"])
         else:
             await self.shop.access.derive(args["user_id"], args["course_id"])
 

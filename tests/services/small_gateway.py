@@ -28,6 +28,7 @@ from lms_rt.contracts.gateways import (
 from tests.services.till import TillGateway
 
 SECRET = b"small-gateway-secret"
+_PATIENCE_SECONDS = 30.0
 ORIGIN = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -50,7 +51,7 @@ def word(event_id: str, intent_id: str, *, subject: str = "payment", key: str | 
 
 
 class SmallGateway(TillGateway):
-    """Takes the place of a real one. `faults` are how the next checkouts go: slow, down, lost, refuse, die."""
+    """Takes the place of a real one. `faults` are how the next checkouts go: slow (until `may_answer`), down, lost, refuse, die."""
 
     def __init__(self, name: GatewayName = GatewayName.STRIPE, currencies: Sequence[str] = ("USD", "KWD")) -> None:
         super().__init__()
@@ -58,6 +59,7 @@ class SmallGateway(TillGateway):
         self.checkouts: dict[str, Checkout] = {}
         self.begun: list[str] = []
         self.faults: list[str] = []
+        self.may_answer = asyncio.Event()
         self.reads = 0
 
     async def methods(self, money: Money) -> Sequence[Method]:
@@ -74,7 +76,8 @@ class SmallGateway(TillGateway):
         fault = self.faults.pop(0) if self.faults else ""
         self.begun.append(checkout.key)
         if fault == "slow":
-            await asyncio.sleep(0.1)
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self.may_answer.wait()
         if fault == "die":
             raise RuntimeError("a fault of ours")
         if fault == "down":
@@ -107,8 +110,13 @@ class SmallGateway(TillGateway):
 
     async def read_hints(self, *, headers: Mapping[str, str], query: Mapping[str, str], body: bytes) -> Sequence[Hint]:  # noqa: ARG002
         """One word, if it is signed."""
-        wanted = signed(body).headers["X-Signature"]
-        if not hmac.compare_digest(headers.get("X-Signature", ""), wanted):
-            raise BadSignature
-        told = json.loads(body)
-        return [Hint(told["id"], told["type"], Subject(told["subject"]), told["object"], key=told.get("key"))]
+        return hints_of(headers, body)
+
+
+def hints_of(headers: Mapping[str, str], body: bytes) -> Sequence[Hint]:
+    """What a word says, if it is signed."""
+    wanted = signed(body).headers["X-Signature"]
+    if not hmac.compare_digest(headers.get("X-Signature", ""), wanted):
+        raise BadSignature
+    told = json.loads(body)
+    return [Hint(told["id"], told["type"], Subject(told["subject"]), told["object"], key=told.get("key"))]

@@ -65,6 +65,7 @@ class RenewingGateway(TillGateway):
         super().__init__()
         self.wishes: dict[str, SubscriptionWish] = {}
         self.closed: list[str] = []
+        self.resumed: list[str] = []
         self.subscriptions: dict[str, GatewaySubscription] = {}
         self.by_checkout: dict[str, str] = {}
         self.loses_answers = 0
@@ -162,6 +163,18 @@ class RenewingGateway(TillGateway):
             self.moves_to(subscription_id, cancel_at_period_end=True)
         else:
             self.moves_to(subscription_id, state=Renewing.CANCELLED)
+        return self.subscriptions[subscription_id]
+
+    async def resume_subscription(self, subscription_id: str, *, key: str) -> GatewaySubscription:
+        """To be renewed after all; what has ended stays so. Some answers are lost."""
+        if self.is_away:
+            raise GatewayUnavailable(key)
+        self.resumed.append(key)
+        if self.subscriptions[subscription_id].state != Renewing.CANCELLED:
+            self.moves_to(subscription_id, cancel_at_period_end=False)
+        if self.loses_answers:
+            self.loses_answers -= 1
+            raise GatewayUnavailable("lost", may_have_happened=True)
         return self.subscriptions[subscription_id]
 
 

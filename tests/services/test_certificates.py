@@ -172,7 +172,7 @@ async def test_whoever_is_killed_between_two_steps_is_followed_by_another(
     [enrollment_id] = await crowd(teacher, 1)
     certificates = house.services.certificates
     issuing, args = certificates._issuing, CertificateArgs(enrollment_id=enrollment_id)
-    steps = ((Certificate, "add"), (issuing._drawing, "draw"), (issuing._files, "produce"), (Certificate, "change"))
+    steps = ((Certificate, "add"), (issuing._drawing, "draw"), (issuing._files, "produce"), (Certificate, "change_at"))
     for owner, name in steps:
         killed_after(monkeypatch, owner, name)
         with pytest.raises(Killed):

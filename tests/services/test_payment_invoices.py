@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import unicodedata
+from datetime import UTC, datetime
 from typing import Any
 
 import pypdf
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,16 +19,20 @@ from documents.enums import HeldFor, PaymentStatus, RefundStatus
 from documents.invoice import CREDIT_NOTE, INVOICE, Invoice
 from documents.order import Order
 from documents.payment import Payment
+from documents.plan_subscription import PlanSubscription
 from documents.refund import Refund
 from documents.stored_file import StoredFile
 from lms_rt.contracts.jobs import InvoiceArgs
 from lms_rt.ids import new_id
+from lms_rt.printing.invoice import print_invoice
 from lms_rt.services import file_erasure
 from lms_rt.services.erasure_steps import Ground
 from lms_rt.services.payments import invoice_erasing, payment_erasing, refund_erasing
+from lms_rt.services.payments.invoice_lines import lines_of
 from lms_rt.services.payments.invoice_making import InvoiceMaking
-from lms_rt.services.payments.invoice_words import amount_words, sum_text
-from lms_rt.services.payments.rounding import part_of
+from lms_rt.services.payments.invoice_words import amount_words, printed, sum_text
+from lms_rt.services.payments.rounding import part_of, share_of, tax_within
+from lms_rt.services.payments.service_periods import period_of
 from lms_rt.services.withholding import Leaving
 from tests.clients import Visitor
 from tests.house import House
@@ -94,7 +101,9 @@ async def test_who_paid_has_an_invoice_and_a_credit_note_for_what_was_paid_back(
         for words in (first["number"], "Sara Saleh", "Algebra 1", "10.00 USD", "SPRING", "-1.00 USD", "VAT, 5%", "0.45 USD", "9.45 US dollars"):  # fmt: skip
             assert words in said, words
     note = said_in((await student.call("GET", listed[1]["pdf_url"][len("/api/v1") :])).content)
-    assert all(words in note for words in ("Credit note", first["number"], "3.00 USD", "Contains VAT, 5%: 0.14 USD"))
+    assert all(
+        words in note for words in ("Credit note", first["number"], "3.00 USD", "VAT, 5%", "0.14 USD", "2.86 USD")
+    )
     # nobody else's, and nothing that is not there
     for who, path in (
         (other, f"/payments/{payment_id}/invoices"),
@@ -217,3 +226,155 @@ async def test_a_file_that_the_store_lost_is_printed_again(house: House) -> None
     await house.services.file_store.remove(file["blob_id"])
     again = await student.call("GET", f"/payments/{payment_id}/invoice")
     assert first.content == again.content
+
+
+# --- what stands on them ---
+
+
+async def test_an_invoice_says_who_sold_what_for_which_time_where_and_with_which_tax(house: House) -> None:
+    student = await house.student()
+    tax: dict[str, Any] = {"tax_name": "MwSt", "tax_basis_points": 1900, "tax_country": "DE", "tax_amount": 171}
+    where: dict[str, Any] = {"country": "DE", "card_country": "FR", "address_country": "DE"}
+    price: dict[str, Any] = {"list_amount": 1000, "discount_amount": 100, "amount": 1071, "is_tax_included": False}
+    payment_id = await paid(house, student, **price, **tax, **where)
+    at = house.services.clock.now()
+    subscription = {"_id": new_id("sub"), "interval": "month", "start_date": at, "user_id": student.user_id}
+    await PlanSubscription.rows().insert_one({**subscription, "status": "active", "outbox": []})
+    await Payment.rows().update_one({"_id": payment_id}, {"$set": {"subscription_id": subscription["_id"]}})
+    await make(house, payment_id)
+    [one] = (await student.ok("GET", f"/payments/{payment_id}/invoices"))["items"]
+    assert one["seller"]["name"] == house.services.settings.project_name
+    assert (one["buyer_country"], one["service_from"] < one["service_until"]) == ("DE", True)
+    told = [(row["source"], row["country"]) for row in one["country_evidence"]]
+    assert told == [("buyer", "DE"), ("card", "FR"), ("address", "DE")]
+    assert (one["tax_name"], one["tax_rate"], one["tax_country"]) == ("MwSt", "19.00", "DE")
+    assert (one["net_amount"], one["tax_amount"], one["amount"]) == (900, 171, 1071)
+    sums = [(row["kind"], row["net_amount"], row["tax_amount"], row["gross_amount"]) for row in one["lines"]]
+    assert sums == [("item", 1000, 190, 1190), ("discount", -100, -19, -119)]
+    said = said_in((await student.call("GET", f"/payments/{payment_id}/invoice")).content)
+    for words in ("Net", "MwSt, 19%", "1.71 USD", "11.90 USD", "Germany (as the buyer said)", "France (of the card)", "Service period"):  # fmt: skip
+        assert words in said, words
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 10**9), st.integers(0, 10**9), st.integers(0, 10_000), st.booleans())
+def test_the_lines_of_an_invoice_sum_up_to_it(listed: int, off: int, points: int, is_included: bool) -> None:
+    off = min(off, listed)
+    left = listed - off
+    tax = tax_within(left, points) if is_included else share_of(left, points)
+    amount = left if is_included else left + tax
+    said = {"list_amount": listed, "discount_amount": off, "tax_basis_points": points, "is_tax_included": is_included}
+    lines = lines_of({"kind": INVOICE, "amount": amount, "tax_amount": tax, "printed": said})
+    assert sum(line.gross for line in lines) == amount
+    assert sum(line.tax for line in lines) == tax
+    assert sum(line.net for line in lines) == amount - tax
+
+
+@pytest.mark.parametrize(
+    ("fields", "paid_at", "period"),
+    [
+        ({"start_date": (1, 31)}, (1, 31), ((1, 31), (2, 28))),
+        ({"start_date": (1, 31)}, (2, 28), ((2, 28), (3, 31))),
+        ({"start_date": (1, 31)}, (4, 3), ((3, 31), (4, 30))),
+        ({"start_date": (1, 10)}, (1, 9), ((1, 10), (2, 10))),
+        ({}, (3, 5), ((3, 5), (4, 5))),
+        ({"start_date": (1, 10), "end_date": (4, 20), "changes": 1}, (3, 25), ((3, 20), (4, 20))),
+        ({"start_date": (1, 10), "end_date": (3, 20), "changes": 1}, (3, 25), ((3, 25), (4, 25))),
+    ],
+)
+def test_the_period_that_was_paid_is_the_one_that_the_payment_fell_into(
+    fields: dict[str, Any], paid_at: tuple[int, int], period: tuple[tuple[int, int], tuple[int, int]]
+) -> None:
+    def day(one: tuple[int, int]) -> datetime:
+        return datetime(2026, *one, 12, tzinfo=UTC)
+
+    row = {name: day(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+    assert period_of({"interval": "month", **row}, day(paid_at)) == (day(period[0]), day(period[1]))
+    assert period_of(None, day(paid_at)) is None
+
+
+_FIRST_FORM: dict[str, Any] = {
+    "seller_name": "School of Algebra", "seller_address": "1 Main Street\nCairo", "seller_tax_number": "123-456-789",
+    "buyer_name": "Sara Saleh", "gateway": "stripe", "method": "card", "paid_at": "2026-03-01T10:00:00+00:00",
+    "title": "Algebra 1", "coupon_code": "SPRING", "tax_name": "VAT", "tax_basis_points": 500, "tax_country": "AE",
+    "is_tax_included": False, "list_amount": 1000, "discount_amount": 100,
+}  # fmt: skip
+_NOTE = {"is_tax_included": True, "list_amount": 300, "discount_amount": 0, "coupon_code": None}
+_NO_TAX = {"tax_name": None, "tax_basis_points": 0, "is_tax_included": True, "discount_amount": 0, "coupon_code": None}
+
+
+@pytest.mark.parametrize(
+    ("fields", "said", "digest"),
+    [
+        ({}, {}, "870a484ef9606f109f810ebb6ee8f32c0270c66cc7ce0eaa3bf054f44ec874ae"),
+        (
+            {"kind": CREDIT_NOTE, "number": "CN-2026-000001", "amount": 300, "tax_amount": 14},
+            {**_NOTE, "invoice_number": "INV-2026-000001"},
+            "53dcc600caaa3df82b33f552bb7fdbd12d831a30b81ef9dddd44586b37a362e5",
+        ),
+        (
+            {"currency": "IQD", "amount": 25000, "tax_amount": 0, "language": "ar"},
+            {**_NO_TAX, "list_amount": 25000},
+            "72b330c7616afd5f7d2e9e3413dba5e797d8a54ae7c0eb2fac5efe93ed49f79d",
+        ),
+    ],
+    ids=["invoice", "credit note", "fewer places"],
+)
+def test_what_was_numbered_in_the_first_form_is_printed_as_it_was(
+    fields: dict[str, Any], said: dict[str, Any], digest: str
+) -> None:
+    row = {
+        "_id": "inv_1", "kind": INVOICE, "number": "INV-2026-000001", "payment_id": "pay_1", "amount": 945, "tax_amount": 45,
+        "currency": "USD", "language": "en", "issued_at": datetime(2026, 3, 1, 12, tzinfo=UTC), **fields,
+    }  # fmt: skip
+    content = print_invoice(printed({**row, "printed": {**_FIRST_FORM, **said}}))
+    drawn = pypdf.PdfReader(io.BytesIO(content)).pages[0].get_contents()
+    assert drawn is not None
+    assert hashlib.sha256(drawn.get_data()).hexdigest() == digest
+
+
+# --- what banks take back ---
+
+
+async def disputes(payment_id: str, *those: tuple[str, int, str]) -> None:
+    told = [{"id": name, "amount": amount, "state": state} for name, amount, state in those]
+    await Payment.rows().update_one({"_id": payment_id}, {"$set": {"disputes": told}})
+
+
+async def test_a_lost_dispute_has_one_credit_note_linked_both_ways(house: House) -> None:
+    student = await house.student()
+    payment_id = await paid(house, student, tax_amount=91, tax_basis_points=1000)
+    await disputes(payment_id, ("dp_1", 1000, "open"))
+    assert [row["kind"] for row in await make(house, payment_id)] == [INVOICE]
+    await disputes(payment_id, ("dp_1", 1000, "lost"))
+    services = house.services
+    others = [InvoiceMaking(settings=services.settings, clock=services.clock, files=services.files) for _ in range(3)]
+    await asyncio.gather(*(one.number(payment_id) for one in others))
+    await make(house, payment_id)
+    invoice, note = (await student.ok("GET", f"/payments/{payment_id}/invoices"))["items"]
+    assert (note["kind"], note["dispute_id"], note["refund_id"]) == (CREDIT_NOTE, "dp_1", None)
+    assert (note["amount"], note["tax_amount"]) == (1000, 91)
+    assert (note["invoice_number"], invoice["credit_notes"]) == (invoice["number"], [note["number"]])
+    said = said_in((await student.call("GET", note["pdf_url"][len("/api/v1") :])).content)
+    assert all(words in said for words in (invoice["number"], "Taken back by", "Total, taken back"))
+    rows = await Invoice.rows().find({"kind": CREDIT_NOTE}, {"sequence": 1}).to_list(length=None)
+    assert sorted(row["sequence"] for row in rows) == list(range(1, len(rows) + 1))
+
+
+async def test_credit_notes_of_refunds_and_disputes_never_come_to_more_than_the_invoice(house: House) -> None:
+    payment_id = await paid(house, await house.student(), tax_amount=91, tax_basis_points=1000)
+    refund_id = await paid_back(payment_id, 300)
+    await make(house, payment_id)
+    await disputes(payment_id, ("dp_1", 1000, "lost"), ("dp_2", 50, "won"))
+    notes = [row for row in await make(house, payment_id) if row["kind"] == CREDIT_NOTE]
+    assert [(row["amount"], row.get("dispute_id")) for row in notes] == [(300, None), (700, "dp_1")]
+    assert sum(row["tax_amount"] for row in notes) == 91
+    await Refund.rows().update_one({"_id": refund_id}, {"$set": {"status": RefundStatus.FAILED.value}})
+    signs = {INVOICE: 1, CREDIT_NOTE: -1}
+    rows = await make(house, payment_id)
+    assert rows == await make(house, payment_id)
+    for name in ("amount", "tax_amount"):
+        assert sum(signs[row["kind"]] * row[name] for row in rows) == 0, "the bank has all of it"
+    await disputes(payment_id, ("dp_1", 1000, "won"))
+    rows = await make(house, payment_id)
+    assert sum(signs[row["kind"]] * row["amount"] for row in rows) == 1000, "it was won after all"

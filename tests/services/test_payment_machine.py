@@ -22,6 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from config.settings import Settings
+from documents.base import Record
 from documents.coupon import Coupon, CouponUse
 from documents.enrollment import Enrollment
 from documents.gateway_event import GatewayEvent
@@ -57,7 +58,9 @@ class Action:
 KINDS = (
     "settle",
     "settle",
-    "settle",
+    "hear",
+    "hear",
+    "forge",
     "late_word",
     "work",
     "sweep",
@@ -143,6 +146,8 @@ class MoneyMachine(RuleBasedStateMachine):
         shop, which = self.shop, action.which
         works: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
             "buy": lambda: shop.buying(which % 2, action.code),
+            "hear": lambda: shop.hearing(which),
+            "forge": lambda: shop.hearing(which, is_forged=True),
             "order": lambda: shop.ordering(which % 2, action.code),
             "begin": lambda: shop.beginning(which),
             "cancel": lambda: shop.cancelling(which),
@@ -178,14 +183,14 @@ def run(request: pytest.FixtureRequest, path: Path, *, examples: int, steps: int
 
 
 @contextmanager
-def opened(request: pytest.FixtureRequest, path: Path) -> Iterator[Settings]:
-    """A store where every step can be stopped before, and where nobody waits."""
+def opened(request: pytest.FixtureRequest, path: Path, *more: type[Record]) -> Iterator[Settings]:
+    """A store where every step (on `more`, too) can be stopped before, and where nobody waits."""
 
     async def rest(_: float) -> None:
         await pause()
 
     settings = settings_on("embedded", request, path)
-    with open_stepping(settings, *STEPPED), pytest.MonkeyPatch.context() as patch:
+    with open_stepping(settings, *STEPPED, *more), pytest.MonkeyPatch.context() as patch:
         patch.setattr("lms_rt.services.contended.asyncio.sleep", rest)
         patch.setattr("lms_rt.services.payments.checkout_starting._LOOKS", 3)
         patch.setattr("asyncio.timeout", lambda _: nullcontext())  # steps are taken by hand, without a loop

@@ -12,22 +12,17 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import SecretStr
 
-from lms_rt.clock import Clock
 from lms_rt.contracts.gateways import (
     BadSignature,
     Charged,
-    Checkout,
     GatewayPayment,
     GatewayRefund,
     GatewayRefused,
     GatewayUnavailable,
-    Hint,
     Money,
     PaidBack,
     Payer,
-    Places,
     RecurringPrice,
-    RefundWish,
     Renewing,
     Subject,
     SubscriptionWish,
@@ -35,15 +30,15 @@ from lms_rt.contracts.gateways import (
 from lms_rt.gateways.payments.myfatoorah import MyFatoorah
 from lms_rt.gateways.payments.myfatoorah_calls import MyFatoorahAccount
 from lms_rt.gateways.payments.myfatoorah_reading import payment_of, refund_of, shown_money
-from lms_rt.ids import new_id
 from tests.servers import myfatoorah_fake as small
 from tests.servers.gateway_desk import PRIVATE, Word
 from tests.servers.myfatoorah_fake import MyFatoorahFake, myfatoorah_running
+from tests.services.paying_there import CLOCK, Purchase, heard, places_of, wish
 
 PAYER = Payer("usr_1", "منى O'Neil-Ali", PRIVATE, language="ar", phone="+965 1234 5678", country="KW")
-PLACES = Places("https://school.example/back", "https://school.example/back", "https://school.example/hooks/myfatoorah")
+PLACES = places_of("myfatoorah")
 PRICE = Money(10_505, "KWD")
-CLOCK = Clock()
+checkout = Purchase(PAYER, PLACES, PRICE, "Algebra & more (1)").checkout
 
 
 def account(fake: MyFatoorahFake) -> MyFatoorahAccount:
@@ -63,36 +58,10 @@ async def gateway(fake: MyFatoorahFake) -> AsyncIterator[MyFatoorah]:
     await opened.close()
 
 
-def checkout(key: str = "ord_1-1", **facts: Any) -> Checkout:
-    return Checkout(
-        **{
-            "key": key,
-            "order_id": "ord_1",
-            "money": PRICE,
-            "title": "Algebra & more (1)",
-            "payer": PAYER,
-            "places": PLACES,
-            "expires_at": CLOCK.now() + timedelta(minutes=30),
-            **facts,
-        }
-    )
-
-
-def wish(payment: GatewayPayment, amount: int, *, before: int = 0, name: str | None = None) -> RefundWish:
-    money = Money(amount, payment.money.currency)
-    own_id = name or new_id("rfd")
-    return RefundWish(own_id, payment.intent_id, payment.transaction_id, money, refunded_before=before)
-
-
 async def paid(gateway: MyFatoorah, fake: MyFatoorahFake, **facts: Any) -> GatewayPayment:
     started = await gateway.start_checkout(checkout(**facts))
     fake.pay(started.intent_id)
     return await gateway.read_payment(started.intent_id)
-
-
-async def heard(gateway: MyFatoorah, word: Word) -> Hint:
-    (hint,) = await gateway.read_hints(headers=word.headers, query=word.query, body=word.body)
-    return hint
 
 
 class TestPaying:
@@ -305,6 +274,9 @@ class TestSubscriptions:
             ended = await gateway.cancel_subscription(begun.subscription_id, at_period_end=True, key="k")
             assert (ended.state, ended.cancel_at_period_end) == (Renewing.CANCELLED, True)
         assert len(fake.of("CancelRecurringPayment")) == 1
+        with pytest.raises(GatewayRefused) as refused:
+            await gateway.resume_subscription(begun.subscription_id, key="k")
+        assert refused.value.code == "not_supported"
 
     async def test_what_it_cannot_do(self, gateway: MyFatoorah) -> None:
         yearly = replace(self.WISH, price=replace(self.WISH.price, interval="year"))

@@ -5,25 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from pydantic import SecretStr
 
-from lms_rt.clock import Clock
 from lms_rt.contracts.gateways import (
     BadSignature,
     Charged,
-    Checkout,
     GatewayPayment,
     GatewayRefused,
     GatewayUnavailable,
     Money,
     PaidBack,
     Payer,
-    Places,
     RecurringPrice,
     RefundWish,
     Renewing,
@@ -33,13 +29,14 @@ from lms_rt.contracts.gateways import (
 from lms_rt.gateways.payments.paymob import Paymob
 from lms_rt.gateways.payments.paymob_calls import PaymobAccount
 from tests.servers import paymob_fake as small
-from tests.servers.gateway_desk import PRIVATE, Word
+from tests.servers.gateway_desk import PRIVATE
 from tests.servers.paymob_fake import PaymobFake, paymob_running
+from tests.services.paying_there import CLOCK, Purchase, heard, places_of, wish
 
 PAYER = Payer("usr_1", "Mona Ali Hassan", PRIVATE, language="ar", phone="+201000000000", country="EG")
-PLACES = Places("https://school.example/back", "https://school.example/back", "https://school.example/hooks/paymob")
+PLACES = places_of("paymob")
 PRICE = Money(50_000, "EGP")
-CLOCK = Clock()
+checkout = Purchase(PAYER, PLACES, PRICE, "Algebra, from the beginning: a course whose title is long indeed").checkout
 
 
 def account(fake: PaymobFake) -> PaymobAccount:
@@ -69,35 +66,10 @@ async def paymob(fake: PaymobFake) -> AsyncIterator[Paymob]:
     await gateway.close()
 
 
-def checkout(key: str = "ord_1-1", **facts: Any) -> Checkout:
-    return Checkout(
-        **{
-            "key": key,
-            "order_id": "ord_1",
-            "money": PRICE,
-            "title": "Algebra, from the beginning: a course whose title is long indeed",
-            "payer": PAYER,
-            "places": PLACES,
-            "expires_at": CLOCK.now() + timedelta(minutes=30),
-            **facts,
-        }
-    )
-
-
-def wish(payment: GatewayPayment, amount: int, *, before: int = 0, name: str = "rfd_1") -> RefundWish:
-    money = Money(amount, payment.money.currency)
-    return RefundWish(name, payment.intent_id, payment.transaction_id, money, refunded_before=before)
-
-
 async def paid(paymob: Paymob, fake: PaymobFake, **facts: Any) -> GatewayPayment:
     started = await paymob.start_checkout(checkout())
     fake.pay(started.intent_id, **facts)
     return await paymob.read_payment(started.intent_id)
-
-
-async def heard(paymob: Paymob, word: Word) -> Any:
-    (hint,) = await paymob.read_hints(headers=word.headers, query=word.query, body=word.body)
-    return hint
 
 
 class TestPaying:
@@ -185,7 +157,7 @@ class TestPaying:
 class TestPayingBack:
     async def test_a_part_and_another_and_never_more(self, paymob: Paymob, fake: PaymobFake) -> None:
         payment = await paid(paymob, fake)
-        first = await paymob.refund(wish(payment, 20_000))
+        first = await paymob.refund(wish(payment, 20_000, name="rfd_1"))
         assert (first.state, first.amount, first.reference) == (PaidBack.COMPLETED, 20_000, "rfd_1")
         second = await paymob.refund(wish(payment, 30_000, before=20_000, name="rfd_2"))
         assert second.refund_id != first.refund_id
@@ -198,10 +170,11 @@ class TestPayingBack:
     async def test_a_lost_answer_doubles_nothing(self, paymob: Paymob, fake: PaymobFake) -> None:
         payment = await paid(paymob, fake)
         fake.lose("void_refund/refund")
+        wanted = wish(payment, 20_000)
         with pytest.raises(GatewayUnavailable) as lost:
-            await paymob.refund(wish(payment, 20_000))
+            await paymob.refund(wanted)
         assert lost.value.may_have_happened
-        again = await paymob.refund(wish(payment, 20_000))
+        again = await paymob.refund(wanted)
         assert (again.state, again.amount) == (PaidBack.COMPLETED, 20_000)
         assert len(fake.of("void_refund/refund")) == 1
         assert (await paymob.read_payment(payment.intent_id)).refunded == 20_000
@@ -209,9 +182,10 @@ class TestPayingBack:
     async def test_all_of_a_card_that_no_bank_has_settled_is_undone(self, paymob: Paymob, fake: PaymobFake) -> None:
         payment = await paid(paymob, fake)
         fake.lose("void_refund/void")
+        wanted = wish(payment, 50_000)
         with pytest.raises(GatewayUnavailable):
-            await paymob.refund(wish(payment, 50_000))
-        assert (await paymob.refund(wish(payment, 50_000))).state is PaidBack.COMPLETED
+            await paymob.refund(wanted)
+        assert (await paymob.refund(wanted)).state is PaidBack.COMPLETED
         assert len(fake.of("void_refund/void")) == 1
         assert not fake.of("void_refund/refund")
         assert (await paymob.read_payment(payment.intent_id)).refunded == 50_000
@@ -303,9 +277,14 @@ class TestSubscriptions:
         for _ in "ab":
             ending = await paymob.cancel_subscription(begun.subscription_id, at_period_end=True, key="k")
             assert (ending.state, ending.cancel_at_period_end) == (Renewing.ACTIVE, True)
+        for _ in "ab":
+            resumed = await paymob.resume_subscription(begun.subscription_id, key="k")
+            assert (resumed.state, resumed.cancel_at_period_end) == (Renewing.ACTIVE, False)
+        assert len(fake.of("/resume")) == 1
         ended = await paymob.cancel_subscription(begun.subscription_id, at_period_end=False, key="k")
         assert ended.state is Renewing.CANCELLED
-        assert len(fake.of("/suspend")) == 1
+        assert (await paymob.resume_subscription(begun.subscription_id, key="k")).state is Renewing.CANCELLED
+        assert len(fake.of("/suspend")) == len(fake.of("/resume")) == 1
 
     async def test_a_price_has_one_plan_and_may_change(self, paymob: Paymob, fake: PaymobFake) -> None:
         started = await paymob.start_subscription(self.wish())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -219,6 +219,69 @@ async def test_a_tax_in_three_places_is_the_rate_that_is_printed(shop: Shop) -> 
         assert 2 * abs(10 * priced.tax_amount - net) <= 11, "10% to the unit"
         assert list_amount % 10 or priced.amount % 10 == 0, "a bank can draw it"
         assert priced.discount_amount <= (15 if code else 10)
+
+
+@EMBEDDED
+@pytest.mark.parametrize(
+    ("listed", "percent", "discount"),
+    [
+        ((1_001, "JPY"), "33.33", 334),  # 333.6333
+        ((1, "JPY"), "50", 1),
+        ((1, "JPY"), "49.99", 0),
+        ((3, "ISK"), "16.67", 1),  # 0.5001
+        ((12_345, "KWD"), "10", 1_235),  # 1234.5, and the thousandth counts
+        ((12_340, "KWD"), "10", 1_230),  # 1234: to the hundredths that a bank knows
+        ((12_350, "KWD"), "10", 1_240),
+        ((1_500, "IQD"), "33.33", 500),
+        ((5, "KWD"), "10", 1),
+        ((150_050, "LBP"), "0.01", 15),
+        ((999, "USD"), "100", 999),
+    ],
+)
+async def test_a_percentage_is_rounded_half_up_to_what_the_currency_has(
+    shop: Shop, listed: tuple[int, str], percent: str, discount: int
+) -> None:
+    list_amount, currency = listed
+    await shop.coupon("PART", percent_off=percent)
+    priced = await shop.price(await shop.course(list_amount, currency), "PART")
+    assert (priced.discount_amount, priced.amount) == (discount, list_amount - discount)
+
+
+@EMBEDDED
+@pytest.mark.parametrize(
+    ("between", "inside", "outside"),
+    [
+        # the night in which 02:00 to 03:00 comes twice, in Berlin: an hour later by the clock on the wall is two
+        (
+            ("2026-10-25T02:30:00+02:00", "2026-10-25T02:30:00+01:00"),
+            ("2026-10-25T00:30:00Z", "2026-10-25T01:29:59Z"),
+            ("2026-10-25T00:29:59Z", "2026-10-25T01:30:00Z"),
+        ),
+        # the one in which it does not come at all
+        (
+            ("2026-03-29T00:00:00+01:00", "2026-03-30T00:00:00+02:00"),
+            ("2026-03-28T23:00:00Z", "2026-03-29T21:59:59Z"),
+            ("2026-03-28T22:59:59Z", "2026-03-29T22:00:00Z"),
+        ),
+    ],
+    ids=["twice", "never"],
+)
+async def test_a_coupon_begins_and_ends_to_the_second_where_clocks_are_put(
+    shop: Shop, between: tuple[str, str], inside: tuple[str, str], outside: tuple[str, str]
+) -> None:
+    starts_at, ends_at = between
+    course = await shop.course(1_000)
+    await shop.coupon("NIGHT", starts_at=starts_at, ends_at=ends_at)
+
+    async def at(moment: str) -> str:
+        try:
+            await shop.uses.check("NIGHT", course, user_id=STUDENT.user_id, now=datetime.fromisoformat(moment))
+        except Refused as refused:
+            return refused.fields[0].code
+        return "holds"
+
+    assert [await at(moment) for moment in inside] == ["holds", "holds"]
+    assert [await at(moment) for moment in outside] == ["coupon_early", "coupon_over"]
 
 
 @EMBEDDED

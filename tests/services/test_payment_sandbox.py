@@ -66,7 +66,7 @@ async def paid(gateway: SandboxGateway, clock: FakeClock, order: str = "ord_1") 
     row = await SandboxPayment.find_row(begun.intent_id)
     assert row is not None
     fields = {"state": "completed", "facts.paid_at": clock.now()}
-    assert await SandboxPayment.change(row, fields, at=clock.now())
+    assert await SandboxPayment.change(row, {"$set": fields}, at=clock.now())
     return begun.intent_id
 
 
@@ -114,7 +114,7 @@ async def test_a_subscription_renews_itself_until_its_end(gateway: SandboxGatewa
     assert row is not None
     fields, payment = period_from(row, clock.now())
     assert await SandboxPayment.add(payment)
-    assert await SandboxPayment.change(row, fields, at=clock.now())
+    assert await SandboxPayment.change(row, {"$set": fields}, at=clock.now())
     first = await gateway.find_subscription("sub_1-1", begun.intent_id)
     assert first is not None
     assert (first.state, first.key, first.period_end) == (

@@ -187,6 +187,47 @@ async def test_one_that_is_cancelled_lasts_as_long_as_it_is_paid(kiosk: Kiosk) -
     assert (called_off.status, kiosk.renewing.closed) == ("expired", [f"cs_{again.subscription_id}-1"])
 
 
+async def test_that_it_ends_is_taken_back_while_it_lasts_and_not_after(kiosk: Kiosk) -> None:
+    subscription_id, gateway_id = await kiosk.subscribed(await kiosk.plan())
+    resume = kiosk.changes.resume
+    assert (await resume(STUDENT, subscription_id)).status == "active"
+    assert not kiosk.renewing.resumed, "one that goes on is left alone"
+    await kiosk.changes.cancel(STUDENT, subscription_id)
+    assert await refusal(resume(OTHER_STUDENT, subscription_id)) == (Code.NOT_FOUND, "")
+    kiosk.renewing.is_away = True
+    assert (await refusal(resume(STUDENT, subscription_id)))[0] is Code.UNAVAILABLE
+    kiosk.renewing.is_away, kiosk.renewing.loses_answers = False, 1
+    assert (await refusal(resume(STUDENT, subscription_id)))[0] is Code.UNAVAILABLE
+    going_on = await asyncio.gather(*(resume(STUDENT, subscription_id) for _ in range(3)))
+    assert {(one.status, one.cancel_at_period_end, one.cancelled_at) for one in going_on} == {("active", False, None)}
+    assert len(set(kiosk.renewing.resumed)) == 1, "however often it is asked for, it is one request"
+    kiosk.clock.advance(30 * DAY)
+    kiosk.renewing.renews(gateway_id, kiosk)
+    await kiosk.subscriptions.settle("stripe", gateway_id)
+    await kiosk.changes.cancel(STUDENT, subscription_id)
+    assert await kiosk.carry_out() == ["subscription_cancelled"] * 2, "said again, told again"
+    kiosk.renewing.moves_to(gateway_id, state="cancelled")  # ended there this moment, and nobody has told us yet
+    assert (await refusal(resume(STUDENT, subscription_id)))[0] is Code.CONFLICT
+    assert (await kiosk.row(subscription_id))["status"] == "cancelled"
+    asked = len(kiosk.renewing.resumed)
+    assert (await refusal(resume(STUDENT, subscription_id)))[0] is Code.CONFLICT
+    other, _ = await kiosk.subscribed(await kiosk.plan(), OTHER_STUDENT)
+    await kiosk.changes.cancel(OTHER_STUDENT, other)
+    kiosk.clock.advance(30 * DAY)
+    assert (await refusal(resume(OTHER_STUDENT, other)))[0] is Code.CONFLICT, "its time is over"
+    begun = await kiosk.begin(await kiosk.plan(), OTHER_STUDENT)
+    assert (await refusal(resume(OTHER_STUDENT, begun.subscription_id)))[0] is Code.CONFLICT
+    assert len(kiosk.renewing.resumed) == asked, "no gateway is asked for what cannot be"
+
+
+async def test_whose_money_went_back_does_not_go_on(kiosk: Kiosk) -> None:
+    subscription_id, _ = await kiosk.subscribed(await kiosk.plan())
+    await kiosk.changes.cancel(STUDENT, subscription_id)
+    await PlanSubscription.rows().update_one({"_id": subscription_id}, {"$set": {"must_end": True}})
+    assert (await refusal(kiosk.changes.resume(STUDENT, subscription_id)))[0] is Code.CONFLICT
+    assert not kiosk.renewing.resumed
+
+
 async def test_going_over_to_another_plan_happens_once_even_if_its_answer_is_lost(kiosk: Kiosk) -> None:
     small, large = await kiosk.plan(500, plan_name="Small"), await kiosk.plan(2_000, plan_name="Large")
     subscription_id, gateway_id = await kiosk.subscribed(small)

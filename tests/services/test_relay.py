@@ -237,14 +237,14 @@ async def test_a_flag_beside_an_empty_outbox_is_taken_away(school: School) -> No
 async def test_the_last_pull_does_not_unflag_what_was_written_meanwhile(school: School) -> None:
     (first,) = await school.write("course:1")
     (second,) = await school.write("course:1")
-    await Course.pull_intent(ID, first["id"])
+    await Course.pull_intents(ID, first["id"])
     assert await school.outbox() == [second["id"]]
     row = await Course.rows().find_one({"_id": ID})
     assert row is not None
     assert row["outbox_at"] == school.clock.now()
-    await Course.pull_intent(ID, first["id"])
+    await Course.pull_intents(ID, first["id"])
     assert await school.outbox() == [second["id"]]
-    await Course.pull_intent(ID, second["id"])
+    await Course.pull_intents(ID, second["id"])
     assert await school.outbox() is None
 
 

@@ -51,6 +51,7 @@ from lms_rt.services.payments.payment_effects import journal_of
 from lms_rt.services.payments.reconcile_lists import Comparison
 from lms_rt.services.payments.reconcile_open import OpenPayments
 from lms_rt.services.payments.refund_book import RefundBook
+from lms_rt.services.payments.refund_cancelling import RefundCancelling
 from lms_rt.services.payments.refunds import TASK, Refunds
 from lms_rt.services.payments.settling import Settling, pending_payment
 from tests.services.relaying import relay_over
@@ -215,6 +216,10 @@ class TillGateway(PaymentGateway):
         """None."""
         raise LookupError(subscription_id, at_period_end, key)
 
+    async def resume_subscription(self, subscription_id: str, *, key: str) -> GatewaySubscription:
+        """None."""
+        raise LookupError(subscription_id, key)
+
     async def close(self) -> None:
         """Nothing is open."""
 
@@ -246,12 +251,18 @@ class Till:
             clock=self.clock, relay=self.relay, gateways=self.gateways, settling=self.settling, book=self.book
         )
         self.refunds.register()
+        self.cancelling = RefundCancelling(clock=self.clock, relay=self.relay, settling=self.settling)
+        self.cancelling.register()
         self.jobs = Jobs(clock=self.clock, wake_ups=SilentWakeUps())
         self.open_payments = OpenPayments(
             clock=self.clock, jobs=self.jobs, settling=self.settling, findings=self.findings
         )
         self.comparison = Comparison(
-            clock=self.clock, gateways=self.gateways, settling=self.settling, findings=self.findings
+            clock=self.clock,
+            gateways=self.gateways,
+            settling=self.settling,
+            findings=self.findings,
+            looking=self.refunds.looking,
         )
 
     async def begun(self, amount: int = 1000, *, currency: str = "USD", **order: Any) -> Row:

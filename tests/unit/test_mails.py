@@ -185,6 +185,13 @@ def test_every_zone_says_its_distance(zone: str, shown: str) -> None:
 def test_money_has_the_places_of_its_currency(amount: int, currency: str, shown: str) -> None:
     text = rendered("payment_confirmation", amount=amount, currency=currency).text.replace("\u00a0", "")
     assert f"Amount: {shown}\n" in text
+    assert "Net:" not in text
+
+
+def test_a_receipt_tells_the_tax_in_what_came() -> None:
+    taxed: dict[str, Any] = {"amount": 1_140, "currency": "USD", "tax_amount": 140, "tax_label": "VAT, 14%"}
+    text = rendered("payment_confirmation", **taxed).text.replace("\u00a0", "")
+    assert "Amount: $11.40\nNet: $10.00\nVAT, 14%: $1.40\n" in text
 
 
 @pytest.mark.parametrize(

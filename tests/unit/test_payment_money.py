@@ -16,12 +16,14 @@ from documents.enums import PaymentStatus
 from documents.payment import PAID
 from lms_rt.contracts.base import read_model
 from lms_rt.contracts.gateways import Charged, Disputed, GatewayDispute, GatewayPayment, Money
-from lms_rt.contracts.money import MAX_AMOUNT, amount_text, exponent, from_decimal, to_decimal
+from lms_rt.contracts.money import MAX_AMOUNT, amount_text, exponent, from_decimal, is_known, money_text, to_decimal
 from lms_rt.contracts.outbox import Write
 from lms_rt.contracts.payments import CourseOrderDraft
 from lms_rt.errors import Refused
+from lms_rt.gateways.payments.stripe_amounts import from_stripe, is_taken, to_stripe
 from lms_rt.services.payments.changes import PaymentChange
 from lms_rt.services.payments.entitlements import AccessRules, is_valid
+from lms_rt.services.payments.invoice_words import sum_text
 from lms_rt.services.payments.payment_effects import told_of
 from lms_rt.services.payments.payment_facts import GIVE_UP_AFTER, facts_of
 from lms_rt.services.payments.states import MACHINES, ORDER, PAYMENT
@@ -65,6 +67,34 @@ def test_amounts_are_written_with_the_places_of_their_currency() -> None:
     for currency in ("usd", "XYZ", "EURO"):
         with pytest.raises(Refused):
             read_model(CourseOrderDraft, {"course_id": "crs_1", "currency": currency})
+
+
+def worked_examples() -> list[list[str]]:
+    """The rows of the table of amounts in the documentation."""
+    text = (Path(__file__).parents[2] / "docs" / "payments.md").read_text(encoding="utf-8")
+    table = text.partition("<!-- begin amounts -->")[2].partition("<!-- end amounts -->")[0]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines()[2:]]
+
+
+@pytest.mark.parametrize("row", worked_examples(), ids=lambda row: f"{row[0]}-{row[1]}")
+def test_money_is_kept_and_charged_in_the_minor_unit_of_iso_4217_and_shown_as_people_write_it(row: list[str]) -> None:
+    kept, currency, places, on_paper, on_page, sent = row
+    money = Money(int(kept), currency)
+    assert exponent(currency) == int(places)
+    assert sum_text(money.amount, currency) == on_paper
+    assert money_text(money.amount, currency, "en") == on_page
+    assert (str(to_stripe(money)) if is_taken(money) else "—") == sent
+    if sent != "—":
+        assert from_stripe(int(sent), currency) == money
+
+
+def test_every_currency_that_has_no_hundredths_is_known_and_metals_are_no_money() -> None:
+    no_places = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+    three = "BHD IQD JOD KWD LYD OMR TND"
+    assert {exponent(code) for code in no_places.split()} == {0}
+    assert {exponent(code) for code in three.split()} == {3}
+    assert [exponent(code) for code in ("CLF", "UYW", "MRU", "LAK", "MMK", "IRR")] == [4, 4, 2, 2, 2, 2]
+    assert not any(is_known(code) for code in ("XAU", "XDR", "XTS", "XXX", "QQQ"))
 
 
 # --- settings ---
@@ -193,5 +223,8 @@ def test_a_receipt_and_the_event_tell_the_sum_that_came() -> None:
         "held": "currency_mismatch",
     }
     released = {name: value for name, value in held.items() if name != "held"}
-    told = told_of(Write(2, NOW), PaymentChange(held, released, None))
+    order = {"amount": 2_000, "tax_amount": 246, "tax_name": "VAT", "tax_basis_points": 1_400}
+    told = told_of(Write(2, NOW), PaymentChange(held, released, order))
+    receipt = told[1]["data"]["data"]
+    assert (receipt["tax_amount"], receipt["tax_label"]) == (123, "VAT, 14%")
     assert [str(one).count("'amount': 1000, 'currency': 'USD'") for one in told] == [1, 1]

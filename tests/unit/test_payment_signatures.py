@@ -15,11 +15,11 @@ from lms_rt.gateways.payments import myfatoorah_reading, paymob_reading
 from lms_rt.gateways.payments.myfatoorah_signature import sign as base64_of
 from lms_rt.gateways.payments.myfatoorah_signature import text_v1, text_v2
 from lms_rt.gateways.payments.paymob_signature import (
-    query_text,
+    query_values,
     sign,
     subscription_text,
     token_text,
-    transaction_text,
+    transaction_values,
 )
 
 SIMULATED = "sim_hmac_secret"
@@ -79,9 +79,9 @@ POKE_SIGNED = "47ca464cdead3cf8a8ef4a9e9594de84d9f0ca03d981b249fec973bddc3f4ca68
 
 class TestPaymob:
     def test_the_published_vectors_of_transactions(self) -> None:
-        assert transaction_text(transaction(**A_FACTS)) == A_TEXT
+        assert "".join(transaction_values(transaction(**A_FACTS))) == A_TEXT
         assert sign(A_TEXT, A_SECRET) == A_SIGNED
-        assert transaction_text(transaction()) == B_TEXT
+        assert "".join(transaction_values(transaction())) == B_TEXT
         assert sign(B_TEXT, SIMULATED) == B_SIGNED
 
     def test_the_vectors_of_a_card_token_and_of_a_subscription(self) -> None:
@@ -94,7 +94,7 @@ class TestPaymob:
         query = {**way_back(), order_name: "700001"}
         source = transaction()["source_data"]
         query |= {f"source_data{mark}{name}": value for name, value in source.items()}
-        assert query_text(query) == B_TEXT
+        assert "".join(query_values(query)) == B_TEXT
         (hint,) = hints(b"", {**query, "hmac": B_SIGNED})
         assert (hint.subject, hint.object_id, hint.key) == (Subject.PAYMENT, "700001", None)
 
@@ -110,8 +110,33 @@ class TestPaymob:
 
     def test_a_payment_of_another_integration_is_not_ours(self) -> None:
         told = transaction(integration_id=77)
-        (hint,) = hints(body_of(told), {"hmac": sign(transaction_text(told), SIMULATED)})
+        (hint,) = hints(body_of(told), {"hmac": sign("".join(transaction_values(told)), SIMULATED)})
         assert hint.subject is Subject.OTHER
+
+    @pytest.mark.parametrize(
+        "facts",
+        [
+            {"amount_cents": 1000, "created_at": "02026-08-14T12:00:00.000000"},
+            {"created_at": "2026-08-14T12:00:00.000000EGP", "currency": ""},
+            {"currency": "EGPfalse", "error_occured": ""},
+            {"id": "9000011001", "integration_id": ""},
+            {"order": {"id": "7000015"}, "owner": "00001"},
+            {"order": {"id": ""}, "owner": "700001500001"},
+            {"order": {"id": "700001500001false"}, "owner": "", "pending": ""},
+            {"success": "", "source_data": {"pan": "0010", "sub_type": "Visa", "type": "cardtrue"}},
+        ],
+    )
+    def test_a_true_word_that_is_cut_into_other_values_is_none(self, facts: dict[str, Any]) -> None:
+        told = transaction(**facts)
+        assert sign("".join(transaction_values(told)), SIMULATED) == B_SIGNED
+        with pytest.raises(BadSignature):
+            hints(body_of(told), {"hmac": B_SIGNED})
+
+    def test_a_cut_that_looks_like_a_word_does_not_take_the_place_of_the_true_one(self) -> None:
+        cut = transaction(order={"id": "70000150000"}, owner="1")
+        (other,), (true,) = (hints(body_of(told), {"hmac": B_SIGNED}) for told in (cut, transaction()))
+        assert (other.object_id, true.object_id) == ("70000150000", "700001")
+        assert other.event_id != true.event_id
 
     @pytest.mark.parametrize(
         ("body", "query"),

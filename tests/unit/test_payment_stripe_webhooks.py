@@ -171,7 +171,7 @@ def test_what_is_no_event_is_refused_though_it_was_signed(body: bytes) -> None:
         (Money(12_340, "KWD"), 12_340),
         (Money(500, "ISK"), 50_000),
         (Money(500, "UGX"), 50_000),
-        (Money(89_500, "LBP"), 8_950_000),
+        (Money(8_950_000, "LBP"), 8_950_000),
     ],
 )
 def test_amounts_are_counted_as_stripe_counts(ours: Money, theirs: int) -> None:

@@ -50,8 +50,9 @@ def test_a_subscription_lives_from_its_first_payment_to_the_end_of_its_last() ->
     assert (over["status"], over["end_date"], hears) == ("cancelled", START + 2 * MONTH, (Told.ACCESS,))
     assert by_time(over, now=START + 2 * MONTH + timedelta(days=2), grace=GRACE) == Move()
     assert by_time(over, now=START + 2 * MONTH + GRACE, grace=GRACE).fields["status"] == "expired"
-    resumed, _ = told(ending, read(Renewing.ACTIVE, 1), after_days=32)
-    assert "cancelled_at" not in resumed
+    resumed, hears = told(ending, read(Renewing.ACTIVE, 1), after_days=32)
+    assert ("cancelled_at" in resumed, resumed["cancel_at_period_end"], hears) == (False, False, (Told.RESUMED,))
+    assert told(resumed, read(Renewing.ACTIVE, 1), after_days=32)[1] == ()
 
 
 def test_one_whose_first_payment_failed_has_not_begun() -> None:

@@ -69,7 +69,7 @@ def test_the_quotas_are_the_settings() -> None:
     assert told == {
         LimitClass.GENERAL: 100, LimitClass.AUTH: 60, LimitClass.SIGN_IN: 300, LimitClass.FAILED_SIGN_IN: 10,
         LimitClass.ATTEMPTS: 120, LimitClass.UPLOADS: 100, LimitClass.PAGES: 600,
-        LimitClass.VERIFICATION: 30, LimitClass.PIECES: 2000,
+        LimitClass.VERIFICATION: 30, LimitClass.PIECES: 2000, LimitClass.REFUSED_WORDS: 30,
     }  # fmt: skip
 
 

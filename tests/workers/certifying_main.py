@@ -24,7 +24,7 @@ POINTS: dict[str, tuple[Any, str]] = {
     "drawn": (Drawing, "draw"),
     "its bytes kept": (LocalFiles, "save"),
     "its file named": (StoredFile, "add"),
-    "told of": (Certificate, "change"),
+    "told of": (Certificate, "change_at"),
 }
 """Methods; the process dies after the first call of them that did something."""
 

@@ -61,7 +61,7 @@ POINTS: dict[str, tuple[Any, str, str]] = {
     "recorded, its job not asked for": (Jobs, "put", "before"),
     "recorded": (EventLog, "record", "after"),
     "a job asked for, its intent not pulled": (Jobs, "put", "after"),
-    "an intent pulled": (Course, "pull_intent", "after"),
+    "an intent pulled": (Course, "pull_intents", "after"),
     "nobody woken": (TaskiqWakeUps, "wake", "before"),
     "a job taken": (Jobs, "take", "after"),
     "a job taken, nobody told": (Job, "take", "after"),

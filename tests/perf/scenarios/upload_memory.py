@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import http.client
 import socket
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -83,7 +82,7 @@ def upload_memory(arena: Arena) -> list[Table]:
         try:
             with opened() as settings, _node(arena, settings) as node:
                 for _ in range(min(arena.repeat, _MOST_TURNS)):
-                    for table, value in zip(tables, _turn(node, name, (one, each, read)), strict=True):
+                    for table, value in zip(tables, _turn(arena, node, name, (one, each, read)), strict=True):
                         if value is not None:
                             table.add(name, Sample(value))
         except _MISSING as missing:
@@ -92,11 +91,11 @@ def upload_memory(arena: Arena) -> list[Table]:
     return list(tables)
 
 
-def _turn(node: Node, name: str, sizes: tuple[int, int, int]) -> tuple[float, float, float | None]:
+def _turn(arena: Arena, node: Node, name: str, sizes: tuple[int, int, int]) -> tuple[float, float, float | None]:
     one, each, read = sizes
     put: Put = _by_tus if name == TUS else _by_form
     _removed(node, put(node, 1))
-    slow = None if name == TUS else _slowly_read(node, read)  # before what is taken and given back hides it
+    slow = None if name == TUS else _slowly_read(arena, node, read)  # before what is taken and given back hides it
     uploads = []
     for count, size in ((1, one), (_MANY, each)):
         with ThreadPoolExecutor(count) as pool, _watched(node) as added:
@@ -107,7 +106,7 @@ def _turn(node: Node, name: str, sizes: tuple[int, int, int]) -> tuple[float, fl
     return uploads[0], uploads[1], slow
 
 
-def _slowly_read(node: Node, size: int) -> float:
+def _slowly_read(arena: Arena, node: Node, size: int) -> float:
     file_id = _by_form(node, size)
     with ExitStack() as stack, _watched(node) as added:
         for _ in range(_READERS):
@@ -115,7 +114,7 @@ def _slowly_read(node: Node, size: int) -> float:
             line.sendall(f"GET /api/v1/files/{file_id}/download HTTP/1.1\r\n{node.headers}{_AS_PAGES}\r\n".encode())
             if not line.recv(_READ_BYTES).startswith(b"HTTP/1.1 200"):
                 raise RuntimeError("the file was not given")
-        time.sleep(_SLOW_SECONDS if size == _READ_MEBIBYTES else 0.1)
+        arena.settle(_SLOW_SECONDS)  # what they do not take: how much of it is held for them shows in time alone
     _removed(node, file_id)
     return added[0]
 

@@ -196,6 +196,7 @@ ENDS: Mapping[str, str] = {
     "POST /payments/{payment_id}/dispute": "409 conflict",
     "POST /payments/create-subscription": "422 validation_failed",
     "POST /payments/subscriptions/{subscription_id}/change": "409 conflict",
+    "POST /payments/subscriptions/{subscription_id}/resume": "409 conflict",
     "POST /payments/webhook": "400 invalid_signature",
     "POST /payments/webhooks/sandbox": "400 invalid_signature",
     "POST /payments/webhooks/paymob": "404 not_found",

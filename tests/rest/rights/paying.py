@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from documents.base import Row
+from documents.payment import Payment
+from documents.refund import Refund
 from lms_rt.contracts.gateways import GatewayName
+from lms_rt.ids import new_id
 from tests import factories
 from tests.clients import Visitor
 from tests.house import House
@@ -39,7 +43,19 @@ async def sold(school: RightsSchool) -> dict[str, str]:
     payment_id = ids["payment_id"]
     findings = school.house.services.findings
     await findings.found("dispute", payment_id, refs={"payment_id": payment_id}, facts={"state": "open"})
-    return ids | {"finding_id": f"dispute:{payment_id}"}
+    refund_id = await waiting_refund(school.house, payment_id)
+    return ids | {"finding_id": f"dispute:{payment_id}", "refund_id": refund_id}
+
+
+async def waiting_refund(house: House, payment_id: str) -> str:
+    """What was asked for to be paid back, and was not asked of the gateway yet."""
+    payment, at, refund_id = await Payment.find_row(payment_id), house.services.clock.now(), new_id("rfd")
+    assert payment is not None
+    row: Row = {"_id": refund_id, "payment_id": payment_id, "amount": 100, "currency": payment["currency"]}
+    row |= {name: payment[name] for name in ("order_id", "user_id", "gateway")}
+    row |= {"intent_id": payment.get("intent_id", ""), "status": "requested", "attempts": 0, "was_completed": False}
+    await Refund.add(row | {"version": 1, "revision": 1, "created_at": at, "updated_at": at, "outbox": []})
+    return refund_id
 
 
 async def fresh_order(school: RightsSchool, ids: Ids, place: Place) -> Ids:

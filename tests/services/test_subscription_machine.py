@@ -1,0 +1,258 @@
+"""Random lives of subscriptions, coupons and invoices: nobody is charged for what they ended, and has what they paid for.
+
+A gateway draws by the calendar, fails, tries again and gives up; its owner subscribes in two tabs, goes over to another plan, ends
+it and takes that back; prices change; money goes back and banks take it; a coupon ends. Words come late, twice or never, nodes work
+at the same time, fall asleep for days in the middle of something, or die between any two steps. What must hold at every moment is
+asked after each rule, the rest once all that is left was done: by words, or by those who look again alone (`plan_truth.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase
+from hypothesis import settings as profile
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import run_state_machine_as_test as run_machine
+
+from config.settings import Settings
+from documents.invoice import Invoice
+from documents.plan import Plan
+from documents.plan_subscription import PlanSubscription
+from lms_rt.contracts.gateways import Disputed, GatewayRefused, GatewayUnavailable
+from tests.services.plan_market import PLANS, PlanMarket
+from tests.services.plan_truth import assert_always_true, assert_plans_are_true
+from tests.services.stepping import Handler, done
+from tests.services.test_payment_machine import opened
+
+WHICH = st.integers(0, 5)
+KINDS = (
+    "word", "word", "money_word", "money_word", "work", "sweep", "reconcile", "subscribe", "subscribe", "change", "end",
+    "resume", "learn", "refund", "buy", "expire",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Deed:
+    """Something that a node does: it dies after so many steps, or falls asleep."""
+
+    kind: str
+    which: int
+    stops_after: int | None
+    is_asleep: bool
+
+
+DEEDS = st.builds(
+    Deed,
+    kind=st.sampled_from(KINDS),
+    which=WHICH,
+    stops_after=st.sampled_from([None, None, None, 1, 3, 5, 8, 12]),
+    is_asleep=st.booleans(),
+)
+
+
+class PlanMachine(RuleBasedStateMachine):
+    """See the module. Subclassed with the settings of the open store."""
+
+    settings: Settings
+
+    @initialize(
+        closes_pages=st.booleans(), changes_at_once=st.booleans(), is_hasty=st.booleans(), is_told=st.booleans()
+    )
+    def open_the_shop(self, is_told: bool, **options: bool) -> None:
+        self.shop, self.is_told = PlanMarket(self.settings, **options), is_told
+        self.asleep: list[Handler] = []
+
+    @rule(plan=st.integers(0, 1), is_paid=st.booleans())
+    def subscribe(self, plan: int, is_paid: bool) -> None:
+        """Somebody comes to a page, and most pay there, and its word comes."""
+        self._do(self.shop.subscribing(plan))
+        self.shop.subscribes(-1)
+        if is_paid:
+            self._do(self.shop.word(-1))
+
+    @rule(which=WHICH)
+    def pay(self, which: int) -> None:
+        """At any page that was ever open."""
+        self.shop.subscribes(which)
+
+    @rule(days=st.sampled_from([1, 2, 7, 26, 31]), is_watched=st.booleans())
+    def days_go_by(self, days: int, is_watched: bool) -> None:
+        self.shop.lives(days, is_watched=is_watched)
+
+    @rule(is_empty=st.booleans())
+    def card(self, is_empty: bool) -> None:
+        self.shop.gateway.is_card_empty = is_empty
+
+    @rule(kind=st.sampled_from(["away", "there", "lost", "wrong"]))
+    def gateway_fails(self, kind: str) -> None:
+        """It is away, an answer gets lost, or it draws something else."""
+        gateway = self.shop.gateway
+        gateway.is_away = kind == "away"
+        gateway.loses += kind == "lost"
+        gateway.draws_wrong |= kind == "wrong"
+
+    @rule(which=WHICH, part=st.sampled_from([100, 900, 10**6]))
+    def pay_back(self, which: int, part: int) -> None:
+        self.shop.pays_back(which, part)
+
+    @rule(which=WHICH, state=st.sampled_from(Disputed))
+    def dispute(self, which: int, state: Disputed) -> None:
+        self.shop.disputes(which, "dp_1", state)
+
+    @rule(which=WHICH, plan=st.integers(0, 1), is_lost=st.booleans())
+    def go_over(self, which: int, plan: int, is_lost: bool) -> None:
+        """To another plan; whether the gateway's answer comes or not."""
+        self.shop.gateway.loses = int(is_lost)
+        self._do(self.shop.changing(which, plan))
+
+    @rule(which=WHICH)
+    def take_back(self, which: int) -> None:
+        """The end of a subscription, at the gateway."""
+        self.shop.takes_back(which)
+
+    @rule(which=WHICH, amount=st.sampled_from([*PLANS.values(), 700, 2_000]))
+    def change_price(self, which: int, amount: int) -> None:
+        self._do(self.shop.pricing(which, amount))
+
+    @rule(course=st.integers(0, 1), code=st.sampled_from(["SOON", "HALF", None]), is_paid=st.booleans())
+    def buy(self, course: int, code: str | None, is_paid: bool) -> None:
+        """A course, with a coupon that may have ended."""
+        if self._do(self.shop.buying(course, code)) is not None and is_paid:
+            self.shop.pays()
+
+    @rule(deeds=st.lists(DEEDS, min_size=1, max_size=3), schedule=st.lists(st.integers(0, 2), max_size=10))
+    def at_once(self, deeds: list[Deed], schedule: list[int]) -> None:
+        """Some nodes at once, in the order of the schedule, then one after another."""
+        running = [(Handler(self._work(one)), one) for one in deeds]
+        steps = [0] * len(running)
+        for place in [one for one in schedule if one < len(running)]:
+            handler, deed = running[place]
+            if not handler.is_over and steps[place] != deed.stops_after:
+                self._step(handler)
+                steps[place] += 1
+        for place, (handler, deed) in enumerate(running):
+            left = None if deed.stops_after is None else max(0, deed.stops_after - steps[place])
+            self._go_on(handler, left, is_asleep=deed.is_asleep)
+
+    @rule(is_dead=st.booleans())
+    def wake(self, is_dead: bool) -> None:
+        """Somebody who fell asleep long ago goes on, or never does."""
+        for handler in self.asleep:
+            if is_dead:
+                handler.crash()
+            self._go_on(handler, None, is_asleep=False)
+        self.asleep = []
+
+    @invariant()
+    def all_that_always_holds(self) -> None:
+        if hasattr(self, "shop"):
+            done(assert_always_true(self.shop))
+
+    def _work(self, deed: Deed) -> Coroutine[Any, Any, Any]:
+        shop, which = self.shop, deed.which
+        works: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
+            "word": lambda: shop.word(which),
+            "money_word": lambda: shop.money_word(which),
+            "work": shop.working,
+            "sweep": shop.sweeping,
+            "reconcile": shop.reconciling,
+            "subscribe": lambda: shop.subscribing(which),
+            "change": lambda: shop.changing(which, which // 2),
+            "end": lambda: shop.ending(which),
+            "resume": lambda: shop.resuming(which),
+            "learn": lambda: shop.learning(which),
+            "refund": lambda: shop.refunding(which, 300 if which % 2 else None),
+            "buy": lambda: shop.buying(which % 2, "SOON"),
+            "expire": shop.expiring,
+        }
+        return works[deed.kind]()
+
+    def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        handler = Handler(work)
+        self._go_on(handler, None, is_asleep=False)
+        return handler.result
+
+    def _go_on(self, handler: Handler, left: int | None, *, is_asleep: bool) -> None:
+        while not handler.is_over:
+            if left == 0:
+                if is_asleep:
+                    self.asleep.append(handler)
+                else:
+                    handler.crash()
+                return
+            self._step(handler)
+            left = None if left is None else left - 1
+
+    @staticmethod
+    def _step(handler: Handler) -> None:
+        """The word or the job is tried again when the gateway did not answer; here it comes again by itself."""
+        try:
+            handler.step()
+        except (GatewayUnavailable, GatewayRefused):
+            handler.is_over = True
+
+    def teardown(self) -> None:
+        if hasattr(self, "shop"):
+            self.wake(is_dead=True)
+            self.shop.does(self.shop.rest(is_told=self.is_told))
+            done(assert_plans_are_true(self.shop))
+
+
+def run(request: pytest.FixtureRequest, path: Path, *, examples: int, steps: int) -> None:
+    quick = profile(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],  # finding the smallest example takes minutes
+    )
+    with opened(request, path, PlanSubscription, Plan, Invoice) as settings:
+        run_machine(type("Plans", (PlanMachine,), {"settings": settings}), settings=quick)
+
+
+def test_who_was_paid_back_before_their_subscription_was_heard_of_is_not_drawn_for_again(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    with opened(request, tmp_path, PlanSubscription, Plan, Invoice) as settings:
+        shop = PlanMarket(settings, closes_pages=True, changes_at_once=True, is_hasty=False)
+        shop.does(shop.subscribing(0))
+        shop.subscribes(0)
+        shop.pays_back(0, PLANS["small"])
+        shop.does(shop.money_word(0))
+        shop.does(shop.sweeping())
+        shop.does(shop.word(0))
+        shop.does(shop.rest(is_told=True))
+        done(assert_plans_are_true(shop))
+
+
+@pytest.mark.parametrize("changes_at_once", [True, False])
+def test_a_change_of_plan_whose_answer_was_lost_is_made_once(
+    request: pytest.FixtureRequest, tmp_path: Path, changes_at_once: bool
+) -> None:
+    with opened(request, tmp_path, PlanSubscription, Plan, Invoice) as settings:
+        shop = PlanMarket(settings, closes_pages=True, changes_at_once=changes_at_once, is_hasty=False)
+        shop.does(shop.subscribing(0))
+        shop.subscribes(0)
+        shop.does(shop.word(0))
+        shop.gateway.loses = 1
+        shop.does(shop.changing(0, 1))
+        shop.lives(2, is_watched=True)
+        shop.does(shop.rest(is_told=True))
+        done(assert_plans_are_true(shop))
+        assert [one.changes for one in shop.gateway.standing.values()] == [1]
+
+
+def test_random_lives_of_subscriptions(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    run(request, tmp_path, examples=25, steps=25)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3_600)
+def test_many_random_lives_of_subscriptions(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    run(request, tmp_path, examples=1_500, steps=50)
