@@ -233,7 +233,7 @@ async def test_a_customer_that_stripe_no_longer_knows_keeps_nobody_from_paying(
 
 async def test_an_intent_that_cannot_be_read_hides_no_other(gateway: StripeGateway, stripe: StripeFake) -> None:
     older = stripe.make_intent({"amount": 100, "currency": "usd", "metadata": {"key": "ord_hidden-1"}})
-    odd = stripe.make_intent({"amount": 5, "currency": "xts"})
+    odd = stripe.make_intent({"amount": 5, "currency": "xts", "metadata": {"key": "ord_odd-1"}})
     now, told, says = datetime.now(UTC), set(), ""
     try:
         async for one in gateway.payments_between(now - timedelta(hours=1), now + timedelta(hours=1)):
