@@ -96,7 +96,8 @@ class PaymentSettings(BaseSettings):
         "",
         max_length=60,
         pattern="^([A-Za-z][A-Za-z0-9-]*)?$",
-        description="Header in which TRUSTED_PROXIES name the country of the caller's address, such as CF-IPCountry.",
+        description="Header in which TRUSTED_PROXIES name the country of the caller's address, such as CF-IPCountry. "
+        "They must overwrite or strip what a caller sends in it.",
     )
     seller_name: str = Field("", max_length=200, description="Who sells, for invoices; default: PROJECT_NAME.")
     seller_address: str = Field("", max_length=500, description="Address on invoices.")

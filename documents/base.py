@@ -14,6 +14,8 @@ from pymongo.errors import DuplicateKeyError
 
 Row = dict[str, Any]
 """A raw document, or a projection of one."""
+PULLS = 2
+"""So often is it tried to take intents out of an outbox that others write to."""
 
 
 class Record(Document):
@@ -92,13 +94,18 @@ class Aggregate(Record):
 
     @classmethod
     async def pull_intents(cls, document_id: str, *intent_ids: str) -> None:
-        """Take intents out by their ids, in one write; the last ones take `outbox_at` with them."""
-        wanted: Any = {"$in": list(intent_ids)} if len(intent_ids) > 1 else intent_ids[0]
-        all_of: Any = {"$all": list(intent_ids)} if len(intent_ids) > 1 else intent_ids[0]
-        pulled = {"$pull": {"outbox": {"id": wanted}}}
-        which: Row = {"_id": document_id, "outbox": {"$size": len(intent_ids)}, "outbox.id": all_of}
-        if not await cls.change_one(which, {**pulled, "$unset": {"outbox_at": ""}}):
-            await cls.rows().update_one({"_id": document_id}, pulled)
+        """Take intents out by their ids; the last ones take `outbox_at` with them, in the same write.
+
+        Each write says whether it leaves any: others may write, or pull some of the same, in between.
+        """
+        other: Row = {"$elemMatch": {"id": {"$nin": list(intent_ids)}}}
+        emptied: Row = {"$set": {"outbox": []}, "$unset": {"outbox_at": ""}}
+        pulled: Row = {"$pull": {"outbox": {"id": {"$in": list(intent_ids)}}}}
+        for _ in range(PULLS):  # whoever is gone, or changes all the time, is left to the sweeper
+            if await cls.change_one({"_id": document_id, "outbox": {"$not": other}}, emptied):
+                return
+            if await cls.change_one({"_id": document_id, "outbox": other}, pulled):
+                return
 
     @classmethod
     async def pull_last_intents(cls, last: Mapping[str, str]) -> None:

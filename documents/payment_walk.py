@@ -16,7 +16,7 @@ class PaymentWalk(Record):
     """One walk. `state` is there while a round is under way, `failed` counts what that, or the last one, could not look at.
 
     `ended_at` is when the last round came to its end, `complete_at` when the last one did that left nothing out. `first_at` is
-    when the first one began. `revision` moves with every page.
+    when the first one began. Up to `reached` no round has passed anything over. `revision` moves with every page.
     """
 
     revision: int = 1
@@ -27,6 +27,7 @@ class PaymentWalk(Record):
     failed: int = 0
     ended_at: datetime | None = None
     complete_at: datetime | None = None
+    reached: datetime | None = None
 
     class Settings(Record.Settings):
         """Collection; everything goes by `_id`."""

@@ -29,8 +29,9 @@ class PlanSubscription(RowAggregate):
     `end_date` is until when it is paid; `next_price` the plan that it is being changed to, which its gateway has agreed to draw
     with the next period when `is_next_agreed`; `check_at` when it is looked at next;
     `must_end`: nobody may be charged any more (its owner is gone, or has another); `is_ended_there`: its gateway says that it
-    has ended. `former` are the checkouts that came before: `{gateway, intent_id, attempt}`. `read_at` is when the gateway was asked for what it says here;
-    `known_amounts` is all that it ever cost.
+    has ended. `former` are the checkouts that came before: `{gateway, intent_id, attempt}`; `first_key` is the key of the one that
+    counts, the first that was heard to be paid. `read_at` is when the gateway was asked for what it says here; `known_amounts`
+    is all that it ever cost.
     """
 
     user_id: str
@@ -53,6 +54,7 @@ class PlanSubscription(RowAggregate):
     checkout_intent_id: str | None = None
     checkout: str | None = None
     gateway_subscription_id: str | None = None
+    first_key: str | None = None
     start_date: datetime | None = None
     end_date: datetime | None = None
     cancel_at_period_end: bool = False
@@ -128,6 +130,15 @@ class PlanSubscription(RowAggregate):
             return False
 
     @classmethod
+    async def count_first(cls, subscription_id: str, key: str) -> Row | None:
+        """Let the checkout of this key be the one that counts, where none does and no gateway's is known; how it stands then."""
+        which: Row = {name: {"$exists": False} for name in ("first_key", "gateway_subscription_id")}
+        await cls.rows().update_one(
+            {"_id": subscription_id, **which}, {"$set": {"first_key": key}, "$inc": {"revision": 1}}
+        )
+        return await cls.find_row(subscription_id)
+
+    @classmethod
     async def open_more(cls, plan_id: str, course_ids: Sequence[str], *, is_for_all: bool) -> None:
         """Let those of a plan open these courses too, or all, and those that go over to it; again changes nothing.
 
@@ -163,5 +174,5 @@ class PlanSubscription(RowAggregate):
         still["$or"] = [{"status": {"$in": list(OPEN)}}, *begun]
         ending = {"must_end": True, "check_at": at, "updated_at": at}
         await cls.rows().update_many(still, {"$set": ending, "$inc": {"revision": 1}})
-        gone = {"checkout": "", "request_seed": "", "country": ""}
+        gone = {"checkout": "", "request_seed": "", "country": "", "address_country": ""}
         await cls.rows().update_many({"user_id": user_id}, {"$unset": gone, "$inc": {"revision": 1}})

@@ -25,7 +25,8 @@ class Refund(RevisedAggregate):
     """One refund. `asked_at` is when the gateway was last asked for it.
 
     Until `asking_until` nobody else asks: one asks now, or did and does not know what came of it. `gateway_key` is "<gateway>:<its id there>". `was_completed` stays once the money went out: should it come back, that
-    is another fact. `held_back` is why the gateway would not, in its words.
+    is another fact. Of one that came back `in_sum` is how much of it the gateway's sum of refunds still held when it was last
+    read; None: nobody looked. `held_back` is why the gateway would not, in its words.
     """
 
     payment_id: str
@@ -46,6 +47,7 @@ class Refund(RevisedAggregate):
     asked_at: datetime | None = None
     asking_until: datetime | None = None
     was_completed: bool = False
+    in_sum: int | None = None
     held_back: str | None = None
     completed_at: datetime | None = None
     cancelled_by: str | None = None

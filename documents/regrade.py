@@ -93,8 +93,9 @@ class Regrade(RowAggregate):
 
     @classmethod
     async def remove_preview(cls, regrade_id: str) -> bool:
-        """Remove one that is a preview still; False: it is being applied."""
-        return bool((await cls.rows().delete_one({"_id": regrade_id, "status": "preview"})).deleted_count)
+        """Remove one that is a preview still, and of which all is told; False: it is being applied, or waits to be told."""
+        which: Row = {"_id": regrade_id, "status": "preview", "outbox_at": {"$exists": False}}
+        return bool((await cls.rows().delete_one(which)).deleted_count)
 
 
 class RegradeRow(Record):

@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
+UNDO_SECONDS = 5.0
+"""So long may taking back go on once its caller is cancelled meanwhile."""
+Undo = Callable[[], Awaitable[object]]
+
+_log = logging.getLogger(__name__)
+
 
 @asynccontextmanager
-async def undoing(undo: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
-    """Call `undo` unless the block comes to its end. What broke it off, a cancellation too, is raised on."""
+async def undoing(undo: Undo) -> AsyncIterator[None]:
+    """Call `undo` unless the block comes to its end. What broke it off, a cancellation too, is raised on.
+
+    A fault of `undo` is only logged, and who is cancelled while it runs ends as cancelled, but not before it.
+    """
     async with AsyncExitStack() as left:
-        left.push_async_callback(undo)
+        left.push_async_callback(_take_back, undo)
         yield
         left.pop_all()
+
+
+async def _take_back(undo: Undo) -> None:
+    taking_back = asyncio.create_task(_try(undo))
+    try:
+        await asyncio.shield(taking_back)
+    except asyncio.CancelledError:
+        await asyncio.wait({taking_back}, timeout=UNDO_SECONDS)
+        raise
+
+
+async def _try(undo: Undo) -> None:
+    try:
+        await undo()
+    except Exception:  # noqa: BLE001 - why the block broke off is what its caller has to know
+        _log.exception("what was begun could not be taken back")

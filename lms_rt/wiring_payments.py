@@ -152,7 +152,7 @@ def wired_payments(settings: Settings, clock: Clock, ground: PaymentGround) -> P
     for name, handler in refunded.effects().items():
         ground.after.relay.register_effect(name, handler)
     core["gateway_words"].subscriptions_by(subscriptions.settle)
-    core["gateway_words"].refunds_by(core["refunds"].looking.look_at_each)
+    core["gateway_words"].refunds_by(core["refunds"].looking.look_at_order)
     return PaymentServices(
         payment_gateways=gateways,
         **core,

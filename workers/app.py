@@ -7,6 +7,7 @@ are read, and no more than `MAX_WAITING` of them wait in a queue.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
@@ -114,18 +115,29 @@ class TaskiqWakeUps(WakeUps):
         self._has_some.set()
 
     async def run(self) -> None:
-        """Send what was noted, until cancelled."""
-        while True:
-            await self._has_some.wait()
-            self._has_some.clear()
-            waiting, self._waiting = self._waiting, {}
-            for queue, job_id in waiting.items():
-                try:
-                    async with asyncio.timeout(KICK_SECONDS):
-                        await self._kicks[queue](queue, job_id)
-                except Exception as error:  # noqa: BLE001 - a hint: workers look for themselves every second
-                    _log.info("nobody could be woken for %s: %s", job_id, type(error).__name__)
-            await asyncio.sleep(PAUSE_SECONDS)
+        """Send what was noted, until cancelled; then what is still to be sent: a worker that ends hands back its jobs."""
+        try:
+            while True:
+                await self._has_some.wait()
+                self._has_some.clear()
+                await self._send()
+                await asyncio.sleep(PAUSE_SECONDS)
+        finally:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(KICK_SECONDS):
+                    await self._send()
+
+    async def _send(self) -> None:
+        for queue in list(self._waiting):
+            job_id = self._waiting.pop(queue)
+            try:
+                async with asyncio.timeout(KICK_SECONDS):
+                    await self._kicks[queue](queue, job_id)
+            except asyncio.CancelledError:
+                self._waiting.setdefault(queue, job_id)
+                raise
+            except Exception as error:  # noqa: BLE001 - a hint: workers look for themselves every second
+                _log.info("nobody could be woken for %s: %s", job_id, type(error).__name__)
 
 
 class InlineWakeUps(WakeUps):

@@ -36,6 +36,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 async def _work(queues: list[Queue], metrics: str | None, settings: Settings, until_told: UntilTold) -> None:
+    give_way()  # before there are threads, each of which would keep its own
     bell = Bell()
     async with brokers_on_redis(settings, bell.ring) as brokers:
         wake_ups = TaskiqWakeUps(brokers)
@@ -48,7 +49,6 @@ async def _work(queues: list[Queue], metrics: str | None, settings: Settings, un
             hearing = {f"hearing {queue}": listening(brokers[queue]) for queue in queues}
             with _figures(metrics, services.registry):
                 async with running(worker.tasks | hearing):
-                    give_way()
                     say(f"lms_rt worker ready: {', '.join(queues)}")
                     await until_told()
                     say("stopping: what runs may end, nothing new is taken …")

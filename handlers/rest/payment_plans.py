@@ -16,6 +16,7 @@ from lms_rt.contracts.plans import (
     SubscriptionDraft,
     SubscriptionMove,
     SubscriptionQuery,
+    SubscriptionResume,
     SubscriptionStartedView,
     SubscriptionView,
 )
@@ -75,7 +76,8 @@ async def cancel(call: Call) -> Reply:
 
 async def resume(call: Call) -> Reply:
     """Take back that a subscription ends."""
-    return Reply(await call.services.subscription_changes.resume(call.actor, call.path["subscription_id"]))
+    changes, subscription_id = call.services.subscription_changes, call.path["subscription_id"]
+    return Reply(await changes.resume(call.actor, subscription_id, call.body))
 
 
 async def change(call: Call) -> Reply:
@@ -186,13 +188,15 @@ ROUTES: tuple[Operation, ...] = (
         resume,
         SIGNED_IN,
         reach=Reach.LEARNING,
+        body=SubscriptionResume,
         reply=SubscriptionView,
         is_own_alone=True,
         codes=(Code.CONFLICT, Code.BUSY),
         audit="subscription.resume",
         summary="Let a subscription go on that was to end",
         description="While what is paid for lasts: it is renewed after all, at its price. 409 for one that has ended, whose money "
-        "went back, or whose gateway cannot take it back. Again changes nothing.",
+        "went back, or whose gateway cannot take it back. Again changes nothing. Who sees to payments gives a `reason` for "
+        "somebody else's; its owner gets a mail of what is drawn next, and when.",
     ),
     Operation(
         "POST",

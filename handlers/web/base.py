@@ -35,8 +35,10 @@ class PageHandler(ScreenHandler):
     """One page. Subclasses declare `access` and write `get` (and `post` for forms that work without scripts).
 
     They also declare whose things they `reach` (`lms_rt/security/rights.py`), and where a form's door or reach is another
-    than the page's, `form_access` and `form_reach`; `is_own_alone`, if nobody may see it in another's place; and by `limit` the class that its form counts among, as operations do; without one it is auth for
-    strangers, and general for who is signed in. `read_limit` is the class that opening the page counts among; else pages.
+    than the page's, `form_access` and `form_reach`; `is_own_alone`, if nobody may see it in another's place, or
+    `is_form_own_alone`, if nobody may send its form so; and by `limit` the class that its form counts among, as operations
+    do; without one it is auth for strangers, and general for who is signed in. `read_limit` is the class that opening the
+    page counts among; else pages.
     """
 
     access: ClassVar[Access]
@@ -44,6 +46,7 @@ class PageHandler(ScreenHandler):
     form_access: ClassVar[Access | None] = None
     form_reach: ClassVar[Reach | None] = None
     is_own_alone: ClassVar[bool] = False
+    is_form_own_alone: ClassVar[bool] = False
     is_for_leaving: ClassVar[bool] = False
     limit: ClassVar[str] = ""
     read_limit: ClassVar[str] = ""
@@ -83,12 +86,17 @@ class PageHandler(ScreenHandler):
         """Who may do what is asked for: its form's rule, where that is another."""
         return self.form_access if self.request.method == "POST" and self.form_access else self.access
 
+    @property
+    def is_by_own_hand(self) -> bool:
+        """Is what is asked for closed to who acts in somebody's place?"""
+        return self.is_own_alone or (self.is_form_own_alone and self.request.method == "POST")
+
     async def _admit(self) -> None:
         """By the rule of access; what is done in somebody's place is recorded, and kept from what is theirs alone."""
         if self.actor.is_impersonated:
             await self.services.audit.note_use(self.actor, "page", f"{self.request.method} {self.request.path}")
         self.door.check(self.actor)
-        if self.is_own_alone:
+        if self.is_by_own_hand:
             refuse_impersonator(self.actor)
 
     async def _charge(self) -> None:
@@ -143,7 +151,7 @@ class PageHandler(ScreenHandler):
     def _is_refused_to_other_hand(self, error: BaseException | None) -> bool:
         """Is it a page that is closed to who acts in somebody's place, whatever their role?"""
         is_forbidden = isinstance(error, Refused) and error.code is Code.FORBIDDEN
-        return is_forbidden and self.is_own_alone and self.actor.is_impersonated
+        return is_forbidden and self.is_by_own_hand and self.actor.is_impersonated
 
     def tell_when(self, refused: Refused) -> None:
         """Where a refusal says when to come again, its page does."""

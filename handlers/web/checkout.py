@@ -34,6 +34,7 @@ class CheckoutPage(MoneyPage):
 
     access = SIGNED_IN
     reach = Reach.VISIBLE
+    is_form_own_alone = True
 
     async def get(self, slug: str) -> None:
         """What it costs, for the coupon and the country of the address."""

@@ -13,7 +13,7 @@ from lms_rt.contracts.base import read_model
 from lms_rt.contracts.coupons import PriceView
 from lms_rt.contracts.invoices import InvoicesQuery
 from lms_rt.contracts.payments import CheckoutDraft, OrderQuery, OrderView, OwnPaymentQuery, PaymentView
-from lms_rt.contracts.plans import OwnSubscriptionQuery, PlanQuery, SubscriptionMove
+from lms_rt.contracts.plans import OwnSubscriptionQuery, PlanQuery, SubscriptionMove, SubscriptionResume
 from lms_rt.errors import Code, Refused
 from lms_rt.security.rights import Reach
 
@@ -50,12 +50,15 @@ class PaymentsPage(MoneyPage):
         subscriptions = await services.plan_subscriptions.list_own(self.actor, query)
         plans = await services.plans.list(self.actor, PlanQuery(is_active=True, page_size=MOST_SUBSCRIPTIONS))
         done = self.get_query_argument("done", "")
-        title = self.t("payments.title")
+        title, now = self.t("payments.title"), services.clock.now()
         self.show(
             Screen("payments.html", title=(self.titled(title, errors or ()),), sheets=SHEETS),
             listed=shape(listed),
             waiting=shape(waiting)["items"],
             subscriptions=shape(subscriptions)["items"],
+            keepable={
+                one.id for one in subscriptions.items if one.may_be_resumed and one.end_date and one.end_date > now
+            },
             plans=shape(plans)["items"],
             paid=_PAID,
             tones=TONES,
@@ -68,6 +71,7 @@ class SubscriptionAct(PaymentsPage):
     """What is done with a subscription: it ends with what is paid for, goes on after all, or another plan takes its place."""
 
     reach = Reach.LEARNING
+    is_form_own_alone = True
 
     async def get(self, subscription_id: str, act: str) -> None:  # type: ignore[override]  # the address has more parts
         """What another plan will cost, before it is asked for; an address that is left of a form leads back to the list."""
@@ -85,7 +89,7 @@ class SubscriptionAct(PaymentsPage):
             if act == "cancel":
                 await changes.cancel(self.actor, subscription_id)
             elif act == "resume":
-                await changes.resume(self.actor, subscription_id)
+                await changes.resume(self.actor, subscription_id, SubscriptionResume())
             elif act == "change":
                 move = read_model(SubscriptionMove, {"plan_id": self.field("plan_id")})
                 price = await self.services.quotes.of_change(self.actor, subscription_id, move.plan_id)
@@ -150,6 +154,11 @@ class OrderPage(MoneyPage):
             errors=errors or [],
         )
 
+    async def show_refused(self, order_id: str, refused: Refused) -> None:
+        """The page, with why nothing was done."""
+        errors = self.refused(refused, field="state", own=())
+        await self.show_order(await self.services.orders.show(self.actor, order_id), errors)
+
     async def _course_slug(self, course_id: str) -> str | None:
         """Where the course is; it may be gone from view meanwhile."""
         try:
@@ -170,8 +179,31 @@ class OrderPage(MoneyPage):
         return [shape(one) for one in listed.items]
 
 
+class OrderPay(OrderPage):
+    """Paying an order that is open; who acts in somebody's place spends none of their money."""
+
+    reach = Reach.OWN
+    is_form_own_alone = True
+
+    async def get(self, order_id: str) -> None:
+        """An address that is left of a form: back to the order."""
+        self.redirect(order_path(order_id), status=303)
+
+    async def post(self, order_id: str) -> None:
+        """On to its gateway."""
+        try:
+            order = await self.services.orders.show(self.actor, order_id)
+            wished = {"gateway": order.gateway, "method": order.method}
+            draft = read_model(CheckoutDraft, {name: value for name, value in wished.items() if value})
+            begun = await self.services.checkouts.begin(self.actor, order_id, draft)
+        except Refused as refused:
+            await self.show_refused(order_id, refused)
+            return
+        self.go_on(shape(begun), order_path=order_path(order_id))
+
+
 class OrderAct(OrderPage):
-    """What is done with an order: pay it, give it up, or ask its gateway again."""
+    """What else is done with an order: give it up, or ask its gateway again."""
 
     reach = Reach.OWN
 
@@ -183,13 +215,6 @@ class OrderAct(OrderPage):
         """Do it, and back to the order."""
         services = self.services
         try:
-            if act == "pay":
-                order = await services.orders.show(self.actor, order_id)
-                wished = {"gateway": order.gateway, "method": order.method}
-                draft = read_model(CheckoutDraft, {name: value for name, value in wished.items() if value})
-                begun = await services.checkouts.begin(self.actor, order_id, draft)
-                self.go_on(shape(begun), order_path=order_path(order_id))
-                return
             if act == "cancel":
                 await services.orders.cancel(self.actor, order_id)
             elif act == "look":
@@ -197,8 +222,7 @@ class OrderAct(OrderPage):
             else:
                 raise Refused(Code.NOT_FOUND)
         except Refused as refused:
-            errors = self.refused(refused, field="state", own=())
-            await self.show_order(await services.orders.show(self.actor, order_id), errors)
+            await self.show_refused(order_id, refused)
             return
         self.redirect(order_path(order_id), status=303)
 
@@ -206,6 +230,7 @@ class OrderAct(OrderPage):
 PAGES = [
     (r"/payments/?", PaymentsPage),
     (r"/payments/orders/([^/]+)/?", OrderPage),
+    (r"/payments/orders/([^/]+)/pay", OrderPay),
     (r"/payments/orders/([^/]+)/([a-z]+)", OrderAct),
     (r"/payments/subscriptions/([^/]+)/([a-z]+)", SubscriptionAct),
 ]

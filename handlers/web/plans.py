@@ -20,6 +20,7 @@ class PlansPage(MoneyPage):
 
     access, form_access = PUBLIC, SIGNED_IN
     form_reach = Reach.SELF
+    is_form_own_alone = True
 
     async def get(self) -> None:
         """All that can be subscribed to."""

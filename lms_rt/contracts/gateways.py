@@ -23,6 +23,10 @@ class GatewayName(StrEnum):
     SANDBOX = "sandbox"
 
 
+PERIOD_DAYS: Mapping[str, Mapping[str, int]] = {GatewayName.PAYMOB: {"month": 30, "year": 360}}
+"""The gateways that count days for a period, and how many; the others go by the calendar."""
+
+
 class Charged(StrEnum):
     """How a payment stands at its gateway. A declined card that may be tried again is pending."""
 
@@ -160,6 +164,8 @@ class GatewayPayment:
 
     Where one checkout can be paid several times, `others` are the payments that came on top, and `apart_id` is what each is
     read by when it is not the one that goes by the checkout's own id; `is_again` says that it is such a one.
+
+    Not `is_whole`: something of it could not be read, such as whether others came on top; without a currency, nothing could.
     """
 
     intent_id: str
@@ -178,6 +184,7 @@ class GatewayPayment:
     is_again: bool = False
     others: tuple[GatewayPayment, ...] = ()
     country: str | None = None
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)

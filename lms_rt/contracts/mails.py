@@ -23,9 +23,7 @@ Text = Annotated[str, StringConstraints(max_length=20_000)]
 """Plain words of somebody, with their line breaks; never taken for HTML or for a template."""
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 Link = Annotated[str, StringConstraints(pattern=r"^(/|https?://)[^\s\x00-\x1f\x7f<>\"\\]*$", max_length=2_000)]
-"""A path on this site, or an address on the web."""
-Decimal = Annotated[str, StringConstraints(pattern=r"^-?\d{1,12}(\.\d{1,2})?$")]
-"""As views show hundredths: "70.00"."""
+Decimal = Annotated[str, StringConstraints(pattern=r"^-?\d{1,12}(\.\d{1,2})?$")]  # hundredths, as views show them
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Count = Annotated[int, Field(ge=0)]
 
@@ -149,6 +147,13 @@ class SubscriptionMail(MailData):
     plan_name: Words
     until: Instant | None = None
     link: Link
+
+
+class SubscriptionResumed(SubscriptionMail):
+    """A subscription that was to end is drawn for again `until` which it was paid; `amount` in minor units."""
+
+    amount: int
+    currency: Currency
 
 
 class CourseProgress(MailData):
@@ -285,8 +290,7 @@ class Digest(MailData):
 
     kind: str | None = None
     items: list[DigestItem] = Field(min_length=1, max_length=50)
-    more: Count = 0
-    """So many further ones are not listed."""
+    more: Count = 0  # so many further ones are not listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +330,7 @@ MAIL_TEMPLATES: tuple[MailTemplate, ...] = (
     MailTemplate("payment_refunded", PaymentMail),
     MailTemplate("subscription_cancelled", SubscriptionMail),
     MailTemplate("subscription_past_due", SubscriptionMail),
+    MailTemplate("subscription_resumed", SubscriptionResumed),
     MailTemplate("registration_existing", NoData),
     MailTemplate("account_locked", AccountLocked),
     MailTemplate("invitation", Invitation, secrets=frozenset({"accept_url"})),

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AliasChoices, Field
 from lms_rt.contracts.base import Change, Draft, Identifier, IdFilter, Instant, Line, PageQuery, Title, View
 from lms_rt.contracts.money import AmountIn, CountryIn, CurrencyIn
 from lms_rt.contracts.payments import GatewayWord
+from lms_rt.contracts.refunds import WhyLine
 
 MAX_COURSES = 200
 Interval = Literal["month", "year"]
@@ -92,11 +93,18 @@ class SubscriptionMove(Draft):
     plan_id: Identifier = Field(validation_alias=_PLAN)
 
 
+class SubscriptionResume(Draft):
+    """Why somebody else's subscription goes on after all, for the audit log; nobody is asked about their own."""
+
+    reason: WhyLine = ""
+
+
 class SubscriptionView(View):
     """A subscription. `amount` is what is paid each `interval`, `tax_amount` of it tax; `pending` until the first payment.
 
     `end_date` is until when it is paid, `access_until` until when its courses stay open. `changing_to_plan_id`: asked for, and
-    not confirmed by the gateway yet. `may_be_charged`: its gateway may draw for it, expired or not, for all that is known.
+    not confirmed by the gateway yet. `may_be_charged`: its gateway may draw for it, expired or not, for all that is known. `may_be_resumed`: it is
+    to end, which may be taken back until `end_date`.
     """
 
     id: str
@@ -122,6 +130,7 @@ class SubscriptionView(View):
     changing_to_plan_id: str | None
     gateway_subscription_id: str | None
     may_be_charged: bool
+    may_be_resumed: bool
     version: int
     created_at: Instant
     updated_at: Instant

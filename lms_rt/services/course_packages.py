@@ -180,11 +180,16 @@ class CoursePackages:
         size, user_id, course_id = part["file_size"], run.actor.user_id, landing.course_id
         quotas = self._files.quotas
         await quotas.take(size, user_id=user_id, course_id=course_id)
-        async with undoing(lambda: quotas.give_back(size, user_id=user_id, course_id=course_id)):
-            blob_id = new_id(BLOB_PREFIX)
+        blob_id = new_id(BLOB_PREFIX)
+
+        async def let_go() -> None:
+            if not await StoredFile.find_named([blob_id]):  # else it was broken off when all was done
+                await quotas.give_back(size, user_id=user_id, course_id=course_id)
+                await self._store.remove(blob_id)
+
+        async with undoing(let_go):
             saved = await self._store.save(blob_id, chunks)
             if (saved.size_bytes, saved.sha256) != (size, part["sha256"]):
-                await self._store.remove(blob_id)
                 raise invalid("file_id", f"{part['original_filename']} is damaged.", "damaged")
             row = {
                 **{name: part[name] for name in _FILE_FIELDS},
@@ -203,8 +208,7 @@ class CoursePackages:
                 row["charset"] = part["charset"]
             is_first = await StoredFile.add(row)
         if not is_first:  # another try of the same run has counted it, and keeps it
-            await quotas.give_back(size, user_id=user_id, course_id=course_id)
-            await self._store.remove(blob_id)
+            await let_go()
 
 
 async def _put(document: type[Record], row: Row) -> None:

@@ -98,10 +98,12 @@ class Due:
 class Taken:
     """A leased job, its arguments read. `failures` runs went before it. `is_done`: the database knows that it is.
 
+    `queue` is the one that it waits in, which an older version may have chosen otherwise than `kind` does.
     `held_at`: when its lease was asked for that was had last.
     """
 
     job_id: str
+    queue: str
     kind: TaskKind
     args: JobArgs
     token: str
@@ -181,7 +183,7 @@ class Jobs:
         except (KeyError, ValueError) as error:
             await self._leave_unread(row, token, error)
             return None
-        return Taken(due.job_id, kind, args, token, row["tries"], row["created_at"], now)
+        return Taken(due.job_id, row["queue"], kind, args, token, row["tries"], row["created_at"], now)
 
     async def _suspect(self, due: Due, token: str) -> None:
         """It was there when several workers were lost: let it run apart from what was there as well, or never again."""
@@ -229,14 +231,14 @@ class Jobs:
         fields |= {f"args.{name}": {} for name in taken.kind.forgets}
         await Job.leave(taken.job_id, taken.token, fields)
         taken.is_done = True
-        figures.TASKS.labels(taken.kind.queue, "done").inc()
+        figures.TASKS.labels(taken.queue, "done").inc()
 
     async def failed(self, taken: Taken, error: BaseException) -> None:
         """It failed: again after a wait, or, after its last try, a dead letter."""
         reason = describe(error)
         wait = None if isinstance(error, Hopeless) else taken.kind.retries.wait_seconds(taken.failures + 1)
         if wait is None:
-            await self._bury(taken.kind.queue, taken.job_id, taken.token, reason, fault=error)
+            await self._bury(taken.queue, taken.job_id, taken.token, reason, fault=error)
             return
         if isinstance(error, Failed) and error.retry_after_seconds is not None:
             wait = max(wait, min(error.retry_after_seconds, MAX_RETRY_AFTER_SECONDS))
@@ -246,7 +248,7 @@ class Jobs:
             "error": reason,
         }
         await Job.leave(taken.job_id, taken.token, fields, failures=1)
-        figures.TASKS.labels(taken.kind.queue, "retried").inc()
+        figures.TASKS.labels(taken.queue, "retried").inc()
 
     async def postpone(self, taken: Taken, due_at: datetime, reason: str = "") -> None:
         """It runs later, and this run does not count."""
@@ -260,7 +262,7 @@ class Jobs:
         due_at = _at_once(taken.kind.name, taken.args.model_dump(include={"template"}), self._clock.now())
         fields: Row = {"state": JobState.WAITING.value, "due_at": due_at}
         if await Job.leave(taken.job_id, taken.token, fields):
-            await self.wake(taken.kind.queue, taken.job_id)
+            await self.wake(taken.queue, taken.job_id)
 
     # --- figures ---
 

@@ -227,8 +227,11 @@ class Relay(Receiver[bool]):
         """Carry out all that is pending, or these intents of it, but for the jobs that were `put` already."""
         try:
             wanted = await self._outbox(key) if intents is None else intents
-            stopped = set[str]()
-            done = [one for one in wanted if one["id"] in put or await self._is_carried_out(key[1], one, stopped)]
+            stopped, done = set[str](), list[Row]()
+            for one in wanted:
+                await self._pull_effects(key, done, before=one)
+                if one["id"] in put or await self._is_carried_out(key[1], one, stopped):
+                    done.append(one)
             await self._pull(key, done)
         except Exception:  # noqa: BLE001 - whatever it was, it stays in the outbox
             _log.exception("outbox of %s stays for the sweeper", key[1])
@@ -247,11 +250,12 @@ class Relay(Receiver[bool]):
         """Publish events and run effects, in their order; what is left to be finished."""
         intents, stopped, done = await self._outbox(key), set[str](), list[Row]()
         for intent in intents:
-            line = _line_of(intent)
             if intent["kind"] in _AT_ONCE:
                 done += [intent] if await self._is_carried_out(key[1], intent, stopped) else []
-            elif intent["kind"] == "event" and line not in stopped and not await self._is_told(key[1], intent):
-                stopped.add(line)
+            elif intent["kind"] == "event" and _line_of(intent) not in stopped:
+                await self._pull_effects(key, done, before=intent)
+                if not await self._is_told(key[1], intent):
+                    stopped.add(_line_of(intent))
         await self._pull(key, done)
         return [intent for intent in intents if intent["kind"] not in _AT_ONCE]
 
@@ -262,6 +266,12 @@ class Relay(Receiver[bool]):
             _say_why(intent, document_id, error)
             return False
         return True
+
+    async def _pull_effects(self, key: _Key, done: list[Row], *, before: Row) -> None:
+        """Take out effects before an event or a job is begun: what they move remembers only so many of those before."""
+        if before["kind"] not in _AT_ONCE and any(one["kind"] == "effect" for one in done):
+            await self._pull(key, done)
+            done.clear()
 
     async def _pull(self, key: _Key, done: Sequence[Row]) -> None:
         """Take what is done out of the outbox, all of it in one write: killed before it, all of it is done once more."""

@@ -22,17 +22,32 @@ let turn = 0;
 
 /** This page's own part that moves, as it is now. */
 async function drawn() {
-  const reply = await fetch(location.pathname, { credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
+  const path = `/payments/orders/${page.data.order_id}`; // that of a form that was refused shows nothing
+  const reply = await fetch(path, { credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
   if (!reply.ok || reply.redirected) throw new Error("not shown");
   return make(html`<div>${fromServer(await reply.text())}</div>`).querySelector("#moves");
+}
+
+/** What a part says, in whatever zone and words its times stand. */
+function said(part) {
+  const copy = part.cloneNode(true);
+  for (const time of copy.querySelectorAll("time")) time.textContent = time.dateTime;
+  return copy.textContent;
+}
+
+/** In place of what stands there; who stood in it stands at the state. */
+function put(place, moves) {
+  const hadFocus = place.contains(document.activeElement);
+  place.replaceWith(moves);
+  localiseTimes(moves);
+  if (hadFocus) document.getElementById("state").focus();
 }
 
 function show(order, moves) {
   const place = document.getElementById("moves");
   const isOther = order.status !== status;
-  if (moves && (isOther || moves.textContent !== place.textContent)) {
-    place.replaceWith(moves);
-    localiseTimes(moves);
+  if (moves && (isOther || said(moves) !== said(place))) {
+    put(place, moves);
     say(t(isOther ? `payments.order_${order.status}` : "payments.order_moved"));
   }
   if (isOther) owed = LOOKS_OWED; // the order is completed before its payment is, and paid back after it

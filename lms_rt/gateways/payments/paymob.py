@@ -231,20 +231,26 @@ class Paymob(PaymentGateway):
         told = payment_of(paid, own_id)
         if told.state is not Charged.COMPLETED:
             return told
-        taken = await self._taken(own_id, paid)
+        taken, is_whole = await self._taken(own_id, paid)
         if not taken:
-            return told
+            return replace(told, is_whole=is_whole)
         first, *others = [apart_of(one, own_id) for one in taken]
-        return replace(first, others=tuple(replace(one, is_again=True) for one in others))
+        return replace(first, others=tuple(replace(one, is_again=True) for one in others), is_whole=is_whole)
 
-    async def _taken(self, order_id: str, paid: Any) -> list[Any]:
-        """All transactions that took money for an order, the oldest first: the one that is known, and what the list has."""
+    async def _taken(self, order_id: str, paid: Any) -> tuple[list[Any], bool]:
+        """All transactions that took money for an order, the oldest first: the one that is known, and what the list has.
+
+        And whether these are all. A list that has others, or not the one that is known, is another list than was asked for.
+        """
         known = {whole(paid.get("id")): paid} if took_money(paid, order_id) else {}
-        listed = [row for row in await self._calls.listed_of(order_id) if took_money(row, order_id)]
-        for number in [whole(row.get("id")) for row in listed][:_MOST_PAYMENTS]:
+        rows, is_whole = await self._calls.listed_of(order_id)
+        is_asked = all(order_of(row) == order_id for row in rows) and paid.get("id") in [row.get("id") for row in rows]
+        listed = [whole(row.get("id")) for row in rows if took_money(row, order_id)]
+        for number in listed[:_MOST_PAYMENTS]:
             if number is not None and number not in known:
                 known[number] = await self._calls.transaction(str(number))
-        return [one for _, one in sorted(known.items()) if took_money(one, order_id)]
+        all_taken = [one for _, one in sorted(known.items()) if took_money(one, order_id)]
+        return all_taken, is_whole and is_asked and len(listed) <= _MOST_PAYMENTS
 
     async def _read_apart(self, intent_id: str) -> GatewayPayment:
         """One that came on top of another one of the same order."""

@@ -87,8 +87,8 @@ class PaymobCalls:
         """One transaction."""
         return await self.read(f"api/acceptance/transactions/{quote(transaction_id, safe='')}")
 
-    async def listed_of(self, order_id: str) -> list[Mapping[str, Any]]:
-        """What the account's list has of an order: every try to pay it, as far as it tells.
+    async def listed_of(self, order_id: str) -> tuple[list[Mapping[str, Any]], bool]:
+        """What the account's list has of an order: every try to pay it, as far as it tells; and whether it came to its end.
 
         The list is a help and no more: where it cannot be had, what `newest_transaction` tells has to do.
         """
@@ -96,12 +96,12 @@ class PaymobCalls:
         try:
             for page in range(1, _MAX_LIST_PAGES + 1):
                 answer = await self.read(path if page == 1 else f"{path}&page={page}")
-                found += rows_of(answer)
+                found += (rows := rows_of(answer))
                 if not part(answer, "next"):
-                    break
+                    return found, isinstance(answer, dict) or len(rows) < _PAGE
         except (GatewayRefused, GatewayUnavailable) as error:
             _log.warning("the list of transactions cannot be had: %s", error.reason)
-        return found
+        return found, False
 
     async def close(self) -> None:
         """Close what is open."""

@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 from lms_rt.clock import Clock
 from lms_rt.contracts.gateways import (
+    PERIOD_DAYS,
+    GatewayName,
     GatewayRefused,
     GatewaySubscription,
     GatewayUnavailable,
@@ -22,7 +24,7 @@ from lms_rt.gateways.payments.http import part, whole, words_of
 from lms_rt.gateways.payments.paymob_calls import MAX_PAGES, PaymobAccount, PaymobCalls, rows_of
 from lms_rt.gateways.payments.paymob_reading import is_paid, order_of, period_of, renewing_of
 
-FREQUENCY_DAYS = {"month": 30, "year": 360}
+FREQUENCY_DAYS = PERIOD_DAYS[GatewayName.PAYMOB]
 _NEWEST = 10
 _PLANS, _ONES = "api/acceptance/subscription-plans", "api/acceptance/subscriptions"
 _MAX_PLANS_KEPT = 200

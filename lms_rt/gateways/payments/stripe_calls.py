@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -28,6 +30,16 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.
 _GONE_AWAY = (stripe.APIConnectionError, stripe.RateLimitError, stripe.AuthenticationError, stripe.PermissionError)
 
 Answer = dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What the SDK's tries of one request came to. It tells the last one alone: an earlier one may have been carried out."""
+
+    may_have_happened: bool = False
+
+
+_tries: ContextVar[_Tries] = ContextVar("stripe_tries")
 
 
 class StripeCalls:
@@ -85,13 +97,15 @@ class StripeCalls:
     async def _ask(self, method: str, path: str, params: Mapping[str, Any], key: str | None) -> Answer:
         is_write = method != "get"
         options = {} if key is None else {"idempotency_key": key}
+        tries = _Tries()
+        _tries.set(tries)
         try:
             async with asyncio.timeout(self._all_tries_seconds):
                 answer = await self._client.raw_request_async(method, path, **options, **params)
         except TimeoutError:
             fault: Exception = GatewayUnavailable("no answer in time", may_have_happened=is_write)
         except stripe.StripeError as error:
-            fault = _translated(error, is_write=is_write)
+            fault = _translated(error, is_write=is_write, may_have_happened=is_write and tries.may_have_happened)
         else:
             return _understood(answer.data, is_write=is_write)
         raise fault  # out here, so that Stripe's own, which holds what was answered, does not come along
@@ -104,14 +118,16 @@ def _understood(data: object, *, is_write: bool) -> Answer:
     return data
 
 
-def _translated(error: stripe.StripeError, *, is_write: bool) -> Exception:
-    """In the contract's words, never in Stripe's own: they may quote what was sent."""
+def _translated(error: stripe.StripeError, *, is_write: bool, may_have_happened: bool) -> Exception:
+    """In the contract's words, never in Stripe's own: they may quote what was sent.
+
+    `may_have_happened` counts where the last try alone would say that nothing did.
+    """
     status, code = error.http_status, _code_of(error)
     if isinstance(error, _GONE_AWAY):
-        was_sent = isinstance(error, stripe.APIConnectionError) and not isinstance(error.__cause__, _NOT_SENT)
         return GatewayUnavailable(
             type(error).__name__,
-            may_have_happened=is_write and was_sent,
+            may_have_happened=may_have_happened,
             retry_after_seconds=_seconds(error.headers),
         )
     if isinstance(error, stripe.IdempotencyError):
@@ -156,11 +172,15 @@ class _Line(stripe.HTTPClient):
         self, method: str, url: str, headers: Mapping[str, str], post_data: str | None = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
         """One try. Raises `APIConnectionError`, which the SDK tries again."""
+        tries = _tries.get()
         try:
             async with asyncio.timeout(self._one_try_seconds):  # httpx's own begins again with every byte
-                return await self._asked(method, url, headers, post_data)
+                answered = await self._asked(method, url, headers, post_data)
         except (TimeoutError, httpx.HTTPError, OSError) as error:
+            tries.may_have_happened |= not isinstance(error, _NOT_SENT)
             raise _connection_error(error) from error
+        tries.may_have_happened |= answered[1] >= 500 or answered[1] == 409
+        return answered
 
     async def _asked(
         self, method: str, url: str, headers: Mapping[str, str], post_data: str | None

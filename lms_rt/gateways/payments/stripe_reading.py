@@ -89,6 +89,19 @@ def payment_of(
     )
 
 
+def unread_of(intent: Answer, origin: Origin) -> GatewayPayment:
+    """What is in a list and cannot be read, such as one in a currency that nobody knows: whose it is, as far as it says."""
+    key = (intent.get("metadata") or {}).get("key")
+    return GatewayPayment(
+        intent_id=origin.session_id or intent["id"],
+        state=Charged.PENDING,
+        money=Money(0, ""),
+        key=key if isinstance(key, str) else None,
+        subscription_id=origin.subscription_id,
+        is_whole=False,
+    )
+
+
 def unpaid_session_of(session: Answer) -> GatewayPayment:
     """A hosted checkout that nobody has tried to pay yet, and perhaps never will."""
     return GatewayPayment(

@@ -10,6 +10,7 @@ from lms_rt.contracts.gateways import Charged, GatewayPayment, PaidBack
 from lms_rt.contracts.payment_findings import FindingKind
 from lms_rt.services import figures
 from lms_rt.services.payments.findings import Findings, refs_of
+from lms_rt.services.payments.payment_facts import knows_disputes
 from lms_rt.services.payments.refund_views import currency_of, paid_of
 from lms_rt.services.payments.settling import Settling
 
@@ -87,6 +88,4 @@ def _difference(row: Row | None, read: GatewayPayment) -> FindingKind | None:
         return "amount_differs"
     if refunded_of(read) != row.get("refunded_amount", 0):
         return "amount_differs"
-    known = {one["id"]: one["state"] for one in row.get("disputes") or ()}
-    is_known = all(known.get(one.dispute_id) == one.state.value for one in read.disputes)
-    return None if is_known else "state_differs"
+    return None if knows_disputes(row, read) else "state_differs"

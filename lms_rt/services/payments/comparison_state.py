@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import datetime, timedelta
 
 from documents.base import Row
 from documents.payment_walk import PaymentWalk
@@ -19,6 +20,8 @@ from lms_rt.services.payments.gateways import Gateways
 from lms_rt.services.payments.reconcile_lists import walk_of
 
 WATCH_SECONDS = 60.0
+LATE = timedelta(days=1)
+"""A round that is under way for longer leaves out what the next night was to compare."""
 
 _log = logging.getLogger(__name__)
 
@@ -32,15 +35,17 @@ class ComparisonState:
     async def list(self, actor: Actor) -> ComparisonsView:
         """All gateways that are set up."""
         require_treasurer(actor)
-        return ComparisonsView(items=[_view(name, row) for name, row in (await self._rows()).items()])
+        now = self._clock.now()
+        return ComparisonsView(items=[_view(name, row, now) for name, row in (await self._rows()).items()])
 
     async def count(self) -> None:
         """Set the figures; of a gateway that was never compared there is none."""
+        now = self._clock.now()
         for name, row in (await self._rows()).items():
             if row is not None:
-                age = self._clock.now() - (row.get("complete_at") or row["first_at"])
+                age = now - (row.get("complete_at") or row["first_at"])
                 figures.PAYMENT_COMPARISON_AGE.labels(name).set(age.total_seconds())
-                figures.PAYMENT_COMPARISON_INCOMPLETE.labels(name).set(not _is_complete(row))
+                figures.PAYMENT_COMPARISON_INCOMPLETE.labels(name).set(not _is_complete(row, now))
 
     async def watch(self) -> None:
         """Count now and then, until cancelled: one process compares, and another is watched."""
@@ -56,16 +61,18 @@ class ComparisonState:
         return {name: await PaymentWalk.find_row(walk_of(name)) for name in names}
 
 
-def _is_complete(row: Row) -> bool:
-    """Did the last round that came to its end leave nothing out? One that is under way does not say."""
-    return row.get("ended_at") is None or row.get("complete_at") == row["ended_at"]
+def _is_complete(row: Row, now: datetime) -> bool:
+    """Did the last round that came to its end leave nothing out? Whoever has none, or takes days over the next, has."""
+    began = (row.get("state") or {}).get("began")
+    is_late = began is not None and now - began > LATE
+    return not is_late and row.get("ended_at") is not None and row.get("complete_at") == row["ended_at"]
 
 
-def _view(name: str, row: Row | None) -> ComparisonView:
+def _view(name: str, row: Row | None, now: datetime) -> ComparisonView:
     known: Row = row or {}
     return ComparisonView(
         gateway=name,
-        is_complete=row is not None and row.get("ended_at") is not None and _is_complete(row),
+        is_complete=row is not None and _is_complete(row, now),
         is_under_way=known.get("state") is not None,
         ended_at=known.get("ended_at"),
         complete_at=known.get("complete_at"),

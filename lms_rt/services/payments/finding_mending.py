@@ -74,7 +74,7 @@ async def _is_known(row: Row) -> bool:
 async def _went_through(row: Row) -> bool:
     """One of which nothing had been heard."""
     refund = await Refund.find_row(row["refs"].get("refund_id", ""))
-    if refund is None:
-        return False
+    if refund is None or row["facts"].get("was_called_off"):
+        return False  # it was made though it was called off: somebody is to know
     is_known_to_wait = row["facts"].get("status") == RefundStatus.PENDING
     return refund["status"] in ({RefundStatus.COMPLETED} if is_known_to_wait else _WENT_THROUGH)

@@ -47,8 +47,10 @@ class Findings:
 
     # --- who meets one ---
 
-    async def found(self, kind: FindingKind, ref: str, *, refs: Mapping[str, str], facts: Mapping[str, Any]) -> None:
-        """Something is not as it should be. Again it is the same one."""
+    async def found(
+        self, kind: FindingKind, ref: str, *, refs: Mapping[str, str], facts: Mapping[str, Any], intent_id: str = ""
+    ) -> None:
+        """Something is not as it should be. Again it is the same one; for an intent that is heard again it is nothing."""
         at, finding_id = self._clock.now(), f"{kind}:{ref}"
         row: Row = {
             "_id": finding_id,
@@ -63,32 +65,36 @@ class Findings:
             "created_at": at,
             "updated_at": at,
             "outbox": [],
+            "heard": [intent_id] if intent_id else [],
         }
-        if await PaymentFinding.add(row) or await until_written(lambda: self._seen_again(finding_id, facts)):
+        if await PaymentFinding.add(row) or await until_written(lambda: self._seen_again(finding_id, facts, intent_id)):
             _log.error("money: %s", finding_id, extra={"finding": kind})
         await self.count()
 
-    async def _seen_again(self, finding_id: str, facts: Mapping[str, Any]) -> bool | None:
+    async def _seen_again(self, finding_id: str, facts: Mapping[str, Any], intent_id: str) -> bool | None:
         """It is known. Is it open by this again: mended before, or another thing than somebody looked into?"""
         row = await _require(finding_id)
+        if intent_id in row.get("heard", ()):
+            return False
         is_other = any(row["facts"].get(name, fact) != fact for name, fact in facts.items() if name not in _MERE_WORDS)
         is_open = row["status"] == MENDED or is_other
-        if not await PaymentFinding.see_again(row, {**row["facts"], **facts}, self._clock.now(), is_open=is_open):
+        seen, at = {**row["facts"], **facts}, self._clock.now()
+        if not await PaymentFinding.see_again(row, seen, at, is_open=is_open, intent_id=intent_id):
             return None
         return is_open and row["status"] != OPEN
 
-    async def mended(self, kind: FindingKind, ref: str) -> bool:
-        """It is as it should be (again); False when there was nothing to mend."""
-        if not await PaymentFinding.mend(f"{kind}:{ref}", self._clock.now()):
+    async def mended(self, kind: FindingKind, ref: str, *, intent_id: str = "") -> bool:
+        """It is as it should be (again); False when there was nothing to mend, or this intent was heard before."""
+        if not await PaymentFinding.mend(f"{kind}:{ref}", self._clock.now(), intent_id=intent_id):
             return False
         await self.count()
         return True
 
-    async def _on_found(self, _: str, data: dict[str, Any]) -> None:
-        await self.found(data["kind"], data["ref"], refs=data["refs"], facts=data["facts"])
+    async def _on_found(self, intent_id: str, data: dict[str, Any]) -> None:
+        await self.found(data["kind"], data["ref"], refs=data["refs"], facts=data["facts"], intent_id=intent_id)
 
-    async def _on_mended(self, _: str, data: dict[str, Any]) -> None:
-        await self.mended(data["kind"], data["ref"])
+    async def _on_mended(self, intent_id: str, data: dict[str, Any]) -> None:
+        await self.mended(data["kind"], data["ref"], intent_id=intent_id)
 
     @staticmethod
     async def count() -> None:

@@ -14,7 +14,7 @@ from documents.base import Row
 from documents.gateway_event import GatewayEvent
 from documents.payment import Payment
 from lms_rt.clock import Clock
-from lms_rt.contracts.gateways import BadSignature, GatewayRefused, GatewayUnavailable, Hint, Subject
+from lms_rt.contracts.gateways import BadSignature, GatewayRefused, GatewayUnavailable, Hint, Subject, is_reference
 from lms_rt.contracts.outbox import Write, job
 from lms_rt.errors import Code, Refused
 from lms_rt.security.rate_limits import LimitClass, RateLimiter
@@ -90,7 +90,7 @@ class Incoming:
             raise await self._counted(Refused(Code.TOO_LARGE), address)
         try:
             hints = await gateway.read_hints(headers=headers, query=query, body=body)
-        except BadSignature as error:
+        except (BadSignature, ValueError) as error:  # what is of another form was signed by nobody
             figures.GATEWAY_EVENTS.labels(gateway_name, "forged").inc()
             raise await self._counted(Refused(Code.INVALID_SIGNATURE), address) from error
         return sum([await self._keep(gateway_name, hint) for hint in hints])
@@ -126,8 +126,8 @@ class Incoming:
             "outbox": [job(Write(1, at), SETTLE_TASK, {"event_id": event_id})],
             "outbox_at": at,
         }
-        if hint.key is not None:
-            row["key"] = hint.key[:_MAX_ID]
+        if is_reference(hint.key):  # what others write there may name people
+            row["key"] = hint.key
         if hint.facts.get("api_version"):
             self._tell_version(gateway_name, hint.facts["api_version"], at)
         is_new = await GatewayEvent.add(row)
@@ -180,7 +180,7 @@ class Incoming:
             is_whole = gateway is None or await gateway.belongs(object_id, row["facts"])
         except GatewayRefused:
             self._wait(row)
-            raise
+            is_whole = True  # nobody says otherwise, and what is settled is read, not told
         if not is_whole:
             raise GatewayRefused("what it names does not belong together", code="mismatch")
         if gateway is not None and row["subject"] == Subject.REFUND:

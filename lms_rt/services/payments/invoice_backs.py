@@ -10,7 +10,9 @@ from documents.base import Row
 from documents.enums import RefundStatus
 from documents.invoice import CREDIT_NOTE, INVOICE
 from lms_rt.contracts.gateways import Disputed
+from lms_rt.ids import derived_id
 
+PREFIX = "inv"
 _SIGNS = {CREDIT_NOTE: 1, INVOICE: -1}
 
 
@@ -43,13 +45,33 @@ def lost_of(payment: Row) -> list[Back]:
     ]
 
 
-def beside(invoice: Row, back: Back, amount: int, kind: str) -> Row:
+def missing_of(made: Sequence[Row], backs: Sequence[Back]) -> list[Row]:
+    """What brings the papers of a payment in line with what is gone by each; what takes a note back comes first.
+
+    All together never come to more than the invoice: of what was paid back already nothing is left to be lost.
+    """
+    invoice = next(one for one in made if not is_beside(one))
+    told = {back: [row for row in made if row.get(back.field) == back.id] for back in backs}
+    left, missing = invoice["amount"] - sum_back(made)[0] + sum(sum_back(own)[0] for own in told.values()), []
+    for back, own in told.items():
+        due = min(max(back.amount, 0), max(left, 0))
+        left -= due
+        if rest := due - sum_back(own)[0]:
+            missing.append(_paper(invoice, back, own, rest))
+    return sorted(missing, key=lambda one: bool(one["kind"] == CREDIT_NOTE))
+
+
+def _paper(invoice: Row, back: Back, own: Sequence[Row], rest: int) -> Row:
     """A credit note of what is gone; or of what came back of that, the invoice."""
+    kind, amount = CREDIT_NOTE if rest > 0 else INVOICE, abs(rest)
+    before = sum(row["kind"] == kind for row in own)
+    paper_id = derived_id(PREFIX, *back.key, kind, *([str(before)] if before else []))
     kept = ("payment_id", "order_id", "user_id", "currency", "language")
     said = {**invoice["printed"], "invoice_number": invoice["number"], "is_tax_included": True}
     said |= {"list_amount": amount, "discount_amount": 0, "coupon_code": None}
     named = {name: invoice[name] for name in kept}
-    return {"kind": kind, back.field: back.id, **named, "amount": amount, "tax_amount": 0, "printed": said}
+    facts = {"_id": paper_id, "kind": kind, back.field: back.id, **named}
+    return {**facts, "amount": amount, "tax_amount": 0, "printed": said}
 
 
 def is_beside(row: Row) -> bool:

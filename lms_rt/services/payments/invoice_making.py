@@ -9,13 +9,14 @@ note or an invoice over the difference.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 
 from config.settings import Settings
 from documents.base import Row
-from documents.invoice import CREDIT_NOTE, INVOICE, Invoice
+from documents.invoice import CREDIT_NOTE, INVOICE, MOST_OF_PAYMENT, Invoice
 from documents.order import Order
 from documents.payment import PAID, Payment
 from documents.plan_subscription import PlanSubscription
@@ -30,7 +31,7 @@ from lms_rt.services.certificate_issuing import one_piece
 from lms_rt.services.contended import until_written
 from lms_rt.services.files import FileKind, Files, Produced
 from lms_rt.services.notification_texts import language_of
-from lms_rt.services.payments.invoice_backs import Back, beside, is_beside, lost_of, refunded_of, sum_back
+from lms_rt.services.payments.invoice_backs import PREFIX, is_beside, lost_of, missing_of, refunded_of, sum_back
 from lms_rt.services.payments.invoice_words import FORM, printed
 from lms_rt.services.payments.refund_views import currency_of, paid_of
 from lms_rt.services.payments.rounding import part_of
@@ -38,12 +39,13 @@ from lms_rt.services.payments.service_periods import period_of
 from lms_rt.services.payments.tax_evidence import evidence_of
 from lms_rt.services.withholding import WITHHELD
 
-PREFIX = "inv"
 PDF = FileKind("application/pdf", "document")
 MOST_WAITING = 4
 """So many who ask at once are printed for; printing one takes some hundredths of a second."""
-_ROUNDS = 3
 _SERIES = {INVOICE: "INV", CREDIT_NOTE: "CN"}
+
+Wanted = Callable[[], Awaitable[Row | None]]
+"""What is to be numbered, all that is known by now counted; None: nothing any more."""
 
 
 class InvoiceMaking:
@@ -71,21 +73,13 @@ class InvoiceMaking:
         if invoice is None:
             if payment["status"] not in PAID or payment.get("held") is not None or not paid_of(payment):
                 return []
-            invoice = await self._numbered(await self._bill(payment, order))
-        return await self._with_backs(invoice, payment)
-
-    async def _with_backs(self, invoice: Row, payment: Row) -> list[Row]:
-        """The invoice, and what is not on paper yet: a note of what was paid back or lost, an invoice of what came back of that."""
-        rows = await Invoice.of_payment(invoice["payment_id"])
-        refunds = [refunded_of(refund) for refund in await Refund.find_of_payment(invoice["payment_id"])]
-        for back in (*refunds, *lost_of(payment)):
-            for _ in range(_ROUNDS):  # somebody may have numbered another sum for it just now
-                facts = _missing(invoice, back, rows)
-                if facts is None:
-                    break
-                await self._numbered(facts)
-                rows = await Invoice.of_payment(invoice["payment_id"])
-        return rows
+            await self._numbered(INVOICE, partial(_unless_made, await self._bill(payment, order)))
+        for _ in range(MOST_OF_PAYMENT):
+            facts = await _first_missing(payment_id)
+            if facts is None:
+                break
+            await self._numbered(facts["kind"], partial(_first_missing, payment_id))
+        return await Invoice.of_payment(payment_id)
 
     async def print(self, row: Row) -> bytes:
         """The PDF, for somebody who waits for it; 503 where too many do."""
@@ -130,24 +124,22 @@ class InvoiceMaking:
             **_priced(order, amount, said),
         }
 
-    async def _numbered(self, facts: Row) -> Row:
-        """Insert it under the next number of its kind and year.
+    async def _numbered(self, kind: str, wanted: Wanted) -> None:
+        """Insert what is wanted under the next number of its kind and year; nothing, where none of this kind is any more.
 
-        The number is asked for before what was paid back already is counted: whoever counts too early finds the number
-        taken, and counts again.
+        The number is asked for before all else is counted: whoever counts too early finds the number taken, and counts again.
         """
-        present = await Invoice.find_row(facts["_id"])
-        if present is not None:
-            return present
         async with self._turn:
 
-            async def step() -> Row | None:
+            async def step() -> bool | None:
                 at = self._clock.now()
-                sequence = 1 + await Invoice.find_highest(facts["kind"], at.year)
-                row = _row(await _with_tax(facts), sequence, at)
-                return row if await Invoice.add(row) else await Invoice.find_row(facts["_id"])
+                sequence = 1 + await Invoice.find_highest(kind, at.year)
+                facts = await wanted()
+                if facts is None or facts["kind"] != kind:
+                    return True
+                return await Invoice.add(_row(facts, sequence, at)) or None
 
-            return await until_written(step)
+            await until_written(step)
 
     # --- the file ---
 
@@ -202,28 +194,20 @@ def _priced(order: Row, amount: int, said: Row) -> Row:
     return {"tax_amount": tax, "printed": shown}
 
 
-def _missing(invoice: Row, back: Back, rows: Sequence[Row]) -> Row | None:
-    """What brings the papers of a refund or a dispute in line with it: its sum may change, and come back. None: they are.
-
-    Of what was paid back already nothing is left to be lost: all together never come to more than the invoice.
-    """
-    own = [row for row in rows if row.get(back.field) == back.id]
-    told, others = sum_back(own)[0], sum_back(rows)[0]
-    due = back.amount if back.field == "refund_id" else min(back.amount, invoice["amount"] - (others - told))
-    rest = max(due, 0) - told
-    if rest == 0:
-        return None
-    kind = CREDIT_NOTE if rest > 0 else INVOICE
-    before = sum(row["kind"] == kind for row in own)
-    facts = beside(invoice, back, abs(rest), kind)
-    return {"_id": derived_id(PREFIX, *back.key, kind, *([str(before)] if before else [])), **facts}
+async def _unless_made(facts: Row) -> Row | None:
+    return None if await Invoice.find_row(facts["_id"]) is not None else facts
 
 
-async def _with_tax(facts: Row) -> Row:
+async def _first_missing(payment_id: str) -> Row | None:
+    """What is not on paper yet: a note of what was paid back or lost, an invoice of what came back of that."""
+    made, payment = await Invoice.of_payment(payment_id), await Payment.find_row(payment_id)
+    refunds = [refunded_of(refund) for refund in await Refund.find_of_payment(payment_id)]
+    missing = missing_of(made, [*refunds, *lost_of(payment or {})])
+    return _with_tax(missing[0], made) if missing else None
+
+
+def _with_tax(facts: Row, made: Sequence[Row]) -> Row:
     """The same with its part of the tax: so much that all credit notes of a payment together never miss a unit of it."""
-    if not is_beside(facts):
-        return facts
-    made = await Invoice.of_payment(facts["payment_id"])
     invoice = next(one for one in made if not is_beside(one))
     back, tax_back = sum_back(made)
     is_note = facts["kind"] == CREDIT_NOTE

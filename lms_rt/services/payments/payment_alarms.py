@@ -15,7 +15,7 @@ from lms_rt.contracts.payment_findings import FindingKind
 from lms_rt.services.payments.changes import PaymentChange
 from lms_rt.services.payments.findings import found_intent, mended_intent, refs_of
 from lms_rt.services.payments.refund_views import currency_of
-from lms_rt.services.payments.tax_evidence import evidence_of, is_contradicted
+from lms_rt.services.payments.tax_evidence import SOURCES, evidence_of, is_contradicted
 
 
 def alarms_of(write: Write, change: PaymentChange) -> Sequence[Intent]:
@@ -53,7 +53,15 @@ def _contradicted(write: Write, change: PaymentChange) -> list[Intent]:
         return []
     facts = {one["source"]: one["country"] for one in evidence_of(known)}
     facts |= {"tax_country": order.get("tax_country"), "tax_amount": order.get("tax_amount", 0)}
-    return [found_intent(write, "country_differs", payment["_id"], refs=refs_of(payment), facts=facts)]
+    return [found_intent(write, "country_differs", _about(payment, facts), refs=refs_of(payment), facts=facts)]
+
+
+def _about(payment: Row, facts: Row) -> str:
+    """What is looked into once: a payment; of a subscription, what is known of where its owner is, however often it is renewed."""
+    if payment.get("subscription_id") is None:
+        return str(payment["_id"])
+    known = (facts.get(name) for name in (*SOURCES, "tax_country"))
+    return ":".join((payment["subscription_id"], *(country for country in known if country)))
 
 
 def _waits_no_longer(write: Write, change: PaymentChange) -> list[Intent]:

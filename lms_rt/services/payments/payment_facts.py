@@ -72,7 +72,7 @@ def paid_status(status: str, *, paid: int, refunds: Mapping[str, Any]) -> str:
 
 
 def dispute_facts(row: Row, read: GatewayPayment) -> Row:
-    """All disputes there ever were, and what they come to."""
+    """All disputes there ever were, as many as are kept, and what all of them come to."""
     known: dict[str, Row] = {one["id"]: dict(one) for one in row.get("disputes") or []}
     for one in read.disputes:
         before = known.get(one.dispute_id)
@@ -82,8 +82,18 @@ def dispute_facts(row: Row, read: GatewayPayment) -> Row:
         known[one.dispute_id] = {"id": one.dispute_id, "amount": one.amount, "state": state}
     if not known:
         return {}
-    kept = _bounded(list(known.values()))
-    return {"disputes": kept, **_sum_of(kept)}
+    every = _in_order(list(known.values()))
+    return {"disputes": every[:MOST_DISPUTES], **_sum_of(every)}
+
+
+def knows_disputes(row: Row, read: GatewayPayment) -> bool:
+    """Does it stand so for each dispute that was read, or, of those that there is no room for, for what all come to?"""
+    known = {one["id"]: one["state"] for one in row.get("disputes") or ()}
+    if any(known.get(one.dispute_id, one.state.value) != one.state.value for one in read.disputes):
+        return False
+    if all(one.dispute_id in known for one in read.disputes):
+        return True
+    return all(row.get(name) == value for name, value in dispute_facts(row, read).items())
 
 
 def with_dispute(row: Row, one: Row) -> Row:
@@ -92,11 +102,11 @@ def with_dispute(row: Row, one: Row) -> Row:
     return {"disputes": [*others, one], **_sum_of([*others, one])}
 
 
-def _bounded(disputes: list[Row]) -> list[Row]:
-    """So many as a payment keeps, always the same ones: those that the bank has the money of first."""
+def _in_order(disputes: list[Row]) -> list[Row]:
+    """Of more than a payment keeps always the same ones come first: those that the bank has the money of."""
     if len(disputes) <= MOST_DISPUTES:
         return disputes
-    return sorted(disputes, key=lambda one: (_STANDING.index(one["state"]), one["id"]))[:MOST_DISPUTES]
+    return sorted(disputes, key=lambda one: (_STANDING.index(one["state"]), one["id"]))
 
 
 def _sum_of(disputes: Sequence[Row]) -> Row:

@@ -123,7 +123,7 @@ class PlanSubscriptions:
 
         def decide(row: Row) -> Move | None:
             asked = gateway or row["gateway"]
-            if row.get("gateway_subscription_id") is not None and not _is_of(row, asked, read):
+            if not _may_be_of(row, asked, read):
                 return None
             if (newest := row.get("read_at")) is not None and newest > began:
                 return None
@@ -139,6 +139,21 @@ class PlanSubscriptions:
             if payment is None or payment["status"] not in PAID:
                 await self._settling.settle(name, intent_id)
         return row
+
+    async def take_done(self, subscription_id: str, read: GatewaySubscription, *, began: datetime) -> Row:
+        """Write down what was done there just now, for somebody who asked for it.
+
+        Another may have begun to read later, and have read it as it was before: then it is read once more.
+        """
+        row = await self.take(subscription_id, read, began=began)
+        if (newest := row.get("read_at")) is None or newest <= began:
+            return row
+        began = self._clock.now()
+        try:
+            again = await self._gateways.named(row["gateway"]).read_subscription(read.subscription_id)
+        except (GatewayRefused, GatewayUnavailable):
+            return row  # by the next word, or look
+        return await self.take(subscription_id, again, began=began)
 
     async def end_doubles(self, row: Row) -> None:
         """Nobody pays for a plan twice: of several that go on the oldest does, and a person is shown the others."""
@@ -289,6 +304,13 @@ class PlanSubscriptions:
 
 def _is_of(row: Row, gateway_name: str, read: GatewaySubscription) -> bool:
     return row["gateway"] == gateway_name and row.get("gateway_subscription_id") == read.subscription_id
+
+
+def _may_be_of(row: Row, gateway_name: str, read: GatewaySubscription) -> bool:
+    """Is it the one that is known; or, while none is, not of another checkout than the one whose money came first?"""
+    if row.get("gateway_subscription_id") is not None:
+        return _is_of(row, gateway_name, read)
+    return row.get("first_key") is None or read.key in (None, row["first_key"])
 
 
 def _checkouts_of(row: Row) -> list[Row]:

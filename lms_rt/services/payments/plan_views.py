@@ -7,7 +7,7 @@ from typing import Literal
 
 from documents.base import Row
 from lms_rt.contracts.plans import PlanView, SubscriptionView
-from lms_rt.services.payments.subscription_moves import may_be_charged
+from lms_rt.services.payments.subscription_moves import may_be_charged, may_be_resumed
 
 
 def shown_courses(row: Row) -> Literal["all"] | list[str]:
@@ -64,6 +64,7 @@ def subscription_view(row: Row, *, grace_days: int) -> SubscriptionView:
         changing_to_plan_id=(row.get("next_price") or {}).get("plan_id"),
         gateway_subscription_id=row.get("gateway_subscription_id"),
         may_be_charged=may_be_charged(row),
+        may_be_resumed=may_be_resumed(row),
         version=row["version"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],

@@ -70,7 +70,7 @@ class Books:
         """Against the journal, and against what they opened."""
         rows = await Payment.walk(PAID, after=state.get("after", ""), limit=PAGE)
         page = _page(rows, state | {"part": "payments"})
-        await self._check_journal([row for row in rows if not row.get("outbox")])
+        await self._check_together([row for row in rows if not row.get("outbox")], page)
         pairs = {(row["user_id"], row["course_id"]) for row in rows if row.get("course_id")}
         await self._check_each(pairs, page)
         return page
@@ -106,6 +106,12 @@ class Books:
 
     # --- the journal ---
 
+    async def _check_together(self, rows: Sequence[Row], page: Page) -> None:
+        """All at once; where one of them cannot be read, one by one, so that it holds up no other."""
+        if not await tried("a page of payments in the book", self._check_journal(rows)):
+            for row in rows:
+                page.failed += not await tried(f"payment {row['_id']} in the book", self._check_journal([row]))
+
     async def _check_journal(self, rows: Sequence[Row]) -> None:
         """What still has something to tell is not in the book yet, and is left for tomorrow."""
         orders = await Order.find_these({row["order_id"] for row in rows})
@@ -134,16 +140,19 @@ class Books:
         rows = await JournalEntry.page(after=state.get("after", ""), limit=PAGE)
         sums, page = dict(state.get("sums", {})), _page(rows, state)
         for row in rows:
-            amount = sum(line["amount"] for line in row["lines"])
-            sums[row["currency"]] = sums.get(row["currency"], 0) + amount
-            if amount:
-                refs = {"entry_id": row["_id"]}
-                await self._findings.found("journal_unbalanced", f"entry:{row['_id']}", refs=refs, facts={})
+            page.failed += not await tried(f"entry {row['_id']}", self._check_entry(row, sums))
         if page.state is None:
             await self._tell_totals(sums)
         else:
             page.state["sums"] = sums
         return page
+
+    async def _check_entry(self, row: Row, sums: dict[str, int]) -> None:
+        amount = sum(line["amount"] for line in row["lines"])
+        sums[row["currency"]] = sums.get(row["currency"], 0) + amount
+        if amount:
+            refs = {"entry_id": row["_id"]}
+            await self._findings.found("journal_unbalanced", f"entry:{row['_id']}", refs=refs, facts={})
 
     async def _tell_totals(self, sums: Mapping[str, int]) -> None:
         for currency, amount in sums.items():

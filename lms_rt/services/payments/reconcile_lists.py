@@ -10,15 +10,16 @@ Each gateway is a walk of its own: it goes on where it was cut, and tells whethe
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 
 from documents.base import Row
 from documents.payment import Payment
 from documents.refund import Refund
 from lms_rt.clock import Clock
-from lms_rt.contracts.gateways import GatewayPayment
+from lms_rt.contracts.gateways import GatewayPayment, GatewayRefused, GatewayUnavailable
 from lms_rt.gateways.payments.base import PaymentGateway
 from lms_rt.services.payments.comparing import Comparing
 from lms_rt.services.payments.findings import Findings
@@ -34,8 +35,15 @@ COMPARED = timedelta(days=7)
 """So far back lists are asked for each day, so that a comparison that did not run for days leaves nothing out."""
 FRESH = timedelta(minutes=10)
 """What is younger is on its way."""
+MOST_MISSED = timedelta(days=30)
+"""What came to an age while no round ran, or the gateway was away, is read again by the next one, so far back."""
+MOST_LISTED = 2_000
+"""So many are compared between two notes of how far a list is; of a day with more, half of it is asked for."""
+_SHORTEST = timedelta(minutes=1)
 MOST_FAILURES = 20
-"""After so many that could not be compared the gateway is away, or something is broken: the rest is compared tomorrow."""
+"""After so many without an answer, one after the other, the gateway is away: this part of the round is left."""
+PARTS = ("list", "again", "refunds")
+"""In this order."""
 AGES_DAYS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144)
 """On these days after it came a payment is read again."""
 COMES_BACK = timedelta(days=45)
@@ -56,6 +64,7 @@ class Comparison:
         self, *, clock: Clock, gateways: Gateways, settling: Settling, findings: Findings, looking: RefundLooking
     ) -> None:
         self._clock, self._gateways, self._looking = clock, gateways, looking
+        self._settling = settling
         self._comparing = Comparing(settling=settling, findings=findings)
 
     async def compare_all(self, run: Run | None = None) -> int:
@@ -66,76 +75,127 @@ class Comparison:
         return seen
 
     async def _step(self, gateway: PaymentGateway, state: Row) -> Page:
-        """One page of what is to be compared; after too many failures that was all for today."""
-        part = state.get("part") or ("list" if gateway.has_lists else "again")
+        """One page of what is to be compared; a part in which nobody answers any more is left, and the next one begun."""
+        part = state.get("part") or ("list" if gateway.has_lists else PARTS[1])
         do = {"list": self._listed, "again": self._again, "refunds": self._refunded}[part]
-        page = await do(gateway, state | {"part": part})
-        if page.state is not None:
-            page.state["failed"] = state.get("failed", 0) + page.failed
-            if page.state["failed"] >= MOST_FAILURES:
-                _log.error("the payments of %s could not all be compared", gateway.name.value)
-                page.state = None
-        return page
+        looked = _Looked(state.get("away", 0))
+        following = await do(gateway, state | {"part": part}, looked)
+        if is_left := looked.away >= MOST_FAILURES:
+            _log.error("the payments of %s could not all be compared: it is away", gateway.name.value)
+        page = Page(following, looked.seen, looked.failed)
+        if following is not None and not is_left:
+            following["away"] = looked.away
+            return page
+        is_passed_over = bool(state.get("is_passed_over") or looked.away)
+        page.state = _of_round(state) | {"is_passed_over": is_passed_over}
+        if part != PARTS[-1]:
+            page.state["part"] = PARTS[PARTS.index(part) + 1]
+            return page
+        return replace(page, state=None, reached=None if is_passed_over else state["began"])
 
-    async def _listed(self, gateway: PaymentGateway, state: Row) -> Page:
-        """A day of its list. What cannot be compared is told, and keeps nothing else from being compared."""
-        until = state["began"] - FRESH
-        begin = state.get("listed") or until - COMPARED
-        end, name = min(begin + _DAY, until), gateway.name.value
-        page = Page(state | {"listed": end} if end < until else {"began": state["began"], "part": "again"})
+    async def _listed(self, gateway: PaymentGateway, state: Row, looked: _Looked) -> Row | None:
+        """A day of its list, or less, where a day holds much. What cannot be compared is told, and keeps nothing else from it."""
+        until, name = state["began"] - FRESH, gateway.name.value
+        begin = state.get("listed") or min(_goes_on(state) - FRESH, until - COMPARED)
+        span = timedelta(seconds=state.get("span", _DAY.total_seconds()))
+        end = min(begin + span, until)
         try:
             async for read in gateway.payments_between(begin, end):
-                await self._counted(page, name, read)
-                if page.failed >= MOST_FAILURES:
+                await looked.at(f"{read.intent_id} of {name}", self._compared(name, read))
+                if looked.away >= MOST_FAILURES:
                     break
+                if looked.seen + looked.failed >= MOST_LISTED and end - begin > _SHORTEST:
+                    return state | {"listed": begin, "span": (end - begin).total_seconds() / 2}
         except Exception as error:  # noqa: BLE001 - whatever it is about this list, the rest is compared
             _log.error("a day of %s could not be compared whole: %s", name, type(error).__name__)
-            page.failed += 1
-        return page
+            looked.failed += 1
+            looked.away += isinstance(error, GatewayUnavailable)
+        return state | {"listed": end, "span": min(2 * span, _DAY).total_seconds()} if end < until else None
 
-    async def _again(self, gateway: PaymentGateway, state: Row) -> Page:
-        """What no list tells of any more, of one age after the other."""
+    async def _again(self, gateway: PaymentGateway, state: Row, looked: _Looked) -> Row | None:
+        """What no list tells of any more, of one age after the other: what has come to that age since the last round."""
         age, after = state.get("age", 0), state.get("after")
-        until = state["began"] - AGES_DAYS[age] * _DAY
-        rows = await Payment.find_completed(gateway.name.value, until - _DAY, until, after=after, limit=PAGE)
-        page = Page(state | {"after": _place(rows)})
-        if len(rows) < PAGE:
-            is_last = age + 1 == len(AGES_DAYS)
-            page.state = {**state, "after": None, "age": age + 1}
-            if is_last:
-                page.state = {"began": state["began"], "part": "refunds"}
+        older = AGES_DAYS[age] * _DAY
+        since, until = _goes_on(state) - older, state["began"] - older
+        rows = await Payment.find_completed(gateway.name.value, since, until, after=after, limit=PAGE)
         for row in rows:
             if row.get("intent_id") is not None and not self._is_listed(gateway, row, state):
-                await self._read_again(gateway, row, page)
-        return page
+                await looked.at(f"payment {row['_id']}", self._read_again(gateway, row))
+            if looked.away >= MOST_FAILURES:
+                break
+        if len(rows) == PAGE:
+            return state | {"after": _place(rows)}
+        return state | {"after": None, "age": age + 1} if age + 1 < len(AGES_DAYS) else None
 
-    async def _refunded(self, gateway: PaymentGateway, state: Row) -> Page:
+    async def _refunded(self, gateway: PaymentGateway, state: Row, looked: _Looked) -> Row | None:
         """Refunds that a bank may have sent home since."""
         since, until = state["began"] - COMES_BACK, state["began"] - _DAY
         rows = await Refund.find_completed(gateway.name.value, since, until, after=state.get("after"), limit=PAGE)
-        page = Page(state | {"after": _place(rows)} if len(rows) == PAGE else None)
         for row in {row["payment_id"]: row for row in rows}.values():
-            done = await tried(
-                f"what was paid back of {row['payment_id']}",
-                self._looking.look_back(row["gateway"], row["intent_id"], row["payment_id"]),
-            )
-            page.seen, page.failed = page.seen + done, page.failed + (not done)
-        return page
+            await looked.at(f"what was paid back of {row['payment_id']}", self._looked_back(row))
+            if looked.away >= MOST_FAILURES:
+                break
+        return state | {"after": _place(rows)} if len(rows) == PAGE else None
 
-    async def _read_again(self, gateway: PaymentGateway, row: Row, page: Page) -> None:
-        async def read() -> None:
-            await self._comparing.compare(row["gateway"], await gateway.read_payment(row["intent_id"]))
+    async def _looked_back(self, row: Row) -> bool:
+        await self._looking.look_back(row["gateway"], row["intent_id"], row["payment_id"])
+        return True
 
-        done = await tried(f"payment {row['_id']}", read())
-        page.seen, page.failed = page.seen + done, page.failed + (not done)
+    async def _read_again(self, gateway: PaymentGateway, row: Row) -> bool:
+        return await self._compared(row["gateway"], await gateway.read_payment(row["intent_id"]))
 
-    async def _counted(self, page: Page, gateway: str, read: GatewayPayment) -> None:
-        done = await tried(f"{read.intent_id} of {gateway}", self._comparing.compare(gateway, read))
-        page.seen, page.failed = page.seen + done, page.failed + (not done)
+    async def _compared(self, gateway: str, read: GatewayPayment) -> bool:
+        """Compare it; was that all there is to compare? What others sell by the same account is nothing."""
+        if read.is_whole or read.money.currency:
+            await self._comparing.compare(gateway, read)
+        return read.is_whole or not await self._settling.is_ours(gateway, read)
 
     @staticmethod
     def _is_listed(gateway: PaymentGateway, row: Row, state: Row) -> bool:
         return bool(gateway.has_lists and row["created_at"] > state["began"] - COMPARED)
+
+
+@dataclass(slots=True)
+class _Looked:
+    """How much was looked at, how much could not be, and to how many of them in a row a gateway gave no answer."""
+
+    away: int
+    seen: int = 0
+    failed: int = 0
+
+    async def at(self, what: str, doing: Awaitable[bool]) -> None:
+        """Look at one; `doing` says whether it could be looked at whole.
+
+        A gateway that says no is there, and what is broken here says nothing of it.
+        """
+        is_whole = False
+
+        async def noted() -> None:
+            nonlocal is_whole
+            try:
+                is_whole = await doing
+            except GatewayUnavailable:
+                self.away += 1
+                raise
+            except GatewayRefused:
+                self.away = 0
+                raise
+            self.away = 0
+
+        self.seen += await tried(what, noted())
+        self.failed += not is_whole
+
+
+def _of_round(state: Row) -> Row:
+    """What holds for all parts of a round."""
+    return {name: state[name] for name in ("began", "reached") if name in state}
+
+
+def _goes_on(state: Row) -> datetime:
+    """From when on something may have been passed over: a day, or more where the rounds of some nights are missing."""
+    began: datetime = state["began"]
+    reached: datetime = state.get("reached") or began
+    return max(min(reached, began - _DAY), began - MOST_MISSED)
 
 
 def _place(rows: Iterable[Row]) -> list[object] | None:

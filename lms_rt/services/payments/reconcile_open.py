@@ -18,8 +18,8 @@ from lms_rt.errors import Refused
 from lms_rt.ids import derived_id
 from lms_rt.services.jobs import Jobs
 from lms_rt.services.payments.findings import Findings
+from lms_rt.services.payments.refund_book import TASK as REFUND_TASK
 from lms_rt.services.payments.refund_book import UNDER_WAY
-from lms_rt.services.payments.refunds import TASK as REFUND_TASK
 from lms_rt.services.payments.settling import Settling
 from lms_rt.services.payments.walking import Page, Run, tried, walk
 
@@ -73,9 +73,11 @@ class OpenPayments:
         """Refunds under way of which nothing was heard for an hour, a page of them."""
         until, after = state["began"] - _HOUR, state.get("after", "")
         rows = await Refund.find_standing(UNDER_WAY, until=until, after=after, limit=PAGE)
+        page = Page(state | {"after": rows[-1]["_id"]} if len(rows) == PAGE else None)
         for row in rows:
-            await self._look_at_refund(row, state["began"])
-        return Page(state | {"after": rows[-1]["_id"]} if len(rows) == PAGE else None, seen=len(rows))
+            done = await tried(f"refund {row['_id']}", self._look_at_refund(row, state["began"]))
+            page.seen, page.failed = page.seen + done, page.failed + (not done)
+        return page
 
     async def _look_at_refund(self, row: Row, now: datetime) -> None:
         """A job of its own for each: its first may have been given up."""

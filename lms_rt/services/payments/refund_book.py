@@ -4,7 +4,8 @@ A refund moves along the table of `states.py` alone, so that a word that is olde
 was paid back and can come back: a refund that fails after it was completed.
 
 Gateways that name no refunds tell a sum. What of it nobody knows belongs to the refunds that were asked for and not answered,
-the oldest first; the rest was made elsewhere.
+the oldest first; the rest was made elsewhere. One that came back may stay in their sum for a while, or for good: what is in it
+for that is nobody's new refund.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from documents.enums import RefundStatus
 from documents.refund import Refund
 from lms_rt.clock import Clock
 from lms_rt.contracts.gateways import GatewayPayment, GatewayRefund, PaidBack
-from lms_rt.contracts.outbox import Intent, Write
+from lms_rt.contracts.outbox import Intent, Write, job
 from lms_rt.ids import derived_id
 from lms_rt.services.contended import until_written
 from lms_rt.services.payments.findings import found_intent
@@ -26,6 +27,8 @@ from lms_rt.services.payments.states import REFUND
 from lms_rt.services.relay import Relay
 
 PREFIX = "rfd"
+TASK = "payments.refund"
+"""Asks for a refund, or looks what became of it, and settles its payment."""
 UNDER_WAY = frozenset({RefundStatus.REQUESTED.value, RefundStatus.PENDING.value})
 _EVENTS = {
     PaidBack.PENDING: "send",
@@ -64,9 +67,11 @@ class RefundBook:
 
         `payment` is to be read before this is called, and written only if nobody wrote it since.
         """
-        if read.refunded or read.refunds:
+        rows = await Refund.find_of_payment(payment["_id"])
+        if read.refunded or read.refunds or any(_came_home(row) and row.get("in_sum") != 0 for row in rows):
             await until_written(lambda: self._follow(payment, read))
-        return stand_of(payment, await Refund.find_of_payment(payment["_id"]))
+            rows = await Refund.find_of_payment(payment["_id"])
+        return stand_of(payment, rows)
 
     async def note(self, refund_id: str, told: GatewayRefund) -> None:
         """What the gateway answered to one of ours."""
@@ -92,7 +97,12 @@ class RefundBook:
     async def _follow(self, payment: Row, read: GatewayPayment) -> bool | None:
         """One round over all that is known; None: somebody wrote meanwhile, look again."""
         rows = await Refund.find_of_payment(payment["_id"])
-        told = tuple(read.refunds) or _told_by_sum(payment, rows, read.refunded)
+        if read.refunds:
+            told = tuple(read.refunds)
+        elif (held := await self._note_in_sum(rows, read.refunded)) is not None:
+            told = _told_by_sum(payment, rows, read.refunded - held)
+        else:
+            return None
         for one, row in _matched(told, rows):
             if row is None:
                 if not await self._adopt(payment, one):
@@ -100,6 +110,17 @@ class RefundBook:
             elif await self._move(row, one) is None:
                 return None
         return True
+
+    async def _note_in_sum(self, rows: Sequence[Row], refunded: int) -> int | None:
+        """How much of a sum is for refunds that came home, kept with each; None: somebody wrote meanwhile."""
+        held = _held_in_sum(rows, refunded)
+        for row in rows:
+            amount = held.get(row["_id"])
+            if amount is None or amount == row.get("in_sum"):
+                continue
+            if not await self._write(row, {"in_sum": amount}):
+                return None
+        return sum(held.values())
 
     async def _adopt(self, payment: Row, told: GatewayRefund) -> bool:
         """A refund that was made at the gateway's own desk. False: somebody was first, and may have read another sum."""
@@ -160,8 +181,32 @@ def stand_of(payment: Row, rows: Iterable[Row]) -> RefundStand:
     known = {row["_id"]: row for row in rows}
     unwritten = {key: amount for key, amount in (payment.get("refund_holds") or {}).items() if key not in known}
     under_way = {key: row["amount"] for key, row in known.items() if row["status"] in UNDER_WAY}
-    refunded = sum(row["amount"] for row in known.values() if row["status"] == RefundStatus.COMPLETED)
-    return RefundStand(refunded, {**unwritten, **under_way})
+    return RefundStand(completed_of(known.values()), {**unwritten, **under_way})
+
+
+def completed_of(rows: Iterable[Row]) -> int:
+    """What was paid back, and did not come home."""
+    return sum(row["amount"] for row in rows if row["status"] == RefundStatus.COMPLETED)
+
+
+def _came_home(row: Row) -> bool:
+    return bool(row["status"] == RefundStatus.FAILED and row["was_completed"])
+
+
+def _held_in_sum(rows: Sequence[Row], refunded: int) -> dict[str, int]:
+    """How much of each refund that came home a sum still holds: never more than it held before, the oldest leave it first."""
+    held = {row["_id"]: _in_sum(row) for row in rows if _came_home(row)}
+    rest = refunded - completed_of(rows)
+    gone = sum(held.values()) - rest if rest >= 0 else 0  # a sum of less than is known is an older one
+    for refund_id, amount in held.items():
+        left = min(amount, max(0, gone))
+        held[refund_id], gone = amount - left, gone - left
+    return held
+
+
+def _in_sum(row: Row) -> int:
+    known = row.get("in_sum")
+    return int(row["amount"] if known is None else known)
 
 
 def _told_by_sum(payment: Row, rows: Sequence[Row], refunded: int) -> tuple[GatewayRefund, ...]:
@@ -170,7 +215,7 @@ def _told_by_sum(payment: Row, rows: Sequence[Row], refunded: int) -> tuple[Gate
     What is left is called by the sum that it comes on top of: of two who read two sums at once one is first, and the other
     looks again.
     """
-    rest = refunded - sum(row["amount"] for row in rows if row["status"] == RefundStatus.COMPLETED)
+    rest = refunded - completed_of(rows)
     asked = [row for row in rows if row["status"] in UNDER_WAY and row.get("attempts")]
     asked.sort(key=lambda row: row["amount"] != rest)  # the one that explains all of it, else the oldest first
     told = []
@@ -211,22 +256,33 @@ def _meant(told: GatewayRefund, by_id: Mapping[str, Row]) -> Row | None:
 
 
 def _event(row: Row, told: GatewayRefund) -> str:
-    """What is told, as an event. One that was given up here, and never went out, may turn out to have been carried out."""
+    """What is told, as an event. One that was given up or called off here may turn out to have been carried out."""
     was_given_up = row["status"] == RefundStatus.FAILED and row.get("held_back") and not row["was_completed"]
-    return f"find_{told.state.value}" if was_given_up else _EVENTS[told.state]
+    return f"find_{told.state.value}" if was_given_up or _was_called_off(row) else _EVENTS[told.state]
+
+
+def _was_called_off(row: Row) -> bool:
+    return bool(row["status"] == RefundStatus.CANCELLED and row.get("cancelled_by") is not None)
 
 
 def _followed_by(write: Write, row: Row, fields: Row) -> list[Intent]:
-    """A refund that falls through is shown to people: somebody waits for that money."""
+    """A refund that falls through is shown to people: somebody waits for that money. So is one that was called off, and made.
+
+    What came home is looked at by a job of its own, which brings its payment in line should this process die now.
+    """
     status = fields.get("status")
     amount = fields.get("amount", row["amount"])
+    is_after_all = status is not None and _was_called_off(row)
     facts = {"amount": amount, "currency": row["currency"], "was_completed": row["was_completed"]}
+    facts |= {"was_called_off": True} if is_after_all else {}
     refs = {
         "refund_id": row["_id"],
         **{name: row.get(name) for name in ("payment_id", "order_id", "user_id", "gateway")},
     }
     intents = []
-    if status in _FELL_THROUGH:
+    if status == RefundStatus.FAILED and row["status"] == RefundStatus.COMPLETED:
+        intents.append(job(write, TASK, {"refund_id": row["_id"]}))
+    if is_after_all or status in _FELL_THROUGH:
         intents.append(found_intent(write, "refund_failed", row["_id"], refs=refs, facts={**facts, "status": status}))
     if amount != row["amount"]:
         facts = {**facts, "requested_amount": row["amount"]}

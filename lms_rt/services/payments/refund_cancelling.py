@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from documents.base import Row
+from documents.enums import RefundStatus
 from documents.payment import Payment
 from documents.refund import Refund
 from lms_rt.clock import Clock
@@ -47,7 +48,7 @@ class RefundCancelling:
 
         async def step() -> Row | None:
             payment, row = await _both(payment_id, refund_id)
-            if row.get("cancelled_by") is not None:
+            if row["status"] == RefundStatus.CANCELLED and row.get("cancelled_by") is not None:
                 return row
             if not is_cancellable(row):
                 words = "The gateway was asked for it already: it cannot be called off any more."

@@ -27,14 +27,13 @@ from lms_rt.security.access.payments import require_treasurer
 from lms_rt.services.contended import until_written
 from lms_rt.services.jobs import Failed, NotYet
 from lms_rt.services.payments.gateways import Gateways
-from lms_rt.services.payments.refund_book import PREFIX, RefundBook
+from lms_rt.services.payments.refund_book import PREFIX, TASK, RefundBook, completed_of
 from lms_rt.services.payments.refund_looking import RefundLooking
 from lms_rt.services.payments.refund_views import TAKEN, copied_from, currency_of, paid_of, refund_view, refundable
 from lms_rt.services.payments.settling import Settling
 from lms_rt.services.payments.states import PAYMENT, money_event
 from lms_rt.services.relay import Relay
 
-TASK = "payments.refund"
 BEGIN_EFFECT = "payments.refund"
 MOVED_MEANWHILE = "state_differs"
 """What a gateway without keys says when something was paid back at its own desk since it was read: it is read again."""
@@ -282,7 +281,7 @@ async def _wish(row: Row) -> RefundWish:
     """What the gateway is asked for. What was paid back before is read now: nobody else asks for this payment meanwhile."""
     payment = await Payment.find_row(row["payment_id"])
     rows = await Refund.find_of_payment(row["payment_id"])
-    done = sum(one["amount"] for one in rows if one["status"] == RefundStatus.COMPLETED)
+    done = completed_of(rows) + sum(one.get("in_sum") or 0 for one in rows)
     return RefundWish(
         refund_id=row["_id"],
         intent_id=row["intent_id"],

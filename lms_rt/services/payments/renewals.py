@@ -44,10 +44,12 @@ class Renewals:
         present = await Payment.find_by_intent(gateway, read.intent_id)
         if present is not None or read.state is not Charged.COMPLETED:
             return present
-        subscription = await self._subscription_of(gateway, read)
+        subscription, key = await self._subscription_of(gateway, read)
+        if subscription is not None and key is not None and not read.is_again:
+            subscription = await PlanSubscription.count_first(subscription["_id"], key)
         if subscription is None:
             return None
-        is_surplus = read.is_again or _is_surplus(subscription, gateway, read)
+        is_surplus = read.is_again or _is_surplus(subscription, gateway, read, key)
         amount = read.money.amount if is_surplus else expected_amount(subscription, read)
         order = self._order(subscription, gateway, read, amount=amount)
         await Order.add(order)
@@ -69,15 +71,16 @@ class Renewals:
             return False
         return is_reference(told.key)
 
-    async def _subscription_of(self, gateway: str, read: GatewayPayment) -> Row | None:
-        own_id = subscription_id_of(read.key)
-        if own_id is None and read.subscription_id is not None:
+    async def _subscription_of(self, gateway: str, read: GatewayPayment) -> tuple[Row | None, str | None]:
+        """Whose it is, and the key of the checkout by which that is known; no key, where the gateway's id tells it."""
+        key = read.key
+        if subscription_id_of(key) is None and read.subscription_id is not None:
             known = await PlanSubscription.find_at_gateway(gateway, read.subscription_id)
             if known is not None:
-                return known
-            told = await self._gateways.named(gateway).read_subscription(read.subscription_id)
-            own_id = subscription_id_of(told.key)
-        return None if own_id is None else await PlanSubscription.find_row(own_id)
+                return known, None
+            key = (await self._gateways.named(gateway).read_subscription(read.subscription_id)).key
+        own_id = subscription_id_of(key)
+        return (None, None) if own_id is None else (await PlanSubscription.find_row(own_id), key)
 
     def _order(self, subscription: Row, gateway: str, read: GatewayPayment, *, amount: int) -> Row:
         now = self._clock.now()
@@ -113,8 +116,10 @@ class Renewals:
         }
 
 
-def _is_surplus(subscription: Row, gateway: str, read: GatewayPayment) -> bool:
-    """Is it of a second subscription that came of the same wish?"""
+def _is_surplus(subscription: Row, gateway: str, read: GatewayPayment, key: str | None) -> bool:
+    """Is it of a second subscription that came of the same wish? The first checkout that was paid for counts."""
+    if key is not None and subscription.get("first_key") not in (None, key):
+        return True
     known = subscription.get("gateway_subscription_id")
     is_elsewhere = subscription["gateway"] != gateway or read.subscription_id not in (None, known)
     return known is not None and is_elsewhere

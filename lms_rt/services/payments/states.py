@@ -108,8 +108,8 @@ REFUND = _machine(
         "complete": "the gateway paid back",
         "fail": "the gateway could not, or the money came back later",
         "cancel": "the gateway, or we, called it off",
-        "find_pending": "given up here, and under way at the gateway after all",
-        "find_completed": "given up here, and paid back after all",
+        "find_pending": "given up or called off here, and under way at the gateway after all",
+        "find_completed": "given up or called off here, and paid back after all",
     },
     {
         (R.REQUESTED, "send"): R.PENDING,
@@ -122,6 +122,8 @@ REFUND = _machine(
         (R.COMPLETED, "fail"): R.FAILED,
         (R.FAILED, "find_pending"): R.PENDING,
         (R.FAILED, "find_completed"): R.COMPLETED,
+        (R.CANCELLED, "find_pending"): R.PENDING,
+        (R.CANCELLED, "find_completed"): R.COMPLETED,
     },
 )
 

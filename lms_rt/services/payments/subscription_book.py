@@ -9,7 +9,7 @@ from config.settings import Settings
 from documents.base import Row
 from documents.plan_subscription import PlanSubscription
 from lms_rt.clock import Clock
-from lms_rt.contracts.mails import SubscriptionMail
+from lms_rt.contracts.mails import SubscriptionMail, SubscriptionResumed
 from lms_rt.contracts.outbox import Intent, Write, event, job
 from lms_rt.errors import Code, Refused
 from lms_rt.services.contended import until_written
@@ -25,7 +25,11 @@ _RECORDS = {
     Told.CANCELLED: "subscription.cancelled",
     Told.RESUMED: "subscription.resumed",
 }
-_MAILS = {Told.CANCELLED: "subscription_cancelled", Told.PAST_DUE: "subscription_past_due"}
+_MAILS = {
+    Told.CANCELLED: "subscription_cancelled",
+    Told.PAST_DUE: "subscription_past_due",
+    Told.RESUMED: "subscription_resumed",
+}
 
 Decide = Callable[[Row], Move | None]
 """What becomes of a subscription as it stands; None, or a move without fields: nothing."""
@@ -83,17 +87,32 @@ class SubscriptionBook:
             event(write, record.replace(".", "_"), n=n, channels=[], data=view, record=record)
             for n, record in enumerate(records)
         ]
-        intents += [self._mail(write, after, _MAILS[one]) for one in told if one in _MAILS]
+        intents += [self._mail(write, after, one) for one in told if one in _MAILS]
         if Told.ACCESS in told:
             intents.append(job(write, ACCESS_JOB, {"subscription_id": after["_id"]}))
         return intents
 
-    def _mail(self, write: Write, after: Row, template: str) -> Intent:
-        """Told is until when the courses stay open, while they do: of one that was cancelled until its end, else some days longer."""
-        is_end = template == _MAILS[Told.CANCELLED]
-        until = after.get("end_date") if is_end else access_until(after, self.grace_days)
-        data = SubscriptionMail(
-            plan_name=after["plan_name"], until=until if until and until > write.at else None, link=_PAGE
-        )
-        args = {"template": template, "user_id": after["user_id"], "data": data.model_dump(mode="json")}
+    def _mail(self, write: Write, after: Row, told: Told) -> Intent:
+        data = _resumed(after, write.at) if told is Told.RESUMED else self._until(after, told, write.at)
+        args = {"template": _MAILS[told], "user_id": after["user_id"], "data": data.model_dump(mode="json")}
         return job(write, "mail.send", args)
+
+    def _until(self, after: Row, told: Told, now: datetime) -> SubscriptionMail:
+        """Until when the courses stay open, while they do: of one that was cancelled until its end, else some days longer."""
+        until = after.get("end_date") if told is Told.CANCELLED else access_until(after, self.grace_days)
+        return SubscriptionMail(
+            plan_name=after["plan_name"], until=until if until and until > now else None, link=_PAGE
+        )
+
+
+def _resumed(after: Row, now: datetime) -> SubscriptionResumed:
+    """What is drawn next, at the price that holds then, and when."""
+    price = after["next_price"] if after.get("is_next_agreed") else after
+    end = after.get("end_date")
+    return SubscriptionResumed(
+        plan_name=price["plan_name"],
+        amount=price["amount"],
+        currency=price["currency"],
+        until=end if end and end > now else None,
+        link=_PAGE,
+    )

@@ -18,7 +18,7 @@ from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.gateways import GatewayRefused, GatewaySubscription, GatewayUnavailable, Money, Renewing
 from lms_rt.contracts.outbox import Intent, Write, audited
-from lms_rt.contracts.plans import SubscriptionMove, SubscriptionView
+from lms_rt.contracts.plans import SubscriptionMove, SubscriptionResume, SubscriptionView
 from lms_rt.errors import Code, Refused, invalid
 from lms_rt.gateways.payments.base import PaymentGateway
 from lms_rt.services.payments.gateways import Gateways
@@ -26,7 +26,7 @@ from lms_rt.services.payments.plan_subscriptions import PlanSubscriptions, requi
 from lms_rt.services.payments.pricing import Pricing
 from lms_rt.services.payments.subscription_book import SubscriptionBook
 from lms_rt.services.payments.subscription_checkouts import promised, recurring
-from lms_rt.services.payments.subscription_moves import Move, Told, changed_to, may_be_charged
+from lms_rt.services.payments.subscription_moves import Move, Told, changed_to, may_be_charged, may_be_resumed
 
 _log = logging.getLogger(__name__)
 
@@ -71,20 +71,23 @@ class SubscriptionChanges:
             raise _refused(gateway, refused) from None
         except GatewayUnavailable as away:
             raise _away(away) from None
-        return self._subscriptions.view(await self._subscriptions.take(row["_id"], read, began=began))
+        return self._subscriptions.view(await self._subscriptions.take_done(row["_id"], read, began=began))
 
-    async def resume(self, actor: Actor, subscription_id: str) -> SubscriptionView:
+    async def resume(self, actor: Actor, subscription_id: str, draft: SubscriptionResume) -> SubscriptionView:
         """Let it go on that was to end with what is paid for, as long as that lasts. Again is the same.
 
-        What its gateway says afterwards is what it is: one that ended just before has ended.
+        It is their money that its owner is to pay again: whoever else does it says why, and the owner gets a mail. What its
+        gateway says afterwards is what it is: one that ended just before has ended.
         """
         row = await require_subscription(actor, subscription_id)
         if _goes_on(row):
             return self._subscriptions.view(row)
         if not _may_go_on(row, began := self._clock.now()):
             raise _over(row)
+        if row["user_id"] != actor.user_id and not draft.reason:
+            raise invalid("reason", "Say why somebody else's subscription goes on.", "required")
         gateway = self._gateway(row)
-        if beside := self._recorded(actor, row, "subscription.resume"):
+        if beside := self._recorded(actor, row, "subscription.resume", reason=draft.reason):
             await PlanSubscription.put_intents(row["_id"], beside, began)
         try:
             read = await gateway.resume_subscription(
@@ -94,7 +97,7 @@ class SubscriptionChanges:
             raise _refused(gateway, refused) from None
         except GatewayUnavailable as away:
             raise _away(away) from None
-        after = await self._subscriptions.take(row["_id"], read, began=began)
+        after = await self._subscriptions.take_done(row["_id"], read, began=began)
         if not _goes_on(after):
             raise _over(after)
         return self._subscriptions.view(after)
@@ -204,11 +207,15 @@ class SubscriptionChanges:
             raise Refused(Code.CONFLICT, "Its gateway is not set up here any more.")
         return gateway
 
-    def _recorded(self, actor: Actor, row: Row, action: str, **values: Mapping[str, Any]) -> list[Intent]:
+    def _recorded(
+        self, actor: Actor, row: Row, action: str, *, reason: str = "", **values: Mapping[str, Any]
+    ) -> list[Intent]:
         """For the audit log, when it is not the owner's own hand."""
-        write = Write(row["version"] + 1, self._clock.now())
+        write, about = Write(row["version"] + 1, self._clock.now()), row["_id"]
         before, after = values.get("before"), values.get("after")
-        return audited(write, actor, action, kind="subscription", target_id=row["_id"], before=before, after=after)
+        return audited(
+            write, actor, action, kind="subscription", target_id=about, reason=reason, before=before, after=after
+        )
 
 
 def _goes_on(row: Row) -> bool:
@@ -219,8 +226,7 @@ def _goes_on(row: Row) -> bool:
 def _may_go_on(row: Row, now: datetime) -> bool:
     """Is it one that was to end, and has not ended yet? One whose money went back ends whatever its owner wishes."""
     end = row.get("end_date")
-    is_ending = row["status"] == "active" and row.get("cancel_at_period_end") and not row.get("must_end")
-    return bool(is_ending and end is not None and end > now)
+    return may_be_resumed(row) and end is not None and end > now
 
 
 def _over(row: Row) -> Refused:

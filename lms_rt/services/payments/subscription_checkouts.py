@@ -103,6 +103,7 @@ class SubscriptionCheckouts:
         await self._close(row)
         again = {
             **fields,
+            "address_country": seen_country,
             "attempt": row["attempt"] + 1,
             "checkout": None,
             "checkout_intent_id": None,

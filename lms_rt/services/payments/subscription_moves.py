@@ -94,6 +94,11 @@ def may_be_charged(row: Row) -> bool:
     return row.get("gateway_subscription_id") is not None and not row.get("is_ended_there")
 
 
+def may_be_resumed(row: Row) -> bool:
+    """Was it to end by somebody's wish, which may be taken back until its `end_date`? One whose money went back ends."""
+    return bool(row["status"] == Status.ACTIVE and row.get("cancel_at_period_end") and not row.get("must_end"))
+
+
 def may_be_begun(row: Row, now: datetime) -> bool:
     """May somebody still pay at one of its checkouts, or have paid there untold?"""
     return bool(row["created_at"] + PENDING_FOR + PAID_LATE_FOR > now)
@@ -139,8 +144,10 @@ def _end_there(row: Row, read: GatewaySubscription) -> dict[str, Any]:
 
 
 def _identity(row: Row, read: GatewaySubscription) -> dict[str, Any]:
-    is_known = row.get("gateway_subscription_id") == read.subscription_id
-    return {} if is_known else {"gateway_subscription_id": read.subscription_id, "checkout": None}
+    if row.get("gateway_subscription_id") == read.subscription_id:
+        return {}
+    first = {"first_key": read.key} if read.key is not None and row.get("first_key") is None else {}
+    return {"gateway_subscription_id": read.subscription_id, "checkout": None, **first}
 
 
 def _paid_time(row: Row, read: GatewaySubscription) -> dict[str, Any]:

@@ -55,10 +55,12 @@ class Page:
     state: Row | None
     seen: int = 0
     failed: int = 0
+    reached: datetime | None = None
+    """Said with the end of a round: up to then nothing was passed over, so that the next one goes on from there."""
 
 
 Step = Callable[[Row], Awaitable[Page]]
-"""One page from here on. The first `state` of a round is `{"began": <when>}`; every step keeps that."""
+"""One page from here on. The first `state` of a round is `{"began": <when>, "reached": <when>}`: what an earlier one said."""
 
 
 async def walk(name: str, step: Step, run: Run) -> int:
@@ -67,7 +69,8 @@ async def walk(name: str, step: Step, run: Run) -> int:
     if row.get("state") is None:
         if run.since is not None and row.get("ended_at") is not None and row["ended_at"] >= run.since:
             return 0
-        row = row | {"state": {"began": run.clock.now()}, "seen": 0, "failed": 0}
+        begun = {"began": run.clock.now(), "reached": row.get("reached") or row["first_at"]}
+        row = row | {"state": begun, "seen": 0, "failed": 0}
     while not run.is_over():
         page = await step(row["state"])
         run.spend(page.seen + page.failed)
@@ -75,6 +78,7 @@ async def walk(name: str, step: Step, run: Run) -> int:
         fields: Row = {"state": page.state, "seen": row["seen"] + page.seen, "failed": row["failed"] + page.failed}
         if page.state is None:
             fields |= {"ended_at": at} | ({} if fields["failed"] else {"complete_at": at})
+            fields |= {} if page.reached is None else {"reached": page.reached}
         moved = await PaymentWalk.move(row, fields, at)
         if moved is None or page.state is None:
             return done  # it is over, or somebody else goes on with it
