@@ -56,9 +56,12 @@ def test_a_course_is_bought_while_another_tab_looks_on(open_window: Opener, demo
     tab.goto(order)
     expect(tab.locator("#state")).to_contain_text("Waiting for the bank")
     expect(tab.locator("#connection")).to_have_attribute("data-line", "live")
+    tab.evaluate("history.replaceState(null, '', `${location.pathname}/look`)")  # as after a form that was refused
+    tab.locator("#acts button").first.focus()
     window.page.locator("button[value=pay]").click()
     expect(tab.locator("#state")).to_have_attribute("data-status", "completed")
     expect(tab.locator("#acts")).to_be_hidden()
+    expect(tab.locator("#state")).to_be_focused()  # what had the focus is not there any more
     expect(tab.get_by_role("link", name="INV-")).to_be_visible()  # its papers came without a reload
     tab.get_by_role("link", name="Open the course").click()
     expect(tab.locator("h1")).to_contain_text("The first")
@@ -81,6 +84,14 @@ def money_goes_back_before_the_buyers_eyes(page: Page, school: DemoSchool) -> No
         admin.post(f"{path}/refund", json={"amount": 1000, "reason": "Half of it."}).raise_for_status()
         expect(page.locator("#back")).to_contain_text("10.00")
         expect(page.get_by_role("link", name="CN-")).to_have_count(1)
+        asked = {"state": "open", "amount": 500}
+        admin.post(f"{path}/dispute", json=asked).raise_for_status()
+        expect(page.locator("#dispute")).to_be_visible()
+        page.evaluate("document.getElementById('moves').dataset.stood = 'yes'")
+        admin.post(f"{path}/dispute", json=asked | {"amount": 600}).raise_for_status()
+        for _ in range(2):  # it asks twice after a move, and this one moved nothing that is shown
+            page.wait_for_event("response", lambda reply: "/payments/orders/" in reply.url and "/api/" not in reply.url)
+        expect(page.locator("#moves")).to_have_attribute("data-stood", "yes")
         lost = {"state": "lost", "reason": "The bank wrote."}
         admin.post(f"{path}/dispute", json=lost).raise_for_status()
     expect(page.locator("#dispute")).to_contain_text("taken this money back")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import cast
 
 import httpx
@@ -234,15 +235,12 @@ async def test_a_customer_that_stripe_no_longer_knows_keeps_nobody_from_paying(
 async def test_an_intent_that_cannot_be_read_hides_no_other(gateway: StripeGateway, stripe: StripeFake) -> None:
     older = stripe.make_intent({"amount": 100, "currency": "usd", "metadata": {"key": "ord_hidden-1"}})
     odd = stripe.make_intent({"amount": 5, "currency": "xts", "metadata": {"key": "ord_odd-1"}})
-    now, told, says = datetime.now(UTC), set(), ""
-    try:
-        async for one in gateway.payments_between(now - timedelta(hours=1), now + timedelta(hours=1)):
-            told.add(one.intent_id)
-    except GatewayUnavailable as error:
-        says = error.reason
+    now = datetime.now(UTC)
+    listed = gateway.payments_between(now - timedelta(hours=1), now + timedelta(hours=1))
+    told = {one.intent_id: (one.key, one.is_whole) async for one in listed}
     stripe.things.pop(odd["id"])
-    assert older["id"] in told
-    assert says == "1 of the list could not be read"
+    assert told[older["id"]] == ("ord_hidden-1", True)
+    assert told[odd["id"]] == ("ord_odd-1", False)
 
 
 @pytest.mark.parametrize(
@@ -294,6 +292,37 @@ async def test_a_stripe_that_is_slow_or_away_is_waited_for_no_longer_than_allowe
         await nobody.start_checkout(checkout("ord_away"))
     assert not away.value.may_have_happened
     await nobody.close()
+
+
+@pytest.mark.parametrize("faults", [*product(["lost", "down", "500", "409"], ["busy", "keys", "unreachable"])])
+async def test_what_an_earlier_try_may_have_done_is_remembered_whatever_came_last(
+    gateway: StripeGateway, stripe: StripeFake, monkeypatch: pytest.MonkeyPatch, faults: tuple[str, str]
+) -> None:
+    first, last = faults
+    order_id = f"ord_{first}_{last}"
+    wish = checkout(order_id)
+    transport, tries = httpx.AsyncHTTPTransport.handle_async_request, list[str]()
+
+    async def reaches(self: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        if tries and last == "unreachable":
+            raise httpx.ConnectError("refused")
+        if not tries and first.isdecimal():
+            tries.append(first)
+            return httpx.Response(int(first), json={"error": {"type": "api_error"}})
+        stripe.fail_next(cast("Fault", last if tries else first))
+        tries.append(request.method)
+        return await transport(self, request)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(httpx.AsyncHTTPTransport, "handle_async_request", reaches)
+        with pytest.raises(GatewayUnavailable) as away:
+            await gateway.start_checkout(wish)
+        assert away.value.may_have_happened
+        tries.append("POST")
+        with pytest.raises(GatewayUnavailable) as never:
+            await gateway.start_checkout(checkout(f"{order_id}_never"))
+    assert not never.value.may_have_happened, "each request has tries of its own"
+    assert (await gateway.start_checkout(wish)).intent_id
 
 
 @pytest.mark.parametrize("intent_id", ["pi_unknown", "cs_unknown", "../v1/customers", "pi_1?expand=x", "", "cs_/../x"])

@@ -182,19 +182,18 @@ def _pages() -> Iterator[tuple[str, ...]]:
             continue
         path = re.sub(r"\(\[.*?\)", "…", pattern).removesuffix("/?") or "/"
         if not page.access.is_public or page.reach is not None:
-            yield _page_row(code(path), page.access, page.reach, page)
-        if page.form_access or page.form_reach:
-            yield _page_row(
-                f"{code(path)} (POST)", page.form_access or page.access, page.form_reach or page.reach, page
-            )
+            yield _page_row(code(path), page.access, page.reach, is_own_alone=page.is_own_alone)
+        if page.form_access or page.form_reach or page.is_form_own_alone:
+            door, reach = page.form_access or page.access, page.form_reach or page.reach
+            is_own_alone = page.is_own_alone or page.is_form_own_alone
+            yield _page_row(f"{code(path)} (POST)", door, reach, is_own_alone=is_own_alone)
 
 
-def _page_row(name: str, door: Access, reach: Reach | None, page: type[PageHandler]) -> tuple[str, ...]:
+def _page_row(name: str, door: Access, reach: Reach | None, *, is_own_alone: bool) -> tuple[str, ...]:
     reach = reach or Reach.ALL
     is_list = reach in {Reach.PUBLISHED, Reach.OWN_COURSES}
     told = (
-        _TOLD[verdict(person, door=door, reach=reach, is_own_alone=page.is_own_alone, is_list=is_list)]
-        for person in Person
+        _TOLD[verdict(person, door=door, reach=reach, is_own_alone=is_own_alone, is_list=is_list)] for person in Person
     )
     return name, who(door), reach.value, *told
 

@@ -12,6 +12,7 @@ from copy import deepcopy
 from datetime import datetime
 from typing import Any
 
+from documents.base import PULLS
 from lms_rt.bus.base import FanOut, Position
 from lms_rt.contracts.events import LiveEvent
 from lms_rt.contracts.outbox import Write, event
@@ -109,14 +110,17 @@ class Documents:
         return [{"_id": name, "outbox_at": at} for at, name in pending[:limit]]
 
     async def pull_intents(self, document_id: str, *intent_ids: str) -> None:
-        await step()
-        row = self.rows[document_id]
-        if sorted(intent["id"] for intent in row["outbox"]) == sorted(intent_ids):
-            row["outbox"] = []
-            row.pop("outbox_at", None)
-            return
-        await step()
-        row["outbox"] = [intent for intent in row["outbox"] if intent["id"] not in intent_ids]
+        row, done = self.rows[document_id], set(intent_ids)
+        for _ in range(PULLS):
+            await step()
+            if {intent["id"] for intent in row["outbox"]} <= done:
+                row["outbox"] = []
+                row.pop("outbox_at", None)
+                return
+            await step()
+            if left := [intent for intent in row["outbox"] if intent["id"] not in done]:
+                row["outbox"] = left
+                return
 
     async def unflag_empty_outbox(self, document_id: str) -> None:
         await step()

@@ -61,7 +61,7 @@ async def _active(world: World, plan_id: str, **fields: object) -> str:
 async def resume_subscription(world: World) -> Asked:
     ending = {"cancel_at_period_end": True, "cancelled_at": world.house.services.clock.now()}
     subscription_id = await _active(world, await _plan(world), **ending)
-    return Asked(f"/payments/subscriptions/{subscription_id}/resume", subscription_id)
+    return Asked(f"/payments/subscriptions/{subscription_id}/resume", subscription_id, {"reason": "They wrote to us."})
 
 
 async def change_subscription(world: World) -> Asked:

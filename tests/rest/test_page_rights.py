@@ -15,6 +15,7 @@ import pytest
 from tornado.web import RequestHandler
 
 from handlers.rest.access import SIGNED_IN
+from handlers.routes import ROUTES
 from handlers.web.base import MissingPage, PageHandler
 from handlers.web.pages import PAGES, PageTableError, checked
 from lms_rt.ids import new_id
@@ -27,6 +28,7 @@ from tests.rest.rights.asking import DOUBLED
 from tests.rest.rights.house import rights_house
 from tests.rest.rights.machinery import fresh_job
 from tests.rest.rights.money_pages import MONEY_FORMS, MONEY_PATHS
+from tests.rest.rights.own_forms import OWN_FORMS
 from tests.rest.rights.pages import alike, told_by
 from tests.rest.rights.sandboxed import sandbox_checkout, sandbox_subscription
 from tests.rest.rights.school import (
@@ -193,11 +195,7 @@ FORMS: Mapping[str, Form] = {
 }
 """What is sent by each form: mostly what it refuses, since it is the right to send that is looked at."""
 NOBODYS = frozenset(
-    {
-        r"/unsubscribe/([\w-]{1,400})",
-        r"/dev/mailbox/([\w.@-]{1,200})",
-        r"/dev/mailbox/([\w.@-]{1,200})/html",
-    }
+    {r"/unsubscribe/([\w-]{1,400})", r"/dev/mailbox/([\w.@-]{1,200})", r"/dev/mailbox/([\w.@-]{1,200})/html"}
 )
 """What is asked for there is nobody's: the same 404 for everybody."""
 ROWS = [(pattern, page) for pattern, page in PAGES if issubclass(page, PageHandler) and page is not MissingPage]
@@ -268,6 +266,13 @@ def test_every_page_and_every_form_is_looked_at() -> None:
     assert set(FORMS) == {pattern for pattern, _ in SENT}, "say in FORMS what is sent by the new form"
 
 
+def test_what_nobody_may_do_in_anothers_place_no_form_of_a_page_does_either() -> None:
+    assert set(OWN_FORMS) == {
+        f"{row.methods[0]} {row.path}" for row in ROUTES if row.is_own_alone and row.methods[0] != "GET"
+    }
+    assert set(OWN_FORMS.values()) - {""} <= {row for row, page in SENT if page.is_own_alone or page.is_form_own_alone}
+
+
 def test_a_page_that_says_nothing_of_rights_is_not_served() -> None:
     class Silent(PageHandler):
         pass
@@ -316,7 +321,7 @@ async def test_everybody_sends_what_the_table_says(browsers: Browsers, pattern: 
                 person,
                 door=page.form_access or page.access,
                 reach=reach,
-                is_own_alone=page.is_own_alone,
+                is_own_alone=page.is_own_alone or page.is_form_own_alone,
                 is_shown=place == Place.SHOWN,
             )
             ids: Ids = browsers.school.places[place]
@@ -339,6 +344,8 @@ def _places(path: str, reach: Reach) -> tuple[Place, ...]:
 
 def _people(page: type[PageHandler], reach: Reach) -> Iterable[Person]:
     """All nine, where it matters whose the thing is; else one of each role, or two where all may pass."""
+    if page.is_form_own_alone:
+        return Person
     if page.access.is_public and page.reach is None:
         return (Person.STRANGER, Person.OWNER)
     return DOUBLED if reach in {Reach.ALL, Reach.SELF} else Person

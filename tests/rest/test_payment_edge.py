@@ -17,9 +17,9 @@ from documents.base import Row
 from documents.gateway_event import GatewayEvent
 from documents.payment import Payment
 from documents.payment_finding import PaymentFinding
-from lms_rt.contracts.gateways import Money
-from lms_rt.gateways.payments import myfatoorah_reading, paymob_reading
-from lms_rt.services.payments import checkouts
+from lms_rt.contracts.gateways import Charged, GatewayRefused, Money
+from lms_rt.gateways.payments import myfatoorah_reading, paymob_calls, paymob_reading
+from lms_rt.services.payments import checkouts, incoming
 from tests.clients import Visitor
 from tests.conftest import settings_on
 from tests.house import House, open_house
@@ -114,6 +114,48 @@ async def test_nothing_is_read_below_what_cannot_be_a_signature(
     assert read == []
 
 
+UNWRITABLE = (rb"\ud800", b"\xed\xa0\x80", b"\xff", rb"\u0000")
+
+
+def forged_about(gateway: str, text: bytes) -> Word:
+    """A word about `text`, below what could be a signature."""
+    if gateway == "paymob":
+        body = b'{"type": "TRANSACTION", "obj": {"currency": "' + text + b'"}}'
+        return Word({}, {"hmac": "0" * 128}, body)
+    body = b'{"EventType": 1, "Event": "x", "Data": {"InvoiceId": "' + text + b'"}}'
+    headers = {"MyFatoorah-Signature": "A" * 43 + "=", "MyFatoorah-Webhook-Version": "v1"}
+    return Word(headers, {}, body)
+
+
+@BOTH
+@pytest.mark.parametrize("text", UNWRITABLE)
+async def test_a_forged_word_that_cannot_be_written_is_refused_and_counted_as_every_other(
+    bazaar: Bazaar, gateway: str, text: bytes
+) -> None:
+    forged, visitor = forged_about(gateway, text), await bazaar.house.visitor()
+    address = f"203.0.{113 + (gateway == 'paymob')}.{UNWRITABLE.index(text)}"
+    replies = [await sent(visitor, gateway, forged, address)]
+    while replies[-1].status_code == 400 and len(replies) < TRIES:
+        replies.append(await sent(visitor, gateway, forged, address))
+    assert (replies[0].status_code, replies[0].json()["code"]) == (400, "invalid_signature")
+    assert replies[-1].status_code == 429
+
+
+async def test_a_word_about_a_subscription_whose_signature_cannot_be_written_is_refused(bazaar: Bazaar) -> None:
+    body = rb'{"subscription_data": {"id": 5}, "trigger_type": "Subscription Created", "hmac": "\ud800"}'
+    assert await bazaar.tell("paymob", Word({}, {}, body)) == 400
+
+
+@BOTH
+async def test_a_true_word_with_half_a_letter_where_nobody_signs_gets_in(bazaar: Bazaar, gateway: str) -> None:
+    _, checkout, _ = await begun(bazaar, gateway)
+    bazaar.fake(gateway).decline(checkout["intent_id"])
+    (word,) = bazaar.fake(gateway).words()
+    torn = word._replace(body=word.body.replace(b"{", rb'{"nickname": "\ud83d", ', 1))
+    await bazaar.settled(gateway, [torn])
+    assert len(await kept(gateway, checkout["intent_id"])) == 1
+
+
 async def test_a_true_word_that_was_cut_otherwise_delays_nothing_and_finds_nothing(bazaar: Bazaar) -> None:
     student, checkout, course_id = await begun(bazaar, "paymob")
     intent_id = checkout["intent_id"]
@@ -131,6 +173,24 @@ async def test_a_true_word_that_was_cut_otherwise_delays_nothing_and_finds_nothi
     assert await state_of(student, checkout["order_id"]) == ("completed", [("completed", None)])
     assert await has_access(student, course_id)
     assert await PaymentFinding.rows().count_documents({}) == before
+
+
+async def test_a_word_whose_transaction_nobody_can_read_is_settled_by_its_order(
+    bazaar: Bazaar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    student, checkout, course_id = await begun(bazaar, "paymob")
+    bazaar.paymob.pay(checkout["intent_id"])
+    gateway = bazaar.house.services.payment_gateways.find("paymob")
+
+    async def gone(*_: Any) -> bool:
+        raise GatewayRefused("there is none", code="not_found")
+
+    monkeypatch.setattr(gateway, "belongs", gone)
+    monkeypatch.setattr(incoming, "PATIENCE", timedelta())
+    await bazaar.settled("paymob", bazaar.paymob.words())
+    assert [one["outcome"] for one in await kept("paymob", checkout["intent_id"])] == ["changed"]
+    assert await state_of(student, checkout["order_id"]) == ("completed", [("completed", None)])
+    assert await has_access(student, course_id)
 
 
 # --- paid twice ---
@@ -206,6 +266,35 @@ async def test_a_wallet_that_agrees_after_the_card_was_taken_is_the_second_altho
     ]
 
 
+@pytest.mark.parametrize("fault", ["refused", "cut", "another list", "without it"])
+async def test_where_nobody_could_look_for_a_second_payment_the_comparison_is_not_whole(
+    bazaar: Bazaar, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    _, checkout, _ = await begun(bazaar, "paymob")
+    fake, intent_id = bazaar.paymob, checkout["intent_id"]
+    for _ in range(7 if fault == "cut" else 1):
+        fake.decline(intent_id)
+    fake.pay(intent_id)
+    fake.elsewhere(number := fake.next_number(), f"shop-{number}", 100)
+    fake.pay(str(number))
+    await bazaar.settled("paymob", fake.words())
+    gateway = bazaar.house.services.payment_gateways.find("paymob")
+    assert gateway is not None
+    with monkeypatch.context() as broken:
+        broken.setattr(fake, "has_list", fault != "refused")
+        broken.setattr(fake, "list_hears", fault != "another list")
+        if fault == "without it":
+            broken.setattr(paymob_calls, "rows_of", lambda _: [])
+        read = await gateway.read_payment(intent_id)
+        await compared(bazaar, checkout)
+    assert (read.state, read.is_whole) == (Charged.COMPLETED, False)
+    shown = (await (await bazaar.house.admin()).ok("GET", "/payments/comparisons"))["items"]
+    (paymob,) = [one for one in shown if one["gateway"] == "paymob"]
+    assert (paymob["is_complete"], paymob["failed"] > 0) == (False, True)
+    if fault != "cut":
+        assert (await gateway.read_payment(intent_id)).is_whole
+
+
 async def test_the_first_payment_of_a_subscription_that_comes_twice_buys_no_second_month(bazaar: Bazaar) -> None:
     admin, student = await bazaar.house.admin(), await bazaar.house.student()
     draft = {"plan_name": "All of it, twice", "amount": 9_900, "currency": "EGP", "interval": "month"}
@@ -246,7 +335,7 @@ async def test_what_others_sell_by_the_same_account_is_answered_and_is_nobodys_f
     before = await PaymentFinding.rows().count_documents({})
     object_id = paid_elsewhere(fake, reference)
     await bazaar.settled(gateway, fake.words())
-    assert [one["outcome"] for one in await kept(gateway, object_id)] == ["foreign"]
+    assert [(one["outcome"], one.get("key")) for one in await kept(gateway, object_id)] == [("foreign", None)]
     assert await PaymentFinding.rows().count_documents({}) == before
 
 

@@ -230,7 +230,18 @@ async def test_a_held_payment_counts_once_somebody_let_it(house: House, buyer: B
     await idle(house.services)
     order = await buyer.see(f"/payments/orders/{order_id}")
     assert ('data-status="completed"' in order, "INV-" in order) == (True, True)
+    await sums_are_typed_in_what_was_paid(desk, path, str(payment["_id"]))
     assert "$20.00" in await buyer.see("/payments"), "what came, not what was asked for"
+
+
+async def sums_are_typed_in_what_was_paid(desk: Browser, path: str, payment_id: str) -> None:
+    """In another currency than was asked for, when that is what came."""
+    await Payment.rows().update_one({"_id": payment_id}, {"$set": {"currency": "EGP"}})
+    page = await desk.see(path)
+    for field in ("refund-amount", "dispute-amount"):
+        label = page.partition(f'<label for="{field}-{payment_id}">')[2].partition("</label>")[0]
+        assert ("USD" in label, "EGP" in label) == (True, False), field
+    await Payment.rows().update_one({"_id": payment_id}, {"$set": {"currency": "USD"}})
 
 
 async def test_an_order_of_another_price_is_shown_before_anybody_pays_it(

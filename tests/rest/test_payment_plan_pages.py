@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -104,9 +105,25 @@ async def it_is_ended_and_kept(buyer: Browser, path: str) -> None:
     assert (await buyer.send(f"{path}/cancel")).headers["Location"] == "/payments?done=cancelled"
     ending = await buyer.see("/payments?done=cancelled")
     assert ("is not renewed" in ending, "Ends on" in ending, f"{path}/cancel" in ending) == (True, True, False)
+    assert f"{path}/resume" in ending
+    await nobody_is_offered_to_keep_what_ends_all_the_same(buyer, path)
     assert (await buyer.send(f"{path}/resume")).headers["Location"] == "/payments?done=resumed"
     going_on = await buyer.see("/payments?done=resumed")
     assert ("goes on" in going_on, f"{path}/cancel" in going_on, f"{path}/resume" in going_on) == (True, True, False)
+
+
+async def nobody_is_offered_to_keep_what_ends_all_the_same(buyer: Browser, path: str) -> None:
+    """Its money went back, or its time is over and its courses are open some days more."""
+    subscription_id = path.rpartition("/")[2]
+    row = await PlanSubscription.find_row(subscription_id)
+    assert row is not None
+    for fields in ({"must_end": True}, {"end_date": datetime.now(UTC) - timedelta(hours=1)}):
+        await PlanSubscription.rows().update_one({"_id": subscription_id}, {"$set": fields})
+        page = await buyer.see("/payments")
+        assert ("Ends on" in page, f"{path}/resume" in page) == (True, False)
+        assert (await buyer.send(f"{path}/resume")).status_code == 409
+        back = {"must_end": row.get("must_end"), "end_date": row["end_date"]}
+        await PlanSubscription.rows().update_one({"_id": subscription_id}, {"$set": back})
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,7 @@ async def test_what_is_paid_is_not_sold_again_before_it_opens_nor_after_it_was_l
     shop.gateway.move(checkout["intent_id"])
     settling = shop.house.services.settling
 
-    async def dies(*_: Any) -> None:
+    async def dies(*_: Any, **__: Any) -> None:
         raise ConnectionError
 
     async def none(_: str) -> None:
@@ -238,7 +238,7 @@ async def test_a_held_payment_that_is_let_go_is_completed_with_its_order_or_not_
     path, why = f"/payments/{first['payment_id']}/release", {"reason": "A unit less is fine."}
     settling = shop.house.services.settling
 
-    async def dies(*_: Any) -> None:
+    async def dies(*_: Any, **__: Any) -> None:
         raise ConnectionError
 
     with monkeypatch.context() as broken:

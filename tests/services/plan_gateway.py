@@ -73,7 +73,10 @@ def month_after(anchor: datetime, months: int) -> datetime:
 
 
 class PlanGateway(PageGateway):
-    """`changes_at_once` as Stripe, else as Paymob; `is_hasty`: calls a period active an hour before it draws."""
+    """`changes_at_once` as Stripe, else as Paymob, whose first payments name their checkouts, and the others subscriptions.
+
+    `is_hasty`: calls a period active an hour before it draws.
+    """
 
     has_subscriptions = True
 
@@ -150,12 +153,14 @@ class PlanGateway(PageGateway):
         one.plan_id = one.price.plan_id
         if due == 0:
             return
-        intent_id = f"{one.subscription_id}.{sum(len(each.intent_ids) for each in one.periods)}"
+        number = sum(len(each.intent_ids) for each in one.periods)
+        intent_id = f"{one.subscription_id.replace('-', '.')}.{number}"  # of gateways' ids none has a hyphen
         if self.draws_wrong and one.months > 1:
             due, self.draws_wrong = WRONG, False
             one.wrong.add(intent_id)
-        row = {"amount": due, "currency": price.currency, "intent_id": intent_id, "key": None}
-        self.pays(row, at=now, paid_at=now, subscription_id=one.subscription_id)
+        is_by_key = not self.changes_at_once and number == 0
+        row = {"amount": due, "currency": price.currency, "intent_id": intent_id, "key": one.key if is_by_key else None}
+        self.pays(row, at=now, paid_at=now, subscription_id=None if is_by_key else one.subscription_id)
         period.intent_ids.append(intent_id)
 
     # --- what it is asked ---

@@ -18,7 +18,7 @@ from lms_rt.contracts.coupons import CouponDraft
 from lms_rt.contracts.courses import CourseDraft
 from lms_rt.contracts.enrollments import EnrollmentDraft
 from lms_rt.contracts.gateways import GatewayUnavailable
-from lms_rt.contracts.plans import PlanChange, PlanDraft, SubscriptionDraft, SubscriptionMove
+from lms_rt.contracts.plans import PlanChange, PlanDraft, SubscriptionDraft, SubscriptionMove, SubscriptionResume
 from lms_rt.services.courses import Courses
 from lms_rt.services.payments.invoice_making import InvoiceMaking
 from tests.services.market import WORKED, Market
@@ -89,7 +89,7 @@ class PlanMarket(Market):
         """Its owner lets it go on after all."""
         if row := await self.subscription(which):
             self.ended.pop(row.get("gateway_subscription_id") or "", None)
-            await self.shop.subscription_changes.resume(STUDENT, row["_id"])
+            await self.shop.subscription_changes.resume(STUDENT, row["_id"], SubscriptionResume())
 
     def learning(self, which: int) -> Coroutine[Any, Any, Any]:
         """The buyer chooses a course of the plans."""

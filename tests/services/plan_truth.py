@@ -79,8 +79,6 @@ def _assert_held(market: PlanMarket, rows: list[Row], subscriptions: list[Row]) 
     for one in market.gateway.standing.values():
         for intent_id in _intents(one):
             row = by_intent[intent_id]
-            if one.subscription_id not in first and row.get("held") is None:
-                continue  # its money came before anybody knew that there are two: that is a finding, and it is ended
             is_to_wait = intent_id in one.wrong or one.subscription_id not in first
             assert (row.get("held") is not None) == is_to_wait, f"{intent_id} is held: {row.get('held')}"
             if not is_to_wait:
@@ -128,6 +126,10 @@ async def _assert_papers_numbered() -> None:
         assert sorted(numbers) == list(range(1, len(numbers) + 1)), "a gap in the numbers"
     bills = Counter(row["payment_id"] for row in rows if not _is_back(row))
     assert max(bills.values(), default=0) <= 1, "two invoices of one payment"
+    left: dict[str, int] = defaultdict(int)
+    for row in rows:
+        left[row["payment_id"]] += row["amount"] if row["kind"] == INVOICE else -row["amount"]
+    assert min(left.values(), default=0) >= 0, "credit notes over more than the invoice"
 
 
 async def _assert_invoiced(market: PlanMarket, rows: list[Row]) -> None:

@@ -287,3 +287,13 @@ async def test_a_job_that_another_worker_has_cannot_be_held(place: Place) -> Non
     with pytest.raises(LeaseLost):
         await place.jobs.hold(taken)
     await place.jobs.hold(other)
+
+
+async def test_a_job_that_an_older_version_put_elsewhere_is_handed_back_and_counted_there(place: Place) -> None:
+    job_id = await place.ask()
+    await Job.rows().update_one({"_id": job_id}, {"$set": {"queue": "progress"}})
+    (due,) = await place.jobs.find_due("progress", limit=10)
+    taken = await place.jobs.take(due, "wrk_1")
+    assert taken is not None
+    await place.jobs.hand_back(taken)
+    assert place.woken.calls[-1] == ("progress", job_id)

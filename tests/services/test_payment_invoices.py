@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import io
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pypdf
@@ -280,6 +280,28 @@ def test_the_lines_of_an_invoice_sum_up_to_it(listed: int, off: int, points: int
         ({}, (3, 5), ((3, 5), (4, 5))),
         ({"start_date": (1, 10), "end_date": (4, 20), "changes": 1}, (3, 25), ((3, 20), (4, 20))),
         ({"start_date": (1, 10), "end_date": (3, 20), "changes": 1}, (3, 25), ((3, 25), (4, 25))),
+        # some days early, or late
+        ({"start_date": (1, 10)}, (2, 9), ((2, 10), (3, 10))),
+        ({"start_date": (1, 10), "end_date": (3, 20), "changes": 1}, (3, 19), ((3, 20), (4, 20))),
+        ({"start_date": (1, 10), "end_date": (3, 20), "changes": 1, "changed_at": (1, 15)}, (3, 9), ((2, 20), (3, 20))),
+        # what is left of a period at another price
+        (
+            {"start_date": (1, 10), "end_date": (3, 10), "changes": 1, "changed_at": (2, 25)},
+            (2, 25),
+            ((2, 25), (3, 10)),
+        ),
+        ({"start_date": (1, 10), "end_date": (3, 10), "changes": 1, "next_price": {}}, (3, 9), ((3, 9), (3, 10))),
+        (
+            {"start_date": (2, 25), "end_date": (3, 25), "changes": 1, "changed_at": (2, 25)},
+            (2, 25),
+            ((2, 25), (3, 25)),
+        ),
+        # months of thirty days
+        ({"gateway": "paymob", "start_date": (1, 1), "end_date": (1, 31)}, (1, 1), ((1, 1), (1, 31))),
+        ({"gateway": "paymob", "start_date": (1, 1), "end_date": (1, 31)}, (1, 31), ((1, 31), (3, 2))),
+        ({"gateway": "paymob", "start_date": (1, 1), "end_date": (4, 1)}, (3, 2), ((3, 2), (4, 1))),
+        ({"gateway": "paymob", "start_date": (1, 1), "end_date": (12, 27)}, (11, 27), ((11, 27), (12, 27))),
+        ({"gateway": "paymob"}, (1, 1), ((1, 1), (1, 31))),
     ],
 )
 def test_the_period_that_was_paid_is_the_one_that_the_payment_fell_into(
@@ -291,6 +313,18 @@ def test_the_period_that_was_paid_is_the_one_that_the_payment_fell_into(
     row = {name: day(value) if isinstance(value, tuple) else value for name, value in fields.items()}
     assert period_of({"interval": "month", **row}, day(paid_at)) == (day(period[0]), day(period[1]))
     assert period_of(None, day(paid_at)) is None
+
+
+def test_the_renewals_of_a_gateway_whose_months_have_thirty_days_are_of_one_period_each_without_a_gap() -> None:
+    begin = datetime(2026, 1, 1, 9, tzinfo=UTC)
+    for interval, days in (("month", 30), ("year", 360)):
+        until = begin
+        for number in range(36):
+            drawn = begin + number * timedelta(days=days)
+            for end in (drawn, drawn + timedelta(days=days)):  # before its word came, and after
+                row = {"gateway": "paymob", "interval": interval, "start_date": begin, "end_date": end}
+                assert period_of(row, drawn + timedelta(hours=5)) == (until, drawn + timedelta(days=days))
+            until = drawn + timedelta(days=days)
 
 
 _FIRST_FORM: dict[str, Any] = {
@@ -331,50 +365,3 @@ def test_what_was_numbered_in_the_first_form_is_printed_as_it_was(
     drawn = pypdf.PdfReader(io.BytesIO(content)).pages[0].get_contents()
     assert drawn is not None
     assert hashlib.sha256(drawn.get_data()).hexdigest() == digest
-
-
-# --- what banks take back ---
-
-
-async def disputes(payment_id: str, *those: tuple[str, int, str]) -> None:
-    told = [{"id": name, "amount": amount, "state": state} for name, amount, state in those]
-    await Payment.rows().update_one({"_id": payment_id}, {"$set": {"disputes": told}})
-
-
-async def test_a_lost_dispute_has_one_credit_note_linked_both_ways(house: House) -> None:
-    student = await house.student()
-    payment_id = await paid(house, student, tax_amount=91, tax_basis_points=1000)
-    await disputes(payment_id, ("dp_1", 1000, "open"))
-    assert [row["kind"] for row in await make(house, payment_id)] == [INVOICE]
-    await disputes(payment_id, ("dp_1", 1000, "lost"))
-    services = house.services
-    others = [InvoiceMaking(settings=services.settings, clock=services.clock, files=services.files) for _ in range(3)]
-    await asyncio.gather(*(one.number(payment_id) for one in others))
-    await make(house, payment_id)
-    invoice, note = (await student.ok("GET", f"/payments/{payment_id}/invoices"))["items"]
-    assert (note["kind"], note["dispute_id"], note["refund_id"]) == (CREDIT_NOTE, "dp_1", None)
-    assert (note["amount"], note["tax_amount"]) == (1000, 91)
-    assert (note["invoice_number"], invoice["credit_notes"]) == (invoice["number"], [note["number"]])
-    said = said_in((await student.call("GET", note["pdf_url"][len("/api/v1") :])).content)
-    assert all(words in said for words in (invoice["number"], "Taken back by", "Total, taken back"))
-    rows = await Invoice.rows().find({"kind": CREDIT_NOTE}, {"sequence": 1}).to_list(length=None)
-    assert sorted(row["sequence"] for row in rows) == list(range(1, len(rows) + 1))
-
-
-async def test_credit_notes_of_refunds_and_disputes_never_come_to_more_than_the_invoice(house: House) -> None:
-    payment_id = await paid(house, await house.student(), tax_amount=91, tax_basis_points=1000)
-    refund_id = await paid_back(payment_id, 300)
-    await make(house, payment_id)
-    await disputes(payment_id, ("dp_1", 1000, "lost"), ("dp_2", 50, "won"))
-    notes = [row for row in await make(house, payment_id) if row["kind"] == CREDIT_NOTE]
-    assert [(row["amount"], row.get("dispute_id")) for row in notes] == [(300, None), (700, "dp_1")]
-    assert sum(row["tax_amount"] for row in notes) == 91
-    await Refund.rows().update_one({"_id": refund_id}, {"$set": {"status": RefundStatus.FAILED.value}})
-    signs = {INVOICE: 1, CREDIT_NOTE: -1}
-    rows = await make(house, payment_id)
-    assert rows == await make(house, payment_id)
-    for name in ("amount", "tax_amount"):
-        assert sum(signs[row["kind"]] * row[name] for row in rows) == 0, "the bank has all of it"
-    await disputes(payment_id, ("dp_1", 1000, "won"))
-    rows = await make(house, payment_id)
-    assert sum(signs[row["kind"]] * row["amount"] for row in rows) == 1000, "it was won after all"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from config.settings import Settings
 from documents.base import Row
 from documents.enrollment import Enrollment, enrollment_id_of
+from documents.job import Job
 from documents.order import Order
 from documents.payment import Payment
 from documents.payment_finding import PaymentFinding
@@ -18,7 +20,14 @@ from documents.plan_subscription import PlanSubscription
 from lms_rt.contracts.base import read_model
 from lms_rt.contracts.coupons import TaxRateDraft
 from lms_rt.contracts.enrollments import EnrollmentDraft
-from lms_rt.contracts.plans import OwnSubscriptionQuery, PlanChange, SubscriptionMove, SubscriptionQuery
+from lms_rt.contracts.plans import (
+    OwnSubscriptionQuery,
+    PlanChange,
+    SubscriptionDraft,
+    SubscriptionMove,
+    SubscriptionQuery,
+    SubscriptionResume,
+)
 from lms_rt.errors import Code, Refused
 from lms_rt.services.payments.tax_rates import TaxRates
 from tests.services.school import ADMIN, OTHER_STUDENT, STUDENT, School
@@ -189,7 +198,7 @@ async def test_one_that_is_cancelled_lasts_as_long_as_it_is_paid(kiosk: Kiosk) -
 
 async def test_that_it_ends_is_taken_back_while_it_lasts_and_not_after(kiosk: Kiosk) -> None:
     subscription_id, gateway_id = await kiosk.subscribed(await kiosk.plan())
-    resume = kiosk.changes.resume
+    resume = partial(kiosk.changes.resume, draft=SubscriptionResume())
     assert (await resume(STUDENT, subscription_id)).status == "active"
     assert not kiosk.renewing.resumed, "one that goes on is left alone"
     await kiosk.changes.cancel(STUDENT, subscription_id)
@@ -205,7 +214,8 @@ async def test_that_it_ends_is_taken_back_while_it_lasts_and_not_after(kiosk: Ki
     kiosk.renewing.renews(gateway_id, kiosk)
     await kiosk.subscriptions.settle("stripe", gateway_id)
     await kiosk.changes.cancel(STUDENT, subscription_id)
-    assert await kiosk.carry_out() == ["subscription_cancelled"] * 2, "said again, told again"
+    told = ["subscription_cancelled", "subscription_resumed", "subscription_cancelled"]
+    assert await kiosk.carry_out() == told, "said again, told again"
     kiosk.renewing.moves_to(gateway_id, state="cancelled")  # ended there this moment, and nobody has told us yet
     assert (await refusal(resume(STUDENT, subscription_id)))[0] is Code.CONFLICT
     assert (await kiosk.row(subscription_id))["status"] == "cancelled"
@@ -220,11 +230,44 @@ async def test_that_it_ends_is_taken_back_while_it_lasts_and_not_after(kiosk: Ki
     assert len(kiosk.renewing.resumed) == asked, "no gateway is asked for what cannot be"
 
 
+async def test_who_lets_another_pay_again_says_why_and_its_owner_hears_of_it(kiosk: Kiosk) -> None:
+    plan = await kiosk.plan(1_500)
+    subscription_id, _ = await kiosk.subscribed(plan)
+    await kiosk.changes.cancel(STUDENT, subscription_id)
+    silent = kiosk.changes.resume(ADMIN, subscription_id, SubscriptionResume())
+    assert await refusal(silent) == (Code.VALIDATION_FAILED, "reason")
+    assert not kiosk.renewing.resumed
+    going_on = await kiosk.changes.resume(ADMIN, subscription_id, SubscriptionResume(reason="They wrote to us."))
+    assert (going_on.status, going_on.cancel_at_period_end) == ("active", False)
+    assert (await kiosk.carry_out())[-1] == "subscription_resumed"
+    [mail] = await Job.rows().find({"args.template": "subscription_resumed"}).to_list(2)
+    told = mail["args"]["data"]
+    assert mail["args"]["user_id"] == STUDENT.user_id
+    assert (told["plan_name"], told["amount"], told["currency"]) == (plan.plan_name, 1_500, plan.currency)
+    assert datetime.fromisoformat(told["until"]) == going_on.end_date, "what is drawn next, and when"
+
+
+async def test_where_its_buyer_is_is_of_the_checkout_that_stands_and_goes_with_them(kiosk: Kiosk) -> None:
+    small = await kiosk.plan(500)
+    await kiosk.account(STUDENT)
+    for country, seen in (("DE", "DE"), ("FR", "FR"), ("AT", None)):
+        draft = read_model(SubscriptionDraft, {"plan_id": small.id, "gateway": "stripe", "country": country})
+        started = await kiosk.subscription_checkouts.start(STUDENT, draft, seen_country=seen)
+        row = await kiosk.row(started.subscription_id)
+        assert (row["country"], row.get("address_country")) == (country, seen)
+    await PlanSubscription.rows().update_one({"_id": row["_id"]}, {"$set": {"address_country": "DE"}})
+    await PlanSubscription.forget_person(STUDENT.user_id, kiosk.clock.now())
+    row = await kiosk.row(row["_id"])
+    assert not {"country", "address_country"} & set(row)
+
+
 async def test_whose_money_went_back_does_not_go_on(kiosk: Kiosk) -> None:
     subscription_id, _ = await kiosk.subscribed(await kiosk.plan())
     await kiosk.changes.cancel(STUDENT, subscription_id)
+    assert (await kiosk.subscriptions.show(STUDENT, subscription_id)).may_be_resumed
     await PlanSubscription.rows().update_one({"_id": subscription_id}, {"$set": {"must_end": True}})
-    assert (await refusal(kiosk.changes.resume(STUDENT, subscription_id)))[0] is Code.CONFLICT
+    assert not (await kiosk.subscriptions.show(STUDENT, subscription_id)).may_be_resumed
+    assert (await refusal(kiosk.changes.resume(STUDENT, subscription_id, SubscriptionResume())))[0] is Code.CONFLICT
     assert not kiosk.renewing.resumed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from lms_rt.contracts.gateways import (
     GatewaySubscription,
     SubscriptionWish,
 )
-from lms_rt.contracts.plans import PlanChange, SubscriptionMove
+from lms_rt.contracts.plans import PlanChange, SubscriptionMove, SubscriptionResume
 from tests.services.school import ADMIN, STUDENT, School
 from tests.services.subscribing import Kiosk, RenewingGateway
 
@@ -147,3 +148,44 @@ async def test_a_page_that_was_given_while_another_was_asked_for_is_known(
     kiosk.clock.advance(3_700)
     await kiosk.subscriptions.sweep()
     assert (await kiosk.row(subscription_id))["status"] == "active"
+
+
+@pytest.mark.parametrize("what", ["end", "go on"])
+async def test_what_its_owner_asked_for_is_seen_though_somebody_read_how_it_was_before(
+    kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    subscription_id, _ = await kiosk.subscribed(await kiosk.plan(900))
+    if what == "go on":
+        await kiosk.changes.cancel(STUDENT, subscription_id)
+    name = {"end": "cancel_subscription", "go on": "resume_subscription"}[what]
+    done = getattr(kiosk.renewing, name)
+
+    async def slow(*args: Any, **options: Any) -> GatewaySubscription:
+        kiosk.clock.advance(1)
+        fields = {"$set": {"read_at": kiosk.clock.now()}, "$inc": {"revision": 1}}
+        await PlanSubscription.rows().update_one({"_id": subscription_id}, fields)
+        kiosk.clock.advance(1)
+        told: GatewaySubscription = await done(*args, **options)
+        return told
+
+    monkeypatch.setattr(kiosk.renewing, name, slow)
+    if what == "end":
+        view = await kiosk.changes.cancel(STUDENT, subscription_id)
+    else:
+        view = await kiosk.changes.resume(STUDENT, subscription_id, SubscriptionResume())
+    assert view.cancel_at_period_end is (what == "end")
+
+
+async def test_whose_country_was_looked_into_is_not_shown_again_with_each_renewal(kiosk: Kiosk) -> None:
+    subscription_id, gateway_id = await kiosk.subscribed(await kiosk.plan(900))
+    taxed = {"tax_country": "EG", "address_country": "DE"}
+    await PlanSubscription.rows().update_one({"_id": subscription_id}, {"$set": taxed, "$inc": {"revision": 1}})
+    for number in range(1, 3):
+        kiosk.clock.advance(30 * DAY)
+        kiosk.renewing.renews(gateway_id, kiosk)
+        await kiosk.settling.settle("stripe", f"pi_{number}")
+        await kiosk.relay.sweep(minimum_age_ms=0)
+        assert [one["status"] for one in await PaymentFinding.rows().find({}).to_list(10)] == [
+            "resolved" if number > 1 else "open"
+        ], "who named none is held against the tax that was taken"
+        await PaymentFinding.rows().update_many({}, {"$set": {"status": "resolved"}})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,12 +14,14 @@ from documents.journal_entry import JournalEntry
 from documents.payment import Payment
 from documents.payment_finding import PaymentFinding
 from documents.payment_walk import PaymentWalk
-from lms_rt.contracts.gateways import GatewayPayment
+from documents.refund import Refund
+from lms_rt.contracts.gateways import Charged, GatewayPayment, Money
 from lms_rt.errors import Code
 from lms_rt.services import figures
 from lms_rt.services.payments import reconcile_books, reconcile_lists, reconcile_open
 from lms_rt.services.payments.comparison_state import ComparisonState
 from lms_rt.services.payments.reconcile_books import Books
+from lms_rt.services.payments.reconcile_lists import MOST_FAILURES
 from lms_rt.services.payments.walking import Run
 from lms_rt.storage.mongo import OpenDatabase
 from tests.services.school import ADMIN, STUDENT
@@ -174,3 +178,201 @@ async def test_the_book_is_summed_up_page_by_page_and_an_entry_that_does_not_sum
 
 class _NoAccess:
     """Nobody enrols here."""
+
+
+# --- what is wrong with some holds up no others ---
+
+
+async def nightly(till: Till, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which payments are read by the next comparison, though the gateway's lists are of no use."""
+    read, ask = list[str](), till.gateway.read_payment
+
+    async def noted(intent_id: str) -> GatewayPayment:
+        read.append(intent_id)
+        return await ask(intent_id)
+
+    with monkeypatch.context() as watched:
+        watched.setattr(till.gateway, "read_payment", noted)
+        await till.comparison.compare_all()
+    return read
+
+
+@pytest.fixture
+def unlisted(till: Till, monkeypatch: pytest.MonkeyPatch) -> Till:
+    monkeypatch.setattr(till.gateway, "has_lists", False)
+    return till
+
+
+@pytest.mark.parametrize("gone", ["refused", "broken"])
+async def test_payments_that_are_gone_keep_no_older_ones_from_being_read(
+    unlisted: Till, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    till = unlisted
+    older = await till.paid(1000)
+    refund = await till.refund(await till.paid(1000))
+    await till.work()
+    till.clock.advance(DAY.total_seconds() * 1.5)
+    dead = [await till.paid(1000) for _ in range(MOST_FAILURES + 10)]
+    till.clock.advance(DAY.total_seconds() * 1.5)
+    for row in dead:
+        till.gateway.payments.pop(row["intent_id"])
+    if gone == "broken":
+        monkeypatch.setattr(till.gateway, "read_payment", _breaks_for(till, {row["intent_id"] for row in dead}))
+    seen = await nightly(till, monkeypatch)
+    assert older["intent_id"] in seen
+    paid_back = await Refund.find_row(refund.id)
+    assert paid_back is not None
+    assert paid_back["intent_id"] in seen
+    walked = await PaymentWalk.find_row("compare:stripe")
+    assert walked is not None
+    assert walked["failed"] == len(dead)
+
+
+def _breaks_for(till: Till, these: set[str]) -> Any:
+    ask = till.gateway.read_payment
+
+    async def read(intent_id: str) -> GatewayPayment:
+        if intent_id in these:
+            raise ValueError(intent_id)
+        return await ask(intent_id)
+
+    return read
+
+
+async def test_who_is_away_is_asked_for_so_many_of_each_part_and_for_all_of_them_when_it_is_back(
+    unlisted: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    till = unlisted
+    paid = [await till.paid(1000) for _ in range(MOST_FAILURES + 10)]
+    till.clock.advance(DAY.total_seconds() * 1.5)
+    till.gateway.is_away = True
+    assert len(await nightly(till, monkeypatch)) == MOST_FAILURES
+    till.gateway.is_away = False
+    till.clock.advance(DAY.total_seconds() * 8)
+    seen = await nightly(till, monkeypatch)
+    assert set(seen) == {row["intent_id"] for row in paid}, "nine days later, which is no age, but none was read since"
+
+
+@pytest.mark.parametrize("days", [1.2, 3.7, 9.5])
+async def test_nights_without_a_round_leave_nothing_out(
+    unlisted: Till, monkeypatch: pytest.MonkeyPatch, days: float
+) -> None:
+    till, paid = unlisted, set()
+    await till.comparison.compare_all()
+    for _ in range(10):
+        paid.add((await till.paid(1000))["intent_id"])
+        till.clock.advance(DAY.total_seconds() * days / 10)
+    till.clock.advance(DAY.total_seconds())
+    assert paid - {*await nightly(till, monkeypatch)} == set()
+
+
+async def test_what_was_not_read_whole_was_not_compared_whole(unlisted: Till) -> None:
+    row = await unlisted.paid(1000)
+    unlisted.clock.advance(DAY.total_seconds() * 1.5)
+    unlisted.gateway.payments[row["intent_id"]] = replace(unlisted.gateway.payments[row["intent_id"]], is_whole=False)
+    await unlisted.comparison.compare_all()
+    (shown,) = (await state_of(unlisted).list(ADMIN)).items
+    assert (shown.is_complete, shown.seen, shown.failed) == (False, 1, 1)
+
+
+@pytest.mark.parametrize(("key", "failed"), [("ord_1-1", 1), ("shop-17", 0), (None, 0)])
+async def test_what_cannot_be_read_of_a_list_counts_where_it_is_ours(till: Till, key: str | None, failed: int) -> None:
+    unread = GatewayPayment("pi_odd", Charged.PENDING, Money(0, ""), key=key, is_whole=False)
+    till.gateway.payments["pi_odd"], till.gateway.made_at["pi_odd"] = unread, till.clock.now()
+    till.clock.advance(3600)
+    await till.comparison.compare_all()
+    (shown,) = (await state_of(till).list(ADMIN)).items
+    assert (shown.is_complete, shown.failed) == (not failed, failed)
+    assert not await open_findings()
+
+
+async def test_of_a_day_with_much_a_part_is_asked_for(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile_lists, "MOST_LISTED", 8)
+    paid = set[str]()
+    for _ in range(40):
+        paid.add((await till.paid(1000))["intent_id"])
+        till.clock.advance(1200)
+    till.clock.advance(3600)
+    asked, listed = list[int](), set[str]()
+    between = till.gateway.payments_between
+
+    async def noted(since: datetime, until: datetime) -> AsyncIterator[GatewayPayment]:
+        asked.append(0)
+        async for one in between(since, until):
+            asked[-1] += 1
+            listed.add(one.intent_id)
+            yield one
+
+    monkeypatch.setattr(till.gateway, "payments_between", noted)
+    while True:
+        run = Run(till.clock, most_work=1)
+        await till.comparison.compare_all(run)
+        if not run.is_cut:
+            break
+    assert listed == paid
+    assert max(asked) == 8, "no step is longer"
+
+
+@pytest.mark.parametrize("takes", ["for ever", "days"])
+async def test_a_round_that_does_not_come_to_its_end_is_not_whole(till: Till, takes: str) -> None:
+    if takes == "days":
+        await till.comparison.compare_all()
+        till.clock.advance(DAY.total_seconds())
+    run = Run(till.clock, most_work=1)
+    await till.paid(1000)
+    till.clock.advance(3600)
+    await till.comparison.compare_all(run)
+    assert run.is_cut
+    state = state_of(till)
+    if takes == "days":
+        await state.count()
+        assert figure(figures.PAYMENT_COMPARISON_INCOMPLETE) == 0, "not yet"
+        till.clock.advance(DAY.total_seconds() * 2)
+    await state.count()
+    assert figure(figures.PAYMENT_COMPARISON_INCOMPLETE) == 1
+    assert not (await state.list(ADMIN)).items[0].is_complete
+
+
+async def test_what_the_book_cannot_read_holds_up_nothing_else(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile_books, "PAGE", 3)
+    paid = [await till.paid(1000) for _ in range(5)]
+    entries = await JournalEntry.rows().find({}).sort("_id", 1).to_list(100)
+    await JournalEntry.rows().update_one({"_id": entries[0]["_id"]}, {"$unset": {"lines": ""}})
+    wrong = [{**line, "amount": line["amount"] + 1} for line in entries[-1]["lines"]]
+    await JournalEntry.rows().update_one({"_id": entries[-1]["_id"]}, {"$set": {"lines": wrong}})
+    looked = list[str]()
+
+    async def poisoned(rows: Any, orders: Any) -> Any:
+        if paid[0]["_id"] in {row["_id"] for row in rows}:
+            raise KeyError("amount")
+        looked.extend(row["_id"] for row in rows)
+        return {}
+
+    monkeypatch.setattr(till.journal, "imbalances", poisoned)
+    books = Books(clock=till.clock, access=_NoAccess(), journal=till.journal, findings=till.findings)  # type: ignore[arg-type]
+    await books.check_all()
+    row = await PaymentWalk.find_row("books")
+    assert row is not None
+    assert "state" not in row, "it came to its end"
+    assert row["failed"] == 2
+    assert set(looked) == {one["_id"] for one in paid[1:]}
+    found = {row["_id"] for row in await PaymentFinding.page_open("journal_unbalanced", after="", limit=50)}
+    assert f"journal_unbalanced:entry:{entries[-1]['_id']}" in found
+
+
+async def test_a_refund_that_cannot_be_looked_at_holds_up_no_other(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    refunds = [await till.refund(await till.paid(1000)) for _ in range(3)]
+    first = min(refund.id for refund in refunds)
+    put = till.jobs.put
+
+    async def breaks(job_id: str, task: str, args: Any, **rest: Any) -> Any:
+        if args.get("refund_id") == first:
+            raise ValueError(first)
+        return await put(job_id, task, args, **rest)
+
+    monkeypatch.setattr(till.jobs, "put", breaks)
+    till.clock.advance(2 * 3600)
+    await till.open_payments.look()
+    row = await PaymentWalk.find_row("refunds")
+    assert row is not None
+    assert ("state" in row, row["seen"], row["failed"]) == (False, 2, 1)

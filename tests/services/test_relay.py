@@ -144,6 +144,15 @@ async def test_effects_run_once_with_the_intents_id(school: School) -> None:
     assert await school.outbox() is None
 
 
+async def test_who_is_killed_at_an_event_does_the_effects_before_it_no_second_time(school: School) -> None:
+    counted, told = await school.write("!counted", "course:1")
+    with pytest.raises(KilledError):
+        await school.made(FailingFanOut(school.bus.fan_out, dies_after=1)).hand_over(Course, ID)
+    assert await school.outbox() == [told["id"]]
+    await school.relay.sweep(minimum_age_ms=0)
+    assert school.effects == [(counted["id"], "counted")]
+
+
 async def test_after_an_event_that_cannot_be_published_no_later_one_is_and_effects_go_on(school: School) -> None:
     await school.write("course:2", "course:1", "!counted")
     await school.write("course:1")

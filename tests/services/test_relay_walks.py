@@ -6,21 +6,25 @@ Nothing runs by itself here: each awaited step of a relay (a read, a publish, a 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine, Generator, Mapping, Sequence
 from copy import deepcopy
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from documents.base import PULLS
 from lms_rt.bus.base import Bus
 from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.events import LiveEvent
 from lms_rt.contracts.outbox import Write, effect, event, job
 from lms_rt.errors import Code, Refused
+from lms_rt.services import relay as relay_module
 from lms_rt.services.relay import Relay
 
 CHANNELS = ("course:1", "course:2")
@@ -53,14 +57,29 @@ class Documents:
         return [{"_id": name, "outbox_at": at} for at, name in pending[:limit]]
 
     async def pull_intents(self, document_id: str, *intent_ids: str) -> None:
+        row, done = self.rows[document_id], set(intent_ids)
+        for _ in range(PULLS):
+            await Step()
+            if {intent["id"] for intent in row["outbox"]} <= done:
+                row["outbox"] = []
+                row.pop("outbox_at", None)
+                return
+            await Step()
+            if left := [intent for intent in row["outbox"] if intent["id"] not in done]:
+                row["outbox"] = left
+                return
+
+    async def pull_last_intents(self, last: Mapping[str, str]) -> None:
         await Step()
-        row = self.rows[document_id]
-        if sorted(intent["id"] for intent in row["outbox"]) == sorted(intent_ids):
-            row["outbox"] = []
-            row.pop("outbox_at", None)
-            return
-        await Step()
-        row["outbox"] = [intent for intent in row["outbox"] if intent["id"] not in intent_ids]
+        matched = 0
+        for document_id, intent_id in last.items():
+            if [intent["id"] for intent in self.rows[document_id]["outbox"]] == [intent_id]:
+                self.rows[document_id]["outbox"] = []
+                self.rows[document_id].pop("outbox_at", None)
+                matched += 1
+        if matched < len(last):
+            for document_id, intent_id in last.items():
+                await self.pull_intents(document_id, intent_id)
 
     async def unflag_empty_outbox(self, document_id: str) -> None:
         await Step()
@@ -82,14 +101,39 @@ class SlowFanOut:
 
 
 class SlowJobs:
-    """Jobs that are there as soon as they were asked for, however often."""
+    """Jobs that are there as soon as they were asked for, however often; many at once come through whole, or in part."""
 
     def __init__(self) -> None:
         self.asked_for: set[str] = set()
+        self.is_breaking = False
 
     async def put(self, job_id: str, task: str, args: dict[str, Any], *, due_at: datetime) -> None:  # noqa: ARG002
         await Step()
         self.asked_for.add(job_id)
+
+    async def put_due(self, asked: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
+        for n, (job_id, *_) in enumerate(asked):
+            await Step()
+            if self.is_breaking and n > 0:
+                raise ConnectionError("away")
+            self.asked_for.add(job_id)
+
+
+async def gather(*awaited: Coroutine[Any, Any, None]) -> None:
+    """`asyncio.gather` for a walk: each takes one step after the other's."""
+    running = list(awaited)
+    try:
+        while running:
+            for one in tuple(running):
+                try:
+                    one.send(None)
+                except StopIteration:
+                    running.remove(one)
+                else:
+                    await Step()
+    finally:
+        for one in running:
+            one.close()
 
 
 class RelayWalk(RuleBasedStateMachine):
@@ -108,6 +152,7 @@ class RelayWalk(RuleBasedStateMachine):
             jobs=self.jobs,  # type: ignore[arg-type]
             record=self.record,
         )
+        self.relay._is_finishing = True
         self.effects: list[str] = []
         self.relay.register_effect("counted", self.run_effect)
         self.relay.register_effect("told", self.run_effect)
@@ -143,9 +188,23 @@ class RelayWalk(RuleBasedStateMachine):
         if fast:
             self.running.append(self.relay.hand_over(self.documents, name))  # type: ignore[arg-type]
 
-    @rule(is_finishing=st.booleans())
-    def requests_wait_for_all_or_for_the_first_half(self, *, is_finishing: bool) -> None:
-        self.relay._is_finishing = is_finishing
+    @rule(count=st.integers(1, 3))
+    def make(self, count: int) -> None:
+        write, name = Write(1, self.clock.now()), f"new {len(self.documents.rows)}"
+        jobs = [job(write, "counters.reconcile", {}) for _ in range(count)]
+        self.documents.rows[name] = {"_id": name, "version": 1, "outbox": list(jobs), "outbox_at": write.at}
+        self.written += jobs
+        task = self.relay.hand_over_new(self.documents, name, jobs)  # type: ignore[arg-type]
+        self.running.append(task)
+        self.step(task)
+
+    @rule()
+    def jobs_asked_for_at_once_break_or_go_well(self) -> None:
+        self.jobs.is_breaking = not self.jobs.is_breaking
+
+    @rule()
+    def requests_wait_for_all_or_for_the_first_half(self) -> None:
+        self.relay._is_finishing = not self.relay._is_finishing
 
     @precondition(lambda self: self.relay._behind)
     @rule()
@@ -153,12 +212,17 @@ class RelayWalk(RuleBasedStateMachine):
         key = next(iter(self.relay._behind))
         self.running.append(self.relay._finish(key, self.relay._behind.pop(key)))
 
+    @precondition(lambda self: self.relay._behind)
+    @rule()
+    def finish_some(self) -> None:
+        self.running.append(self.relay._finish_some(self.relay._some_behind()))
+
     @rule()
     def sweep(self) -> None:
         self.running.append(self.relay.sweep(minimum_age_ms=0))
 
     @precondition(lambda self: self.running)
-    @rule(data=st.data(), steps=st.integers(1, 6))
+    @rule(data=st.data(), steps=st.integers(1, 12))
     def go_on(self, data: st.DataObject, steps: int) -> None:
         task = data.draw(st.sampled_from(self.running))
         for _ in range(steps):
@@ -178,11 +242,16 @@ class RelayWalk(RuleBasedStateMachine):
 
     def step(self, task: Coroutine[Any, Any, Any]) -> bool:
         try:
-            task.send(None)
+            with patch.object(relay_module, "asyncio", SimpleNamespace(gather=gather)):
+                task.send(None)
         except StopIteration:
             self.running.remove(task)
             return False
         return True
+
+    def run_all(self) -> None:
+        while self.running:
+            self.step(self.running[0])
 
     def heard(self, channel: str) -> list[LiveEvent]:
         stretch = asyncio.run(self.bus.history.read(channel, after=0))
@@ -199,12 +268,12 @@ class RelayWalk(RuleBasedStateMachine):
         if not hasattr(self, "relay"):
             return
         self.fan_out.is_away = False
-        while self.running:
-            self.step(self.running[0])
-        for _ in range(2):  # the second takes away flags that two relays left beside an empty outbox
-            self.sweep()
-            while self.running:
-                self.step(self.running[0])
+        self.run_all()
+        while self.relay._behind:
+            self.finish_some()
+            self.run_all()
+        self.sweep()
+        self.run_all()
         assert [row for row in self.documents.rows.values() if row["outbox"] or "outbox_at" in row] == []
         told = {channel: {e.event_id for e in self.heard(channel)} for channel in CHANNELS}
         for intent in self.written:
@@ -217,5 +286,5 @@ class RelayWalk(RuleBasedStateMachine):
                 assert all(intent["id"] in told[channel] for channel in intent["channels"])
 
 
-RelayWalk.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+RelayWalk.TestCase.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
 TestRelayWalk = RelayWalk.TestCase

@@ -50,9 +50,9 @@ from lms_rt.services.payments.payment_alarms import alarms_of
 from lms_rt.services.payments.payment_effects import journal_of
 from lms_rt.services.payments.reconcile_lists import Comparison
 from lms_rt.services.payments.reconcile_open import OpenPayments
-from lms_rt.services.payments.refund_book import RefundBook
+from lms_rt.services.payments.refund_book import TASK, RefundBook
 from lms_rt.services.payments.refund_cancelling import RefundCancelling
-from lms_rt.services.payments.refunds import TASK, Refunds
+from lms_rt.services.payments.refunds import Refunds
 from lms_rt.services.payments.settling import Settling, pending_payment
 from tests.services.relaying import relay_over
 from tests.services.school import ADMIN

@@ -72,6 +72,13 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "payment_refunded": {**_PAYMENT, "amount": 123_456, "currency": "USD"},
     "subscription_cancelled": _SUBSCRIPTION,
     "subscription_past_due": _SUBSCRIPTION,
+    "subscription_resumed": {
+        "plan_name": "All courses",
+        "amount": 1990,
+        "currency": "USD",
+        "until": AT,
+        "link": "/payments",
+    },
     "registration_existing": {},
     "account_locked": {"until": AT},
     "invitation": {"invited_by": "Ada Admin", "role": "instructor", "accept_url": "/invitations/tok-3"},

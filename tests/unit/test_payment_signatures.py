@@ -21,6 +21,7 @@ from lms_rt.gateways.payments.paymob_signature import (
     token_text,
     transaction_values,
 )
+from lms_rt.gateways.payments.word_reader import MAX_VALUES, read_word
 
 SIMULATED = "sim_hmac_secret"
 PORTAL = "portal-secret-key"
@@ -349,3 +350,15 @@ def told_v1(body: bytes, signature: str) -> list[Any]:
 
 def told_v2(body: bytes, signature: str) -> list[Any]:
     return myfatoorah_reading.hints_of(body, version="V2", signature=signature, secret=PORTAL)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig", "latin-1"])
+def test_a_word_in_another_encoding_is_nobodys(encoding: str) -> None:
+    told = {"type": "TRANSACTION", "obj": {"values": ["é", "∀", *range(MAX_VALUES + 1)]}}
+    text = json.dumps(told, ensure_ascii=False).replace("∀", "" if encoding == "latin-1" else "∀")
+    with pytest.raises(BadSignature):
+        read_word(text.encode(encoding))
+    short = json.dumps({"type": "TRANSACTION", "obj": {"currency": "é"}}, ensure_ascii=False)
+    with pytest.raises(BadSignature):
+        read_word(short.encode(encoding))
+    assert read_word(short.encode()) == {"type": "TRANSACTION", "obj": {"currency": "é"}}

@@ -53,3 +53,42 @@ async def test_who_is_cancelled_ends_as_cancelled() -> None:
     await asyncio.wait({task})
     assert task.cancelled()
     assert undone.is_set()
+
+
+@pytest.mark.parametrize("error", [LookupError, asyncio.CancelledError])
+async def test_what_broke_off_is_raised_even_when_it_cannot_be_taken_back(
+    error: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def undo() -> None:
+        raise ConnectionError("the database is away")
+
+    with pytest.raises(error):
+        async with undoing(undo):
+            raise error
+    assert "the database is away" in caplog.text
+
+
+async def test_who_is_cancelled_twice_takes_back_to_the_end() -> None:
+    begun, undoing_it, goes_on, undone = (asyncio.Event() for _ in range(4))
+
+    async def undo() -> None:
+        undoing_it.set()
+        await goes_on.wait()
+        undone.set()
+
+    async def work() -> None:
+        async with undoing(undo):
+            begun.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(work())
+    await begun.wait()
+    task.cancel()
+    await undoing_it.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    goes_on.set()
+    await asyncio.wait({task})
+    assert task.cancelled()
+    assert undone.is_set()

@@ -19,6 +19,7 @@ from lms_rt.contracts.jobs import JobArgs, Retries, TaskKind
 from lms_rt.contracts.outbox import Write, job
 from lms_rt.ids import new_id
 from lms_rt.services.jobs import Failed, Taken
+from lms_rt.services.relay import Relay
 from tests.conftest import settings_on
 from tests.working import idle, task
 from workers.beside import open_beside
@@ -128,7 +129,13 @@ async def test_what_was_not_done_when_it_ended_is_done_after_the_next_start(
     assert (row["state"], row["tries"], row["crashes"]) == ("done", 0, 0)
 
 
-async def test_inline_a_request_waits_until_all_that_follows_is_done(settings: Settings, chain: Chain) -> None:
+async def test_inline_a_request_waits_until_all_that_follows_is_done(
+    settings: Settings, chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(_: Relay, **__: float) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Relay, "run", never)  # the first sweep may find the write, too, and nobody waits for that
     async with serving_process(settings.model_copy(update={"tasks_force_inline": True})) as services:
         job_id = await write(services, 3)
         assert chain.ran == [3, 2, 1, 0]

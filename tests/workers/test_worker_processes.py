@@ -110,7 +110,7 @@ async def test_an_idle_worker_shows_its_figures_ends_when_it_is_told_to_and_is_l
     place.stack.callback(worker.kill)
     await asyncio.to_thread(worker.start)
     await until(lambda: _is(place.reported(), 1))
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
         figures = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
     assert "tasks_total" in figures
     assert "bus_reachable 1.0" in figures

@@ -9,6 +9,7 @@ MONEY_PATHS: Mapping[str, str] = {
     r"/plans/?": "/plans",
     r"/payments/?": "/payments",
     r"/payments/orders/([^/]+)/?": "/payments/orders/{order_id}",
+    r"/payments/orders/([^/]+)/pay": "",
     r"/payments/orders/([^/]+)/([a-z]+)": "",
     r"/payments/subscriptions/([^/]+)/([a-z]+)": "",
     r"/admin/payments/?": "/admin/payments",
@@ -23,6 +24,7 @@ MONEY_PATHS: Mapping[str, str] = {
 MONEY_FORMS: Mapping[str, tuple[Mapping[str, str], str]] = {
     r"/checkout/([^/]+)/?": ({"by": "nobody:none"}, ""),
     r"/plans/?": ({"plan_id": "pln_none", "gateway": "nobody"}, ""),
+    r"/payments/orders/([^/]+)/pay": ({}, "/payments/orders/{order_id}/pay"),
     r"/payments/orders/([^/]+)/([a-z]+)": ({}, "/payments/orders/{order_id}/look"),
     r"/payments/subscriptions/([^/]+)/([a-z]+)": ({}, "/payments/subscriptions/{subscription_id}/cancel"),
     r"/admin/payments/findings/?": ({"finding_id": "dispute:none", "note": ""}, ""),
