@@ -6,6 +6,7 @@ No field for a card is ours: who pays is led to the gateway by a link. Works wit
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import ValidationError
 
@@ -119,7 +120,7 @@ class CheckoutPage(MoneyPage):
 
 def order_path(order_id: str) -> str:
     """Where an order is looked at, and where gateways send their payers back to."""
-    return f"/payments/orders/{order_id}"
+    return f"/payments/orders/{quote(order_id, safe='')}"
 
 
 PAGES = [(r"/checkout/([^/]+)/?", CheckoutPage)]

@@ -145,6 +145,7 @@ PAGE_FORMS: dict[str, str] = {
     "CheckoutPage": OWN_PURCHASE,
     "PlansPage": OWN_PURCHASE,
     "OrderAct": OWN_PURCHASE,
+    "OrderPay": OWN_PURCHASE,
     "SubscriptionAct": "as by REST: recorded when an administrator does it",
     "FindingsPage": "as by REST",
     "TracePage": "as by REST",
