@@ -70,9 +70,10 @@ def listening(demo_school: DemoSchool) -> dict[str, Any]:
         made(teacher, path, title="Afterwards", **after)
         teacher.post(f"/courses/{course['id']}/publish").raise_for_status()
     with demo_school.at_rest(LISTENER) as student:
-        made(student, "/enrollments", course_id=course["id"])
+        enrollment = made(student, "/enrollments", course_id=course["id"])
     return {
         "id": course["id"],
+        "progress": f"/enrollments/{enrollment['id']}/progress",
         "talk": f"/learn/{course['slug']}/the-talk",
         "after": f"/learn/{course['slug']}/afterwards",
     }
@@ -90,8 +91,19 @@ def play_to(page: Page, seconds: int) -> None:
     page.locator("#video").evaluate("player => player.pause()")
 
 
+def is_kept_at(school: DemoSchool, page: Page, path: str, seconds: int) -> None:
+    """Wait until the server knows that the player came so far."""
+    with school.at_rest(LISTENER) as student:
+        for _ in range(200):
+            rows = student.get(path).raise_for_status().json()["progress"]
+            if any(row["last_position_seconds"] >= seconds for row in rows):
+                return
+            page.wait_for_timeout(50)
+    raise AssertionError("the place was not kept")
+
+
 def test_a_talk_is_heard_in_pieces_and_opens_the_next_lesson_everywhere(
-    open_window: Opener, listening: dict[str, Any]
+    open_window: Opener, listening: dict[str, Any], demo_school: DemoSchool
 ) -> None:
     window, other = open_window(who=LISTENER), open_window(who=LISTENER)
     page, waiting = window.page, other.page
@@ -107,6 +119,7 @@ def test_a_talk_is_heard_in_pieces_and_opens_the_next_lesson_everywhere(
     expect(page.locator("#complete-state")).to_be_hidden()
     expect(waiting.locator("[data-status=in_progress]")).to_contain_text("The talk")
 
+    is_kept_at(demo_school, page, listening["progress"], 8)
     page.context.route_web_socket("**/ws*", lambda line: line.close())
     page.context.route("**/progress", lambda route: route.abort())
     page.reload()

@@ -59,7 +59,8 @@ async def school(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture
 async def teacher(school: HurtSchool) -> Visitor:
-    """A new instructor."""
+    """A new instructor, once the school has got over what was done to it before."""
+    await school.is_ready(await school.house.visitor(), 200, "ok")
     return await school.house.teacher()
 
 

@@ -19,7 +19,7 @@ from tests import factories
 from tests.clients import Visitor
 from tests.house import House, open_house
 
-PATIENCE_SECONDS = 15
+PATIENCE_SECONDS = 60
 PRESENCE_FIELDS = {"is_connected", "away_since", "devices", "question_id", "remaining_ms"}
 
 

@@ -104,7 +104,9 @@ function followVideo() {
     onRow: showRow,
     onKept: (isKept) => (isKept ? fill(line, state("waiting", t("learn.kept"))) : line.querySelector("[data-state]") && line.replaceChildren()),
   });
-  video.addEventListener("loadedmetadata", () => goOnAt(watching.leftAt ?? page.data.position_seconds, line), { once: true });
+  const goOn = () => goOnAt(watching.leftAt ?? page.data.position_seconds, line);
+  if (video.readyState >= HTMLMediaElement.HAVE_METADATA) goOn(); // known before this script ran: nothing tells it again
+  else video.addEventListener("loadedmetadata", goOn, { once: true });
 }
 
 /** Back to where it was left, on whichever device; and a way to the beginning. */
