@@ -73,7 +73,7 @@ def listening(demo_school: DemoSchool) -> dict[str, Any]:
         enrollment = made(student, "/enrollments", course_id=course["id"])
     return {
         "id": course["id"],
-        "progress": f"/enrollments/{enrollment['id']}/progress",
+        "enrollment": f"/enrollments/{enrollment['id']}",
         "talk": f"/learn/{course['slug']}/the-talk",
         "after": f"/learn/{course['slug']}/afterwards",
     }
@@ -119,7 +119,7 @@ def test_a_talk_is_heard_in_pieces_and_opens_the_next_lesson_everywhere(
     expect(page.locator("#complete-state")).to_be_hidden()
     expect(waiting.locator("[data-status=in_progress]")).to_contain_text("The talk")
 
-    is_kept_at(demo_school, page, listening["progress"], 8)
+    is_kept_at(demo_school, page, listening["enrollment"], 8)
     page.context.route_web_socket("**/ws*", lambda line: line.close())
     page.context.route("**/progress", lambda route: route.abort())
     page.reload()
