@@ -32,6 +32,7 @@ async def _take_back(undo: Undo) -> None:
         await asyncio.shield(taking_back)
     except asyncio.CancelledError:
         await asyncio.wait({taking_back}, timeout=UNDO_SECONDS)
+        taking_back.cancel()  # what is done by then does not hear of it
         raise
 
 
