@@ -37,7 +37,7 @@ async def called_off(till: Till, refund: RefundView) -> RefundView:
 
 async def ended(doing: Awaitable[Any]) -> Any:
     """What came of it, a fault too."""
-    outcomes: list[Any] = await asyncio.gather(doing, return_exceptions=True)
+    outcomes: Any = await asyncio.gather(doing, return_exceptions=True)
     return outcomes[0]
 
 
