@@ -62,7 +62,7 @@ class QuizSource(Source):
             watched = [picture.sittings[id_] for id_ in hinted.union(changed) if id_ in picture.sittings]
         picture.see(await _presences(self._bus, watched, self._left))
         self._picture = picture
-        self._marks.setdefault(picture.step, picture.as_of_ms or now_ms)
+        self._marks.setdefault(picture.step, picture.as_of_ms)
         if len(self._marks) > _KEPT_MARKS:
             self._marks.pop(next(iter(self._marks)))
         return picture.step
@@ -98,7 +98,7 @@ class QuizSource(Source):
     def standing(self) -> Mapping[str, Any] | None:
         """A frame without rows: who holds an older snapshot learns it by `follows`, and fetches a newer one."""
         picture = self._picture
-        return self._frame(picture, picture.step) if picture is not None and picture.sittings else None
+        return self._frame(picture, picture.step) if picture is not None else None
 
     def _frame(self, picture: LivePicture, since: int) -> Mapping[str, Any]:
         return {
@@ -184,7 +184,7 @@ class Dashboards:
         return LiveView(
             quiz_id=quiz_id,
             title=quiz["title"],
-            version=picture.as_of_ms or now_ms,
+            version=picture.as_of_ms,
             as_of=AsOf(channel=channel, epoch=top.epoch, offset=top.offset) if top else None,
             server_time=from_ms(now_ms),
             closes_at=quiz.get("closes_at"),

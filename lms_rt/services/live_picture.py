@@ -88,8 +88,8 @@ class LivePicture:
 
     @property
     def as_of_ms(self) -> int:
-        """When what it shows was written last; 0: nobody has begun."""
-        return max(self.newest_ms, self._asked_ms) if self.sittings else 0
+        """When what it shows was written last: an attempt, or the quiz. Equal data say the same whenever they are read."""
+        return max(self.newest_ms, self._asked_ms)
 
     # --- what goes in ---
 

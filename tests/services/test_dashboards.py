@@ -12,8 +12,11 @@ from documents.attempt import Attempt
 from lms_rt.bus.base import Member
 from lms_rt.bus.memory import memory_bus
 from lms_rt.clock import FakeClock
+from lms_rt.contracts.base import read_model
 from lms_rt.contracts.channels import attempt_channel
+from lms_rt.contracts.questions import QuestionDraft
 from lms_rt.services.dashboards import Dashboards
+from tests.services.exam import ESSAY, Exam
 
 
 async def test_a_fault_of_the_database_does_not_end_the_telling(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,3 +58,35 @@ async def test_a_teacher_who_learns_is_there_and_one_who_watches_is_not_the_stud
         await dashboards._poke({attempt_id})
         left.append(attempt_id in dashboards._left)
     assert left == [False, True]
+
+
+async def test_a_snapshot_read_before_the_first_look_at_an_empty_quiz_still_fits(exam: Exam) -> None:
+    quiz_id = await exam.quiz()
+    dashboards = Dashboards(bus=exam.bus, clock=exam.clock)
+    source = dashboards.source_of(quiz_id)
+    snapshot = await dashboards.show(exam.teacher, quiz_id)
+    exam.clock.advance(0.4)  # the node is busy: its first look comes after the snapshot was read
+    seen = await source.refresh()
+    standing = source.standing()
+    assert standing is not None
+    assert standing["follows"] <= snapshot.version
+    await exam.begun(await exam.student(), quiz_id)
+    exam.clock.advance(0.4)
+    await source.refresh()
+    frame = source.changes_since(seen)
+    assert frame is not None
+    assert len(frame["students"]) == 1
+    assert frame["follows"] <= snapshot.version
+
+
+async def test_a_snapshot_of_an_empty_quiz_read_before_it_was_edited_does_not_fit(exam: Exam) -> None:
+    quiz_id = await exam.quiz()
+    dashboards = Dashboards(bus=exam.bus, clock=exam.clock)
+    source = dashboards.source_of(quiz_id)
+    snapshot = await dashboards.show(exam.teacher, quiz_id)
+    exam.clock.advance(0.4)
+    await exam.questions.add_all(exam.teacher, quiz_id, [read_model(QuestionDraft, ESSAY)])
+    await source.refresh()
+    standing = source.standing()
+    assert standing is not None
+    assert standing["follows"] > snapshot.version
