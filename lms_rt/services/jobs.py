@@ -47,6 +47,8 @@ SKEW = timedelta(milliseconds=250)
 """A worker whose clock is so far behind must not take what is due at once for what is due in a moment: it would look again in
 a second."""
 DAY = timedelta(days=1)
+FIRST = 16
+"""So many of those that wait longest are tried before all others: drawing lots alone, one of thousands is left until the end."""
 MAX_ERROR = 500
 WATCH_SECONDS = 10.0
 
@@ -157,9 +159,11 @@ class Jobs:
     async def find_due(self, queue: str, *, limit: int, for_seconds: float = 0.0) -> list[Due]:
         """What may be taken from a queue now, and could be for so long; the most urgent first."""
         rows = await Job.find_due(queue, self._clock.now() - timedelta(seconds=for_seconds), limit=limit)
-        if len(rows) == limit:  # many wait, so that workers had better not begin with the same
-            random.shuffle(rows)
-            rows.sort(key=_head_start, reverse=True)
+        if len(rows) == limit:  # many wait, so that workers had better not go through them in the same order
+            first, others = rows[:FIRST], rows[FIRST:]
+            random.shuffle(first)
+            random.shuffle(others)
+            rows = sorted([*first, *others], key=_head_start, reverse=True)
         return [Due(row) for row in rows]
 
     async def find_one_due(self, job_id: str) -> Due | None:

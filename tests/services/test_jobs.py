@@ -15,7 +15,17 @@ from lms_rt.bus.base import WakeUps
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.jobs import FIVE_RETRIES, JobArgs, Retries, TaskKind
 from lms_rt.errors import Code, Refused
-from lms_rt.services.jobs import LEASE_SECONDS, MAX_CRASHES, SUSPECT_SECONDS, Failed, Hopeless, Jobs, LeaseLost, Taken
+from lms_rt.services.jobs import (
+    FIRST,
+    LEASE_SECONDS,
+    MAX_CRASHES,
+    SUSPECT_SECONDS,
+    Failed,
+    Hopeless,
+    Jobs,
+    LeaseLost,
+    Taken,
+)
 from tests.working import task
 
 pytestmark = pytest.mark.usefixtures("database", "kind")
@@ -249,6 +259,17 @@ async def test_mails_that_somebody_waits_for_pass_what_goes_out_in_bulk(place: P
     assert "code" not in await found(100)
     await place.jobs.hand_back(taken)
     assert (await found(10))[0] == "code"
+
+
+async def test_of_many_those_that_wait_longest_are_tried_first_and_the_others_in_any_order(place: Place) -> None:
+    asked = []
+    for number in range(FIRST + 60):
+        asked.append(await place.ask(f"job_{number:03}"))
+        place.clock.advance(1)
+    found = [due.job_id for due in await place.jobs.find_due("payments", limit=FIRST + 50)]
+    assert set(found[:FIRST]) == set(asked[:FIRST])
+    assert set(found) == set(asked[: FIRST + 50])
+    assert found[FIRST:] != asked[FIRST : FIRST + 50]
 
 
 async def test_how_long_the_longest_due_waits_is_no_longer_than_it_was_asked_for(place: Place) -> None:
