@@ -4,7 +4,8 @@ With a fourth word it is a worker, which settles them, and takes none. Orders co
 
     sell N    so many orders of a course stand about to be paid, and their gateway says that all of them were
     count     how many words are settled, payments completed, enrolled by them, entries in the journal, and payments with two
-    spent     how long this node had each request, from its head to the end of its answer, in seconds
+    spent     how long this node had each request, from its head to the end of its answer, in seconds; and how much of it was
+              the database's, as its driver counts commands
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ import asyncio
 import gc
 import json
 import sys
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
+from pymongo.monitoring import CommandListener, CommandStartedEvent, CommandSucceededEvent, register
 from taskiq import AsyncBroker
 from tornado.netutil import bind_sockets
 
+from config.logging import current_request_id
 from config.settings import Settings
 from documents.base import Row
 from documents.course import Course
@@ -84,12 +88,34 @@ def _person(made: Row, user_id: str) -> Row:
     return {**made, **named, "_id": user_id, "password_hash": "-", "role": Role.STUDENT.value, "is_active": True}
 
 
-def timed() -> list[float]:
-    """How long each request took that is counted from now on, as the figures of `/metrics` are told."""
-    spent, count = list[float](), HttpFigures.count
+class Commands(CommandListener):
+    """How long the database had the commands of each request, by the request's id; those of nobody's are left out."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = defaultdict(float)
+
+    def take(self, request_id: str) -> float:
+        """Seconds so far, of a request that is over."""
+        return self._seconds.pop(request_id, 0.0)
+
+    def started(self, event: CommandStartedEvent) -> None:
+        """It is counted when it is over."""
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Motor runs a command in a thread, in the context of who asked for it."""
+        if request_id := current_request_id.get():
+            self._seconds[request_id] += event.duration_micros / 1e6
+
+    failed = cast("Any", succeeded)
+
+
+def timed() -> list[tuple[float, float]]:
+    """Of each request that is counted from now on how long it took, as `/metrics` is told, and how long the database had it."""
+    spent, commands, count = list[tuple[float, float]](), Commands(), HttpFigures.count
+    register(commands)
 
     def noted(figures: HttpFigures, *told: Any) -> None:
-        spent.append(told[-1])
+        spent.append((told[-1], commands.take(current_request_id.get())))
         count(figures, *told)
 
     HttpFigures.count = cast("Any", noted)  # type: ignore[method-assign]
@@ -137,7 +163,7 @@ async def main(mongodb_url: str, redis_url: str, folder: str, *worker: str) -> N
                 await _obey(services, spent)
 
 
-async def _obey(services: Services, spent: list[float]) -> None:
+async def _obey(services: Services, spent: list[tuple[float, float]]) -> None:
     while line := (await asyncio.to_thread(sys.stdin.readline)).split():
         match line:
             case ["sell", count]:

