@@ -53,7 +53,7 @@ class Certificate(RowAggregate):
     corrected_name: str | None = None
     look: dict[str, Any]
     sheet_format: int = 1
-    """2: what was signed lies within the PDF."""
+    """2: what was signed lies within the PDF; 3: names have their vowel marks."""
     key_id: str | None = None
     statement: str | None = None
     signature: str | None = None

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 
 from reportlab.lib.pagesizes import A4, landscape
 from reportlab.lib.units import mm
 
-from lms_rt.printing.fonts import BOLD
-from lms_rt.printing.sheet import About, Ink, Sheet, sized
+from lms_rt.printing.fonts import BOLD, ONE_AT_A_TIME
+from lms_rt.printing.lines import Row
+from lms_rt.printing.sheet import About, Ink, Sheet
 
 _SIZE = landscape(A4)
 _MOST = 210 * mm
-_ONE_AT_A_TIME = threading.Lock()
-"""Fonts are shared by all documents of a process, and cut into each as it is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +53,20 @@ class PrintedCertificate:
     logo: bytes | None = None
     enclosed: bytes | None = None
     """JSON that lies within, for programs."""
+    is_shaped: bool = True
+    """False: as before words were set with their marks."""
 
 
 def print_certificate(facts: PrintedCertificate) -> bytes:
     """The PDF: the same bytes for the same facts, in every process. Takes tens of milliseconds: not on the event loop."""
-    with _ONE_AT_A_TIME:
+    with ONE_AT_A_TIME:
         return _drawn(facts)
 
 
 def _drawn(facts: PrintedCertificate) -> bytes:
     title = f"{facts.heading} – {facts.student_name} – {facts.course_name}"
     about = About(title, facts.issuer, facts.numbered, facts.language)
-    sheet = Sheet(_SIZE, about)
+    sheet = Sheet(_SIZE, about, is_shaped=facts.is_shaped)
     sheet.fill(facts.colors.paper)
     sheet.frame(9 * mm, facts.colors.accent, width=2.4)
     sheet.frame(11.5 * mm, facts.colors.accent, width=0.6)
@@ -92,20 +92,20 @@ def _head(sheet: Sheet, facts: PrintedCertificate) -> None:
 def _body(sheet: Sheet, facts: PrintedCertificate) -> None:
     middle, colors = sheet.width / 2, facts.colors
     plain = Ink(13, colors.ink)
-    sheet.centred(facts.lead, (middle, 134 * mm), plain, most=_MOST)
+    sheet.centred(facts.lead, (middle, (136.5 if facts.is_shaped else 134) * mm), plain, most=_MOST)
     y = 119 * mm
-    rows, ink = sized(facts.student_name, Ink(30, colors.ink, BOLD), most=_MOST, lines=2)
+    rows, ink = sheet.sized(facts.student_name, Ink(30, colors.ink, BOLD), most=_MOST, lines=2)
     y = _rows(sheet, rows, y + (6 * mm if len(rows) > 1 else 0), ink)
     sheet.centred(facts.middle, (middle, y - 2 * mm), plain, most=_MOST)
-    rows, ink = sized(facts.course_name, Ink(21, colors.accent, BOLD), most=_MOST, lines=2)
+    rows, ink = sheet.sized(facts.course_name, Ink(21, colors.accent, BOLD), most=_MOST, lines=2)
     y = _rows(sheet, rows, y - 14 * mm, ink)
     if facts.text:
-        rows, ink = sized(facts.text, Ink(11.5, colors.ink), most=_MOST - 30 * mm, lines=3)
+        rows, ink = sheet.sized(facts.text, Ink(11.5, colors.ink), most=_MOST - 30 * mm, lines=3)
         y = _rows(sheet, rows, y, ink)
     sheet.centred(facts.dated, (middle, y - 1 * mm), Ink(12, colors.ink), most=_MOST)
 
 
-def _rows(sheet: Sheet, rows: list[str], y: float, ink: Ink) -> float:
+def _rows(sheet: Sheet, rows: list[Row], y: float, ink: Ink) -> float:
     """Lines below each other; where the next thing may stand."""
     for row in rows:
         sheet.centred(row, (sheet.width / 2, y), ink, most=_MOST)

@@ -6,6 +6,7 @@ Chinese, Japanese and Korean are drawn by fonts that every reader of PDFs brings
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterator
 from functools import cache
 
@@ -18,6 +19,8 @@ REGULAR, BOLD = "FiraGO", "FiraGO-Bold"
 _SOURCES = {REGULAR: "figo", BOLD: "figbo"}
 _HAN, _KANA, _HANGUL = "STSong-Light", "HeiseiMin-W3", "HYSMyeongJo-Medium"
 
+ONE_AT_A_TIME = threading.Lock()
+"""Held by who draws: the fonts are shared by all documents of a process, and cut into each as it is drawn."""
 Run = tuple[str, str]
 """A font, and what is drawn with it."""
 
@@ -26,13 +29,24 @@ Run = tuple[str, str]
 def _registered() -> dict[str, frozenset[int]]:
     """Register the fonts, once for each process; which signs each of our own has."""
     known: dict[str, frozenset[int]] = {}
-    for name, source in _SOURCES.items():
-        font = TTFont(name, io.BytesIO(pymupdf_fonts.myfont(source)))
+    for name in _SOURCES:
+        font = TTFont(name, io.BytesIO(font_file(name)))
         pdfmetrics.registerFont(font)
         known[name] = frozenset(font.face.charToGlyph)
     for name in (_HAN, _KANA, _HANGUL):
         pdfmetrics.registerFont(UnicodeCIDFont(name))
     return known
+
+
+def font_file(name: str) -> bytes:
+    """One of our own fonts as its makers gave it out."""
+    content: bytes = pymupdf_fonts.myfont(_SOURCES[name])
+    return content
+
+
+def is_ours(name: str) -> bool:
+    """Is this font embedded?"""
+    return name in _SOURCES
 
 
 def has_glyphs(text: str, font: str = REGULAR) -> bool:

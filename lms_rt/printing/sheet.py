@@ -13,8 +13,10 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase.pdfdoc import PDFArray, PDFDictionary, PDFName, PDFStream, PDFString
 from reportlab.pdfgen.canvas import Canvas
 
-from lms_rt.printing.fonts import REGULAR, Run, runs_of, width_of
-from lms_rt.printing.scripts import drawn
+from lms_rt.printing.embedding import Embedding
+from lms_rt.printing.fonts import REGULAR
+from lms_rt.printing.lines import JoinedLine, Line, Row, ShapedLine
+from lms_rt.printing.scripts import is_right_to_left
 
 _SMALLEST = 0.5
 """Of a line's size; what is wider still is broken."""
@@ -40,10 +42,15 @@ class About:
 
 
 class Sheet:
-    """One page. Measures are points, from the lower left corner."""
+    """Pages, drawn one after the other. Measures are points, from the lower left corner.
 
-    def __init__(self, size: tuple[float, float], about: About) -> None:
+    `is_shaped`: words are set by the font's own tables, their marks with them; otherwise as on the sheets of the forms before.
+    """
+
+    def __init__(self, size: tuple[float, float], about: About, *, is_shaped: bool) -> None:
         self.width, self.height = size
+        self._kind: type[Line] = ShapedLine if is_shaped else JoinedLine
+        self._lines: dict[tuple[Row, str], Line] = {}
         self._content = io.BytesIO()
         # `invariant`: no time and no random id in it, so that the same facts make the same bytes
         self._canvas = Canvas(self._content, pagesize=size, invariant=1, pageCompression=1, lang=about.language)
@@ -51,6 +58,7 @@ class Sheet:
         self._canvas.setAuthor(about.author)
         self._canvas.setSubject(about.subject)
         self._canvas.setCreator(about.author)
+        self._embedding = Embedding(self._canvas)
 
     def fill(self, color: str) -> None:
         """The paper's colour."""
@@ -68,17 +76,17 @@ class Sheet:
         self._canvas.setFillColor(HexColor(color))
         self._canvas.rect(*box, stroke=0, fill=1)
 
-    def centred(self, text: str, at: tuple[float, float], ink: Ink, *, most: float) -> None:
+    def centred(self, text: str | Row, at: tuple[float, float], ink: Ink, *, most: float) -> None:
         """One line around x, no wider than that: shrunk as far as need be."""
-        runs = runs_of(drawn(text), ink.font)
-        size = fitting(runs, ink.size, most)
-        self._draw(runs, (at[0] - width_of(runs, size) / 2, at[1]), ink, size)
+        line = self._line(text, ink)
+        size = _fitting(line, ink.size, most)
+        self._draw(line, (at[0] - line.width(size) / 2, at[1]), ink, size)
 
-    def beside(self, text: str, at: tuple[float, float], ink: Ink, *, most: float, is_before: bool) -> None:
+    def beside(self, text: str | Row, at: tuple[float, float], ink: Ink, *, most: float, is_before: bool) -> None:
         """One line that begins at x, or ends there if it `is_before`; no wider than that."""
-        runs = runs_of(drawn(text), ink.font)
-        size = fitting(runs, ink.size, most)
-        self._draw(runs, (at[0] - (width_of(runs, size) if is_before else 0), at[1]), ink, size)
+        line = self._line(text, ink)
+        size = _fitting(line, ink.size, most)
+        self._draw(line, (at[0] - (line.width(size) if is_before else 0), at[1]), ink, size)
 
     def image(self, content: bytes, box: tuple[float, float, float, float]) -> None:
         """A picture within a box, its shape kept."""
@@ -112,49 +120,59 @@ class Sheet:
         files = PDFDictionary({"Names": PDFArray([PDFString(name), spec])})
         document.Catalog.Names = PDFDictionary({"EmbeddedFiles": files})
 
+    def turn(self) -> None:
+        """Go on with another page."""
+        self._canvas.showPage()
+
     def finished(self) -> bytes:
         """The document."""
+        self._embedding.finish()
         self._canvas.showPage()
         self._canvas.save()
         return self._content.getvalue()
 
-    def _draw(self, runs: list[Run], at: tuple[float, float], ink: Ink, size: float) -> None:
-        x, y = at
+    def broken(self, text: str, ink: Ink, *, most: float, lines: int) -> list[Row]:
+        """The words in lines of that width, in the order of their meaning. What is too much for so many lines ends with "…"."""
+        made: list[str] = []
+        is_back = is_right_to_left(text)
+        for word in text.split():
+            longer = f"{made[-1]} {word}" if made else word
+            if made and self.measured(Row(longer, is_back), ink) <= most:
+                made[-1] = longer
+            else:
+                made.append(word)
+        if len(made) > lines:
+            made = [*made[: lines - 1], f"{made[lines - 1]} …"]
+        return [Row(row, is_back) for row in made]
+
+    def sized(self, text: str, ink: Ink, *, most: float, lines: int) -> tuple[list[Row], Ink]:
+        """The lines of a title: smaller as long as that makes it fit into so many lines, broken and cut at last."""
+        size = ink.size
+        while size > ink.size * _SMALLEST:
+            smaller = Ink(size, ink.color, ink.font)
+            rows = self.broken(text, smaller, most=most, lines=lines + 1)
+            if len(rows) <= lines and all(self.measured(row, smaller) <= most for row in rows):
+                return rows, smaller
+            size -= 1
+        smallest = Ink(ink.size * _SMALLEST, ink.color, ink.font)
+        return self.broken(text, smallest, most=most, lines=lines), smallest
+
+    def measured(self, text: str | Row, ink: Ink) -> float:
+        """How wide this would be in one line, in points."""
+        return self._line(text, ink).width(ink.size)
+
+    def _line(self, text: str | Row, ink: Ink) -> Line:
+        row = text if isinstance(text, Row) else Row(text, is_right_to_left(text))
+        if (row, ink.font) not in self._lines:
+            self._lines[row, ink.font] = self._kind(row, ink.font)
+        return self._lines[row, ink.font]
+
+    def _draw(self, line: Line, at: tuple[float, float], ink: Ink, size: float) -> None:
         self._canvas.setFillColor(HexColor(ink.color))
-        for name, text in runs:
-            self._canvas.setFont(name, size)
-            self._canvas.drawString(x, y, text)
-            x += width_of([(name, text)], size)
+        line.draw(self._canvas, self._embedding, at, size)
 
 
-def fitting(runs: list[Run], size: float, most: float) -> float:
+def _fitting(line: Line, size: float, most: float) -> float:
     """The size at which the line is no wider than that."""
-    width = width_of(runs, size)
+    width = line.width(size)
     return size if width <= most else size * most / width
-
-
-def broken(text: str, ink: Ink, *, most: float, lines: int) -> list[str]:
-    """The words in lines of that width, in the order of their meaning. What is too much for so many lines ends with "…"."""
-    made: list[str] = []
-    for word in text.split():
-        longer = f"{made[-1]} {word}" if made else word
-        if made and width_of(runs_of(drawn(longer), ink.font), ink.size) <= most:
-            made[-1] = longer
-        else:
-            made.append(word)
-    if len(made) <= lines:
-        return made
-    return [*made[: lines - 1], f"{made[lines - 1]} …"]
-
-
-def sized(text: str, ink: Ink, *, most: float, lines: int) -> tuple[list[str], Ink]:
-    """The lines of a title: smaller as long as that makes it fit into so many lines, broken and cut at last."""
-    size = ink.size
-    while size > ink.size * _SMALLEST:
-        smaller = Ink(size, ink.color, ink.font)
-        rows = broken(text, smaller, most=most, lines=lines + 1)
-        if len(rows) <= lines and all(width_of(runs_of(drawn(row), ink.font), size) <= most for row in rows):
-            return rows, smaller
-        size -= 1
-    smallest = Ink(ink.size * _SMALLEST, ink.color, ink.font)
-    return broken(text, smallest, most=most, lines=lines), smallest

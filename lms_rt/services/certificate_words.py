@@ -12,8 +12,9 @@ from documents.base import Row
 from lms_rt.printing.certificate import Colors, PrintedCertificate, Signer
 from lms_rt.services.certificate_check import enclosed
 
-SHEET_FORMAT = 2
-"""With what was signed lying within. Those that were printed before stay as they were."""
+SHEET_FORMAT = 3
+"""With vowel marks. Those that were printed before stay as they were: the second has what was signed within, the first has not."""
+_WITH_STATEMENT, _WITH_MARKS = 2, 3
 _WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "en": {
@@ -49,7 +50,7 @@ def printed(row: Row, logo: bytes | None) -> PrintedCertificate:
     """All that is on a certificate, from what is stored of it."""
     language, look = row["language"], row["look"]
     words = _WORDS[language]
-    number, replaced = row["certificate_number"], row.get("replaces_number")
+    number, replaced, form = row["certificate_number"], row.get("replaces_number"), row.get("sheet_format", 1)
     numbered = words["replaces" if replaced else "numbered"].format(number=number, replaced=replaced)
     return PrintedCertificate(
         language=language,
@@ -67,7 +68,8 @@ def printed(row: Row, logo: bytes | None) -> PrintedCertificate:
         verify_url=row["verify_url"],
         signers=_signers(row, words),
         logo=logo,
-        enclosed=enclosed(row) if row.get("sheet_format", 1) >= SHEET_FORMAT else None,
+        enclosed=enclosed(row) if form >= _WITH_STATEMENT else None,
+        is_shaped=form >= _WITH_MARKS,
     )
 
 

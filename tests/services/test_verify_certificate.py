@@ -73,6 +73,8 @@ def test_the_pdf_the_credential_and_the_reply_each_hold_by_the_keys_alone(run: A
     assert orjson.loads(attached)["credential"] == row["credential"]
     assert pdf == sheet(row)
     assert b"certificate.json" not in sheet(row | {"sheet_format": 1})
+    forms = [printed(row | {"sheet_format": form}, None) for form in (1, 2, 3)]
+    assert [(one.enclosed is not None, one.is_shaped) for one in forms] == [(False, False), (True, False), (True, True)]
 
 
 def test_what_was_changed_is_named(run: Any, row: dict[str, Any]) -> None:

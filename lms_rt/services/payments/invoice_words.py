@@ -21,8 +21,9 @@ from lms_rt.contracts.money import exponent
 from lms_rt.printing.invoice import Position, PrintedInvoice
 from lms_rt.services.payments.invoice_lines import lines_of
 
-FORM = 2
-"""The second form has net, tax and total of each line, the buyer's country, and the places of ISO 4217; the first is not told."""
+FORM = 3
+"""The third form has vowel marks. The second has net, tax and total of each line, the buyer's country, and the places of ISO 4217; the first is not told."""
+_WITH_MARKS = 3
 _WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "en": {
@@ -53,6 +54,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "service": "Service period",
             "country": "Country",
             "evidence": "Country of the buyer: {all}",
+            "between": "; ",
             "from_buyer": "{country} (as the buyer said)",
             "from_card": "{country} (of the card)",
             "from_address": "{country} (of the network address)",
@@ -85,6 +87,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "service": "فترة الخدمة",
             "country": "الدولة",
             "evidence": "دولة المشتري: {all}",
+            "between": "؛ ",
             "from_buyer": "{country} (كما ذكر المشتري)",
             "from_card": "{country} (بحسب البطاقة)",
             "from_address": "{country} (بحسب عنوان الشبكة)",
@@ -124,6 +127,7 @@ def printed(row: Row) -> PrintedInvoice:
         total=Position(words[_total_of(row)], (sum_text(row["amount"], row["currency"], places),)),
         total_in_words=amount_words(row["amount"], row["currency"], row["language"], places),
         notes=_first_notes(row, words) if is_first else _evidence(row, words),
+        is_shaped=said.get("form", 1) >= _WITH_MARKS,
     )
 
 
@@ -174,7 +178,11 @@ def _evidence(row: Row, words: Mapping[str, str]) -> tuple[str, ...]:
         words[f"from_{one['source']}"].format(country=_country(one["country"], row["language"]))
         for one in row["printed"].get("evidence") or ()
     ]
-    return (words["evidence"].format(all="; ".join(told)),) if told else ()
+    return (words["evidence"].format(all=_between(row, words).join(told)),) if told else ()
+
+
+def _between(row: Row, words: Mapping[str, str]) -> str:
+    return words["between"] if row["printed"]["form"] >= _WITH_MARKS else "; "
 
 
 def _country(code: str, language: str) -> str:
