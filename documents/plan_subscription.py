@@ -20,6 +20,8 @@ PAID_FOR = ("active", "past_due", "cancelled", "expired")
 """The statuses of those that were ever paid for."""
 OPEN = ("pending", "active", "past_due")
 """The statuses in which its gateway may charge for it, or begin to."""
+MOST_FORMER = 10
+"""So many of its checkouts are remembered, the last ones."""
 
 
 class PlanSubscription(RowAggregate):
@@ -29,9 +31,9 @@ class PlanSubscription(RowAggregate):
     `end_date` is until when it is paid; `next_price` the plan that it is being changed to, which its gateway has agreed to draw
     with the next period when `is_next_agreed`; `check_at` when it is looked at next;
     `must_end`: nobody may be charged any more (its owner is gone, or has another); `is_ended_there`: its gateway says that it
-    has ended. `former` are the checkouts that came before: `{gateway, intent_id, attempt}`; `first_key` is the key of the one that
-    counts, the first that was heard to be paid. `read_at` is when the gateway was asked for what it says here; `known_amounts`
-    is all that it ever cost.
+    has ended. `former` are the checkouts that came before: `{gateway, intent_id, attempt, terms}`, with what was promised at
+    each; `first_key` is the key of the one that counts, the first that was heard to be paid. `read_at` is when the gateway was asked for what it says here; `known_amounts`
+    is all that it ever cost. `begun_at` is when its last checkout was given, `asked_at` when all of them were asked of at last.
     """
 
     user_id: str
@@ -71,6 +73,8 @@ class PlanSubscription(RowAggregate):
     request_seed: str | None = None
     check_at: datetime | None = None
     read_at: datetime | None = None
+    begun_at: datetime | None = None
+    asked_at: datetime | None = None
     known_amounts: list[int] = Field(default_factory=list)
     must_end: bool = False
     is_ended_there: bool = False
@@ -130,13 +134,10 @@ class PlanSubscription(RowAggregate):
             return False
 
     @classmethod
-    async def count_first(cls, subscription_id: str, key: str) -> Row | None:
-        """Let the checkout of this key be the one that counts, where none does and no gateway's is known; how it stands then."""
-        which: Row = {name: {"$exists": False} for name in ("first_key", "gateway_subscription_id")}
-        await cls.rows().update_one(
-            {"_id": subscription_id, **which}, {"$set": {"first_key": key}, "$inc": {"revision": 1}}
-        )
-        return await cls.find_row(subscription_id)
+    async def ask_again(cls, subscription_id: str, at: datetime) -> None:
+        """Let all its checkouts be asked of, however long ago that was done: money came of one of them."""
+        due: Row = {"$set": {"check_at": at}, "$unset": {"asked_at": ""}, "$inc": {"revision": 1}}
+        await cls.rows().update_one({"_id": subscription_id}, due)
 
     @classmethod
     async def open_more(cls, plan_id: str, course_ids: Sequence[str], *, is_for_all: bool) -> None:
@@ -176,3 +177,7 @@ class PlanSubscription(RowAggregate):
         await cls.rows().update_many(still, {"$set": ending, "$inc": {"revision": 1}})
         gone = {"checkout": "", "request_seed": "", "country": "", "address_country": ""}
         await cls.rows().update_many({"user_id": user_id}, {"$unset": gone, "$inc": {"revision": 1}})
+        for terms in (f"former.{place}.terms" for place in range(MOST_FORMER)):
+            there: Row = {"user_id": user_id, terms: {"$exists": True}}
+            told = {f"{terms}.country": "", f"{terms}.address_country": ""}
+            await cls.rows().update_many(there, {"$unset": told, "$inc": {"revision": 1}})

@@ -258,7 +258,9 @@ async def test_where_its_buyer_is_is_of_the_checkout_that_stands_and_goes_with_t
     await PlanSubscription.rows().update_one({"_id": row["_id"]}, {"$set": {"address_country": "DE"}})
     await PlanSubscription.forget_person(STUDENT.user_id, kiosk.clock.now())
     row = await kiosk.row(row["_id"])
-    assert not {"country", "address_country"} & set(row)
+    assert [one["terms"]["amount"] for one in row["former"]] == [500, 500], "what was promised stays, for the books"
+    for told in (row, *(one["terms"] for one in row["former"])):
+        assert not {"country", "address_country"} & set(told)
 
 
 async def test_whose_money_went_back_does_not_go_on(kiosk: Kiosk) -> None:

@@ -20,6 +20,7 @@ from lms_rt.contracts.gateways import (
     SubscriptionWish,
 )
 from lms_rt.contracts.plans import PlanChange, SubscriptionMove, SubscriptionResume
+from lms_rt.errors import Code, Refused
 from tests.services.school import ADMIN, STUDENT, School
 from tests.services.subscribing import Kiosk, RenewingGateway
 
@@ -189,3 +190,60 @@ async def test_whose_country_was_looked_into_is_not_shown_again_with_each_renewa
             "resolved" if number > 1 else "open"
         ], "who named none is held against the tax that was taken"
         await PaymentFinding.rows().update_many({}, {"$set": {"status": "resolved"}})
+
+
+async def test_whose_money_was_heard_of_is_given_no_second_page(kiosk: Kiosk) -> None:
+    plan = await kiosk.plan()
+    started = await kiosk.begin(plan)
+    kiosk.renewing.goes_through(f"cs_{started.subscription_id}-1", kiosk)
+    await kiosk.settling.settle("stripe", "pi_0")
+    await kiosk.plans.change(ADMIN, plan.id, PlanChange(amount=901))
+    with pytest.raises(Refused) as refused:
+        await kiosk.begin(plan)
+    assert (refused.value.code, list(kiosk.renewing.wishes)) == (Code.CONFLICT, [f"cs_{started.subscription_id}-1"])
+
+
+async def test_money_that_comes_long_after_a_checkout_was_over_finds_its_subscription(kiosk: Kiosk) -> None:
+    plan = await kiosk.plan()
+    subscription_id = (await kiosk.begin(plan)).subscription_id
+    gateway_id = kiosk.renewing.goes_through(page := f"cs_{subscription_id}-1", kiosk)
+    del kiosk.renewing.by_checkout[page]  # its gateway says nothing of it yet
+    for _ in range(6):
+        kiosk.clock.advance(DAY)
+        await kiosk.subscriptions.sweep()
+    row = await kiosk.row(subscription_id)
+    assert (row["status"], "check_at" in row) == ("expired", False), "it was asked of after its time, and is left alone"
+    kiosk.renewing.by_checkout[page] = gateway_id
+    await kiosk.settling.settle("stripe", "pi_0")
+    await kiosk.subscriptions.sweep()
+    assert (await kiosk.row(subscription_id))["status"] == "active"
+
+
+async def test_money_of_a_second_one_that_comes_long_after_ends_it(kiosk: Kiosk) -> None:
+    plan = await kiosk.plan()
+    subscription_id = (await kiosk.begin(plan)).subscription_id
+    await kiosk.plans.change(ADMIN, plan.id, PlanChange(amount=901))
+    await kiosk.begin(plan)
+    await kiosk.subscriptions.settle("stripe", kiosk.renewing.goes_through(f"cs_{subscription_id}-2", kiosk))
+    surplus = kiosk.renewing.goes_through(page := f"cs_{subscription_id}-1", kiosk)
+    del kiosk.renewing.by_checkout[page]
+    for _ in range(6):
+        kiosk.clock.advance(DAY)
+        await kiosk.subscriptions.sweep()
+    kiosk.renewing.by_checkout[page] = surplus
+    await kiosk.settling.settle("stripe", kiosk.renewing.subscriptions[surplus].intent_ids[0])
+    await kiosk.subscriptions.sweep()
+    assert kiosk.renewing.subscriptions[surplus].state == "cancelled"
+
+
+async def test_a_checkout_is_not_given_up_before_its_gateway_was_asked(kiosk: Kiosk) -> None:
+    subscription_id = (await kiosk.begin(await kiosk.plan())).subscription_id
+    kiosk.renewing.goes_through(f"cs_{subscription_id}-1", kiosk)
+    kiosk.renewing.is_away = True
+    for _ in range(10):
+        kiosk.clock.advance(DAY)
+        await kiosk.subscriptions.sweep()
+    kiosk.renewing.is_away = False
+    kiosk.clock.advance(DAY)
+    await kiosk.subscriptions.sweep()
+    assert (await kiosk.row(subscription_id))["status"] == "active"

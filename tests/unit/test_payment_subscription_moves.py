@@ -115,7 +115,9 @@ def test_whoever_may_still_change_is_looked_at_again(status: str) -> None:
     assert next_check({**over, "is_ended_there": True}, now=later, grace=GRACE) is None
     left = row(status="expired", former=[{"gateway": "paymob", "intent_id": "1", "attempt": 1}])
     assert next_check(left, now=START + timedelta(days=2), grace=GRACE) is not None, "it may have been paid"
-    assert next_check(left, now=START + timedelta(days=5), grace=GRACE) is None
+    at = START + timedelta(days=5)
+    assert next_check(left, now=at, grace=GRACE) is not None, "nobody has asked since its time was over"
+    assert next_check({**left, "asked_at": at}, now=at, grace=GRACE) is None
     assert next_check(row(status="expired"), now=START, grace=GRACE) is None
 
 

@@ -29,7 +29,16 @@ from lms_rt.services.payments.plans import require_payment_rights
 from lms_rt.services.payments.renewals import subscription_id_of
 from lms_rt.services.payments.settling import Settling
 from lms_rt.services.payments.subscription_book import SubscriptionBook
-from lms_rt.services.payments.subscription_moves import Move, by_gateway, by_time, may_be_begun
+from lms_rt.services.payments.subscription_moves import (
+    Move,
+    Told,
+    by_gateway,
+    by_time,
+    closed_at,
+    may_be_begun,
+    paid_before_end,
+)
+from lms_rt.services.payments.subscription_terms import checkouts_of, key_of
 
 SWEEP_PAGE = 100
 _AGAIN = timedelta(hours=1)
@@ -128,7 +137,7 @@ class PlanSubscriptions:
             if (newest := row.get("read_at")) is not None and newest > began:
                 return None
             move = by_gateway(row, read, now=self._clock.now(), grace=self._book.grace)
-            left = {"gateway": asked, "former": _checkouts_of(row)[::-1], "checkout_intent_id": None}
+            left = {"gateway": asked, "former": checkouts_of(row), "checkout_intent_id": None}
             moved = {} if asked == row["gateway"] else left
             return Move({**move.fields, **moved, "read_at": began}, move.told) if move.fields else None
 
@@ -138,7 +147,22 @@ class PlanSubscriptions:
             payment = await Payment.find_by_intent(name, intent_id)
             if payment is None or payment["status"] not in PAID:
                 await self._settling.settle(name, intent_id)
-        return row
+        return await self._take_last(row, read) if read.state is Renewing.CANCELLED else row
+
+    async def _take_last(self, row: Row, read: GatewaySubscription) -> Row:
+        """What ended there may have been renewed before, unseen: a period that money came for is paid all the same."""
+        if not _is_of(row, row["gateway"], read):
+            return row
+        newest = await Payment.find_last_of_subscription(row["_id"], limit=1)
+        until = paid_before_end(read, newest[0]["completed_at"] if newest else None)
+
+        def decide(present: Row) -> Move | None:
+            end = present.get("end_date")
+            if until is None or end is None or until <= end:
+                return None
+            return Move({"end_date": until}, (Told.ACCESS,))
+
+        return await self._book.write(row["_id"], decide)
 
     async def take_done(self, subscription_id: str, read: GatewaySubscription, *, began: datetime) -> Row:
         """Write down what was done there just now, for somebody who asked for it.
@@ -231,24 +255,34 @@ class PlanSubscriptions:
 
     async def _ask_checkouts(self, row: Row) -> None:
         """What came of its checkouts, the newest first; also of those that were to be closed, and could not be."""
-        if not may_be_begun(row, now := self._clock.now()) and not row.get("must_end"):
+        if not may_be_begun(row) and not row.get("must_end"):
+            return
+        now, refused = self._clock.now(), None
+        for page in checkouts_of(row)[::-1]:
+            try:
+                await self._ask_checkout(row, page, now)
+            except GatewayRefused as error:  # an answer, too: the others are asked all the same
+                refused = error
+        if now >= closed_at(row):
+            await self._book.write(row["_id"], lambda present: _asked(present, row, now))
+        if refused is not None:
+            raise refused
+
+    async def _ask_checkout(self, row: Row, page: Row, now: datetime) -> None:
+        if (gateway := self._gateways.find(page["gateway"])) is None:
             return
         is_late = row["status"] == "pending" and by_time(row, now=now, grace=self._book.grace).fields
-        for page in _checkouts_of(row):
-            gateway = self._gateways.find(page["gateway"])
-            if gateway is None:
-                continue
-            found = await gateway.find_subscription(f"{row['_id']}-{page['attempt']}", page["intent_id"])
-            if found is not None and found.subscription_id != row.get("gateway_subscription_id"):
-                await self._bring(row, page["gateway"], found, began=now)
-            elif found is None and (is_late or row.get("must_end")):
-                await gateway.cancel_checkout(page["intent_id"])
+        found = await gateway.find_subscription(key_of(row, page["attempt"]), page["intent_id"])
+        if found is not None and found.subscription_id != row.get("gateway_subscription_id"):
+            await self._bring(row, page["gateway"], found, began=now)
+        elif found is None and (is_late or row.get("must_end")):
+            await gateway.cancel_checkout(page["intent_id"])
 
     async def _close_others(self, row: Row, read: GatewaySubscription) -> None:
         """Somebody went through with one checkout: nobody shall with another."""
-        for page in _checkouts_of(row):
+        for page in checkouts_of(row)[::-1]:
             gateway = self._gateways.find(page["gateway"])
-            if gateway is None or read.key in (None, f"{row['_id']}-{page['attempt']}"):
+            if gateway is None or read.key in (None, key_of(row, page["attempt"])):
                 continue
             try:
                 await gateway.cancel_checkout(page["intent_id"])
@@ -313,12 +347,10 @@ def _may_be_of(row: Row, gateway_name: str, read: GatewaySubscription) -> bool:
     return row.get("first_key") is None or read.key in (None, row["first_key"])
 
 
-def _checkouts_of(row: Row) -> list[Row]:
-    """All that were begun for it and may still be paid, the newest first."""
-    pages = list(row.get("former", []))
-    if (intent_id := row.get("checkout_intent_id")) is not None:
-        pages.append({"gateway": row["gateway"], "intent_id": intent_id, "attempt": row["attempt"]})
-    return pages[::-1]
+def _asked(present: Row, row: Row, at: datetime) -> Move | None:
+    """All its checkouts were asked of, unless it has others by now or was to be asked again meanwhile."""
+    is_same = present.get("check_at") == row.get("check_at") and checkouts_of(present) == checkouts_of(row)
+    return Move({"asked_at": at}) if is_same else None
 
 
 def _refs(row: Row) -> dict[str, str | None]:

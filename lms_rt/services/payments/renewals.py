@@ -18,11 +18,13 @@ from lms_rt.clock import Clock
 from lms_rt.contracts.gateways import Charged, GatewayPayment, GatewayRefused, is_reference
 from lms_rt.contracts.outbox import Write
 from lms_rt.ids import derived_id
+from lms_rt.services.contended import until_written
 from lms_rt.services.payments.findings import found_intent, refs_of
 from lms_rt.services.payments.gateways import Gateways
 from lms_rt.services.payments.payment_facts import FIRST_LOOK
 from lms_rt.services.payments.rounding import divided
 from lms_rt.services.payments.settling import pending_payment
+from lms_rt.services.payments.subscription_terms import counted
 
 _PAYABLE = timedelta(days=30)
 
@@ -46,10 +48,12 @@ class Renewals:
             return present
         subscription, key = await self._subscription_of(gateway, read)
         if subscription is not None and key is not None and not read.is_again:
-            subscription = await PlanSubscription.count_first(subscription["_id"], key)
+            subscription = await self._first(subscription["_id"], key)
         if subscription is None:
             return None
         is_surplus = read.is_again or _is_surplus(subscription, gateway, read, key)
+        if is_surplus:
+            await PlanSubscription.ask_again(subscription["_id"], self._clock.now())
         amount = read.money.amount if is_surplus else expected_amount(subscription, read)
         order = self._order(subscription, gateway, read, amount=amount)
         await Order.add(order)
@@ -81,6 +85,19 @@ class Renewals:
             key = (await self._gateways.named(gateway).read_subscription(read.subscription_id)).key
         own_id = subscription_id_of(key)
         return (None, None) if own_id is None else (await PlanSubscription.find_row(own_id), key)
+
+    async def _first(self, subscription_id: str, key: str) -> Row | None:
+        """Let the checkout of this key be the one that counts, where none does and no gateway's is known; how it stands then."""
+
+        async def step() -> tuple[Row | None] | None:
+            row = await PlanSubscription.find_row(subscription_id)
+            if row is None or any(row.get(name) is not None for name in ("first_key", "gateway_subscription_id")):
+                return (row,)
+            now = self._clock.now()
+            await PlanSubscription.move(row, {**counted(row, key), "asked_at": None, "check_at": now}, at=now)
+            return None  # as it was written, or by another
+
+        return (await until_written(step))[0]
 
     def _order(self, subscription: Row, gateway: str, read: GatewayPayment, *, amount: int) -> Row:
         now = self._clock.now()

@@ -33,13 +33,14 @@ from lms_rt.ids import new_id
 from lms_rt.security.sealing import Sealer, Unsealable
 from lms_rt.services.contended import until_written
 from lms_rt.services.payments.checkout_starting import payer_of, places_of
+from lms_rt.services.payments.customers import keep_customer
 from lms_rt.services.payments.gateways import Gateways
 from lms_rt.services.payments.plan_views import subscription_view
 from lms_rt.services.payments.pricing import Priced, Pricing
 from lms_rt.services.payments.subscription_moves import LATE, PENDING_FOR
+from lms_rt.services.payments.subscription_terms import checkouts_of, key_of
 
 _CLIENT = ("client_secret", "publishable_key", "redirect_url", "iframe_url")
-_MAX_FORMER = 10
 _log = logging.getLogger(__name__)
 
 
@@ -90,6 +91,8 @@ class SubscriptionCheckouts:
         await PlanSubscription.end_expired(actor.user_id, plan["_id"], now)
         if row is not None and row["status"] != "pending":
             return None  # it was paid just now: refused at the next look
+        if row is not None and row.get("first_key") is not None:  # its money was heard of before it was
+            raise _has_subscribed(row)
         if row is None:
             told = {**fields, "address_country": seen_country}
             given = {name: value for name, value in told.items() if value is not None}
@@ -107,7 +110,7 @@ class SubscriptionCheckouts:
             "attempt": row["attempt"] + 1,
             "checkout": None,
             "checkout_intent_id": None,
-            "former": _former(row),
+            "former": checkouts_of(row),
             "created_at": now,
         }
         await PlanSubscription.move(row, again, at=now)
@@ -115,7 +118,7 @@ class SubscriptionCheckouts:
 
     async def _refuse_twice(self, actor: Actor, plan: Row) -> None:
         if found := await PlanSubscription.find_live(actor.user_id, plan["_id"], limit=1):
-            raise Refused(Code.CONFLICT, "You have subscribed to this plan already.", subscription_id=found[0]["_id"])
+            raise _has_subscribed(found[0])
 
     async def _close(self, row: Row) -> None:
         """Nobody shall pay at the old one any more. Where that cannot be, a second one is found and ended later."""
@@ -138,20 +141,21 @@ class SubscriptionCheckouts:
         return client
 
     async def _begin(self, actor: Actor, gateway: PaymentGateway, row: Row) -> dict[str, str]:
-        started = await self._asked(gateway, await self._wish(actor, row))
+        started = await self._asked(gateway, wish := await self._wish(actor, row))
+        await keep_customer(row["gateway"], wish.payer, started, at=self._clock.now())
         client = {name: text for name, text in started.client.items() if name in _CLIENT}
         sealed = self._sealer.seal(encode(client).decode(), owner=row["_id"])
 
         async def step() -> bool | None:
-            present = await PlanSubscription.find_row(row["_id"])
+            present, now = await PlanSubscription.find_row(row["_id"]), self._clock.now()
             if present is None:
                 return True
             fields: dict[str, Any] = {"checkout": sealed, "checkout_intent_id": started.intent_id}
             if present["attempt"] != row["attempt"] or present["status"] != "pending":
                 # it went on meanwhile; who was given this page may pay there all the same
-                left = _former({**row, "former": present.get("former", []), "checkout_intent_id": started.intent_id})
-                fields = {"former": left, "check_at": self._clock.now() + LATE}
-            return await PlanSubscription.move(present, fields, at=self._clock.now()) or None
+                page = {"former": present.get("former", []), "checkout_intent_id": started.intent_id}
+                fields = {"former": checkouts_of({**row, **page}), "check_at": now + LATE}
+            return await PlanSubscription.move(present, {**fields, "begun_at": now}, at=now) or None
 
         await until_written(step)
         return client
@@ -169,15 +173,11 @@ class SubscriptionCheckouts:
     async def _wish(self, actor: Actor, row: Row) -> SubscriptionWish:
         payer = await payer_of(actor.user_id, row["gateway"], country=row.get("country"))
         places = places_of(self._settings, row["gateway"], "/payments")
-        return SubscriptionWish(f"{row['_id']}-{row['attempt']}", row["_id"], recurring(row), payer, places)
+        return SubscriptionWish(key_of(row, row["attempt"]), row["_id"], recurring(row), payer, places)
 
 
-def _former(row: Row) -> list[Row]:
-    """Its checkouts so far: not every gateway can close one, and who pays there is to be found."""
-    known: list[Row] = list(row.get("former", []))
-    if (intent_id := row.get("checkout_intent_id")) is not None:
-        known.append({"gateway": row["gateway"], "intent_id": intent_id, "attempt": row["attempt"]})
-    return known[-_MAX_FORMER:]
+def _has_subscribed(row: Row) -> Refused:
+    return Refused(Code.CONFLICT, "You have subscribed to this plan already.", subscription_id=row["_id"])
 
 
 def promised(plan: Row, priced: Priced) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from documents.base import Row
 from documents.enums import SubscriptionStatus as Status
 from lms_rt.contracts.gateways import GatewaySubscription, Money, Renewing
 from lms_rt.services.payments.states import SUBSCRIPTION
+from lms_rt.services.payments.subscription_terms import counted
 
 REMINDER_DAYS = (0, 3, 7)
 """So many days after a renewal failed its owner is told."""
@@ -27,6 +28,8 @@ RETRIED_FOR = timedelta(days=30)
 """So long after its end its gateway may go on trying to draw; then it is ended there."""
 PAID_LATE_FOR = timedelta(days=3)
 """So long after its time a checkout that could not be closed is looked at."""
+_SLACK = timedelta(days=3)
+"""So much before a period what is drawn is for it already."""
 _OPEN = (Status.ACTIVE, Status.PAST_DUE, Status.CANCELLED)
 _OVER = (Status.CANCELLED, Status.EXPIRED)
 
@@ -99,9 +102,16 @@ def may_be_resumed(row: Row) -> bool:
     return bool(row["status"] == Status.ACTIVE and row.get("cancel_at_period_end") and not row.get("must_end"))
 
 
-def may_be_begun(row: Row, now: datetime) -> bool:
-    """May somebody still pay at one of its checkouts, or have paid there untold?"""
-    return bool(row["created_at"] + PENDING_FOR + PAID_LATE_FOR > now)
+def may_be_begun(row: Row) -> bool:
+    """May somebody still pay at one of its checkouts, or have paid there untold? Until they were asked of after their time."""
+    asked = row.get("asked_at")
+    return asked is None or asked < closed_at(row)
+
+
+def closed_at(row: Row) -> datetime:
+    """When nobody can have paid at one of its checkouts any more without being found by who asks then."""
+    begun: datetime = max(row["created_at"], row.get("begun_at") or row["created_at"])
+    return begun + PENDING_FOR + PAID_LATE_FOR
 
 
 def next_check(row: Row, *, now: datetime, grace: timedelta) -> datetime | None:
@@ -133,9 +143,9 @@ def _unended(row: Row, now: datetime) -> list[datetime]:
         return []
     if may_be_charged(row):
         return [now + (LATE if row.get("must_end") else timedelta(days=1))]
-    was_asked = row.get("checkout_intent_id") is not None or bool(row.get("former"))
-    is_open = row.get("gateway_subscription_id") is None and was_asked
-    return [now + timedelta(hours=6)] if is_open and may_be_begun(row, now) else []
+    is_unknown = row.get("gateway_subscription_id") is None and row.get("checkout_intent_id") is not None
+    is_open = is_unknown or bool(row.get("former"))
+    return [now + timedelta(hours=6)] if is_open and may_be_begun(row) else []
 
 
 def _end_there(row: Row, read: GatewaySubscription) -> dict[str, Any]:
@@ -146,7 +156,7 @@ def _end_there(row: Row, read: GatewaySubscription) -> dict[str, Any]:
 def _identity(row: Row, read: GatewaySubscription) -> dict[str, Any]:
     if row.get("gateway_subscription_id") == read.subscription_id:
         return {}
-    first = {"first_key": read.key} if read.key is not None and row.get("first_key") is None else {}
+    first = counted(row, read.key) if read.key is not None and row.get("first_key") is None else {}
     return {"gateway_subscription_id": read.subscription_id, "checkout": None, **first}
 
 
@@ -184,6 +194,13 @@ def _paid_until(row: Row, read: GatewaySubscription) -> datetime | None:
         case Renewing.CANCELLED if row.get("start_date") is None and read.intent_ids:
             return read.period_end
     return None
+
+
+def paid_before_end(read: GatewaySubscription, newest: datetime | None) -> datetime | None:
+    """Until when one is paid that has ended there, if money came for it last at `newest`: for its last period, or for those before."""
+    if newest is None or read.period_start is None:
+        return None
+    return read.period_end if newest > read.period_start - _SLACK else read.period_start
 
 
 def _status(row: Row, after: Row, read: GatewaySubscription, *, now: datetime, grace: timedelta) -> str:
