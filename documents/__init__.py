@@ -40,6 +40,7 @@ from documents.one_time import OneTime
 from documents.order import Order
 from documents.paper import AttemptPaper
 from documents.payment import Payment
+from documents.payment_customer import PaymentCustomer
 from documents.payment_finding import PaymentFinding
 from documents.payment_walk import PaymentWalk
 from documents.plan import Plan
@@ -107,6 +108,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     Payment,
     PaymentFinding,
     PaymentWalk,
+    PaymentCustomer,
     Plan,
     PlanSubscription,
     Quiz,

@@ -122,10 +122,10 @@ class JournalEntry(Record):
         return await cls._sums({**_of(subject_ids), "at_ms": {"$gte": since_ms, "$lt": until_ms}, **equal}, names)
 
     @classmethod
-    async def sums_since(cls, since_ms: int, *, subject_ids: Collection[str] | None = None) -> list[Row]:
-        """The same since then, by subject and currency alone."""
+    async def sums_since(cls, since_ms: int) -> list[Row]:
+        """The same of the whole book since then, by subject and currency alone."""
         names = {name: f"${name}" for name in ("subject_id", "currency")}
-        return await cls._sums({**_of(subject_ids), "at_ms": {"$gte": since_ms}}, names)
+        return await cls._sums({**_of(None), "at_ms": {"$gte": since_ms}}, names)
 
     @classmethod
     async def _sums(cls, which: Row, by: Row) -> list[Row]:

@@ -64,7 +64,6 @@ class Payment(RevisedAggregate):
     intent_id: str | None = None
     intent_key: str | None = None
     transaction_id: str | None = None
-    customer_id: str | None = None
     status: PaymentStatus = PaymentStatus.PENDING
     payment_method: str | None = None
     card_country: str | None = None
@@ -119,11 +118,12 @@ class Payment(RevisedAggregate):
         return await cls.rows().find_one({"intent_key": intent_key_of(gateway, intent_id)}, {"outbox": 0})
 
     @classmethod
-    async def find_customer(cls, user_id: str, gateway: str) -> str | None:
-        """What a gateway calls somebody who paid by it before."""
-        which: Row = {"user_id": user_id, "gateway": gateway, "customer_id": {"$exists": True}}
-        found = cls.rows().find(which, {"customer_id": 1}).sort("created_at", DESCENDING).limit(1)
-        return next((str(row["customer_id"]) for row in await found.to_list(length=1)), None)
+    async def find_of_checkout(cls, gateway: str, checkout_id: str, *, limit: int = 100) -> list[Row]:
+        """The payment of a checkout, and those that came on top of it, whose ids begin with the checkout's and a colon."""
+        key = intent_key_of(gateway, checkout_id)
+        on_top: Row = {"intent_key": {"$gte": f"{key}:", "$lt": f"{key};"}}  # what stands behind a colon
+        found = cls.rows().find({"$or": [{"intent_key": key}, on_top]}, {"outbox": 0}).sort("intent_key", ASCENDING)
+        return await found.limit(limit).to_list(length=limit)
 
     @classmethod
     async def find_of_order(cls, order_id: str, *, limit: int = 100) -> list[Row]:

@@ -13,8 +13,9 @@ from documents.base import Record, Row
 
 
 class PaymentWalk(Record):
-    """One walk. `state` is there while a round is under way, `failed` counts what that, or the last one, could not look at.
+    """One walk. `state` is there while a round is under way.
 
+    `seen` counts what that, or the last one, looked at, `partly` what of this in part alone, `failed` what it could not look at.
     `ended_at` is when the last round came to its end, `complete_at` when the last one did that left nothing out. `first_at` is
     when the first one began. Up to `reached` no round has passed anything over. `revision` moves with every page.
     """
@@ -25,6 +26,7 @@ class PaymentWalk(Record):
     state: dict[str, Any] | None = None
     seen: int = 0
     failed: int = 0
+    partly: int = 0
     ended_at: datetime | None = None
     complete_at: datetime | None = None
     reached: datetime | None = None

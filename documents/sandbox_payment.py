@@ -60,9 +60,3 @@ class SandboxPayment(RevisedAggregate):
         """Payments that were made in this time, in pages by their ids."""
         which: Row = {"kind": PAYMENT, "created_at": {"$gte": since, "$lt": until}, "_id": {"$gt": after}}
         return await cls.rows().find(which, {"outbox": 0}).sort("_id", ASCENDING).limit(limit).to_list(length=limit)
-
-    @classmethod
-    async def find_of_user(cls, user_id: str, *, after: str, limit: int) -> list[Row]:
-        """Somebody's, in pages by their ids."""
-        which: Row = {"user_id": user_id, "_id": {"$gt": after}}
-        return await cls.rows().find(which, {"outbox": 0}).sort("_id", ASCENDING).limit(limit).to_list(length=limit)

@@ -32,7 +32,6 @@ from lms_rt.services.certificate_statement import VOID_PATH
 from lms_rt.services.mails import site_url
 
 PDF = "application/pdf"
-CREDENTIAL = "application/vc+ld+json"
 _JSON, _HTML = "application/json", "text/html"
 
 

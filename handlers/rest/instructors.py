@@ -70,6 +70,8 @@ ROUTES: tuple[Operation, ...] = (
         query=DashboardQuery,
         reply=InstructorDashboardView,
         summary="How my courses get on",
+        description="`from` and `to` are days of `timezone` (the caller's own), both included, at most 366: revenue is that of these "
+        "days, by default of the last twelve months. What plans brought is not in it.",
     ),
     Operation(
         "GET",

@@ -39,7 +39,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=RevenueView,
         summary="Revenue by day, gateway, course and currency",
         description="Completed less refunded and disputed, in minor units, each currency alone. `from` and `to` are days of "
-        "`timezone` (the caller's own), both included; at most 366.",
+        "`timezone` (the caller's own), both included; at most 366, else the last 30, by months the last twelve of them.",
     ),
     Operation(
         "GET",

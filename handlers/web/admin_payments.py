@@ -18,6 +18,8 @@ from lms_rt.contracts.gateways import GatewayName
 from lms_rt.contracts.money import amount_text, is_known
 from lms_rt.contracts.payment_desk import DisputeDraft, PaymentQuery
 from lms_rt.contracts.payment_findings import FindingKind, FindingQuery, FindingResolution
+from lms_rt.contracts.payments import OrderView
+from lms_rt.contracts.plans import SubscriptionResume, SubscriptionView
 from lms_rt.contracts.refunds import RefundCancelDraft, RefundDraft, ReleaseDraft
 from lms_rt.contracts.revenue import RevenueQuery
 from lms_rt.errors import Code, Refused
@@ -32,15 +34,18 @@ STATUSES = (
 )  # fmt: skip
 GATEWAYS = tuple(name.value for name in GatewayName)
 _TREASURERS: Access = needs("payments:manage")
-_SAID = frozenset({"refund", "release", "dispute", "cancel", "resolved"})
-_FIRST_FIELD = {"refund": "amount", "release": "reason", "dispute": "state", "cancel": "reason"}
+_SAID = frozenset({"refund", "release", "dispute", "cancel", "resume", "resolved"})
+_FIRST_FIELD = {"refund": "amount", "release": "reason", "dispute": "state", "cancel": "reason", "resume": "reason"}
 _OWN_FIELDS = {
     "refund": ("amount", "reason"),
     "release": ("reason",),
     "dispute": ("state", "amount", "reason"),
     "cancel": ("reason",),
+    "resume": ("reason",),
 }
 """Of the forms of an order's page: where a fault is said that names no field, and which fields each has."""
+_ABOUT = {"cancel": "refund_id", "resume": "subscription_id"}
+"""What a form is about, where that is not a payment."""
 DISPUTES = ("open", "won", "lost")
 _MOST_ONCE = 64
 
@@ -125,16 +130,16 @@ class TracePage(DeskPage):
         await self.show_trace(order_id)
 
     async def post(self, order_id: str) -> None:
-        """Pay back, or call that off; let a held payment count; note a dispute. The same form sent twice does it once."""
-        names = ("payment_id", "refund_id", "amount", "reason", "act", "state")
+        """Pay back, or call that off; let a held payment count, or a subscription go on; note a dispute. Sent twice it does it once."""
+        names = ("payment_id", "refund_id", "subscription_id", "amount", "reason", "act", "state")
         typed = {name: self.field(name).strip() for name in names}
-        acts = {"release": self._release, "dispute": self._dispute, "cancel": self._cancel}
+        acts = {"release": self._release, "dispute": self._dispute, "cancel": self._cancel, "resume": self._resume}
         done = typed["act"] if typed["act"] in acts else "refund"
         try:
             await acts.get(done, self._refund)(typed)
         except Refused as refused:
             faults = self.refused(refused, field=_FIRST_FIELD[done], own=_OWN_FIELDS[done])
-            about = typed["refund_id"] if done == "cancel" else typed["payment_id"]
+            about = typed[_ABOUT.get(done, "payment_id")]
             errors = [(f"{done}-{name}-{about}", words) for name, words in faults]
             await self.show_trace(order_id, typed=typed, errors=errors)
             return
@@ -147,6 +152,10 @@ class TracePage(DeskPage):
     async def _cancel(self, typed: Mapping[str, str]) -> None:
         draft = read_model(RefundCancelDraft, {"reason": typed["reason"]})
         await self.services.refund_cancelling.cancel(self.actor, typed["payment_id"], typed["refund_id"], draft)
+
+    async def _resume(self, typed: Mapping[str, str]) -> None:
+        draft = read_model(SubscriptionResume, {"reason": typed["reason"]})
+        await self.services.subscription_changes.resume(self.actor, typed["subscription_id"], draft)
 
     async def _dispute(self, typed: Mapping[str, str]) -> None:
         payment_id = typed["payment_id"]
@@ -168,6 +177,7 @@ class TracePage(DeskPage):
     ) -> None:
         """The page; a form that was refused stands as it was typed."""
         trace = await self.services.order_traces.show(self.actor, order_id)
+        subscription = await self._subscription_of(trace.order)
         left = {
             one.payment.id: await self.services.refunds.list_of(self.actor, one.payment.id) for one in trace.payments
         }
@@ -176,6 +186,8 @@ class TracePage(DeskPage):
             tab="payments",
             section="all",
             trace=shape(trace),
+            subscription=None if subscription is None else shape(subscription),
+            may_resume=subscription is not None and self._may_resume(subscription),
             left={name: view.refundable_amount for name, view in left.items()},
             typed_left={
                 name: amount_text(view.refundable_amount, view.currency)
@@ -190,6 +202,15 @@ class TracePage(DeskPage):
             done=self.done(),
             tones=TONES,
         )
+
+    async def _subscription_of(self, order: OrderView) -> SubscriptionView | None:
+        if order.subscription_id is None:
+            return None
+        return await self.services.plan_subscriptions.show(self.actor, order.subscription_id)
+
+    def _may_resume(self, one: SubscriptionView) -> bool:
+        """Can it be taken back that it ends, as long as what is paid for lasts?"""
+        return bool(one.may_be_resumed and one.end_date and one.end_date > self.services.clock.now())
 
 
 class FindingsPage(DeskPage):

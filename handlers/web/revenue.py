@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
@@ -12,7 +12,7 @@ from handlers.rest.access import needs
 from handlers.web import plots
 from handlers.web.base import PageHandler, Screen, shape
 from handlers.web.teaching import tabs_of
-from lms_rt.contracts.revenue import CourseRevenueView, RevenueTimeQuery, RevenueView
+from lms_rt.contracts.revenue import CourseRevenueView, Interval, RevenueTimeQuery, RevenueView
 from lms_rt.security.rights import Reach
 
 MOST_PLOTTED = 92
@@ -29,8 +29,8 @@ class CourseRevenuePage(PageHandler):
     reach = Reach.TAUGHT
 
     async def get(self, course_id: str) -> None:
-        """The time and the currency stand in the address."""
-        query, days = asked_time(self, RevenueTimeQuery)
+        """The time, its parts and the currency stand in the address; else the last twelve months, by month."""
+        query, days = asked_time(self, RevenueTimeQuery, interval="month")
         course = await self.services.courses.show(self.actor, course_id)
         revenue = await self.services.revenue.of_course(self.actor, course.id, query)
         if is_long(revenue):
@@ -50,14 +50,16 @@ class CourseRevenuePage(PageHandler):
         )
 
 
-def asked_time(page: PageHandler, kind: type[QueryT]) -> tuple[QueryT, dict[str, str]]:
+def asked_time(page: PageHandler, kind: type[QueryT], *, interval: Interval = "day") -> tuple[QueryT, dict[str, str]]:
     """The time of the address, and what stands in its fields; what cannot be read counts as not said."""
     days = {name: page.get_query_argument(name, "") for name in ("from", "to")}
     given = {name: value for name, value in days.items() if _is_day(value)}
+    asked = page.get_query_argument("interval", "")
+    parts = {"interval": asked if asked in get_args(Interval) else interval}
     try:
-        return kind.model_validate(given), days
+        return kind.model_validate(given | parts), days
     except ValidationError:
-        return kind.model_validate({}), days
+        return kind.model_validate(parts), days
 
 
 def is_long(revenue: RevenueView | CourseRevenueView) -> bool:
@@ -73,7 +75,7 @@ def chosen_currency(page: PageHandler, revenue: RevenueView | CourseRevenueView)
 
 
 def drawn(revenue: RevenueView | CourseRevenueView, currency: str, *, is_mirrored: bool) -> dict[str, Any]:
-    """Bars of what is left of each day, or week; one in which more went back than came has none."""
+    """Bars of what is left of each day, week or month; one in which more went back than came has none."""
     left = {one.date: max(0, one.revenue) for one in revenue.by_day if one.currency == currency}
     days = (revenue.from_ + timedelta(days=n) for n in range((revenue.to - revenue.from_).days + 1))
     dates = list(days) if revenue.interval == "day" else sorted(left)

@@ -340,14 +340,3 @@ class SyncView(View):
     deadline_at: Instant | None
     server_time: Instant
     remaining_ms: int | None
-
-
-class TimerView(View):
-    """The time of an attempt, as `quiz_timer` tells it."""
-
-    attempt_id: str
-    status: AttemptStatus
-    started_at: Instant
-    deadline_at: Instant | None
-    server_time: Instant
-    remaining_ms: int | None

@@ -131,15 +131,6 @@ IdFilter = str
 """An id by which a list is asked for: whatever is none, the empty text too, is nobody's, and the list is empty."""
 
 
-def check_key(text: str, field: str) -> str:
-    """`text`, when it may become part of a document's path; else the refusal."""
-    if not _KEY.fullmatch(text):
-        raise Refused(
-            Code.VALIDATION_FAILED, fields=(FieldError(field, "Use 1 to 64 of A-Z, a-z, 0-9, _ and -.", "invalid_key"),)
-        )
-    return text
-
-
 def _check_metadata(value: Any) -> Any:
     if len(orjson.dumps(value)) > 16_384:
         raise PydanticCustomError("too_long", "Metadata should have at most 16 KiB")

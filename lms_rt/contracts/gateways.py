@@ -163,7 +163,8 @@ class GatewayPayment:
     (ISO 3166-1 alpha-2) is that of the card or account that paid, where a gateway says it.
 
     Where one checkout can be paid several times, `others` are the payments that came on top, and `apart_id` is what each is
-    read by when it is not the one that goes by the checkout's own id; `is_again` says that it is such a one.
+    read by when it is not the one that goes by the checkout's own id; `is_again` says that it is such a one. A gateway that
+    tells refunds by the checkout alone tells all of them with the first.
 
     Not `is_whole`: something of it could not be read, such as whether others came on top; without a currency, nothing could.
     """
@@ -192,7 +193,8 @@ class RefundWish:
     """What is to be paid back. `refund_id` is ours, and the idempotency key.
 
     `refunded_before`: all that is known to be paid back without this one. A gateway that keeps no idempotency keys and
-    names no refunds finds by it that this one was made before, and refuses when it finds anything else.
+    names no refunds finds by it that this one was made before, and refuses when it finds anything else. `of_others` are the
+    gateway's names for refunds of other payments of the same checkout: they are not looked at.
     """
 
     refund_id: str
@@ -201,6 +203,7 @@ class RefundWish:
     money: Money
     reason: str = ""
     refunded_before: int | None = None
+    of_others: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

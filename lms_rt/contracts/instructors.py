@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, ClassVar
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from lms_rt.contracts.base import Change, Hundredths, Instant, Line, PageQuery, Title, View
 from lms_rt.contracts.courses import CourseView
-from lms_rt.contracts.revenue import MoneySum
+from lms_rt.contracts.revenue import MoneySum, RevenueDaysQuery, RevenueOfDay, RevenueSum
 
 Expertise = Annotated[list[Title], Field(max_length=30)]
 Bio = Annotated[str, StringConstraints(max_length=10_000)]
@@ -48,8 +49,8 @@ class InstructorChange(Change):
     expertise: Expertise = Field(default_factory=list)
 
 
-class DashboardQuery(PageQuery):
-    """Which of one's own courses, the newest first."""
+class DashboardQuery(PageQuery, RevenueDaysQuery):
+    """Which of one's own courses, the newest first, and of which days their revenue is told: the last twelve months'."""
 
 
 class CourseFiguresView(View):
@@ -57,7 +58,7 @@ class CourseFiguresView(View):
 
     `completion_rate` is completed of all ever enrolled, `average_score` that of graded attempts, `pass_rate` how many of
     these passed; `active_students_30d` have opened it in the last 30 days. All of them are percentages, null of nothing.
-    `revenue` is what was paid for it less what went back, in minor units of each currency.
+    `revenue` is what was left of what was paid for it, each currency alone; `revenue_parts` what came, and what went back.
     """
 
     course_id: str
@@ -78,10 +79,11 @@ class CourseFiguresView(View):
     average_score: Hundredths | None
     pass_rate: Hundredths | None
     revenue: list[MoneySum]
+    revenue_parts: list[RevenueSum]
 
 
 class DashboardTotalsView(View):
-    """All of one's courses together; somebody in two of them is one student."""
+    """All of one's courses together; somebody in two of them is one student. Months in which no money moved are left out."""
 
     courses: int
     published_courses: int
@@ -89,12 +91,19 @@ class DashboardTotalsView(View):
     rating_average: Hundredths | None
     ratings_count: int
     revenue: list[MoneySum]
+    revenue_parts: list[RevenueSum]
+    revenue_by_month: list[RevenueOfDay]
 
 
 class InstructorDashboardView(View):
-    """A teacher's courses in figures, a page at a time."""
+    """A teacher's courses in figures, a page at a time; revenue is that of the days `from` to `to` of `timezone`."""
+
+    model_config = ConfigDict(serialize_by_alias=True, populate_by_name=True)
 
     as_of: Instant
+    from_: date = Field(alias="from")
+    to: date
+    timezone: str
     totals: DashboardTotalsView
     items: list[CourseFiguresView]
     page: int

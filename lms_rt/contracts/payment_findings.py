@@ -34,7 +34,8 @@ Note = Annotated[
 class ComparisonView(View):
     """How the daily comparison with a gateway stands. `is_complete`: the last one that came to its end left nothing out.
 
-    `complete_at` is when the last such one ended. `seen` and `failed` are of the round that is under way, or was last.
+    `complete_at` is when the last such one ended. The counts are of the round that is under way, or was last: `seen` were compared,
+    `partly` of them but for whether they were paid again, which nobody could look up; `failed` could not be compared.
     """
 
     gateway: str
@@ -44,6 +45,7 @@ class ComparisonView(View):
     complete_at: Instant | None
     seen: int
     failed: int
+    partly: int
 
 
 class ComparisonsView(View):

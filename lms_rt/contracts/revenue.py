@@ -15,18 +15,24 @@ from lms_rt.contracts.payments import GatewayWord
 MAX_DAYS = 366
 """So many days are told at once."""
 
+Interval = Literal["day", "week", "month"]
 Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2200, 1, 1))]
 
 
-class RevenueTimeQuery(BaseModel):
-    """Which time. `from` and `to` are days of `timezone`, both included: the last 30, by one's own clock."""
+class RevenueDaysQuery(BaseModel):
+    """Which days. `from` and `to` are days of `timezone`, by default one's own; both are included."""
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True)
 
     from_: Day | None = Field(None, alias="from")
     to: Day | None = None
     timezone: TimezoneName | None = None
-    interval: Literal["day", "week", "month"] = "day"
+
+
+class RevenueTimeQuery(RevenueDaysQuery):
+    """Which time, and in what parts: the last 30 days, by months the last twelve."""
+
+    interval: Interval = "day"
 
 
 class RevenueQuery(RevenueTimeQuery):
@@ -90,7 +96,7 @@ class CourseRevenueView(View):
     from_: date = Field(alias="from")
     to: date
     timezone: str
-    interval: Literal["day", "week", "month"]
+    interval: Interval
     totals: list[RevenueSum]
     by_day: list[RevenueOfDay]
 
@@ -103,7 +109,7 @@ class RevenueView(View):
     from_: date = Field(alias="from")
     to: date
     timezone: str
-    interval: Literal["day", "week", "month"]
+    interval: Interval
     totals: list[RevenueSum]
     by_day: list[RevenueOfDay]
     by_gateway: list[RevenueOfGateway]

@@ -49,6 +49,7 @@ from documents.one_time import OneTime
 from documents.order import Order
 from documents.paper import AttemptPaper
 from documents.payment import Payment
+from documents.payment_customer import PaymentCustomer
 from documents.payment_finding import PaymentFinding
 from documents.payment_walk import PaymentWalk
 from documents.plan import Plan
@@ -236,6 +237,11 @@ ERASURE_MAP: tuple[MapRow, ...] = (
     MapRow(Job, "removed", "those of others stay, without the name", "mails.json", steps.jobs),
     MapRow(Order, "anonymised", payment_erasing.ORDERS_STAY, "orders.json", payment_erasing.orders),
     MapRow(Payment, "anonymised", payment_erasing.PAYMENTS_STAY, "payments.json", payment_erasing.payments),
+    _removed(
+        PaymentCustomer,
+        "nothing here, though the gateway knows them still",
+        "not shown: an id at a gateway; the payments say by which they were made",
+    ),
     MapRow(GatewayEvent, "kept", "ids and states, which name nobody", _MACHINERY_OF_MONEY),
     MapRow(PaymentWalk, "kept", "how far each walk over money has come, which names nobody", _MACHINERY_OF_MONEY),
     MapRow(JournalEntry, "kept", "sums and ids of payments, which name nobody", _MACHINERY_OF_MONEY),

@@ -29,6 +29,11 @@ PAYMENT_COMPARISON_AGE = Gauge(
 PAYMENT_COMPARISON_INCOMPLETE = Gauge(
     "payment_comparison_incomplete", "1: the last comparison with a gateway left something out.", ("gateway",)
 )
+PAYMENT_COMPARISON_LEFT_OUT = Gauge(
+    "payment_comparison_left_out",
+    "How many payments the comparison under way, or the last one, left out, by gateway and what of them.",
+    ("gateway", "what"),
+)
 ERASURES_OVERDUE = Gauge("erasures_overdue", "Accounts that should have been erased when that was last looked at.")
 OUTBOX_PENDING = Gauge("outbox_pending", "Aggregates that had waited for the relay when it last looked.")
 OUTBOX_OLDEST_SECONDS = Gauge("outbox_oldest_seconds", "How long the oldest of them had waited.")

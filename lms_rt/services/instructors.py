@@ -31,14 +31,14 @@ from lms_rt.contracts.instructors import (
     InstructorView,
 )
 from lms_rt.contracts.outbox import Write, audited
-from lms_rt.contracts.revenue import MoneySum
+from lms_rt.contracts.revenue import RevenueSum
 from lms_rt.errors import Code, Refused
 from lms_rt.security.permissions import TEACHING, permissions_of
 from lms_rt.services.contended import until_written
 from lms_rt.services.course_edits import refuse_other_version
 from lms_rt.services.course_views import Reader, course_view
 from lms_rt.services.learning import percentage
-from lms_rt.services.payments.revenue import added, revenue_of
+from lms_rt.services.payments.revenue import RevenueOfSeveral, left_of, revenue_of
 from lms_rt.services.relay import Relay
 
 SHOWN_COURSES = 20
@@ -98,7 +98,11 @@ class Instructors:
         ids = [row["_id"] for row in shown]
         every = [row["_id"] for row in kept]
         statuses, lately, quizzes, students, revenue = await asyncio.gather(
-            statuses_in(ids), opened_since(ids, now - LATELY), quizzes_in(ids), _students(every), revenue_of(every)
+            statuses_in(ids),
+            opened_since(ids, now - LATELY),
+            quizzes_in(ids),
+            _students(every),
+            revenue_of(actor, every, query, now),
         )
         scores = await scores_of([quiz_id for found in quizzes.values() for quiz_id in found])
         views = [
@@ -108,12 +112,17 @@ class Instructors:
                 scores.get(row["_id"], {}),
                 active_students_30d=lately.get(row["_id"], 0),
                 quizzes_count=len(quizzes.get(row["_id"], ())),
-                revenue=revenue.get(row["_id"], []),
+                revenue=revenue.by_course.get(row["_id"], []),
             )
             for row in shown
         ]
         return InstructorDashboardView(
-            as_of=now, totals=_totals(kept, students, revenue), **dict(page_of(views, query, len(kept)))
+            as_of=now,
+            from_=revenue.first,
+            to=revenue.last,
+            timezone=revenue.timezone,
+            totals=_totals(kept, students, revenue),
+            **dict(page_of(views, query, len(kept))),
         )
 
     async def _write(self, actor: Actor, profile: Instructor, fields: dict[str, Any]) -> Instructor | None:
@@ -177,14 +186,16 @@ def _rating(courses: Sequence[Row]) -> int | None:
     return (2 * total + count) // (2 * count) if count else None
 
 
-def _totals(courses: Sequence[Row], students: int, revenue: Mapping[str, list[MoneySum]]) -> DashboardTotalsView:
+def _totals(courses: Sequence[Row], students: int, revenue: RevenueOfSeveral) -> DashboardTotalsView:
     return DashboardTotalsView(
         courses=len(courses),
         published_courses=sum(row["is_published"] for row in courses),
         students=students,
         rating_average=_rating(courses),
         ratings_count=sum(row["ratings_count"] for row in courses),
-        revenue=added(one for sums in revenue.values() for one in sums),
+        revenue=left_of(revenue.totals),
+        revenue_parts=revenue.totals,
+        revenue_by_month=revenue.by_month,
     )
 
 
@@ -195,7 +206,7 @@ def _figures(
     *,
     active_students_30d: int,
     quizzes_count: int,
-    revenue: list[MoneySum],
+    revenue: list[RevenueSum],
 ) -> CourseFiguresView:
     total, attempts = sum(statuses.values()), scores.get("count", 0)
     by_status = {status.value: statuses.get(status.value, 0) for status in EnrollmentStatus}
@@ -210,6 +221,7 @@ def _figures(
         quizzes_count=quizzes_count,
         attempts_count=attempts,
         average_score=(2 * scores["sum"] + attempts) // (2 * attempts) if attempts else None,
-        revenue=revenue,
+        revenue=left_of(revenue),
+        revenue_parts=revenue,
         pass_rate=percentage(scores["passed"], attempts) if attempts else None,
     )

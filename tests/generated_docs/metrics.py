@@ -44,6 +44,11 @@ LABELS: Mapping[tuple[str, str], str] = {
     ("payments_mended", "kind"): "as of `payment_findings`",
     ("payment_comparison_age_seconds", "gateway"): "a gateway that is set up",
     ("payment_comparison_incomplete", "gateway"): "as of `payment_comparison_age_seconds`",
+    ("payment_comparison_left_out", "gateway"): "as of `payment_comparison_age_seconds`",
+    (
+        "payment_comparison_left_out",
+        "what",
+    ): "`payments` (not compared), `paid_again` (compared, but for whether they were paid again)",
     ("payments", "gateway"): "`stripe`, `paymob`, `myfatoorah`, `sandbox`; `none`: of an order that cost nothing",
     (
         "payments",

@@ -190,4 +190,6 @@ class TestDashboard:
             "rating_average": None,
             "ratings_count": 0,
             "revenue": [],
+            "revenue_parts": [],
+            "revenue_by_month": [],
         }

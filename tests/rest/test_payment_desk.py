@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from documents.audit_beside import AuditReason
 from documents.audit_record import AuditRecord
 from documents.base import Row
 from documents.enrollment import Enrollment, enrollment_id_of
@@ -183,7 +184,10 @@ async def test_a_refund_that_waits_is_called_off_with_why_and_the_course_stays_o
     assert (now["status"], now["refunded_amount"], now["reserved_amount"]) == ("completed", 0, 0)
     assert (await enrolled(student, course_id), len(till.asked)) == ("active", asked)
     (record,) = await AuditRecord.rows().find({"action": "payment.refund_cancel"}).to_list(10)
-    assert (record["actor_id"], record["target_id"], "reason_hash" in record) == (admin.user_id, row["_id"], True)
+    why = await AuditReason.rows().find_one({"_id": record["event_id"]})
+    assert (record["actor_id"], record["target_id"]) == (admin.user_id, row["_id"])
+    assert why is not None
+    assert (why["text"], why["person_id"]) == ("The wrong payment", student.user_id)
     told = await EventRecord.rows().find({"type": "payment.refund_cancelled"}).to_list(10)
     assert [one["data"]["refund_id"] for one in told] == [wrong["id"]]
     done = await admin.ok("POST", f"/payments/{row['_id']}/refund", json={"amount": 500})

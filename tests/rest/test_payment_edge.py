@@ -23,6 +23,7 @@ from lms_rt.services.payments import checkouts, incoming
 from tests.clients import Visitor
 from tests.conftest import settings_on
 from tests.house import House, open_house
+from tests.rest.paying_browser import browser_of
 from tests.rest.test_payment_regional import BOTH, Bazaar, has_access, open_bazaar, state_of
 from tests.servers.gateway_desk import Word
 from tests.servers.myfatoorah_fake import MyFatoorahFake
@@ -290,7 +291,9 @@ async def test_where_nobody_could_look_for_a_second_payment_the_comparison_is_no
     assert (read.state, read.is_whole) == (Charged.COMPLETED, False)
     shown = (await (await bazaar.house.admin()).ok("GET", "/payments/comparisons"))["items"]
     (paymob,) = [one for one in shown if one["gateway"] == "paymob"]
-    assert (paymob["is_complete"], paymob["failed"] > 0) == (False, True)
+    assert (paymob["is_complete"], paymob["failed"], paymob["partly"] > 0) == (False, 0, True)
+    page = await (await browser_of(bazaar.house, await bazaar.house.admin())).see("/admin/payments/findings")
+    assert ("could look whether" in page, "could not be compared" in page) == (True, False)
     if fault != "cut":
         assert (await gateway.read_payment(intent_id)).is_whole
 

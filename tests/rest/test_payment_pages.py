@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -197,6 +197,15 @@ async def test_teachers_see_what_their_own_courses_brought(house: House, buyer: 
     told = await owner.ok("GET", f"/courses/{course['id']}/revenue")
     assert [(one["currency"], one["completed"], one["revenue"]) for one in told["totals"]] == [("KWD", 1250, 1250)]
     assert [(one["currency"], one["revenue"]) for one in told["by_day"]] == [("KWD", 1250)]
+    assert ('<option value="month" selected>' in page, "By month" in page) == (True, True)
+    by_day = await teacher.see(f"{path}?interval=day")
+    assert ('<option value="day" selected>' in by_day, "1.250" in by_day) == (True, True)
+    months = await owner.ok("GET", f"/courses/{course['id']}/revenue?interval=month")
+    today = date.fromisoformat(months["to"])
+    assert months["from"] == f"{today.year - (today.month < 12)}-{today.month % 12 + 1:02}-01", (
+        "twelve months, this one too"
+    )
+    assert [one["date"] for one in months["by_day"]] == [today.replace(day=1).isoformat()]
     before = "from=2020-01-01&to=2020-12-31"
     assert "No money moved in this time." in await teacher.see(f"{path}?{before}")
     assert (await owner.ok("GET", f"/courses/{course['id']}/revenue?{before}"))["totals"] == []

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from documents.order import Order
 from documents.plan_subscription import PlanSubscription
 from tests.conftest import settings_on
 from tests.house import House, open_house
@@ -92,6 +93,7 @@ async def test_a_plan_is_made_subscribed_to_changed_and_ended(house: House, buye
     assert ("Another plan was asked for" in mine, "Large plan" in mine) == (True, True)
     await nothing_is_shown_to_others(await browser_of(house, await house.student()), path, large)
     await it_is_ended_and_kept(buyer, path)
+    await who_looks_after_payments_lets_it_go_on_with_a_reason(house, buyer, desk, path)
     await a_plan_is_changed_where_it_stands(desk, plans["Large plan"])
 
 
@@ -110,6 +112,29 @@ async def it_is_ended_and_kept(buyer: Browser, path: str) -> None:
     assert (await buyer.send(f"{path}/resume")).headers["Location"] == "/payments?done=resumed"
     going_on = await buyer.see("/payments?done=resumed")
     assert ("goes on" in going_on, f"{path}/cancel" in going_on, f"{path}/resume" in going_on) == (True, True, False)
+
+
+async def who_looks_after_payments_lets_it_go_on_with_a_reason(
+    house: House, buyer: Browser, desk: Browser, path: str
+) -> None:
+    subscription_id = path.rpartition("/")[2]
+    [order_id] = [one["_id"] async for one in Order.rows().find({"subscription_id": subscription_id})][:1]
+    trace, form = f"/admin/payments/orders/{order_id}", {"subscription_id": subscription_id, "act": "resume"}
+    assert "Let it go on" not in await desk.see(trace), "it goes on"
+    await buyer.send(f"{path}/cancel")
+    assert "Let it go on" in await desk.see(trace)
+    unsaid = await desk.send(trace, **form)
+    assert (unsaid.status_code, f'href="#resume-reason-{subscription_id}"' in unsaid.text) == (422, True)
+    assert (await buyer.send(trace, on="/payments", **form, reason="I may")).status_code == 403
+    assert f"{path}/resume" in await buyer.see("/payments")
+    done = await desk.send(trace, **form, reason="They called us")
+    assert done.headers["Location"] == f"{trace}?done=resume"
+    page = await desk.see(done.headers["Location"])
+    assert ("The subscription goes on." in page, "Let it go on" in page) == (True, False)
+    assert f"{path}/resume" not in await buyer.see("/payments")
+    await idle(house.services)
+    kept = await desk.visitor.ok("GET", f"/admin/audit-logs?action=subscription.resume&target_id={subscription_id}")
+    assert [one["reason"] for one in kept["items"]] == ["They called us"]
 
 
 async def nobody_is_offered_to_keep_what_ends_all_the_same(buyer: Browser, path: str) -> None:

@@ -207,16 +207,51 @@ async def test_an_order_that_was_paid_with_another_amount_waits_for_a_person(baz
     assert await state_of(student, checkout["order_id"]) == ("pending", [("completed", "amount_mismatch")])
     twice = await bazaar.begun(student, course_id, "paymob")
     assert twice["order_id"] == checkout["order_id"]
-    other = await bazaar.course("myfatoorah")
-    invoice = await bazaar.begun(student, other, "myfatoorah")
-    bazaar.myfatoorah.words()
-    bazaar.myfatoorah.pay(invoice["intent_id"])
-    bazaar.myfatoorah.pay(invoice["intent_id"], is_again=True)
-    await bazaar.settled("myfatoorah", bazaar.myfatoorah.words()[::-1])
-    assert (await state_of(student, invoice["order_id"]))[1] == [("completed", "amount_mismatch")]
     assert await PaymentFinding.rows().count_documents(
-        {"kind": "held_payment", "refs.payment_id": invoice["payment_id"]}
+        {"kind": "held_payment", "refs.payment_id": checkout["payment_id"]}
     )
+
+
+@pytest.mark.parametrize("is_named", [True, False], ids=["named", "unnamed"])
+@pytest.mark.parametrize("is_at_once", [True, False], ids=["at_once", "one_by_one"])
+async def test_an_invoice_that_was_paid_twice_opens_once_and_each_payment_is_paid_back_for_itself(
+    bazaar: Bazaar, *, is_at_once: bool, is_named: bool
+) -> None:
+    """`is_named`: MyFatoorah tells our name of a refund."""
+    fake, student, course_id = bazaar.myfatoorah, await bazaar.house.student(), await bazaar.course("myfatoorah")
+    admin, fake.names_refunds = await bazaar.house.admin(), is_named
+    checkout = await bazaar.begun(student, course_id, "myfatoorah")
+    fake.words()
+    fake.pay(checkout["intent_id"])
+    if not is_at_once:
+        await bazaar.settled("myfatoorah", fake.words())
+    second = fake.pay(checkout["intent_id"], is_again=True)
+    await bazaar.settled("myfatoorah", fake.words()[::-1])
+    assert await state_of(student, checkout["order_id"]) == (
+        "completed",
+        [("completed", None), ("completed", "duplicate")],
+    )
+    first_id, again_id = [one["_id"] for one in await Payment.find_of_order(checkout["order_id"])]
+    assert await PaymentFinding.rows().count_documents({"kind": "duplicate_payment", "refs.payment_id": again_id}) == 1
+    for payment_id in (first_id, again_id):  # as much of each, both under way at once
+        wish = {"amount": 5_000, "reason": "It was too dear"}
+        await admin.ok("POST", f"/payments/{payment_id}/refund", json=wish)
+    await bazaar.settled("myfatoorah", ())
+    assert {one.body["KeyType"] for one in fake.of("MakeRefund")[-2:]} == {"PaymentId"}
+    await bazaar.settled("myfatoorah", finished(fake))
+    fake.refund_outside(checkout["intent_id"], amount="5.505", payment_id=second)
+    await bazaar.settled("myfatoorah", fake.words())
+    rows = await Payment.find_of_order(checkout["order_id"])
+    assert [(one["status"], one["refunded_amount"]) for one in rows] == [
+        ("partially_refunded", 5_000),
+        ("refunded", 10_505),
+    ]
+    assert await has_access(student, course_id), "what came on top was paid back"
+    await bazaar.house.services.payment_comparison.compare_all()
+    which = {"status": "open", "kind": {"$ne": "duplicate_payment"}, "refs.order_id": checkout["order_id"]}
+    assert await PaymentFinding.rows().count_documents(which) == 0
+    assert set((await bazaar.house.services.journal.totals()).values()) <= {0}
+    fake.names_refunds = True
 
 
 async def test_a_dispute_that_nobody_can_read_is_shown_to_people_and_moves_nothing(bazaar: Bazaar) -> None:

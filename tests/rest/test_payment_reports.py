@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from documents.job import Job
+from documents.journal_entry import JournalEntry
 from documents.order import Order
 from documents.payment import Payment
 from documents.user import User
@@ -96,14 +98,49 @@ async def test_revenue_by_day_gateway_course_and_currency(shop: Shop) -> None:
     assert sums(told["by_day"]) == [("USD", 1_999, 999, 1_000)]
     assert (await admin.ok("GET", SUMMARY, params={"from": "2020-02-01", "to": "2020-02-29"}))["totals"] == []
     figures = await teacher.ok("GET", "/instructors/me/dashboard")
-    assert figures["totals"]["revenue"] == [
-        {"currency": "KWD", "amount": 12_500},
-        {"currency": "USD", "amount": 2_999},
-    ]
-    by_course = {row["course_id"]: row["revenue"] for row in figures["items"]}
-    assert by_course[algebra] == [{"currency": "USD", "amount": 2_999}]
-    assert (await admin.ok("GET", "/admin/stats"))["revenue_30d"] == figures["totals"]["revenue"]
+    totals = figures["totals"]
+    assert totals["revenue"] == [{"currency": "KWD", "amount": 12_500}, {"currency": "USD", "amount": 2_999}]
+    assert sums(totals["revenue_parts"]) == [("KWD", 12_500, 0, 12_500), ("USD", 3_998, 999, 2_999)]
+    by_course = {row["course_id"]: row for row in figures["items"]}
+    assert by_course[algebra]["revenue"] == [{"currency": "USD", "amount": 2_999}]
+    assert sums(by_course[algebra]["revenue_parts"]) == [("USD", 3_998, 999, 2_999)]
+    assert (await admin.ok("GET", "/admin/stats"))["revenue_30d"] == totals["revenue"]
+    await what_a_teacher_earned_in_a_time(shop, teacher, algebra)
     assert await shop.house.services.journal.totals() in ({}, {"KWD": 0, "USD": 0})
+
+
+async def what_a_teacher_earned_in_a_time(shop: Shop, teacher: Visitor, course_id: str) -> None:
+    """By months of one's own clock, the last twelve; what moved before is of another time."""
+    year_ago, later = {"at_ms": {"$gt": 0}, "subject_id": course_id}, 366 * 24 * 3_600_000
+    await JournalEntry.rows().update_many({**year_ago, "figures.refunded": 0}, {"$inc": {"at_ms": -later}})
+    path, now = "/instructors/me/dashboard", shop.house.services.clock.now()
+    for zone in ("UTC", "Pacific/Kiritimati"):
+        today = now.astimezone(ZoneInfo(zone)).date()
+        told = await teacher.ok("GET", path, params={"timezone": zone})
+        first = (
+            today.replace(year=today.year - 1, month=today.month + 1, day=1)
+            if today.month < 12
+            else today.replace(month=1, day=1)
+        )
+        assert (told["from"], told["to"], told["timezone"]) == (first.isoformat(), today.isoformat(), zone)
+        this_month = today.replace(day=1).isoformat()
+        assert sums(told["totals"]["revenue_by_month"], "date") == [
+            (this_month, "KWD", 12_500, 0, 12_500),
+            (this_month, "USD", 0, 999, -999),
+        ]
+        assert sums(told["totals"]["revenue_parts"]) == [("KWD", 12_500, 0, 12_500), ("USD", 0, 999, -999)]
+    before = {"to": (now.date() - timedelta(days=360)).isoformat(), "timezone": "UTC"}
+    assert sums((await teacher.ok("GET", path, params=before))["totals"]["revenue_parts"]) == [("USD", 3_998, 0, 3_998)]
+    for wrong, field in (
+        ({"from": "2026-02-02", "to": "2026-02-01"}, "to"),
+        ({"from": "2024-01-01", "to": "2025-01-02"}, "from"),
+        ({"from": "yesterday"}, "from"),
+        ({"timezone": "Nowhere/City"}, "timezone"),
+    ):
+        assert (await teacher.refused(422, "GET", path, params=wrong))["errors"][0]["field"] == field
+    someone = await shop.house.teacher()
+    assert (await someone.ok("GET", path))["totals"]["revenue"] == [], "each their own"
+    await (await shop.house.student()).refused(403, "GET", path)
 
 
 @EMBEDDED

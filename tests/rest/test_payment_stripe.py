@@ -5,6 +5,7 @@ Stripe is `tests/servers/stripe_fake.py`; its words are signed as the real ones 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator
@@ -17,6 +18,7 @@ from prometheus_client import generate_latest
 from documents.gateway_event import GatewayEvent
 from documents.journal_entry import JournalEntry
 from documents.payment import Payment
+from documents.payment_customer import PaymentCustomer
 from documents.payment_finding import PaymentFinding
 from lms_rt.clock import FakeClock
 from lms_rt.services import figures
@@ -240,16 +242,50 @@ async def test_who_was_deleted_at_stripe_subscribes_as_somebody_new(shop: Shop) 
         assert (session["metadata"]["plan_id"], session["metadata"]["user_id"]) == (plan["id"], student.user_id)
         assert shop.stripe.thing(session["customer"])["metadata"] == {"user_id": student.user_id}
         del shop.stripe.things[session["customer"]]  # and Stripe answers the key that made it as before, for a day
-    # whom we know by what they paid is no other case
-    checkout = await shop.begun(student, "card")
-    (row,) = await Payment.find_of_order(checkout["order_id"])
-    await Payment.rows().update_one({"_id": row["_id"]}, {"$set": {"customer_id": session["customer"]}})
     plan = await shop.admin.ok("POST", "/payments/plans", json={**draft, "plan_name": "Nights"})
     await student.ok("POST", "/payments/create-subscription", json={"plan_id": plan["id"], "gateway": "stripe"})
     shop.stripe.pay(shop.stripe.all("checkout.session")[0]["id"])
     await shop.deliver(shop.stripe.words())
     (held,) = (await student.ok("GET", "/payments/my-subscriptions"))["items"]
     assert (held["status"], held["plan_id"]) == ("active", plan["id"])
+
+
+async def test_one_customer_of_a_person_is_remembered_whatever_was_deleted_and_however_many_began_at_once(
+    shop: Shop,
+) -> None:
+    student = await shop.house.student()
+    plans = []
+    for number in range(6):
+        draft = {"plan_name": f"Plan {number}", "amount": 4900, "currency": "USD", "interval": "month"}
+        plans.append((await shop.admin.ok("POST", "/payments/plans", json=draft))["id"])
+
+    def customers() -> set[str]:
+        return {one["id"] for one in shop.stripe.all("customer") if one["metadata"]["user_id"] == student.user_id}
+
+    async def subscribe(plan_id: str) -> str:
+        wish = {"plan_id": plan_id, "gateway": "stripe"}
+        await student.ok("POST", "/payments/create-subscription", json=wish)
+        sessions = shop.stripe.all("checkout.session")
+        return str(next(one["customer"] for one in sessions if one["metadata"].get("plan_id") == plan_id))
+
+    async def pay() -> str | None:
+        intent_id = (await shop.begun(student, "card"))["intent_id"]
+        found: str | None = shop.stripe.thing(intent_id)["customer"]
+        return found
+
+    first = await subscribe(plans[0])
+    assert [await subscribe(plans[1]), await pay(), customers()] == [first, first, {first}]
+    del shop.stripe.things[first]
+    told = await asyncio.gather(*(subscribe(plan_id) for plan_id in plans[2:4]))
+    remembered = await subscribe(plans[4])
+    assert (remembered in told, await pay(), customers()) == (True, remembered, set(told)), "none is made any more"
+    await PaymentCustomer.keep(student.user_id, "stripe", "cus_late", instead_of=first, at=shop.clock.now())
+    assert await PaymentCustomer.find_id(student.user_id, "stripe") == remembered, "whoever comes later takes no place"
+    del shop.stripe.things[remembered]
+    refused = len(shop.stripe.asked)
+    assert [await pay(), await pay()] == [None, None]
+    assert len(shop.stripe.asked) - refused == 3, "asked by it once more, and then no longer"
+    assert await subscribe(plans[5]) not in {None, remembered}
 
 
 async def test_what_is_forged_is_not_heard_and_nothing_private_is_written_down(

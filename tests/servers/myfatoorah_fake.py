@@ -58,6 +58,7 @@ class MyFatoorahFake(Desk):
         self.version, self.names_refunds = version, names_refunds
         self.invoices: dict[int, Thing] = {}
         self.refunds: dict[int, Thing] = {}
+        self._payment_of: dict[int, str | None] = {}
         self.recurring: dict[str, Thing] = {}
         self._numbers = itertools.count(5_000_001)
 
@@ -80,10 +81,10 @@ class MyFatoorahFake(Desk):
         invoice = self.invoices[int(intent_id)]
         self.tell_payment(invoice, self._try(invoice, "Failed", ErrorCode="MF002", Error=PRIVATE), "FAILED")
 
-    def refund_outside(self, intent_id: str, *, amount: str | None = None) -> str:
-        """Somebody pays back at MyFatoorah's own desk."""
+    def refund_outside(self, intent_id: str, *, amount: str | None = None, payment_id: str | None = None) -> str:
+        """Somebody pays back at MyFatoorah's own desk; of an invoice that was paid twice one of the payments."""
         invoice = self.invoices[int(intent_id)]
-        refund = self._refund(invoice, amount or str(invoice["InvoiceValue"]), None)
+        refund = self._refund(invoice, amount or str(invoice["InvoiceValue"]), None, payment_id)
         self.finish_refund(str(refund["RefundId"]))
         return str(refund["RefundId"])
 
@@ -273,24 +274,39 @@ class MyFatoorahFake(Desk):
             raise _refusal("Key", "No data match the provided value!")
         return found[-1]
 
-    def _refund(self, invoice: Thing, amount: str, name: str | None) -> Thing:
-        standing = [one for one in self.refunds.values() if one["InvoiceId"] == invoice["InvoiceId"]]
+    def _refund(self, invoice: Thing, amount: str, name: str | None, payment_id: str | None = None) -> Thing:
+        """Which payment it is of is known to its staff alone."""
+        standing = [
+            one
+            for number, one in self.refunds.items()
+            if one["InvoiceId"] == invoice["InvoiceId"] and payment_id in {None, self._payment_of.get(number)}
+        ]
         left = Decimal(str(invoice["InvoiceValue"])) - sum(
             (Decimal(one["Amount"]) for one in standing if one["RefundStatus"] != "Canceled"), Decimal(0)
         )
-        if invoice["InvoiceStatus"] != "Paid" or not 0 < Decimal(amount) <= left:
+        may_be = {"Paid"} if payment_id is None else {"Paid", "DuplicatePayment"}
+        if invoice["InvoiceStatus"] not in may_be or not 0 < Decimal(amount) <= left:
             raise _refusal("Amount", "More than is left")
         number = next(self._numbers)
         row: Thing = {"RefundId": number, "RefundReference": f"2026{number}", "RefundStatus": "Pending"}
         self.refunds[number] = {**row, "InvoiceId": invoice["InvoiceId"], "Amount": amount}
+        self._payment_of[number] = payment_id
         if self.names_refunds and name is not None:
             self.refunds[number]["ExternalIdentifier"] = name
         return self.refunds[number]
 
     def _make_refund(self, asked: Asked) -> Thing:
-        invoice = self.invoices[int(asked.body["Key"])]
-        row = self._refund(invoice, str(asked.body["Amount"]), asked.body["ExternalIdentifier"])
+        key, name = str(asked.body["Key"]), asked.body["ExternalIdentifier"]
+        payment_id = key if asked.body["KeyType"] == "PaymentId" else None
+        invoice = self._paid_by(key) if payment_id else self.invoices[int(key)]
+        row = self._refund(invoice, str(asked.body["Amount"]), name, payment_id)
         return {"RefundId": row["RefundId"], "RefundReference": row["RefundReference"], "Amount": float(row["Amount"])}
+
+    def _paid_by(self, payment_id: str) -> Thing:
+        for invoice in self.invoices.values():
+            if any(one["PaymentId"] == payment_id for one in invoice["InvoiceTransactions"]):
+                return invoice
+        raise _refusal("Key", "No data match the provided value!")
 
     def _refunds_of(self, asked: Asked) -> Thing:
         rows = [one for one in self.refunds.values() if str(one["InvoiceId"]) == str(asked.body["Key"])]

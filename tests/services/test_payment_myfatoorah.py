@@ -109,13 +109,47 @@ class TestPaying:
         assert declined.event_id != went_through.event_id
         assert (await gateway.read_payment(started.intent_id)).failure is None
 
-    async def test_an_invoice_that_was_paid_twice_is_the_double(
+    @pytest.mark.parametrize("status", ["DuplicatePayment", "Paid"])
+    async def test_an_invoice_that_was_paid_twice_is_two_payments(
+        self, gateway: MyFatoorah, fake: MyFatoorahFake, status: str
+    ) -> None:
+        payment = await paid(gateway, fake)
+        number, invoice = fake.pay(payment.intent_id, is_again=True), fake.invoices[int(payment.intent_id)]
+        invoice["InvoiceStatus"] = status
+        first_word, second_word = [await heard(gateway, word) for word in fake.words()]
+        assert (first_word.object_id, second_word.object_id) == (payment.intent_id, payment.intent_id)
+        assert first_word.event_id != second_word.event_id
+        invoice["InvoiceTransactions"][1]["TransactionDate"] = "2026-08-15T12:00:00"
+        apart = f"{payment.intent_id}:{number}"
+        for _ in "ab":  # in whatever order they are told
+            invoice["InvoiceTransactions"].reverse()
+            for intent_id in (payment.intent_id, apart):
+                read = await gateway.read_payment(intent_id)
+                assert (read.money, read.transaction_id, read.is_whole) == (PRICE, payment.transaction_id, True)
+                [again] = read.others
+                assert (again.apart_id, again.transaction_id, again.money, again.is_again) == (
+                    apart,
+                    number,
+                    PRICE,
+                    True,
+                )
+        refused = replace(wish(payment, 505), transaction_id="0706")
+        with pytest.raises(GatewayRefused) as told:
+            await gateway.refund(refused)
+        assert told.value.code == "not_paid"
+
+    async def test_an_invoice_whose_second_payment_is_not_told_apart_is_no_single_one(
         self, gateway: MyFatoorah, fake: MyFatoorahFake
     ) -> None:
         payment = await paid(gateway, fake)
-        fake.pay(payment.intent_id, is_again=True)
+        invoice = fake.invoices[int(payment.intent_id)]
+        invoice["InvoiceStatus"] = "DuplicatePayment"
         read = await gateway.read_payment(payment.intent_id)
-        assert (read.state, read.money) == (Charged.COMPLETED, Money(21_010, "KWD"))
+        assert (read.money, read.others, read.is_whole) == (PRICE, (), False)
+        fake.pay(payment.intent_id, is_again=True)
+        invoice["InvoiceTransactions"][1]["PaymentId"] = None
+        read = await gateway.read_payment(payment.intent_id)
+        assert (read.money, read.others) == (Money(21_010, "KWD"), ())
 
     async def test_a_reference_has_one_invoice(self, gateway: MyFatoorah, fake: MyFatoorahFake) -> None:
         fake.lose("SendPayment")

@@ -272,7 +272,11 @@ async def test_what_was_not_read_whole_was_not_compared_whole(unlisted: Till) ->
     unlisted.gateway.payments[row["intent_id"]] = replace(unlisted.gateway.payments[row["intent_id"]], is_whole=False)
     await unlisted.comparison.compare_all()
     (shown,) = (await state_of(unlisted).list(ADMIN)).items
-    assert (shown.is_complete, shown.seen, shown.failed) == (False, 1, 1)
+    assert (shown.is_complete, shown.seen, shown.partly, shown.failed) == (False, 1, 1, 0)
+    await state_of(unlisted).count()
+    left_out = figures.PAYMENT_COMPARISON_LEFT_OUT
+    assert [left_out.labels("stripe", what)._value.get() for what in ("payments", "paid_again")] == [0, 1]
+    assert figure(figures.PAYMENT_COMPARISON_INCOMPLETE) == 1
 
 
 @pytest.mark.parametrize(("key", "failed"), [("ord_1-1", 1), ("shop-17", 0), (None, 0)])

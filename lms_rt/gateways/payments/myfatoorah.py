@@ -1,7 +1,8 @@
 """MyFatoorah (Kuwait, the Gulf, Jordan, Egypt) by its API v2: invoices and their pages, refunds, what is drawn monthly, webhooks.
 
 It keeps no idempotency keys: our reference on an invoice, and on a refund, is looked for first. Refunds are requests that
-its staff may look at, so they are pending until it says otherwise. It has no lists of payments.
+its staff may look at, so they are pending until it says otherwise. An invoice can be paid several times: a payment that came on
+top goes by "<invoice>:<payment>". It has no lists of payments.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from lms_rt.contracts.gateways import (
     RefundWish,
     SubscriptionWish,
 )
+from lms_rt.gateways.payments.apart_ids import ids_of
 from lms_rt.gateways.payments.base import PaymentGateway
 from lms_rt.gateways.payments.http import ALL_SECONDS, is_page, part, words_of
 from lms_rt.gateways.payments.myfatoorah_calls import MyFatoorahAccount, MyFatoorahCalls, exactly
@@ -81,8 +83,8 @@ class MyFatoorah(PaymentGateway):
         return payment_of(invoice, await self._refunds(invoice))
 
     async def read_payment(self, intent_id: str) -> GatewayPayment:
-        """By their invoice."""
-        invoice = await self._invoice_of(intent_id)
+        """By their invoice, also one that came on top of another."""
+        invoice = await self._invoice_of(ids_of(intent_id)[0])
         return payment_of(invoice, await self._refunds(invoice))
 
     async def cancel_checkout(self, intent_id: str) -> None:
@@ -90,11 +92,12 @@ class MyFatoorah(PaymentGateway):
 
     async def refund(self, wish: RefundWish) -> GatewayRefund:
         """Ask for paying back, unless that was asked before."""
-        invoice = await self._invoice_of(wish.intent_id)
+        invoice_id, own_id = ids_of(wish.intent_id)
+        invoice = await self._invoice_of(invoice_id)
         payment = payment_of(invoice)
         if not is_paid_for(invoice) or payment.money.currency != wish.money.currency:
             raise GatewayRefused("nothing was paid that could be paid back", code="not_paid")
-        known = await self._refunds(invoice)
+        known = [one for one in await self._refunds(invoice) if one.refund_id not in wish.of_others]
         for one in known:
             if one.reference == wish.refund_id:
                 return GatewayRefund(one.refund_id, wish.money.amount, one.state, wish.refund_id)
@@ -102,8 +105,7 @@ class MyFatoorah(PaymentGateway):
         if found is not None:
             return found
         body = {
-            "KeyType": "InvoiceId",
-            "Key": wish.intent_id,
+            **_which(payment, own_id or wish.transaction_id),
             "Amount": exactly(to_base(wish.money.amount, invoice)),
             "ServiceChargeOnCustomer": False,
             "RefundChargeOnCustomer": False,
@@ -229,6 +231,15 @@ class MyFatoorah(PaymentGateway):
 def _not_read(error: GatewayRefused) -> GatewayUnavailable:
     """That it cannot say now how something stands is no word about the thing: it is asked again."""
     return GatewayUnavailable(error.reason)
+
+
+def _which(payment: GatewayPayment, transaction_id: str | None) -> dict[str, str]:
+    """What is to be paid back: of an invoice that was paid several times one payment, by its own number."""
+    if not payment.others:
+        return {"KeyType": "InvoiceId", "Key": payment.intent_id}
+    if transaction_id not in {one.transaction_id for one in (payment, *payment.others)}:
+        raise GatewayRefused("not a payment of this invoice", code="not_paid")
+    return {"KeyType": "PaymentId", "Key": str(transaction_id)}
 
 
 class _NoSuch(Exception):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
@@ -27,12 +28,15 @@ from lms_rt.contracts.gateways import (
     Subject,
 )
 from lms_rt.contracts.money import from_decimal, to_decimal
+from lms_rt.gateways.payments.apart_ids import apart_id
 from lms_rt.gateways.payments.http import part, whole, words_of
 from lms_rt.gateways.payments.myfatoorah_signature import could_be, text_v1, text_v2, verify
 from lms_rt.gateways.payments.word_reader import read_word
 from lms_rt.ids import looks_like_id
 
 Row = Mapping[str, Any]
+_Called = tuple[str | None, str | None]
+"""How a transaction is called, and by what it was paid."""
 _SHOWN = re.compile(r"([0-9][0-9,]{0,17}(?:\.[0-9]{1,4})?) ?([A-Za-z]{2,3})")
 _SHORT = {"KD": "KWD", "BD": "BHD", "OR": "OMR", "JD": "JOD", "SR": "SAR", "QR": "QAR", "LE": "EGP"}
 """How some countries' accounts abbreviate their currency."""
@@ -43,6 +47,9 @@ _CHARGED = {
     "cancelled": Charged.CANCELLED,
     "expired": Charged.EXPIRED,
 }
+_TWICE = "duplicatepayment"
+_MOST_PAYMENTS = 10
+"""So many times is one invoice paid at most, as far as it is looked at."""
 _SUCCESS = frozenset({"succss", "success"})
 """The former is MyFatoorah's own spelling."""
 _PAID_BACK = {"refunded": PaidBack.COMPLETED, "canceled": PaidBack.CANCELLED, "cancelled": PaidBack.CANCELLED}
@@ -114,28 +121,54 @@ def from_base(value: Decimal, invoice: Row) -> int:
 
 
 def payment_of(invoice: Row, refunds: Sequence[GatewayRefund] = ()) -> GatewayPayment:
-    """A payment. A card that was declined leaves the invoice to be paid by another: pending. Paid twice, it is the double."""
+    """A payment. A card that was declined leaves the invoice to be paid by another: pending.
+
+    An invoice can be paid again, in another tab: who paid first is the payment, the others came on top. Refunds are told by the
+    invoice alone, and stand with the first.
+    """
     intent_id = words_of(invoice.get("InvoiceId"))
     if intent_id is None:
         raise GatewayUnavailable("an invoice without its number")
     tries = [row for row in invoice.get("InvoiceTransactions") or () if isinstance(row, dict)]
-    went_through = [row for row in tries if str(row.get("TransactionStatus")).lower() in _SUCCESS]
-    state = _CHARGED.get(str(invoice.get("InvoiceStatus")).lower(), Charged.PENDING)
-    is_paid, shown = state is Charged.COMPLETED, shown_money(invoice.get("InvoiceDisplayValue"))
-    times = max(len(went_through), 1) if is_paid else 1
-    first = went_through[0] if is_paid and went_through else {}
-    return GatewayPayment(
+    status = str(invoice.get("InvoiceStatus")).lower()
+    state, shown = _CHARGED.get(status, Charged.PENDING), shown_money(invoice.get("InvoiceDisplayValue"))
+    is_paid = state is Charged.COMPLETED
+    taken = _taken(tries) if is_paid else []
+    first, *others = [_called(row) for row in taken[:_MOST_PAYMENTS]] or [(None, None)]
+    is_apart = bool(others) and all(number for number, _ in (first, *others))
+    told = GatewayPayment(
         intent_id=intent_id,
         state=state,
-        money=Money(shown.amount * times, shown.currency),
+        money=Money(shown.amount * (1 if is_apart else len(others) + 1), shown.currency),
         key=words_of(invoice.get("CustomerReference")),
-        transaction_id=words_of(first.get("PaymentId")),
-        method=words_of(first.get("PaymentGateway"), 40),
+        transaction_id=first[0],
+        method=first[1],
         refunded=sum(one.amount for one in refunds if one.state is PaidBack.COMPLETED),
         refunds=tuple(refunds),
         subscription_id=words_of(invoice.get("RecurringId")),
         failure=None if is_paid or not tries else f"declined:{words_of(tries[-1].get('ErrorCode'), 40) or 'unknown'}",
+        is_whole=len(taken) <= _MOST_PAYMENTS and (bool(others) or status != _TWICE),
     )
+    return _apart(told, others) if is_apart else told
+
+
+def _apart(first: GatewayPayment, others: Sequence[_Called]) -> GatewayPayment:
+    """The first payment of an invoice with those that came on top of it."""
+    alone = replace(first, refunded=0, refunds=(), is_again=True)
+    again = [replace(alone, transaction_id=number, method=method) for number, method in others]
+    main, *on_top = [replace(one, apart_id=apart_id(first.intent_id, one.transaction_id)) for one in (first, *again)]
+    return replace(main, others=tuple(on_top))
+
+
+def _taken(tries: Sequence[Row]) -> list[Row]:
+    """The transactions that took money, the oldest first, each once."""
+    went_through = [row for row in tries if str(row.get("TransactionStatus")).lower() in _SUCCESS]
+    by_id = {words_of(row.get("PaymentId")) or str(place): row for place, row in enumerate(went_through)}
+    return sorted(by_id.values(), key=lambda row: words_of(row.get("TransactionDate")) or "")
+
+
+def _called(transaction: Row) -> _Called:
+    return words_of(transaction.get("PaymentId")), words_of(transaction.get("PaymentGateway"), 40)
 
 
 def is_paid_for(invoice: Row) -> bool:

@@ -33,6 +33,7 @@ from lms_rt.contracts.gateways import (
     SubscriptionWish,
 )
 from lms_rt.contracts.money import exponent, is_known
+from lms_rt.gateways.payments.apart_ids import ids_of
 from lms_rt.gateways.payments.base import PaymentGateway
 from lms_rt.gateways.payments.http import ALL_SECONDS, part, whole, words_of
 from lms_rt.gateways.payments.paymob_calls import PaymobAccount, PaymobCalls
@@ -41,7 +42,6 @@ from lms_rt.gateways.payments.paymob_reading import (
     amount_of,
     apart_of,
     hints_of,
-    ids_of,
     is_paid,
     order_of,
     parent_of,

@@ -22,6 +22,7 @@ from lms_rt.contracts.gateways import (
     Renewing,
     Subject,
 )
+from lms_rt.gateways.payments.apart_ids import apart_id
 from lms_rt.gateways.payments.http import part, whole, words_of
 from lms_rt.gateways.payments.paymob_signature import (
     could_be,
@@ -113,13 +114,7 @@ def payment_of(transaction: Row, intent_id: str) -> GatewayPayment:
 def apart_of(transaction: Row, order_id: str) -> GatewayPayment:
     """One of several payments of an order, each by a transaction of its own."""
     transaction_id = words_of(transaction.get("id"))
-    return replace(payment_of(transaction, order_id), apart_id=f"{order_id}:{transaction_id}")
-
-
-def ids_of(intent_id: str) -> tuple[str, str]:
-    """The order of an intent's id, and the transaction, where it is one that came on top; "" else."""
-    order_id, _, transaction_id = intent_id.partition(":")
-    return order_id, transaction_id
+    return replace(payment_of(transaction, order_id), apart_id=apart_id(order_id, transaction_id))
 
 
 def took_money(transaction: Row, order_id: str) -> bool:

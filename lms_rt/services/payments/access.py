@@ -109,13 +109,8 @@ class Access:
         """What the relay carries out in its name."""
         return {PAYMENT_USED_EFFECT: self._note_use}
 
-    async def entitlement(self, user_id: str, course_id: str) -> Entitlement | None:
-        """What opens the course for somebody now; None: nothing that was paid does."""
-        found = await self.entitlements(user_id, course_id)
-        return found[0] if found else None
-
     async def entitlements(self, user_id: str, course_id: str) -> list[Entitlement]:
-        """All that opens it, the best first."""
+        """All that was paid and opens the course for somebody now, the best first."""
         course, enrollment = await _facts(user_id, course_id)
         return await self._entitlements.all_of(user_id, course_id, course, enrollment)
 

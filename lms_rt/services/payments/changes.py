@@ -6,13 +6,12 @@ payment's outbox by the very write that changes it. It decides from these rows a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from documents.base import Row
 from documents.enums import PaymentStatus
 from documents.payment import PAID
-from lms_rt.contracts.gateways import GatewayPayment
 from lms_rt.contracts.outbox import Intent, Write
 
 
@@ -70,8 +69,3 @@ def _counts(row: Row) -> bool:
 
 PaymentFollower = Callable[[Write, PaymentChange], Sequence[Intent]]
 """What must follow a change of a payment."""
-PaymentReader = Callable[[Row, GatewayPayment], Awaitable[None]]
-"""Somebody who looks at what was read of a payment before it is written down: refunds and disputes have records of their own.
-
-It may be called again with the same, and with what is older.
-"""

@@ -19,6 +19,7 @@ from documents.base import Row
 from documents.enums import OrderStatus, PaymentStatus
 from documents.order import Order
 from documents.payment import Payment, intent_key_of
+from documents.payment_customer import PaymentCustomer
 from documents.user import User
 from lms_rt.clock import Clock
 from lms_rt.contracts.gateways import (
@@ -35,6 +36,7 @@ from lms_rt.security.sealing import Sealer, Unsealable
 from lms_rt.services.contended import until_written
 from lms_rt.services.mails import site_url
 from lms_rt.services.notification_texts import language_of
+from lms_rt.services.payments.customers import keep_customer
 from lms_rt.services.payments.gateways import Gateways
 from lms_rt.services.payments.payment_facts import FIRST_LOOK
 from lms_rt.services.payments.settling import Settling, pending_payment
@@ -65,7 +67,8 @@ class Starting:
         if not is_first and not await self._may_ask(key):
             return await self._waited(order["_id"], key)
         try:
-            started = await self._asked(order["gateway"], await self._checkout(user_id, order, key))
+            checkout = await self._checkout(user_id, order, key)
+            started = await self._asked(order["gateway"], checkout)
         except GatewayRefused as error:
             await self._refused(key, error)
             if not is_first:
@@ -80,6 +83,7 @@ class Starting:
             await self._note(key, {"asking_until": None})  # a fault of ours: whoever asks next need not wait
             raise
         await self._keep(order["_id"], key, started)
+        await keep_customer(order["gateway"], checkout.payer, started, at=self._clock.now())
         return started.client
 
     async def _asked(self, gateway: str, checkout: Checkout) -> CheckoutStarted:
@@ -154,8 +158,6 @@ class Starting:
         if found is not None and found.get("intent_id") is None:
             intent_key = intent_key_of(found["gateway"], started.intent_id)
             fields |= {"intent_id": started.intent_id, "intent_key": intent_key}
-        if started.customer_id:
-            fields["customer_id"] = started.customer_id
         await self._note(key, fields)
 
     async def _note(self, key: str, fields: Row) -> None:
@@ -195,7 +197,7 @@ async def payer_of(user_id: str, gateway: str, *, country: str | None = None) ->
         email=user.email,
         language=language_of(user.locale),
         country=country,
-        customer_id=await Payment.find_customer(user.id, gateway),
+        customer_id=await PaymentCustomer.find_id(user.id, gateway),
     )
 
 

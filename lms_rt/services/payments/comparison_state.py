@@ -46,6 +46,8 @@ class ComparisonState:
                 age = now - (row.get("complete_at") or row["first_at"])
                 figures.PAYMENT_COMPARISON_AGE.labels(name).set(age.total_seconds())
                 figures.PAYMENT_COMPARISON_INCOMPLETE.labels(name).set(not _is_complete(row, now))
+                for what, count in (("payments", "failed"), ("paid_again", "partly")):
+                    figures.PAYMENT_COMPARISON_LEFT_OUT.labels(name, what).set(row.get(count, 0))
 
     async def watch(self) -> None:
         """Count now and then, until cancelled: one process compares, and another is watched."""
@@ -78,4 +80,5 @@ def _view(name: str, row: Row | None, now: datetime) -> ComparisonView:
         complete_at=known.get("complete_at"),
         seen=known.get("seen", 0),
         failed=known.get("failed", 0),
+        partly=known.get("partly", 0),
     )

@@ -6,12 +6,15 @@ what their gateway calls them apart; that they are second ones of an order is fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from documents.base import Row
+from documents.enums import RefundStatus
 from documents.payment import PAID
-from lms_rt.contracts.gateways import GatewayPayment
+from lms_rt.contracts.gateways import GatewayPayment, GatewayRefund, Money, PaidBack
+
+_STANDING = frozenset({PaidBack.PENDING, PaidBack.COMPLETED})
 
 
 def told_apart(row: Row | None, read: GatewayPayment) -> Sequence[GatewayPayment]:
@@ -22,11 +25,65 @@ def told_apart(row: Row | None, read: GatewayPayment) -> Sequence[GatewayPayment
     if read.apart_id is None:
         return (read,)
     told = (read, *read.others)
-    known = row.get("transaction_id") if row is not None and row["status"] in PAID else None
-    main = read if known is None else next((one for one in told if one.transaction_id == known), None)
+    known = row if row is not None and row["status"] in PAID else None
+    total = sum(one.money.amount for one in told)
+    if known is not None and read.others and known.get("paid_amount") == total:
+        # it was written down as one payment of all of it, which it stays
+        return (replace(read, money=Money(total, read.money.currency), others=()),)
+    transaction_id = None if known is None else known.get("transaction_id")
+    main = read if transaction_id is None else next((one for one in told if one.transaction_id == transaction_id), None)
     first = () if main is None else (replace(main, intent_id=read.intent_id, is_again=False, others=()),)
     return (*first, *(_again(one) for one in told if one is not main))
 
 
+def with_own_refunds(
+    told: Sequence[GatewayPayment], refunds: Sequence[GatewayRefund], known: Mapping[str, Sequence[Row]]
+) -> Sequence[GatewayPayment]:
+    """Each payment with its refunds, which were told of all of them together. `known` are ours, by intent.
+
+    One that nobody here knows was made at the gateway's own desk: of the last payment that has so much left.
+    """
+    own: dict[str, list[GatewayRefund]] = {one.intent_id: [] for one in told}
+    left = {one.intent_id: one.money.amount for one in told}
+    waiting = {row["_id"]: (key, row["amount"]) for key, rows in known.items() for row in rows if _is_unanswered(row)}
+    named = {id(one): _named(one, known) for one in refunds}
+    for refund in sorted(refunds, key=lambda one: named[id(one)] is None):
+        owner = named[id(refund)] or _waiting(refund, waiting)
+        if owner not in own:
+            owner = next((key for key in reversed(own) if left[key] >= refund.amount), next(iter(own)))
+        own[owner].append(refund)
+        left[owner] -= refund.amount if refund.state in _STANDING else 0
+    return [replace(one, refunds=tuple(own[one.intent_id]), refunded=_completed(own[one.intent_id])) for one in told]
+
+
 def _again(read: GatewayPayment) -> GatewayPayment:
     return replace(read, intent_id=read.apart_id or read.intent_id, is_again=True, others=())
+
+
+def _is_unanswered(row: Row) -> bool:
+    """Was it asked for, without an answer that names it?"""
+    return bool(row["status"] == RefundStatus.REQUESTED and row.get("attempts") and not row.get("gateway_refund_id"))
+
+
+def _named(refund: GatewayRefund, known: Mapping[str, Sequence[Row]]) -> str | None:
+    """The payment of ours that it is of, by the gateway's name for it, or by our own."""
+    for names in ("gateway_refund_id", refund.refund_id), ("_id", refund.reference):
+        for intent_id, rows in known.items():
+            if names[1] is not None and any(row.get(names[0]) == names[1] for row in rows):
+                return intent_id
+    return None
+
+
+def _waiting(refund: GatewayRefund, waiting: dict[str, tuple[str, int]]) -> str | None:
+    """The payment of which one of this amount was asked for and not answered; that one is it, and of no other one."""
+    if refund.reference is not None:
+        return None
+    for refund_id, (intent_id, amount) in waiting.items():
+        if amount == refund.amount:
+            del waiting[refund_id]
+            return intent_id
+    return None
+
+
+def _completed(refunds: Sequence[GatewayRefund]) -> int:
+    return sum(one.amount for one in refunds if one.state is PaidBack.COMPLETED)

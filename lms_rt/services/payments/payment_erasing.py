@@ -11,8 +11,7 @@ _MONEY = "what was bought, when, for how much, by which gateway, since books are
 
 ORDERS_STAY = f"{_MONEY}; the country stays with its tax; what could be paid by goes"
 PAYMENTS_STAY = (
-    f"{_MONEY}; the gateway's ids of the payment stay, to hold the books against its own; what it said beside it goes, and what it"
-    " calls the person, though it knows them still"
+    f"{_MONEY}; the gateway's ids of the payment stay, to hold the books against its own; what it said beside it goes"
 )
 
 
@@ -23,4 +22,4 @@ async def orders(ground: Ground) -> None:
 
 async def payments(ground: Ground) -> None:
     """What was noted beside the money."""
-    await erasing.blank_all(Payment, {"user_id": ground.leaving.user_id}, {"metadata": {}}, ("failure", "customer_id"))
+    await erasing.blank_all(Payment, {"user_id": ground.leaving.user_id}, {"metadata": {}}, ("failure",))

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import Enum
 from functools import partial
 
 from documents.base import Row
@@ -82,7 +83,7 @@ class Comparison:
         following = await do(gateway, state | {"part": part}, looked)
         if is_left := looked.away >= MOST_FAILURES:
             _log.error("the payments of %s could not all be compared: it is away", gateway.name.value)
-        page = Page(following, looked.seen, looked.failed)
+        page = Page(following, looked.seen, looked.failed, looked.partly)
         if following is not None and not is_left:
             following["away"] = looked.away
             return page
@@ -137,43 +138,54 @@ class Comparison:
                 break
         return state | {"after": _place(rows)} if len(rows) == PAGE else None
 
-    async def _looked_back(self, row: Row) -> bool:
+    async def _looked_back(self, row: Row) -> _Compared:
         await self._looking.look_back(row["gateway"], row["intent_id"], row["payment_id"])
-        return True
+        return _Compared.WHOLE
 
-    async def _read_again(self, gateway: PaymentGateway, row: Row) -> bool:
+    async def _read_again(self, gateway: PaymentGateway, row: Row) -> _Compared:
         return await self._compared(row["gateway"], await gateway.read_payment(row["intent_id"]))
 
-    async def _compared(self, gateway: str, read: GatewayPayment) -> bool:
-        """Compare it; was that all there is to compare? What others sell by the same account is nothing."""
+    async def _compared(self, gateway: str, read: GatewayPayment) -> _Compared:
+        """Compare it, as far as it could be read. What others sell by the same account is nothing."""
         if read.is_whole or read.money.currency:
             await self._comparing.compare(gateway, read)
-        return read.is_whole or not await self._settling.is_ours(gateway, read)
+        if read.is_whole or not await self._settling.is_ours(gateway, read):
+            return _Compared.WHOLE
+        return _Compared.PARTLY if read.money.currency else _Compared.NOT
 
     @staticmethod
     def _is_listed(gateway: PaymentGateway, row: Row, state: Row) -> bool:
         return bool(gateway.has_lists and row["created_at"] > state["began"] - COMPARED)
 
 
+class _Compared(Enum):
+    """How much of a payment could be compared: without whether it was paid again it is a part."""
+
+    WHOLE = "whole"
+    PARTLY = "partly"
+    NOT = "not"
+
+
 @dataclass(slots=True)
 class _Looked:
-    """How much was looked at, how much could not be, and to how many of them in a row a gateway gave no answer."""
+    """How much was looked at, of that in part alone, how much could not be, and to how many in a row a gateway gave no answer."""
 
     away: int
     seen: int = 0
+    partly: int = 0
     failed: int = 0
 
-    async def at(self, what: str, doing: Awaitable[bool]) -> None:
-        """Look at one; `doing` says whether it could be looked at whole.
+    async def at(self, what: str, doing: Awaitable[_Compared]) -> None:
+        """Look at one; `doing` says how much of it could be compared.
 
         A gateway that says no is there, and what is broken here says nothing of it.
         """
-        is_whole = False
+        compared = _Compared.NOT
 
         async def noted() -> None:
-            nonlocal is_whole
+            nonlocal compared
             try:
-                is_whole = await doing
+                compared = await doing
             except GatewayUnavailable:
                 self.away += 1
                 raise
@@ -183,7 +195,8 @@ class _Looked:
             self.away = 0
 
         self.seen += await tried(what, noted())
-        self.failed += not is_whole
+        self.partly += compared is _Compared.PARTLY
+        self.failed += compared is _Compared.NOT
 
 
 def _of_round(state: Row) -> Row:

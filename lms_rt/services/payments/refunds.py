@@ -21,6 +21,7 @@ from lms_rt.contracts.gateways import GatewayRefund, GatewayRefused, GatewayUnav
 from lms_rt.contracts.outbox import Write, audit, effect, job
 from lms_rt.contracts.refunds import RefundDraft, RefundsView, RefundView
 from lms_rt.errors import Code, Refused, invalid
+from lms_rt.gateways.payments.apart_ids import ids_of
 from lms_rt.gateways.payments.base import PaymentGateway
 from lms_rt.ids import derived_id, new_id
 from lms_rt.security.access.payments import require_treasurer
@@ -289,7 +290,15 @@ async def _wish(row: Row) -> RefundWish:
         money=Money(row["amount"], row["currency"]),
         reason=row["reason"],
         refunded_before=done,
+        of_others=frozenset(await _named_of_others(row)),
     )
+
+
+async def _named_of_others(row: Row) -> set[str]:
+    """What the gateway calls the refunds of the other payments of the same checkout, where that was paid several times."""
+    beside = await Payment.find_of_checkout(row["gateway"], ids_of(row["intent_id"])[0])
+    others = [await Refund.find_of_payment(one["_id"]) for one in beside if one["_id"] != row["payment_id"]]
+    return {one["gateway_refund_id"] for rows in others for one in rows if one.get("gateway_refund_id")}
 
 
 async def _require(payment_id: str) -> Row:

@@ -24,6 +24,7 @@ from lms_rt.contracts.revenue import (
     MAX_DAYS,
     CourseRevenueView,
     MoneySum,
+    RevenueDaysQuery,
     RevenueOfCourse,
     RevenueOfDay,
     RevenueOfGateway,
@@ -41,6 +42,8 @@ from lms_rt.services.local_days import day_begins, local_date
 SHOWN_COURSES = 200
 _DAY = timedelta(days=1)
 _LATELY = timedelta(days=29)
+_YEAR = timedelta(days=364)
+_MONTHS = 12
 
 Sums = dict[str, int]
 
@@ -103,40 +106,49 @@ class Revenue:
         )
 
     def _days(self, query: RevenueTimeQuery, zone: str) -> tuple[date, date]:
-        last = query.to or (local_date(zone, self._clock.now()) if query.from_ is None else query.from_ + _LATELY)
-        first = query.from_ or last - _LATELY
-        if first > last:
-            raise invalid("to", "The last day is before the first.")
-        if (last - first).days >= MAX_DAYS:
-            raise invalid("from", f"At most {MAX_DAYS} days are told at once.")
-        return first, last
+        return _asked(query, zone, self._clock.now(), is_by_month=query.interval == "month")
 
 
-async def revenue_of(course_ids: Collection[str]) -> dict[str, list[MoneySum]]:
-    """What each of these courses ever brought."""
+@dataclass(frozen=True, slots=True)
+class RevenueOfSeveral:
+    """What several courses brought from the first day to the last: in all, by month, and each."""
+
+    first: date
+    last: date
+    timezone: str
+    totals: list[RevenueSum]
+    by_month: list[RevenueOfDay]
+    by_course: dict[str, list[RevenueSum]]
+
+
+async def revenue_of(
+    actor: Actor, course_ids: Collection[str], query: RevenueDaysQuery, now: datetime
+) -> RevenueOfSeveral:
+    """What these courses brought on the days of a query, else in the last twelve months; whose they are is seen to before."""
+    zone = query.timezone or await _zone_of(actor)
+    first, last = _asked(query, zone, now, is_by_month=True)
     if not course_ids:
-        return {}
-    found: dict[str, list[MoneySum]] = {}
-    rows = await JournalEntry.sums_since(0, subject_ids=course_ids)
-    for row in sorted(rows, key=lambda row: str(row["_id"]["currency"])):
-        money = MoneySum(currency=row["_id"]["currency"], amount=_revenue(row))
-        found.setdefault(row["_id"]["subject_id"], []).append(money)
-    return found
+        return RevenueOfSeveral(first, last, zone, [], [], {})
+    begin, end = _moments(zone, first, last)
+    moved, found = await asyncio.gather(
+        _moved(zone, first, last, course_ids), JournalEntry.sums_of_subjects(begin, end, subject_ids=course_ids)
+    )
+    by_course: dict[str, list[RevenueSum]] = {}
+    for row in sorted(found, key=lambda row: str(row["_id"]["currency"])):
+        by_course.setdefault(row["_id"]["subject_id"], []).append(RevenueSum(**_sums_of(row)))
+    return RevenueOfSeveral(first, last, zone, *_told(moved, first, "month"), by_course)
+
+
+def left_of(sums: Iterable[RevenueSum]) -> list[MoneySum]:
+    """What is left of each."""
+    return [MoneySum(currency=one.currency, amount=one.revenue) for one in sums]
 
 
 async def revenue_since(moment: datetime) -> list[MoneySum]:
     """What the whole school took since then."""
-    return added(
-        MoneySum(currency=row["_id"]["currency"], amount=_revenue(row))
-        for row in await JournalEntry.sums_since(to_ms(moment))
-    )
-
-
-def added(sums: Iterable[MoneySum]) -> list[MoneySum]:
-    """Sums by currency."""
     total: Sums = defaultdict(int)
-    for one in sums:
-        total[one.currency] += one.amount
+    for row in await JournalEntry.sums_since(to_ms(moment)):
+        total[row["_id"]["currency"]] += _revenue(row)
     return [MoneySum(currency=currency, amount=total[currency]) for currency in sorted(total)]
 
 
@@ -167,6 +179,29 @@ async def _moved(
         rows = await JournalEntry.sums_between(to_ms(begin), to_ms(end), subject_ids=subject_ids, **equal)
         found += [_movement(row, days) for row in rows]
     return found
+
+
+def _asked(query: RevenueDaysQuery, zone: str, now: datetime, *, is_by_month: bool) -> tuple[date, date]:
+    """The first and the last day of a query: what it says, else 30 days, or by months twelve of them, the last one's included."""
+    lately = _YEAR if is_by_month else _LATELY
+    last = query.to or (local_date(zone, now) if query.from_ is None else query.from_ + lately)
+    first = query.from_ or (_months_before(last, _MONTHS - 1) if is_by_month else last - lately)
+    if first > last:
+        raise invalid("to", "The last day is before the first.")
+    if (last - first).days >= MAX_DAYS:
+        raise invalid("from", f"At most {MAX_DAYS} days are told at once.")
+    return first, last
+
+
+def _months_before(day: date, months: int) -> date:
+    """The first day of the month so many months before that of a day."""
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    return date(year, month + 1, 1)
+
+
+def _moments(zone: str, first: date, last: date) -> tuple[int, int]:
+    """When the first day begins and the last one ends, in milliseconds."""
+    return to_ms(day_begins(zone, first)), to_ms(day_begins(zone, last + _DAY))
 
 
 def _movement(row: Row, days: list[date]) -> _Movement:
@@ -208,7 +243,7 @@ async def _by_course(
     zone: str, first: date, last: date, subject_ids: Collection[str] | None, **equal: str
 ) -> list[RevenueOfCourse]:
     """The greatest first, each currency for itself."""
-    begin, end = to_ms(day_begins(zone, first)), to_ms(day_begins(zone, last + _DAY))
+    begin, end = _moments(zone, first, last)
     found = await JournalEntry.sums_of_subjects(begin, end, subject_ids=subject_ids, **equal)
     summed = [(row["_id"]["subject_id"], _sums_of(row)) for row in found]
     ids = {subject_id for subject_id, _ in summed}

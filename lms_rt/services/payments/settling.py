@@ -16,6 +16,7 @@ from documents.base import Row, setting
 from documents.enums import HeldFor, PaymentStatus
 from documents.order import Order
 from documents.payment import PAID, Payment
+from documents.refund import Refund
 from lms_rt.clock import Clock
 from lms_rt.contracts.gateways import Charged, GatewayPayment, Money, is_reference
 from lms_rt.contracts.outbox import Intent, Write
@@ -23,11 +24,11 @@ from lms_rt.contracts.payment_findings import FindingKind
 from lms_rt.ids import derived_id
 from lms_rt.services import figures
 from lms_rt.services.contended import until_written
-from lms_rt.services.payments.changes import PaymentChange, PaymentFollower, PaymentReader
+from lms_rt.services.payments.changes import PaymentChange, PaymentFollower
 from lms_rt.services.payments.claims import Claims, followed
 from lms_rt.services.payments.findings import found_intent, refs_of
 from lms_rt.services.payments.gateways import Gateways
-from lms_rt.services.payments.paid_twice import told_apart
+from lms_rt.services.payments.paid_twice import told_apart, with_own_refunds
 from lms_rt.services.payments.payment_facts import FIRST_LOOK, facts_of
 from lms_rt.services.payments.refund_book import RefundBook, RefundStand
 from lms_rt.services.relay import Relay
@@ -67,7 +68,6 @@ class Settling:
         self._clock, self._relay, self._gateways, self._refunds = clock, relay, gateways, refunds
         self.claims = Claims(clock=clock, relay=relay)
         self._followers: list[PaymentFollower] = []
-        self._readers: list[PaymentReader] = []
         self._renewed: Renewed | None = None
         self._is_subscribed: IsSubscribed | None = None
         for name, handler in self.claims.effects().items():
@@ -78,10 +78,6 @@ class Settling:
     def follow(self, follower: PaymentFollower) -> None:
         """Let somebody add what must follow each change of a payment."""
         self._followers.append(follower)
-
-    def read_by(self, reader: PaymentReader) -> None:
-        """Let somebody see what was read before it is written down."""
-        self._readers.append(reader)
 
     def renew_by(self, renewed: Renewed, is_subscribed: IsSubscribed | None = None) -> None:
         """Let somebody know the payments of subscriptions, which gateways take by themselves, and whose those are."""
@@ -120,9 +116,14 @@ class Settling:
 
     @staticmethod
     async def told_apart(gateway_name: str, read: GatewayPayment) -> Sequence[GatewayPayment]:
-        """The payments that were read, the one of the checkout first."""
+        """The payments that were read, the one of the checkout first, each with its refunds."""
         row = None if read.apart_id is None else await Payment.find_by_intent(gateway_name, read.intent_id)
-        return told_apart(row, read)
+        told = told_apart(row, read)
+        if len(told) == 1 or not read.refunds:
+            return told
+        rows = await Payment.find_of_checkout(gateway_name, read.intent_id)
+        known = {row["intent_id"]: await Refund.find_of_payment(row["_id"]) for row in rows}
+        return with_own_refunds(told, read.refunds, known)
 
     async def is_ours(self, gateway_name: str, read: GatewayPayment, *, key: str | None = None) -> bool:
         """Is a payment that nobody here knows under a reference of ours, all the same? Others may share the account."""
@@ -137,8 +138,6 @@ class Settling:
         if row is None:
             is_missed = read.state is Charged.COMPLETED and await self.is_ours(gateway_name, read, key=key)
             return Settled.UNKNOWN if is_missed else Settled.FOREIGN
-        for reader in self._readers:
-            await reader(row, read)
         held = await self.claims.claim(row, read) if read.state is Charged.COMPLETED else None
         before, after = await self._written(row["_id"], lambda present: self._facts(present, read, held), known=row)
         if after.get("held") is not None and before.get("held") is None:

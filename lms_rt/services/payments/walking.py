@@ -20,6 +20,8 @@ LONGEST = timedelta(minutes=10)
 MOST_WORK = 5_000
 """So many rows are looked at in one run."""
 
+_COUNTED = ("seen", "failed", "partly")
+
 _log = logging.getLogger(__name__)
 
 
@@ -50,11 +52,15 @@ class Run:
 
 @dataclass(slots=True)
 class Page:
-    """What one step did: where to go on (None: the round is over), and how much was looked at, and how much could not be."""
+    """What one step did: where to go on (None: the round is over), and how much was looked at.
+
+    `partly` is how much of that was looked at in part alone, `failed` how much could not be looked at.
+    """
 
     state: Row | None
     seen: int = 0
     failed: int = 0
+    partly: int = 0
     reached: datetime | None = None
     """Said with the end of a round: up to then nothing was passed over, so that the next one goes on from there."""
 
@@ -70,14 +76,15 @@ async def walk(name: str, step: Step, run: Run) -> int:
         if run.since is not None and row.get("ended_at") is not None and row["ended_at"] >= run.since:
             return 0
         begun = {"began": run.clock.now(), "reached": row.get("reached") or row["first_at"]}
-        row = row | {"state": begun, "seen": 0, "failed": 0}
+        row = row | {"state": begun, "seen": 0, "failed": 0, "partly": 0}
     while not run.is_over():
         page = await step(row["state"])
         run.spend(page.seen + page.failed)
         done, at = done + page.seen, run.clock.now()
-        fields: Row = {"state": page.state, "seen": row["seen"] + page.seen, "failed": row["failed"] + page.failed}
+        counted = {name: row.get(name, 0) + getattr(page, name) for name in _COUNTED}
+        fields: Row = {"state": page.state, **counted}
         if page.state is None:
-            fields |= {"ended_at": at} | ({} if fields["failed"] else {"complete_at": at})
+            fields |= {"ended_at": at} | ({} if fields["failed"] or fields["partly"] else {"complete_at": at})
             fields |= {} if page.reached is None else {"reached": page.reached}
         moved = await PaymentWalk.move(row, fields, at)
         if moved is None or page.state is None:
