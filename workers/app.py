@@ -31,6 +31,8 @@ STREAM_SECONDS = 24 * 3600
 KICK_SECONDS = 1.0
 PAUSE_SECONDS = 0.02
 """So far apart are the messages of one process: what is asked for in between is told by the next, and in a rush by few."""
+MOST_WOKEN = 8
+"""So many workers are woken for a burst in one queue, one for each job; of a rush that goes on one more in each pause."""
 BLOCK_SECONDS = 1.0
 GROUP = WORKER = "lms"
 """All workers are one consumer: whoever reads first has the message, and nobody keeps a list of what others read."""
@@ -102,22 +104,30 @@ class Bell:
 
 
 class TaskiqWakeUps(WakeUps):
-    """Kicks the generic task on the queue's broker. Nobody waits for that, and many calls at once are one message."""
+    """Kicks the generic task on the queue's broker. Nobody waits for that, and many calls at once are few messages.
+
+    Each message is heard by one worker, which then works until its queue is empty: a burst needs as many as have work.
+    """
 
     def __init__(self, brokers: Mapping[Queue, AsyncBroker]) -> None:
         self._kicks = _kicks_of(brokers)
-        self._waiting: dict[str, str] = {}
+        self._waiting: dict[str, dict[str, None]] = {}
+        self._spare: dict[str, int] = {}
         self._has_some = asyncio.Event()
 
     async def wake(self, queue: str, job_id: str) -> None:
         """Note that the queue has something."""
-        self._waiting[queue] = job_id
+        waiting = self._waiting.setdefault(queue, {})
+        if len(waiting) < MOST_WOKEN:
+            waiting[job_id] = None
         self._has_some.set()
 
     async def run(self) -> None:
         """Send what was noted, until cancelled; then what is still to be sent: a worker that ends hands back its jobs."""
         try:
             while True:
+                if not self._has_some.is_set():
+                    self._spare.clear()  # the rush is over: whoever was woken may sleep by now
                 await self._has_some.wait()
                 self._has_some.clear()
                 await self._send()
@@ -129,15 +139,23 @@ class TaskiqWakeUps(WakeUps):
 
     async def _send(self) -> None:
         for queue in list(self._waiting):
-            job_id = self._waiting.pop(queue)
+            spare = self._spare.get(queue, MOST_WOKEN)
+            told = list(self._waiting.pop(queue))[:spare]
+            self._spare[queue] = spare - len(told) + 1
             try:
-                async with asyncio.timeout(KICK_SECONDS):
-                    await self._kicks[queue](queue, job_id)
+                await self._kick(queue, told)
             except asyncio.CancelledError:
-                self._waiting.setdefault(queue, job_id)
+                self._waiting.setdefault(queue, {}).update(dict.fromkeys(told))
                 raise
             except Exception as error:  # noqa: BLE001 - a hint: workers look for themselves every second
-                _log.info("nobody could be woken for %s: %s", job_id, type(error).__name__)
+                _log.info("nobody could be woken for %s: %s", told[0], type(error).__name__)
+
+    async def _kick(self, queue: str, told: list[str]) -> None:
+        """A message for each of these, which is taken out of them once it was sent."""
+        while told:
+            async with asyncio.timeout(KICK_SECONDS):
+                await self._kicks[queue](queue, told[0])
+            del told[0]
 
 
 class InlineWakeUps(WakeUps):

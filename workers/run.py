@@ -32,11 +32,11 @@ def main(args: argparse.Namespace) -> int:
     if unknown := sorted(set(queues) - set(QUEUES)) or ([] if queues else ["without a name"]):
         print(f"worker: there is no queue {', '.join(unknown)}; there are {', '.join(QUEUES)}", file=sys.stderr)  # noqa: T201
         return 2
+    give_way()  # before there are threads, each of which would keep its own
     return run_until_told("worker", partial(_work, cast("list[Queue]", queues), args.metrics))
 
 
 async def _work(queues: list[Queue], metrics: str | None, settings: Settings, until_told: UntilTold) -> None:
-    give_way()  # before there are threads, each of which would keep its own
     bell = Bell()
     async with brokers_on_redis(settings, bell.ring) as brokers:
         wake_ups = TaskiqWakeUps(brokers)

@@ -141,6 +141,8 @@ def _tell(told: dict[str, Any]) -> None:
 
 
 async def main(mongodb_url: str, redis_url: str, folder: str, *worker: str) -> None:
+    if worker:
+        give_way()  # before there are threads
     settings = Settings(
         _env_file=None, mongodb_url=mongodb_url, redis_url=redis_url, mongodb_database=DATABASE, secret_key=KEY,
         password_pepper=KEY[::-1], signing_key=SIGNING_KEY, lms_data_dir=Path(folder), log_level="ERROR",
@@ -179,7 +181,6 @@ async def _working(services: Services, bell: Bell, broker: AsyncBroker) -> Async
     """A worker of payments alone, as `workers/run.py` makes it."""
     worker = Worker(services, ["payments"])
     bell.listener = worker.wake
-    give_way()
     async with running({**worker.tasks, "hearing payments": listening(broker)}):
         try:
             yield
