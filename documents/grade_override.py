@@ -50,12 +50,10 @@ class GradeOverride(Aggregate):
         return await cls.rows().find_one({"_id": key}, dict(_HEAD))
 
     @classmethod
-    async def in_force(cls, course_id: str, student_id: str | None = None) -> dict[tuple[str, str], Row]:
-        """What is said in a course, of everybody or of one student, by (student, item)."""
+    async def in_force(cls, course_id: str, whose: Row | None = None) -> dict[tuple[str, str], Row]:
+        """What is said in a course, of everybody or of those students, by (student, item)."""
         said = {"$or": [{"points": {"$exists": True}}, {"is_excused": True}]}
-        wanted: Row = {"course_id": course_id, **said}
-        if student_id is not None:
-            wanted["student_id"] = student_id
+        wanted: Row = {"course_id": course_id, **(whose or {}), **said}
         return {(row["student_id"], row["item_id"]): row async for row in cls.rows().find(wanted, dict(_HEAD))}
 
     @classmethod

@@ -37,6 +37,7 @@ _QUIZ = (
 )
 _MARKS = ("quiz_id", "student_id", "attempt_number", "percentage", "exact_percentage", "grading", "status")
 _LEARNER = ("student_id", "status", "expires_ms", "group")
+_AT_ONCE = 10
 
 Whose = str | Collection[str] | None
 """Of whom: of one student, of some, or of everybody."""
@@ -129,7 +130,7 @@ async def is_marked_namelessly(item_id: str, kind: str) -> bool:
 
 async def marks_at(quiz_ids: Collection[str], whose: Whose = None) -> list[Row]:
     """The attempts at these quizzes, in few fields. Previews do not count."""
-    wanted: Row = {"is_preview": False, **_of(whose)}
+    wanted: Row = {"is_preview": False}
     found: list[Row] = []
     for which in _pieces("quiz_id", quiz_ids, whose):
         found += await Attempt.rows().find({**wanted, **which}, dict.fromkeys(_MARKS, 1)).to_list(None)
@@ -139,7 +140,7 @@ async def marks_at(quiz_ids: Collection[str], whose: Whose = None) -> list[Row]:
 
 async def handed_in_at(assignment_ids: Collection[str], whose: Whose = None) -> list[Row]:
     """What was handed in for these assignments, without the texts."""
-    wanted: Row = {"submitted_at": {"$exists": True}, **_of(whose)}
+    wanted: Row = {"submitted_at": {"$exists": True}}
     found: list[Row] = []
     for which in _pieces("assignment_id", assignment_ids, whose):
         found += await Submission.rows().find({**wanted, **which}, dict(LIST_FIELDS)).to_list(None)
@@ -150,14 +151,20 @@ async def handed_in_at(assignment_ids: Collection[str], whose: Whose = None) -> 
 def _of(whose: Whose) -> Row:
     if whose is None:
         return {}
-    return {"student_id": whose if isinstance(whose, str) else {"$in": sorted(whose)}}
+    named = [whose] if isinstance(whose, str) else sorted(whose)
+    return {"student_id": named[0] if len(named) == 1 else {"$in": named}}
 
 
 def _pieces(name: str, ids: Collection[str], whose: Whose) -> list[Row]:
-    """One question for one student; else one for each item: the embedded store answers on the loop, which others wait for."""
-    if isinstance(whose, str):
-        return [{name: {"$in": sorted(ids)}}] if ids else []
-    return [{name: one} for one in sorted(ids)]
+    """Of everybody one question for each item; of those who are named, one for some of them, by the index of students.
+
+    Not all at once: the embedded store answers on the loop, which others wait for.
+    """
+    if whose is None:
+        return [{name: one} for one in sorted(ids)]
+    named = [whose] if isinstance(whose, str) else sorted(whose)
+    some = [named[begin : begin + _AT_ONCE] for begin in range(0, len(named), _AT_ONCE)] if ids else []
+    return [{**_of(one), name: {"$in": sorted(ids)}} for one in some]
 
 
 async def learners_of(course_id: str, whose: Whose = None) -> list[Row]:
@@ -168,10 +175,14 @@ async def learners_of(course_id: str, whose: Whose = None) -> list[Row]:
     return await Enrollment.rows().find(wanted, dict.fromkeys(_LEARNER, 1)).to_list(None)
 
 
-async def profiles_in(course_id: str, student_id: str | None = None) -> dict[tuple[str, str], Row]:
+async def overrides_in(course_id: str, whose: Whose = None) -> dict[tuple[str, str], Row]:
+    """What is said by hand in a course, by (student, item)."""
+    return await GradeOverride.in_force(course_id, _of(whose))
+
+
+async def profiles_in(course_id: str, whose: Whose = None) -> dict[tuple[str, str], Row]:
     """Who has more time in a course or at one of its quizzes, by (place, student)."""
-    wanted: Row = {"course_id": course_id} if student_id is None else {"course_id": course_id, "student_id": student_id}
-    found = Accommodation.rows().find(wanted)
+    found = Accommodation.rows().find({"course_id": course_id, **_of(whose)})
     return {(row.get("quiz_id") or row["course_id"], row["student_id"]): row async for row in found}
 
 

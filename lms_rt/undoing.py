@@ -1,14 +1,16 @@
-"""Taking back what was begun, when what it was begun for does not come to its end."""
+"""Taking back what was begun, when what it was begun for does not come to its end; and writes that are not broken off."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
 
 UNDO_SECONDS = 5.0
-"""So long may taking back go on once its caller is cancelled meanwhile."""
+"""So long may taking back, and what is not broken off, go on once its caller is cancelled meanwhile."""
+MadeT = TypeVar("MadeT")
 Undo = Callable[[], Awaitable[object]]
 
 _log = logging.getLogger(__name__)
@@ -24,6 +26,23 @@ async def undoing(undo: Undo) -> AsyncIterator[None]:
         left.push_async_callback(_take_back, undo)
         yield
         left.pop_all()
+
+
+async def whole(work: Coroutine[Any, Any, MadeT], *, undo: Undo | None = None) -> MadeT:
+    """Do a few writes to their end, also when the caller is cancelled meanwhile; it ends as cancelled, but not before them.
+
+    A write that is broken off may have been done or not: nobody has to guess after this. With `undo`, what was done for a
+    caller who is cancelled is taken back then.
+    """
+    doing = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await asyncio.wait({doing}, timeout=UNDO_SECONDS)
+        if doing.cancel() or doing.cancelled() or doing.exception() is not None or undo is None:
+            raise
+        await _take_back(undo)
+        raise
 
 
 async def _take_back(undo: Undo) -> None:

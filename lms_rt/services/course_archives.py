@@ -34,6 +34,7 @@ from lms_rt.services.course_copies import ids_in, options_of, package_of, requir
 from lms_rt.services.course_packages import CoursePackages, Package
 from lms_rt.services.course_portable import Part
 from lms_rt.services.file_access import require_own
+from lms_rt.services.file_insides import watch_for, watched
 from lms_rt.services.file_kinds import HEAD_BYTES, Kind, named, refuse_other
 from lms_rt.services.import_runs import Asked, ImportRuns, Run
 from lms_rt.services.kept_archives import KeptArchives
@@ -185,7 +186,8 @@ class CourseArchives:
 
         def content(file_id: str) -> AsyncIterator[bytes]:
             one = by_id[file_id]
-            return _looked_at(archive.chunks(f"files/{one['archived_id']}"), one["kind"])
+            chunks = watched(archive.chunks(f"files/{one['archived_id']}"), watch_for(one["extension"]))
+            return _looked_at(chunks, one["kind"])
 
         return Package(
             course=await reader.parts(form.COURSE, dict),

@@ -43,7 +43,7 @@ from lms_rt.services.jobs import Jobs
 from lms_rt.services.relay import Relay
 from lms_rt.services.uploads import TASK as DRAW
 from lms_rt.storage.files.base import FileStore
-from lms_rt.undoing import undoing
+from lms_rt.undoing import undoing, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +206,9 @@ class CoursePackages:
             }
             if part.get("charset") in CHARSETS:
                 row["charset"] = part["charset"]
-            is_first = await StoredFile.add(row)
+            is_first = await whole(StoredFile.add(row))
         if not is_first:  # another try of the same run has counted it, and keeps it
-            await let_go()
+            await whole(let_go())
 
 
 async def _put(document: type[Record], row: Row) -> None:

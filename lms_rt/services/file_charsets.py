@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import AsyncIterator
 
 UTF8, UTF16, ARABIC = "utf-8", "utf-16", "windows-1256"
 CHARSETS = frozenset({UTF8, UTF16, ARABIC})
 TEXT_TYPES = frozenset({"text/plain", "text/markdown", "text/csv"})
 """WebVTT is UTF-8 and nothing else."""
+WRITTEN = bytes(byte for byte in range(256) if byte > 31 or 9 <= byte <= 13 or byte in {0x1A, 0x1B})
+"""What stands in texts: of controls blanks, escapes, and the mark by which DOS ends them."""
+_WIDE_CONTROL = re.compile(r"[\x00-\x08\x0e-\x19\x1c-\x1f]")
 _ASCII = bytes(range(128))
 _NOT_ARABIC = bytes(
     byte for byte in range(128, 256) if not "\u0600" <= bytes([byte]).decode("cp1256", "replace") <= "\u06ff"
@@ -33,11 +35,14 @@ class TextWatch:
         self._head = b""
         self._foreign = self._arabic = self._runs = 0
         self._is_in_run = False
+        self._wide = codecs.getincrementaldecoder("utf-16")()
+        self._has_controls = False
 
     def take(self, chunk: bytes) -> None:
         """One more piece."""
         if len(self._head) < _MARKS:
-            self._head += chunk[:_MARKS]
+            self._head += chunk[: _MARKS - len(self._head)]
+        self._has_controls = self._has_controls or self._is_controlled(chunk)
         if chunk:
             self._runs += len(_RUN.findall(chunk)) - (self._is_in_run and chunk[0] >= len(_ASCII))
             self._is_in_run = chunk[-1] >= len(_ASCII)
@@ -51,6 +56,20 @@ class TextWatch:
                 self._decoder = None
 
     @property
+    def is_fit(self) -> bool:
+        """Is all that came a text?"""
+        return not self._has_controls
+
+    def _is_controlled(self, chunk: bytes) -> bool:
+        """Does it hold what stands in no text? With its mark, UTF-16 is read as that."""
+        if not codecs.BOM_UTF16_LE.startswith(self._head) and not codecs.BOM_UTF16_BE.startswith(self._head):
+            return bool(chunk.translate(None, WRITTEN))
+        try:
+            return _WIDE_CONTROL.search(self._wide.decode(chunk)) is not None
+        except UnicodeDecodeError:
+            return True
+
+    @property
     def charset(self) -> str | None:
         """Of all that came; None: it is some other one."""
         if self._head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -59,21 +78,3 @@ class TextWatch:
             return UTF8
         is_arabic = self._arabic >= _ENOUGH * self._foreign and self._foreign >= _RUN_BYTES * self._runs
         return ARABIC if self._foreign and is_arabic else None
-
-
-def watch_for(mime_type: str) -> TextWatch | None:
-    """One for a text; None for what is none."""
-    return TextWatch() if mime_type in TEXT_TYPES else None
-
-
-async def watched(chunks: AsyncIterator[bytes], watch: TextWatch | None) -> AsyncIterator[bytes]:
-    """What comes, seen by the watch, if there is one."""
-    async for chunk in chunks:
-        if watch is not None:
-            watch.take(chunk)
-        yield chunk
-
-
-def charset_of(watch: TextWatch | None) -> str | None:
-    """What it found."""
-    return None if watch is None else watch.charset

@@ -1,5 +1,7 @@
 """Which kinds of files are taken, and by what a file shows that it is of its kind: its first bytes. Pure.
 
+What only the rest of a file shows is `file_insides.py`'s: the parts of office files, and that a text is one to its end.
+
 What the sender declares is not asked. A kind that has no rule here is not taken, whatever the settings allow; what a browser
 might run (HTML, SVG, scripts) has none.
 """
@@ -13,7 +15,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from lms_rt.contracts.writing import UNSEEN
-from lms_rt.errors import invalid
+from lms_rt.errors import Refused, invalid
+from lms_rt.services.file_charsets import TEXT_TYPES, WRITTEN
 
 HEAD_BYTES = 4096
 """So much of a file is looked at; a shorter one whole."""
@@ -23,24 +26,23 @@ Shows = Callable[[bytes], bool]
 """Given the first bytes of a file (all of a shorter one): is it of this kind?"""
 
 _UNFIT = re.compile(f'[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029{UNSEEN}"<>:|?*]+')
-_RUN_BY_BROWSERS = re.compile(rb"<(?:!doctype|html|head|body|script|svg|iframe|\?xml-stylesheet)[\s>/]", re.IGNORECASE)
-_OPEN_DOCUMENT = b"mimetypeapplication/vnd.oasis.opendocument."
+_PAGE = rb"<(?:!doctype|html|head|body|script|svg|iframe|\?xml-stylesheet)[\s>/]"
+_RUN_BY_BROWSERS = re.compile(_PAGE, re.IGNORECASE)
+_PAGE_FIRST = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*|<\?xml\s[^>]*>\s*)*" + _PAGE, re.IGNORECASE | re.DOTALL
+)
+"""A text may speak of pages: it is one where it begins as one."""
+_OPEN_DOCUMENT = b"application/vnd.oasis.opendocument."
+_PDF = re.compile(rb"(?:\xef\xbb\xbf)?[\0\t\n\f\r ]{0,1000}%PDF-")
+"""Readers look for it in the first KiB; programs put a mark or empty lines before it. What else would stand there is not taken."""
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLE_SHAPES = {b"\x03\x00\xfe\xff\x09\x00", b"\x04\x00\xfe\xff\x0c\x00"}
 """Version, byte order, and the size of sectors, which goes with the version."""
-_OLE_STREAMS = {
-    name: tuple(word.encode("utf-16-le") for word in words)
-    for name, words in {
-        "doc": ("WordDocument",),
-        "xls": ("Workbook\0", "Book\0"),
-        "ppt": ("PowerPoint Document",),
-        "other": ("__substg1.0_", "__properties_version1.0", "\u4840\u3b3f", "\u4840\u3f3f"),  # messages, installers
-    }.items()
-}
+_SUBTITLES = re.compile(rb"(?:\xef\xbb\xbf)?WEBVTT(?:[ \t\r\n]|$)")
+_STILLS = frozenset((b"heic heix heim heis hevc hevx hevm hevs mif1 msf1 avif avis").split()) | {b"crx "}
 _WEBM = re.compile(rb"\x42\x82(?:[\x80-\xff]|[\x40-\x7f].|\x01.{7})webm", re.DOTALL)
 _ZIP = b"PK\x03\x04"
 _ZIP_PARTS = re.compile(rb"PK\x03\x04")
-_OFFICE_PARTS = (b"[Content_Types].xml", b"_rels/", b"docProps/", b"customXml/")
 _OFFICE_FOLDERS = (b"word/", b"xl/", b"ppt/")
 
 
@@ -77,7 +79,7 @@ def _riff(form: bytes) -> Shows:
 
 def _is_iso_media(head: bytes) -> bool:
     """MP4 and its kin: a `ftyp` box first, of no still image."""
-    return head[4:8] == b"ftyp" and head[8:12] not in {b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis"}
+    return head[4:8] == b"ftyp" and head[8:12] not in _STILLS
 
 
 def _is_quicktime(head: bytes) -> bool:
@@ -85,25 +87,23 @@ def _is_quicktime(head: bytes) -> bool:
 
 
 def _is_mp3(head: bytes) -> bool:
-    is_frame = len(head) > 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06 != 0
-    return head.startswith(b"ID3") or is_frame
+    """A tag, or a frame of layer II or III at some rate: the mark of UTF-16 is none."""
+    is_frame = len(head) > 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06 in {2, 4}
+    return head.startswith(b"ID3") or (is_frame and head[2] >> 4 != 15 and head[2] >> 2 & 3 != 3)
 
 
-def _ole(name: str) -> Shows:
-    """A compound file says what it is by the names of its streams; where none is in sight, by what all have."""
-    others = tuple(word for other, words in _OLE_STREAMS.items() if other != name for word in words)
-
-    def shows(head: bytes) -> bool:
-        if not head.startswith(_OLE) or head[26:32] not in _OLE_SHAPES:
-            return False
-        return any(word in head for word in _OLE_STREAMS[name]) or not any(word in head for word in others)
-
-    return shows
+def _is_ole(head: bytes) -> bool:
+    """A compound file. Which, its streams say, and they may be named anywhere."""
+    return head.startswith(_OLE) and head[26:32] in _OLE_SHAPES
 
 
 def _is_webm(head: bytes) -> bool:
     """Matroska that says of itself to be WebM, which browsers play."""
     return head.startswith(b"\x1aE\xdf\xa3") and _WEBM.search(head[:256]) is not None
+
+
+def _is_pdf(head: bytes) -> bool:
+    return _PDF.match(head) is not None
 
 
 def _first_part(head: bytes) -> bytes:
@@ -112,11 +112,11 @@ def _first_part(head: bytes) -> bytes:
 
 
 def _office(folder: bytes) -> Shows:
-    """An office file says what it is by the folder of its parts; where none is in sight, by the parts that all have."""
+    """An office file says what it is by the folder of its parts: by those in sight here, which may be none."""
     others = tuple(other for other in _OFFICE_FOLDERS if other != folder)
 
     def shows(head: bytes) -> bool:
-        if not _first_part(head).startswith((*_OFFICE_PARTS, folder)):
+        if not head.startswith(_ZIP):
             return False
         names = _part_names(head)
         return any(name.startswith(folder) for name in names) or not any(name.startswith(others) for name in names)
@@ -131,18 +131,24 @@ def _part_names(head: bytes) -> list[bytes]:
 
 
 def _open_document(of: bytes) -> Shows:
-    return lambda head: head.startswith(_ZIP) and head[30:].startswith(_OPEN_DOCUMENT + of)
+    """Its first part says it, as it is, and to its end: a template's says more. The next part follows, or what ends this one."""
+
+    def shows(head: bytes) -> bool:
+        begin = 38 + int.from_bytes(head[28:30], "little")
+        return _first_part(head) == b"mimetype" and head[begin:].startswith(_OPEN_DOCUMENT + of + b"PK")
+
+    return shows
 
 
 def _is_text(head: bytes) -> bool:
     """Readable in one of the encodings that school programs write; nothing that a browser would take for a page."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16, as spreadsheets save it
         return True
-    return not any(byte < 9 or 13 < byte < 32 for byte in head if byte != 0x1B)
+    return not head.translate(None, WRITTEN)
 
 
 def _is_subtitles(head: bytes) -> bool:
-    return head.removeprefix(b"\xef\xbb\xbf").startswith(b"WEBVTT") and _is_text(head)
+    return _SUBTITLES.match(head) is not None and _is_text(head)
 
 
 _JPEG = Kind("image/jpeg", "image", _begins(b"\xff\xd8\xff"))
@@ -165,10 +171,10 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "m4a": Kind("audio/mp4", "audio", _is_iso_media),
         "ogg": Kind("audio/ogg", "audio", _begins(b"OggS")),
         "wav": Kind("audio/wav", "audio", _riff(b"WAVE")),
-        "pdf": Kind("application/pdf", "document", _begins(b"%PDF-")),
-        "doc": Kind("application/msword", "document", _ole("doc")),
-        "xls": Kind("application/vnd.ms-excel", "document", _ole("xls")),
-        "ppt": Kind("application/vnd.ms-powerpoint", "document", _ole("ppt")),
+        "pdf": Kind("application/pdf", "document", _is_pdf),
+        "doc": Kind("application/msword", "document", _is_ole),
+        "xls": Kind("application/vnd.ms-excel", "document", _is_ole),
+        "ppt": Kind("application/vnd.ms-powerpoint", "document", _is_ole),
         "docx": Kind(f"{_OFFICE}wordprocessingml.document", "document", _office(b"word/")),
         "xlsx": Kind(f"{_OFFICE}spreadsheetml.sheet", "document", _office(b"xl/")),
         "pptx": Kind(f"{_OFFICE}presentationml.presentation", "document", _office(b"ppt/")),
@@ -200,8 +206,15 @@ def refuse_other(kind: Kind, head: bytes) -> None:
     """Refuse (422) a file whose first bytes are not those of its kind, or which a browser would take for a page."""
     if not head:
         raise invalid("file", "The file is empty.", "empty_file")
-    if not kind.shows(head) or _RUN_BY_BROWSERS.search(head[:1024]):
-        raise invalid("file", "What is in the file is not what its name says.", "mismatched_file_type")
+    begin = head[:1024]
+    is_page = _PAGE_FIRST.match(begin) if kind.mime_type in TEXT_TYPES else _RUN_BY_BROWSERS.search(begin)
+    if not kind.shows(head) or is_page:
+        raise mismatched()
+
+
+def mismatched() -> Refused:
+    """What a file is refused with that is not of its kind."""
+    return invalid("file", "What is in the file is not what its name says.", "mismatched_file_type")
 
 
 def _cleaned(filename: str) -> str:

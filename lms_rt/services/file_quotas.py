@@ -1,4 +1,8 @@
-"""How much room files may take: of one person, and of one course. Counted before a byte is kept, and given back with the file."""
+"""How much room files may take: of one person, and of one course. Counted before a byte is kept, and given back with the file.
+
+What is counted and the row that it is counted for are two writes. Whoever does both does them `whole`, so that a cancellation
+falls before both or after both: only a crash leaves a wrong count, until the night.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from documents.stored_file import FileState, StoredFile
 from lms_rt.clock import Clock
 from lms_rt.contracts.files import QuotaView
 from lms_rt.errors import Code, Refused
-from lms_rt.undoing import undoing
+from lms_rt.undoing import undoing, whole
 
 MEBIBYTE = 1024 * 1024
 _PAGE = 200
@@ -34,12 +38,12 @@ class FileQuotas:
         return QuotaView(used_bytes=await FileQuota.find_used(user_id), limit_bytes=self._user_limit)
 
     async def take(self, size_bytes: int, *, user_id: str, course_id: str | None) -> None:
-        """Count so much for both; 413 where it does not fit, and then for neither."""
-        await self._take("user", user_id, size_bytes, self._user_limit)
-        if course_id is None:
-            return
-        async with undoing(lambda: FileQuota.give_back(user_id, size_bytes, at=self._clock.now())):
-            await self.take_for_course(course_id, size_bytes)
+        """Count so much for both; 413 where it does not fit. Then, and when the caller is cancelled, for neither."""
+
+        async def undo() -> None:
+            await self.give_back(size_bytes, user_id=user_id, course_id=course_id)
+
+        await whole(self._take_for_both(size_bytes, user_id, course_id), undo=undo)
 
     async def take_for_course(self, course_id: str, size_bytes: int) -> None:
         """Count so much for a course; 413 where it does not fit."""
@@ -74,6 +78,13 @@ class FileQuotas:
             return False  # the same, of an archive that is being written
         size_bytes = await StoredFile.sum_bytes(which) + await _archived_bytes(seen["_id"])
         return size_bytes != seen["used_bytes"] and await FileQuota.correct(seen, size_bytes)
+
+    async def _take_for_both(self, size_bytes: int, user_id: str, course_id: str | None) -> None:
+        await self._take("user", user_id, size_bytes, self._user_limit)
+        if course_id is None:
+            return
+        async with undoing(lambda: FileQuota.give_back(user_id, size_bytes, at=self._clock.now())):
+            await self.take_for_course(course_id, size_bytes)
 
     @property
     def _user_limit(self) -> int:

@@ -26,7 +26,7 @@ from lms_rt.services.file_changes import change_file, refuse_public
 from lms_rt.services.file_quotas import FileQuotas
 from lms_rt.services.file_views import file_view
 from lms_rt.storage.files.base import FileStore, SavedFile
-from lms_rt.undoing import undoing
+from lms_rt.undoing import undoing, whole
 
 PREFIX = "fil"
 BLOB_PREFIX = "blb"
@@ -144,10 +144,7 @@ class Files:
         if course_id is not None:
             row["course_id"] = course_id
         row |= {"created_at": at, "updated_at": at, "touched_at": at}
-        await StoredFile.add(row)
-        async with undoing(lambda: StoredFile.take_away(file_id, {"state": FileState.UPLOADING.value})):
-            await self.quotas.take(size_bytes, user_id=actor.user_id, course_id=course_id)
-        return row
+        return await whole(self._reserved(row), undo=lambda: self.release(row))
 
     async def settle(self, row: Row, saved: SavedFile, kind: FileKind) -> FileView:
         """The bytes of a file that was reserved are in the store: from now on it is there. 409 when it was given up meanwhile."""
@@ -164,14 +161,13 @@ class Files:
             "touched_at": at,
         } | ({} if kind.charset is None else {"charset": kind.charset})
         which = {"state": FileState.UPLOADING.value, "blob_id": row["blob_id"]}
-        done = await StoredFile.change(row["_id"], which, {"$set": fields})
+        done = await whole(self._changed(row["_id"], which, fields, row["reserved_bytes"] - saved.size_bytes))
         if done is None:
             present = await StoredFile.find_row(row["_id"])
             if present is not None and present["blob_id"] == row["blob_id"]:
                 return file_view(present)
             await self._store.remove(row["blob_id"])
             raise Refused(Code.CONFLICT, "The upload was given up.")
-        await self._give_back(done, row["reserved_bytes"] - saved.size_bytes)
         return file_view(done)
 
     async def release(self, row: Row) -> None:
@@ -193,12 +189,12 @@ class Files:
             **new.more,
         }
         before = await StoredFile.find_row(file_id)
-        done = await StoredFile.change(file_id, {"blob_id": new.seen_blob_id}, {"$set": fields})
-        if done is None or before is None:
+        freed = 0 if before is None else before["file_size"] - new.saved.size_bytes
+        is_replaced = before is not None and before["blob_id"] == new.seen_blob_id
+        if not is_replaced or await whole(self._changed(file_id, {"blob_id": new.seen_blob_id}, fields, freed)) is None:
             await self._store.remove(new.blob_id)
             return False
         await self._store.remove(new.seen_blob_id)
-        await self._give_back(done, before["file_size"] - new.saved.size_bytes)
         return True
 
     # --- for what files are used for ---
@@ -229,17 +225,12 @@ class Files:
             fields["is_withheld"] = True
         if use is FileUse.SUBMISSION:
             fields["is_work"] = True
-        await self._join_course(rows, course_id)
+        await whole(self._join_course(rows, course_id))
         if await StoredFile.put_to_use(wanted, {}, once, fields) != len(wanted):
             new_ones = [row["_id"] for row in rows if once not in row["uses"]]
             if new_ones:
                 await StoredFile.release(once, at, only=new_ones)
             raise invalid(field_name, "One of these files has just been deleted.", "unknown_file")
-
-    async def note_assignment(self, file_ids: Collection[str], assignment_id: str) -> None:
-        """Tell of these files, which were attached, for which assignment they are."""
-        for file_id in file_ids:
-            await StoredFile.change(file_id, {}, {"$set": {"assignment_id": assignment_id}})
 
     async def detach(self, use: FileUse, subject_id: str, *, keep: Collection[str] = ()) -> None:
         """Let them be used for this no more: all but those to `keep`. They stay their uploader's, and go some days after."""
@@ -349,19 +340,39 @@ class Files:
         await self.quotas.take_for_course(course_id, sum(map(_counted_bytes, joining)))
         for row in joining:
             which: Row = {"course_id": {"$exists": False}}
-            if await StoredFile.change(row["_id"], which, {"$set": {"course_id": course_id}}) is None:
-                await self.quotas.give_back_for_course(course_id, _counted_bytes(row))
+            joined = await StoredFile.change(row["_id"], which, {"$set": {"course_id": course_id}})
+            counted = 0 if joined is None else _counted_bytes(joined)  # an image may be another one by now
+            await self.quotas.give_back_for_course(course_id, _counted_bytes(row) - counted)
 
     async def drop(self, row: Row, which: Row) -> bool:
         """For clean-ups: remove the row if it is so, then what it counted, then its bytes: what a crash leaves of those, the sweep finds."""
-        gone = await StoredFile.take_away(row["_id"], which)
+        gone = await whole(self._taken_away(row["_id"], which))
         if gone is None:
             return False
-        await self._give_back(gone, gone["file_size"] + gone["reserved_bytes"])
         for blob_id in (gone["blob_id"], gone.get("thumbnail_blob_id")):
             if blob_id is not None:
                 await self._store.remove(blob_id)
         return True
+
+    async def _reserved(self, row: Row) -> Row:
+        """The row comes first: who counts anew sees by it that a count is on its way."""
+        await StoredFile.add(row)
+        async with undoing(lambda: StoredFile.take_away(row["_id"], {"state": FileState.UPLOADING.value})):
+            await self.quotas.take(row["reserved_bytes"], user_id=row["uploader_id"], course_id=row.get("course_id"))
+        return row
+
+    async def _changed(self, file_id: str, which: Row, fields: Row, freed_bytes: int) -> Row | None:
+        """The row after this change, with so much less counted, if it still was so."""
+        done = await StoredFile.change(file_id, which, {"$set": fields})
+        if done is not None:
+            await self._give_back(done, freed_bytes)
+        return done
+
+    async def _taken_away(self, file_id: str, which: Row) -> Row | None:
+        gone = await StoredFile.take_away(file_id, which)
+        if gone is not None:
+            await self._give_back(gone, gone["file_size"] + gone["reserved_bytes"])
+        return gone
 
     async def _give_back(self, row: Row, size_bytes: int) -> None:
         if row["is_counted"]:

@@ -16,7 +16,6 @@ from documents import gradebook as stored
 from documents.base import Row
 from documents.enrollment import is_present_row
 from documents.enums import AttemptStatus, Grading
-from documents.grade_override import GradeOverride
 from documents.gradebook import Gradebook
 from lms_rt.clock import from_ms, to_ms
 from lms_rt.services.accommodations import times_of_quiz
@@ -167,8 +166,8 @@ async def gathered(course_id: str, *, now_ms: int, whose: stored.Whose = None, i
     outline, learners, overrides, profiles = await asyncio.gather(
         outlined(course_id, now_ms=now_ms),
         stored.learners_of(course_id, whose),
-        GradeOverride.in_force(course_id, whose if isinstance(whose, str) else None),
-        stored.profiles_in(course_id, whose if isinstance(whose, str) else None),
+        stored.overrides_in(course_id, whose),
+        stored.profiles_in(course_id, whose),
     )
     ids = {kind: [one.id for one in outline.items if one.kind == kind] for kind in ("quiz", "assignment")}
     marks = await stored.marks_at(ids["quiz"], whose)

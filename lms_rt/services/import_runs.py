@@ -28,6 +28,7 @@ from lms_rt.services.jobs import NotYet
 from lms_rt.services.relay import Relay
 from lms_rt.services.telling import Telling
 from lms_rt.storage.files.base import FileMissing, FileStore
+from lms_rt.undoing import Undo, undoing, whole
 
 TASK = "imports.run"
 PREFIX = "imp"
@@ -59,6 +60,12 @@ class Run:
     until: datetime | None
     told_ms: int = 0
     made: Row = field(default_factory=dict)
+    undo: Undo | None = None
+
+    async def take_back(self) -> None:
+        """What was taken for what it makes; not where it ended with that: `undo` looks."""
+        if self.undo is not None:
+            await self.undo()
 
     @property
     def run_id(self) -> str:
@@ -192,11 +199,14 @@ class ImportRuns:
             return
         try:
             run = Run(row, await _actor_of(row), now + SPELL)
-            await self._kinds[row["kind"]].perform(run)
+            async with undoing(run.take_back):
+                await self._kinds[row["kind"]].perform(run)
+                is_ended = await whole(self._end(row, "finished", run.made))
         except Refused as refused:
             await self._fail(row, *words_of(refused))
             return
-        if not await self._end(row, "finished", run.made):
+        if not is_ended:
+            await whole(run.take_back())
             await self._clear(row)
 
     async def give_up(self, run_id: str) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from config.settings import Settings
+from documents.base import Row
 from documents.file_quota import FileQuota
 from documents.import_run import ImportRun
 from lms_rt.clock import Clock
 from lms_rt.errors import Code, Refused
 from lms_rt.services.import_runs import MAX_OPEN, Run, file_ids_of
 from lms_rt.storage.files.base import FileStore
+from lms_rt.undoing import whole
 
 MEBIBYTE = 1 << 20
 NEWEST = 3
@@ -30,15 +32,31 @@ class KeptArchives:
             raise self._full()
 
     async def make_room(self, run: Run, size_bytes: int) -> None:
-        """Take the room of the one that was just written, in one write with what all but the newest of its course had; these go."""
+        """Take the room of the one that was just written, in one write with what all but the newest of its course had; these go.
+
+        It is given back with the run, unless that ends with this archive.
+        """
+
+        async def undo() -> None:
+            row = await ImportRun.find_row(run.run_id)
+            if row is None or row.get("file_id") != run.file_id:
+                await FileQuota.give_back(run.row["user_id"], size_bytes, at=self._clock.now())
+
+        await whole(self._make_room(run, size_bytes), undo=undo)
+        run.undo = undo
+
+    async def _make_room(self, run: Run, size_bytes: int) -> None:
         user_id = run.row["user_id"]
         which = {"user_id": user_id, "kind": "course_export", "course_id": run.row["course_id"]}
         older = (await ImportRun.find_files(which, limit=_MOST + MAX_OPEN))[NEWEST - 1 :]
-        more = size_bytes - sum(row.get("size_bytes") or 0 for row in older)
-        if not await FileQuota.take(user_id, more, limit_bytes=self._limit_bytes, at=self._clock.now()):
+        foreseen = sum(row.get("size_bytes") or 0 for row in older)
+        more, at = size_bytes - foreseen, self._clock.now()
+        if not await FileQuota.take(user_id, more, limit_bytes=self._limit_bytes, at=at):
             raise self._full()
-        for row in older:
-            await self._let_go(row)
+        freed = sum([await self._let_go(row) for row in older])
+        await FileQuota.give_back(
+            user_id, freed - foreseen, at=at
+        )  # what somebody else let go meanwhile, they gave back
 
     @property
     def _limit_bytes(self) -> int:
@@ -52,11 +70,14 @@ class KeptArchives:
         """Remove some that are too old; how many. That they were made is told of as long as of other runs."""
         rows = await ImportRun.find_files({"kind": "course_export", "created_at": {"$lt": before}}, limit=limit)
         for row in rows:
-            freed = await self._let_go(row)
-            await FileQuota.give_back(row["user_id"], freed, at=self._clock.now())
+            await whole(self._forget(row))
         return len(rows)
 
-    async def _let_go(self, row: dict[str, object]) -> int:
+    async def _forget(self, row: Row) -> None:
+        freed = await self._let_go(row)
+        await FileQuota.give_back(row["user_id"], freed, at=self._clock.now())
+
+    async def _let_go(self, row: Row) -> int:
         """Remove it; how much room it had, if nobody else has just removed it."""
         for file_id in {str(row["file_id"]), *file_ids_of(row)}:
             await self._store.remove(file_id)

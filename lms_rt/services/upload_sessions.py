@@ -23,7 +23,7 @@ from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.uploads import UploadFields, UploadView
 from lms_rt.errors import Code, Refused, invalid
 from lms_rt.ids import new_id, random_token
-from lms_rt.services.file_charsets import TextWatch, charset_of, watch_for, watched
+from lms_rt.services.file_insides import Watch, charset_of, watch_for, watched
 from lms_rt.services.file_kinds import HEAD_BYTES, KINDS, Kind, refuse_other
 from lms_rt.services.files import BLOB_PREFIX
 from lms_rt.services.uploads import Uploads, checked, new_file
@@ -263,7 +263,7 @@ class UploadSessions:
     async def _join(self, row: Row, lease: str) -> None:
         """One piece is the file; several are joined under a name that no other try has."""
         kind, parts = KINDS[row["extension"]], row["parts"]
-        watch = watch_for(kind.mime_type)
+        watch = watch_for(row["extension"])
         blob_id = parts[0]["blob_id"] if len(parts) == 1 else new_id(BLOB_PREFIX)
         file = await StoredFile.change(
             row["file_id"], {"state": FileState.UPLOADING.value}, {"$set": {"blob_id": blob_id}}
@@ -279,16 +279,13 @@ class UploadSessions:
             saved = await self._store.save(blob_id, joined)
         await self._uploads.settle(file, saved, kind, charset=charset_of(watch))
 
-    async def _look_through(self, blob_id: str, kind: Kind, watch: TextWatch | None) -> None:
-        """The beginning of what is one piece; all of a text."""
+    async def _look_through(self, blob_id: str, kind: Kind, watch: Watch | None) -> None:
+        """The beginning of what is one piece; all of what only its whole tells."""
         is_first = True
-        async for chunk in self._store.read(blob_id, size=HEAD_BYTES if watch is None else None):
+        async for chunk in watched(self._store.read(blob_id, size=HEAD_BYTES if watch is None else None), watch):
             if is_first:
                 refuse_other(kind, chunk[:HEAD_BYTES])
-            if watch is None:
-                return
             is_first = False
-            watch.take(chunk)
 
     async def _joined(self, parts: list[Row]) -> AsyncIterator[bytes]:
         for part in parts:

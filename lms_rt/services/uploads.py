@@ -20,12 +20,12 @@ from lms_rt.errors import Code, Refused
 from lms_rt.ids import derived_id
 from lms_rt.security.access.courses import require_taught_course
 from lms_rt.services.file_changes import refuse_public
-from lms_rt.services.file_charsets import charset_of, watch_for, watched
+from lms_rt.services.file_insides import charset_of, watch_for, watched
 from lms_rt.services.file_kinds import HEAD_BYTES, Kind, Named, named, refuse_other
 from lms_rt.services.files import FileKind, Files, NewFile
 from lms_rt.services.jobs import Jobs
 from lms_rt.storage.files.base import FileStore, SavedFile
-from lms_rt.undoing import undoing
+from lms_rt.undoing import undoing, whole
 
 MEBIBYTE = 1 << 20
 TASK = "files.thumbnail"
@@ -70,7 +70,7 @@ class Uploads:
         room = self.limit_bytes if announced_bytes is None else min(announced_bytes, self.limit_bytes)
         row = await self.files.reserve(actor, new_file(name, said), size_bytes=room)
         async with undoing(lambda: self.files.release(row)):
-            watch = watch_for(name.kind.mime_type)
+            watch = watch_for(name.extension)
             chunks = checked(watched(form.chunks(), watch), name.kind, limit_bytes=self.limit_bytes)
             saved = await self._store.save(row["blob_id"], chunks)
             if (all_said := await form.fields()) != said:
@@ -92,11 +92,22 @@ class Uploads:
         fields: Row = {"folder": said.folder, "is_public": said.is_public}
         if said.course_id is not None:
             fields["course_id"] = (await require_taught_course(actor, said.course_id)).id
-        if fields.get("course_id") != row.get("course_id") and said.course_id is not None:
-            await self.files.quotas.take_for_course(fields["course_id"], row["reserved_bytes"])
-        changed = await StoredFile.change(row["_id"], {"state": FileState.UPLOADING.value}, {"$set": fields})
+        changed = await whole(self._moved(row, fields))
         if changed is None:
             raise Refused(Code.CONFLICT, "The upload was given up.")
+        return changed
+
+    async def _moved(self, row: Row, fields: Row) -> Row | None:
+        """The row with these fields, counted for the course that they name instead of the one before."""
+        quotas, size, left = self.files.quotas, row["reserved_bytes"], row.get("course_id")
+        joined = fields.get("course_id", left)
+        is_moved = joined is not None and joined != left
+        if joined is not None and is_moved:
+            await quotas.take_for_course(joined, size)
+        changed = await StoredFile.change(row["_id"], {"state": FileState.UPLOADING.value}, {"$set": fields})
+        no_more = left if changed is not None else joined
+        if is_moved and no_more is not None:
+            await quotas.give_back_for_course(no_more, size)
         return changed
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from config.settings import Settings
 from documents.notification import Notification
-from documents.stored_file import FileUse
+from documents.stored_file import FileUse, StoredFile, use_of
 from lms_rt.clock import Clock, rfc3339
 from lms_rt.services.files import FileKind, Produced
 from tests import factories
@@ -350,7 +350,7 @@ async def test_all_that_was_handed_in_comes_as_one_zip(desk: Desk) -> None:
     assert sorted(name.split("/")[1] for name in names if "report" in name.lower()) == ["REPORT (2).pdf", "report.pdf"]
     assert [text for name, text in texts.items() if name.endswith("/report.pdf")] == ["bytes of report.pdf"]
     await desk.handed_in(first, "Without files.")
-    kept = await desk.house.services.files.attached(FileUse.SUBMISSION, work["id"])
+    kept = await StoredFile.find_used(use_of(FileUse.SUBMISSION, work["id"]))
     assert len(kept) == 3  # what was handed in before is kept with its files
 
 

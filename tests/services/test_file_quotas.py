@@ -10,7 +10,7 @@ import pytest
 
 from config.settings import Settings
 from documents.file_quota import FileQuota
-from documents.stored_file import FileUse, StoredFile
+from documents.stored_file import FileUse, StoredFile, use_of
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.actor import Actor
 from lms_rt.errors import Code, Refused
@@ -61,13 +61,14 @@ async def test_files_are_put_to_use_all_or_none_and_fill_their_course_once(files
     for wanted in ((one, "fil_none"), (one, two, large)):
         with pytest.raises(Refused):
             await attach(*wanted)
-    assert await files.attached(FileUse.SUBMISSION, "sub_1") == []
+    assert await StoredFile.find_used(use_of(FileUse.SUBMISSION, "sub_1")) == []
     assert await FileQuota.find_used("crs_1") == 0
     await files.discard(large)
     await asyncio.gather(*(attach(one, two) for _ in range(4)))
     await attach(one, two)
     await attach(two, subject_id="sub_2")
-    assert [file.id for file in await files.attached(FileUse.SUBMISSION, "sub_1")] == [one, two]
+    used = await StoredFile.find_used(use_of(FileUse.SUBMISSION, "sub_1"))
+    assert [row["_id"] for row in used] == [one, two]
     assert await FileQuota.find_used("crs_1") == 2 * MIB
     assert not await files.drop(unused, {"uses": []})  # as somebody deletes it who looked before it was put to use
     with pytest.raises(Refused) as refused:

@@ -23,9 +23,9 @@ from tests.perf.programs import LOAD_CORE, SERVER_CORE, Program, cpu_seconds, pi
 from tests.perf.tables import Goal, Sample, Table
 from tests.perf.toolchains import Absent, python_with_packages
 from tests.servers.absence import require_program
-from tests.servers.lms_server import free_port
 from tests.servers.mongo_server import running_mongo
 from tests.servers.nginx import wait_for
+from tests.servers.ports import free_port
 from tests.servers.redis_server import running_redis
 
 NGINX, AIOHTTP, IN_GRIDFS = "nginx", "aiohttp, uvloop", f"{OURS}, GridFS"
