@@ -170,12 +170,6 @@ class Course(Aggregate):
         return await cls.rows().find_one({"_id": course_id}, dict.fromkeys(_UNLISTED, 0))
 
     @classmethod
-    async def find_head_of_lesson(cls, lesson_id: str) -> CourseHead | None:
-        """The head of the course that holds this lesson."""
-        row = await cls.rows().find_one({"lesson_ids": lesson_id}, _HEAD)
-        return None if row is None else _head(row)
-
-    @classmethod
     async def heads(cls, course_ids: Iterable[str]) -> dict[str, CourseHead]:
         """The heads of those of these courses that exist, by id."""
         wanted = set(course_ids)

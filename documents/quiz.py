@@ -97,12 +97,6 @@ class Quiz(Aggregate):
         return await cls.rows().find_one({"question_ids": question_id}, dict(HEAD))
 
     @classmethod
-    async def find_question(cls, quiz_id: str, question_id: str) -> Row | None:
-        """The quiz of a question with that one question, and the order of all."""
-        fields = {f"questions.{question_id}": 1, "question_ids": 1, "version": 1, "course_id": 1}
-        return await cls.rows().find_one({"_id": quiz_id, "question_ids": question_id}, fields)
-
-    @classmethod
     async def find_page(
         cls, wanted: Row, sort: Sequence[tuple[str, int]], *, skip: int, limit: int
     ) -> tuple[list[Row], int]:

@@ -34,8 +34,3 @@ def random_token(nbytes: int = 32) -> str:
 def looks_like_id(text: str) -> bool:
     """Has it the shape of an id (a slug must not)?"""
     return _SHAPE.match(text) is not None
-
-
-def has_prefix(text: str, prefix: str) -> bool:
-    """Has it the shape of an id of this kind?"""
-    return text.startswith(f"{prefix}_") and looks_like_id(text)

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import base64
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from lms_rt.bootstrap import Services
 from lms_rt.console.store import ask_or_do, run_command, settings_for
 from lms_rt.contracts.base import encode, read_model
 from lms_rt.contracts.quizzes import QuizDraft
+from lms_rt.undoing import undoing
 
 _MARKS = {"imported": "ok      ", "degraded": "DEGRADED", "skipped": "SKIPPED "}
 
@@ -72,16 +74,12 @@ async def import_questions(
     if quiz_id is None and is_dry_run:
         report = await services.imports.preview(actor, course_id or "", text=content)
         return {"quiz_id": "(new)", **orjson.loads(encode(report))}
-    made_id = None
-    if quiz_id is None:
-        made = await services.quizzes.create(actor, await _new_quiz(services, course_id or "", new_title or ""))
-        quiz_id = made_id = made.id
-    try:
+    async with AsyncExitStack() as begun:
+        if quiz_id is None:
+            made = await services.quizzes.create(actor, await _new_quiz(services, course_id or "", new_title or ""))
+            quiz_id = made.id
+            await begun.enter_async_context(undoing(lambda: services.quizzes.remove(actor, made.id)))
         report = await services.imports.import_questions(actor, quiz_id, text=content, is_dry_run=is_dry_run)
-    except BaseException:
-        if made_id is not None:
-            await services.quizzes.remove(actor, made_id)
-        raise
     return {"quiz_id": quiz_id, **orjson.loads(encode(report))}
 
 

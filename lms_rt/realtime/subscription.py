@@ -49,11 +49,6 @@ class Subscription:
         self._held: _Held | None = _Held()
         self._is_over = False
 
-    @property
-    def is_released(self) -> bool:
-        """Does it get what arrives at once?"""
-        return self._held is None
-
     def admit(self, top: Position, missed: tuple[Published, ...] | None) -> None:
         """It stands at `top` now; `missed` is what its reply brings, None when that cannot be said."""
         self.position, self.after_offset = top, top.offset

@@ -15,7 +15,6 @@ from typing import TypeVar
 from pymongo.errors import (
     ConnectionFailure,
     DocumentTooLarge,
-    DuplicateKeyError,
     ExecutionTimeout,
     InvalidOperation,
     OperationFailure,
@@ -51,11 +50,6 @@ def is_passing(error: BaseException) -> bool:
     if isinstance(error, InvalidOperation):
         return "after close" in str(error)  # a request that was still running at the shutdown
     return isinstance(error, _PASSING)
-
-
-def is_duplicate(error: BaseException) -> bool:
-    """Whether a write met a unique index. Which one is for a read to say: engines differ in what they tell."""
-    return isinstance(error, DuplicateKeyError) or (isinstance(error, OperationFailure) and error.code == 11000)
 
 
 @contextmanager

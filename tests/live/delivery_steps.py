@@ -17,7 +17,7 @@ from lms_rt.bus.base import FanOut, Position
 from lms_rt.contracts.events import LiveEvent
 from lms_rt.contracts.outbox import Write, event
 
-_STEP_SECONDS = 10
+_STEP_SECONDS = 30
 _PROCESS: ContextVar[Process | None] = ContextVar("process", default=None)
 
 

@@ -20,6 +20,7 @@ from PIL import Image, ImageSequence
 
 from documents.stored_file import StoredFile
 from handlers.rest import incoming, streaming
+from handlers.rest.incoming import Incoming
 from lms_rt.services import image_drawing
 from lms_rt.services.images import DRAW_SECONDS
 from lms_rt.services.jobs import Failed
@@ -42,7 +43,7 @@ from tests.rest.uploading import (
     until,
     upload,
 )
-from tests.working import working
+from tests.working import PATIENCE_SECONDS, working
 
 NOTHING = (0, 0, 0)
 HTML = b"<!DOCTYPE html><script>alert(1)</script>"
@@ -196,16 +197,23 @@ async def test_a_line_that_is_cut_leaves_nothing(house: House) -> None:
     assert await unnamed_bytes(house) == []
 
 
+async def test_who_falls_silent_is_cut_off(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    student, body = await house.student(), form(FILE)
+    monkeypatch.setattr(incoming, "IDLE_SECONDS", 0.05)
+    async with _line(house) as (reader, writer):
+        writer.write(_head(student, len(body)) + body[:300])
+        assert await _nothing_more(reader)
+    await until(lambda: _holds(house, student, something=False))
+
+
 async def test_who_only_keeps_the_line_busy_is_cut_off(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    student = await house.student()
-    body = form(FILE)
-    for silence, patience in ((0.05, 30.0), (30.0, 0.0)):
-        monkeypatch.setattr(incoming, "IDLE_SECONDS", silence)
-        monkeypatch.setattr(incoming, "FREE_SECONDS", patience)
-        monkeypatch.setattr(incoming, "LEAST_BYTES_PER_SECOND", 1e9)
-        async with _line(house) as (reader, writer):
-            writer.write(_head(student, len(body)) + body[:300])
-            assert await _nothing_more(reader, writer)
+    student, body = await house.student(), form(FILE)
+    monkeypatch.setattr(incoming, "FREE_SECONDS", 0.0)
+    monkeypatch.setattr(incoming, "LEAST_BYTES_PER_SECOND", 1e9)
+    async with _line(house) as (reader, writer):
+        writer.write(_head(student, len(body)) + body[:300])
+        async with _dripping(writer, monkeypatch):
+            assert await _nothing_more(reader)
     await until(lambda: _holds(house, student, something=False))
 
 
@@ -356,18 +364,34 @@ def _head(visitor: Visitor, length: int) -> bytes:
     return f"POST /api/v1/files/upload HTTP/1.1\r\n{head}\r\n".encode()
 
 
-async def _nothing_more(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-    """Did the school hang up, without an answer? Some more is sent meanwhile, as one who drips does."""
-    dripping = asyncio.create_task(_drip(writer))
+async def _nothing_more(reader: asyncio.StreamReader) -> bool:
+    """Did the school hang up, without an answer?"""
     try:
-        return await reader.read() == b""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await reader.read() == b""
     except ConnectionResetError:
         return True
-    finally:
-        dripping.cancel()
 
 
-async def _drip(writer: asyncio.StreamWriter) -> None:
-    for _ in range(100):
-        await asyncio.sleep(0.1)
-        writer.write(b"x")
+@asynccontextmanager
+async def _dripping(writer: asyncio.StreamWriter, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """A byte more is sent each time the school asks for a piece."""
+    asked, take = asyncio.Event(), Incoming.__anext__
+
+    async def noted(body: Incoming) -> bytes:
+        asked.set()
+        return await take(body)
+
+    async def drip() -> None:
+        while True:
+            await asked.wait()
+            asked.clear()
+            writer.write(b"x")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Incoming, "__anext__", noted)
+        dripping = asyncio.create_task(drip())
+        try:
+            yield
+        finally:
+            dripping.cancel()

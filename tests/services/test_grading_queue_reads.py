@@ -50,22 +50,33 @@ async def test_the_papers_of_a_page_are_read_together(exam: Exam, monkeypatch: p
     assert sorted(asked) == ["controls", "papers"]
 
 
+async def handed_in(exam: Exam, quiz_id: str, count: int) -> list[str]:
+    """So many attempts with an answer to each question, one after the other: their ids."""
+    attempts = []
+    for number in range(count):
+        student = await exam.student()
+        attempt = await exam.begun(student, quiz_id)
+        for question_id in exam.question_ids:
+            await exam.save(student, attempt, f"Of {number}", question_id=question_id)
+        await exam.attempts.submit(student, attempt.id, submitted())
+        exam.clock.advance(1)
+        attempts.append(attempt.id)
+    return attempts
+
+
+async def next_of(exam: Exam, after: str | None, question_id: str | None = None) -> tuple[str, int]:
+    """The one that follows, and how many wait."""
+    draft = NextDraft(after=after, question_id=question_id)
+    found = await GradingQueue(clock=exam.clock).take_next(exam.teacher, draft)
+    assert found.item is not None
+    return found.item.id, found.waiting_count
+
+
 async def test_the_next_one_is_looked_for_a_few_at_a_time_and_round_about(
     exam: Exam, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(grading_queue, "_CHUNK", 2)
-    quiz_id = await exam.quiz(questions=(ESSAY, ESSAY))
-    one, two = exam.question_ids
-    handed_in = []
-    for number in range(4):
-        student = await exam.student()
-        attempt = await exam.begun(student, quiz_id)
-        for question_id in (one, two):
-            await exam.save(student, attempt, f"Of {number}", question_id=question_id)
-        await exam.attempts.submit(student, attempt.id, submitted())
-        exam.clock.advance(1)
-        handed_in.append(attempt.id)
-    queue = GradingQueue(clock=exam.clock)
+    attempts = await handed_in(exam, await exam.quiz(questions=(ESSAY, ESSAY)), 4)
     pages: list[int] = []
 
     async def noted(*args: Any, **options: Any) -> Any:
@@ -76,19 +87,21 @@ async def test_the_next_one_is_looked_for_a_few_at_a_time_and_round_about(
     monkeypatch.setattr(grading_queue, "find_waiting_from", noted)
     after, got = None, []
     for _ in range(9):
-        found = await queue.take_next(exam.teacher, NextDraft(after=after))
-        assert found.item is not None
-        assert found.waiting_count == 8
-        after = found.item.id
+        after, waiting_count = await next_of(exam, after)
+        assert waiting_count == 8
         got.append(after)
-    whole = [f"{attempt_id}.{question_id}" for attempt_id in handed_in for question_id in (one, two)]
+    whole = [f"{attempt_id}.{question_id}" for attempt_id in attempts for question_id in exam.question_ids]
     assert got == [*whole, whole[0]]
     assert max(pages) == 3
-    found = await queue.take_next(exam.teacher, NextDraft(question_id=two, after=f"{handed_in[2]}.{two}"))
-    assert found.item is not None
-    assert (found.item.id, found.waiting_count) == (f"{handed_in[3]}.{two}", 4)
-    done = {"$set": {"waiting": [one]}}
-    await Attempt.rows().update_one({"_id": handed_in[1]}, done)
-    found = await queue.take_next(exam.teacher, NextDraft(after=f"{handed_in[1]}.{two}"))
-    assert found.item is not None
-    assert found.item.id == f"{handed_in[1]}.{one}", "what it left of the same attempt"
+
+
+async def test_the_next_one_is_of_the_question_that_is_graded_and_never_one_that_was_graded_meanwhile(
+    exam: Exam, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grading_queue, "_CHUNK", 2)
+    attempts = await handed_in(exam, await exam.quiz(questions=(ESSAY, ESSAY)), 4)
+    one, two = exam.question_ids
+    assert await next_of(exam, f"{attempts[2]}.{two}", two) == (f"{attempts[3]}.{two}", 4)
+    await Attempt.rows().update_one({"_id": attempts[1]}, {"$set": {"waiting": [one]}})
+    found, _ = await next_of(exam, f"{attempts[1]}.{two}")
+    assert found == f"{attempts[1]}.{one}", "what it left of the same attempt"

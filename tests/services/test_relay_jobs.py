@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from documents.job import Job
 from lms_rt.bus.memory import SilentWakeUps, memory_bus
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.outbox import Intent, Write, job
+from lms_rt.services import relay as relay_module
 from lms_rt.services.jobs import Jobs
 from lms_rt.services.relay import Relay
 from tests.services.relaying import relay_over
@@ -37,9 +39,9 @@ class Place:
     def _made(self) -> Relay:
         return relay_over(memory_bus(self.clock).fan_out, self.clock, [Course])
 
-    async def make(self, name: str, *, jobs: int = 1) -> list[Intent]:
+    async def make(self, name: str, *, jobs: int = 1, due_at: datetime | None = None) -> list[Intent]:
         write = Write(1, self.clock.now())
-        outbox = [job(write, "counters.reconcile", {}) for _ in range(jobs)]
+        outbox = [job(write, "counters.reconcile", {}, due_at=due_at) for _ in range(jobs)]
         row = {"_id": name, "slug": name, "outbox": list(outbox), "outbox_at": write.at}
         await Course.rows().insert_one(row)
         return outbox
@@ -123,6 +125,36 @@ async def test_two_relays_with_overlapping_sets_ask_once_and_empty_all(place: Pl
     half = {name: jobs[:1] for name, jobs in made.items()}
     await asyncio.gather(place.hand_over(half), place.other.sweep(minimum_age_ms=0))
     await place.other.sweep(minimum_age_ms=0)
+    assert await place.is_all_done(made)
+
+
+async def test_a_job_for_later_keeps_its_time_beside_those_that_are_due(place: Place) -> None:
+    later = place.clock.now() + timedelta(hours=1)
+    made = {name: await place.make(name, due_at=later if name == NAMES[0] else None) for name in NAMES}
+    await place.hand_over(made)
+    assert await place.is_all_done(made)
+    row = await Job.find_row(str(made[NAMES[0]][0]["id"]))
+    assert row is not None
+    assert row["due_at"] == later
+
+
+async def test_what_is_handed_over_again_before_it_was_finished_is_finished_whole(place: Place) -> None:
+    [first] = await place.make(NAMES[0])
+    second = job(Write(2, place.clock.now()), "counters.reconcile", {})
+    place.relay._is_finishing = True
+    await place.relay.hand_over(Course, NAMES[0])
+    await Course.put_intents(NAMES[0], [second], place.clock.now())
+    await place.hand_over({NAMES[0]: [second]})
+    assert await place.is_all_done({NAMES[0]: [first, second]})
+
+
+async def test_whoever_makes_one_when_too_many_wait_finishes_it_himself(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "MAX_BEHIND", 0)
+    place.relay._is_finishing = True
+    made = {NAMES[0]: await place.make(NAMES[0])}
+    await place.relay.hand_over_new(Course, NAMES[0], made[NAMES[0]])
     assert await place.is_all_done(made)
 
 

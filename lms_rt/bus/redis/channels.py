@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -131,11 +132,10 @@ class RedisFanOut(FanOut):
         if ear is None:
             ear = self._ears[channel] = _ChannelEar(channel, self._line.keys.channel(channel).encode())
         ear.receivers += (receiver,)
-        try:
+        with ExitStack() as begun:
+            begun.callback(self.stop, ear, receiver)
             await self._hearing.add(ear)
-        except BaseException:
-            self.stop(ear, receiver)
-            raise
+            begun.pop_all()
         return _ChannelListening(self, ear, receiver)
 
     async def publish_control(self, name: str, data: Mapping[str, Any]) -> None:

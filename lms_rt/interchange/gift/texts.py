@@ -10,8 +10,6 @@ from urllib.parse import unquote
 
 from lms_rt.interchange.gift.escapes import HELD_BREAK, SPACES, release
 
-FORMATS = ("moodle", "plain", "html", "markdown")
-
 _FORMAT = re.compile(r"\[(moodle|plain|html|markdown)\]", re.IGNORECASE)
 _BLOCK_NAMES = (
     "address|article|aside|blockquote|center|dd|details|dir|div|dl|dt|fieldset|figcaption|figure|footer|form|h[1-6]|header|"

@@ -52,7 +52,7 @@ class AzureFiles(FileStore):
 
         async def let_go() -> None:
             if blocks:
-                await asyncio.shield(_undo(blob))  # whoever is cancelled twice leaves none either
+                await _undo(blob)
 
         with _faults_told():
             async with undoing(let_go):

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from lms_rt.clock import to_ms
 from lms_rt.ids import random_token
 from lms_rt.storage.files.base import Counting, FileMissing, FileStore, SavedFile, checked_id, piece_bytes
+from lms_rt.undoing import undoing
 
 _BEGUN = ".begun-"
 
@@ -31,17 +32,13 @@ class LocalFiles(FileStore):
         path = self._directory / checked_id(file_id)
         await asyncio.to_thread(self._directory.mkdir, mode=0o700, parents=True, exist_ok=True)
         begun = path.with_name(f"{_BEGUN}{path.name}-{random_token(6)}")
-        descriptor = await asyncio.to_thread(os.open, begun, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         passing = Counting()
-        try:
-            with os.fdopen(descriptor, "wb") as file:
+        async with undoing(lambda: asyncio.to_thread(begun.unlink, missing_ok=True)):
+            with await asyncio.to_thread(_new, begun) as file:
                 async for chunk in chunks:
                     await asyncio.to_thread(file.write, passing.take(chunk))
                 await asyncio.to_thread(_sync, file)
             await asyncio.to_thread(_put_in_place, begun, path)
-        except BaseException:
-            begun.unlink(missing_ok=True)
-            raise
         return passing.saved
 
     async def read(self, file_id: str, *, start: int = 0, size: int | None = None) -> AsyncIterator[bytes]:
@@ -99,6 +96,10 @@ def _is_older(entry: os.DirEntry[str], before_seconds: float) -> bool:
     with contextlib.suppress(FileNotFoundError):
         return entry.stat().st_mtime < before_seconds
     return False
+
+
+def _new(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
 
 
 def _put_in_place(begun: Path, path: Path) -> None:

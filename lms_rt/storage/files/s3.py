@@ -67,8 +67,7 @@ class S3Files(FileStore):
         with _faults_told():
             upload = _Upload(client, self._bucket.name, key)
             with closing(upload):
-                # shielded: a part that stays is paid for, and nobody sees it
-                async with undoing(lambda: asyncio.shield(upload.undo())):
+                async with undoing(upload.undo):
                     async for chunk in chunks:
                         await upload.add(passing.take(chunk))
                     await upload.finish()
