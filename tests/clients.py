@@ -12,7 +12,7 @@ import httpx
 from tests.secrets_used import note_reply
 
 TIMEOUT_SECONDS = 30
-_AUTHORITIES = ssl.create_default_context()
+AUTHORITIES = ssl.create_default_context()
 """Read once: each client of its own would take as long for that as for ten requests."""
 
 
@@ -28,9 +28,7 @@ class Visitor:
     @asynccontextmanager
     async def of(cls, address: str) -> AsyncIterator[Visitor]:
         """A visitor of this address, until the end of the block."""
-        async with httpx.AsyncClient(
-            base_url=f"{address}/api/v1", timeout=TIMEOUT_SECONDS, verify=_AUTHORITIES
-        ) as http:
+        async with httpx.AsyncClient(base_url=f"{address}/api/v1", timeout=TIMEOUT_SECONDS, verify=AUTHORITIES) as http:
             yield cls(http, address)
 
     @property

@@ -48,6 +48,10 @@ def main(args: argparse.Namespace) -> int:
     with ExitStack() as servers:
         env = dict(os.environ)
         env.pop("PYTHONDONTWRITEBYTECODE", None)  # each of the hundreds of servers would compile the product anew
+        if not args.quick and not args.pytest_args:
+            beside = subprocess.Popen([sys.executable, "-m", "tests.servers.beforehand"], cwd=_ROOT, env=env)
+            servers.enter_context(beside)
+            servers.callback(beside.terminate)
         if not args.quick:
             _start(servers, env, "MONGODB_TEST_URL", running_mongo())
             _start(servers, env, "REDIS_TEST_URL", running_redis())

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
@@ -19,6 +20,7 @@ ROOMS = ("config", "documents", "handlers", "lms_rt", "workers")
 MODULE_LINES, FUNCTION_LINES = 400, 40
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+N = TypeVar("N", bound=ast.AST)
 
 _FORBIDDEN_WORDS = re.compile(r"(^get_)|manager|helper|utils|^common$", re.IGNORECASE)
 _NAMED_BY_LIBRARIES = {
@@ -55,20 +57,39 @@ def sources(*rooms: str) -> dict[str, str]:
 @cache
 def trees(*rooms: str) -> dict[str, ast.Module]:
     """Path from the root -> syntax tree."""
-    return {path: ast.parse(text, path) for path, text in sources(*rooms).items()}
+    return {path: _tree(path, text) for path, text in sources(*rooms).items()}
 
 
-def nodes(*rooms: str) -> Iterator[tuple[str, ast.AST]]:
-    """Every node of every module, with the path of its module."""
+@cache
+def _tree(path: str, text: str) -> ast.Module:
+    return ast.parse(text, path)
+
+
+def nodes(kind: type[N], *rooms: str) -> Iterator[tuple[str, N]]:
+    """Every node of this kind in every module, with the path of its module."""
     for path, tree in trees(*rooms).items():
-        for node in ast.walk(tree):
+        for node in _by_kind(tree).get(kind, ()):
             yield path, node
+
+
+@cache
+def _by_kind(tree: ast.Module) -> dict[type[ast.AST], list[Any]]:
+    """Each module is walked through once, whatever is asked about it."""
+    made: dict[type[ast.AST], list[Any]] = {}
+    for node in ast.walk(tree):
+        made.setdefault(type(node), []).append(node)
+    return made
+
+
+def functions(*rooms: str) -> Iterator[tuple[str, Function]]:
+    yield from nodes(ast.FunctionDef, *rooms)
+    yield from nodes(ast.AsyncFunctionDef, *rooms)
 
 
 def calls(*rooms: str) -> Iterator[tuple[str, ast.Call, tuple[str, str]]]:
     """Every call of the form `owner.name(…)`, with (owner, name)."""
-    for path, node in nodes(*rooms):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+    for path, node in nodes(ast.Call, *rooms):
+        if isinstance(node.func, ast.Attribute):
             owner = node.func.value
             yield path, node, (owner.id if isinstance(owner, ast.Name) else "", node.func.attr)
 
@@ -79,9 +100,10 @@ def test_modules_stay_short() -> None:
 
 
 def test_functions_stay_short() -> None:
-    functions = ((path, node) for path, node in nodes(*ROOMS, "tests") if isinstance(node, Function))
     long = [
-        f"{path}:{node.lineno} {node.name} {n}" for path, node in functions if (n := _body_lines(node)) > FUNCTION_LINES
+        f"{path}:{node.lineno} {node.name} {n}"
+        for path, node in functions(*ROOMS, "tests")
+        if (n := _body_lines(node)) > FUNCTION_LINES
     ]
     assert long == []
 
@@ -97,8 +119,8 @@ def test_every_module_says_what_it_is_for() -> None:
 
 
 def test_nothing_bears_a_name_that_says_nothing() -> None:
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    defined = [(path, node.name) for path, node in nodes(*ROOMS, "tests") if isinstance(node, kinds)]
+    defined = [(path, node.name) for path, node in functions(*ROOMS, "tests")]
+    defined += [(path, node.name) for path, node in nodes(ast.ClassDef, *ROOMS, "tests")]
     modules = [(path, Path(path).stem) for path in sources(*ROOMS, "tests")]
     bad = [(path, name) for path, name in defined + modules if _FORBIDDEN_WORDS.search(name.lstrip("_"))]
     assert [found for found in bad if found[1] not in _NAMED_BY_LIBRARIES] == []
@@ -107,8 +129,8 @@ def test_nothing_bears_a_name_that_says_nothing() -> None:
 def test_documents_are_given_their_times_and_ids() -> None:
     made = [
         f"{path}:{node.value.lineno} {ast.unparse(node.value)}"
-        for path, node in nodes("documents")
-        if isinstance(node, ast.keyword) and node.arg == "default_factory" and not _is_plain_type(node.value)
+        for path, node in nodes(ast.keyword, "documents")
+        if node.arg == "default_factory" and not _is_plain_type(node.value)
     ]
     assert made == []
 
@@ -137,20 +159,16 @@ def test_only_handlers_import_tornado() -> None:
 
 
 def _importers_of(package: str) -> list[str]:
-    found = []
-    for path, node in nodes(*ROOMS):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        if any(name.split(".")[0] == package for name in names):
-            found.append(path)
-    return found
+    imported = [(path, alias.name) for path, node in nodes(ast.Import, *ROOMS) for alias in node.names]
+    imported += [(path, node.module or "") for path, node in nodes(ast.ImportFrom, *ROOMS)]
+    return [path for path, name in imported if name.split(".")[0] == package]
 
 
 def test_only_settings_read_the_environment() -> None:
     readers = [
         f"{path}:{node.lineno}"
-        for path, node in nodes(*ROOMS)
-        if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"} and ast.unparse(node.value) == "os"
+        for path, node in nodes(ast.Attribute, *ROOMS)
+        if node.attr in {"environ", "getenv"} and ast.unparse(node.value) == "os"
     ]
     asked_on_terminals = "lms_rt/console/"  # LMS_PASSWORD, in place of a prompt
     assert [place for place in readers if not place.startswith(("config/", asked_on_terminals))] == []
@@ -159,8 +177,9 @@ def test_only_settings_read_the_environment() -> None:
 def test_every_task_has_an_owner() -> None:
     dropped = [
         f"{path}:{node.lineno}"
-        for path, node in nodes(*ROOMS, "tests")
-        if isinstance(node, ast.Expr) and re.match(r"(asyncio|loop)\.(create_task|ensure_future)\(", ast.unparse(node))
+        for path, node in nodes(ast.Expr, *ROOMS, "tests")
+        if any(name in sources(*ROOMS, "tests")[path] for name in ("create_task", "ensure_future"))
+        and re.match(r"(asyncio|loop)\.(create_task|ensure_future)\(", ast.unparse(node))
     ]
     assert dropped == []
 
@@ -168,9 +187,8 @@ def test_every_task_has_an_owner() -> None:
 def test_no_error_is_swallowed_whole() -> None:
     swallowed = [
         f"{path}:{node.lineno}"
-        for path, node in nodes(*ROOMS)
-        if isinstance(node, ast.ExceptHandler)
-        and (node.type is None or ast.unparse(node.type) in {"Exception", "BaseException"})
+        for path, node in nodes(ast.ExceptHandler, *ROOMS)
+        if (node.type is None or ast.unparse(node.type) in {"Exception", "BaseException"})
         and all(isinstance(statement, ast.Pass | ast.Continue) for statement in node.body)
     ]
     assert swallowed == []

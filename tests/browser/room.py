@@ -15,6 +15,7 @@ import httpx
 from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from tests.browser.window import DemoSchool, Window
+from tests.servers.ports import free_port
 from tests.servers.processes import ServerProcess
 
 expect.set_options(timeout=10_000)  # two busy cores: waiting ends as soon as it is so
@@ -74,7 +75,7 @@ class OwnSchool(DemoSchool):
     """A school whose server a test may kill; it comes back with the same data at the same address."""
 
     def __init__(self, data: Path) -> None:
-        self._data, self._process = data, self._start("0", data)
+        self._data, self._process = data, self._start(str(free_port()), data)
         super().__init__(self._ready())
         self._port = self.address.rpartition(":")[2]
 
@@ -102,13 +103,14 @@ class OwnSchool(DemoSchool):
 def make_quiz(school: DemoSchool, *, closes_in_seconds: float | None = None, **fields: Any) -> str:
     """A published quiz with one question of each kind; its id."""
     draft: dict[str, Any] = {"course_id": school.course["id"], "title": "Every kind", "time_limit_minutes": 30}
-    if closes_in_seconds is not None:
-        draft["closes_at"] = (datetime.now(UTC) + timedelta(seconds=closes_in_seconds)).isoformat()
     with school.at_rest() as teacher:
         made = teacher.post("/quizzes", json=draft | fields).raise_for_status().json()
         for question in QUESTIONS:
             teacher.post(f"/quizzes/{made['id']}/questions", json=question).raise_for_status()
         teacher.post(f"/quizzes/{made['id']}/publish").raise_for_status()
+        if closes_in_seconds is not None:  # last: to make it takes a busy machine some of that time
+            closes_at = datetime.now(UTC) + timedelta(seconds=closes_in_seconds)
+            teacher.patch(f"/quizzes/{made['id']}", json={"closes_at": closes_at.isoformat()}).raise_for_status()
     return str(made["id"])
 
 

@@ -60,8 +60,8 @@ def test_a_session_that_cannot_go_on_just_now_is_not_taken_for_ended(open_window
     window = open_window(who=STUDENT_EMAILS[4])
     page = window.page
     page.goto("/home")
-    window.forget_cookie("lms_access")
     page.route("**/auth/refresh-cookie", lambda route: route.fulfill(status=429, body='{"code": "rate_limited"}'))
+    window.forget_cookie("lms_access")
     assert page.evaluate(ASK_SOMETHING) == "rate_limited"
     expect(page.get_by_role("dialog")).to_have_count(0)
 
@@ -75,7 +75,7 @@ def test_a_session_that_slept_goes_on_by_itself(open_window: Opener) -> None:
 
 
 def test_the_cookies_are_out_of_reach_of_scripts(open_window: Opener) -> None:
-    window = open_window(who=STUDENT_EMAILS[4])
+    window = open_window().sign_in_by_hand(STUDENT_EMAILS[4])
     cookies = window.cookies()
     assert cookies["lms_access"]["httpOnly"]
     assert cookies["lms_refresh"]["httpOnly"]
@@ -83,7 +83,7 @@ def test_the_cookies_are_out_of_reach_of_scripts(open_window: Opener) -> None:
 
 
 def test_signing_out_ends_it(open_window: Opener) -> None:
-    window = open_window(who=STUDENT_EMAILS[5])
+    window = open_window().sign_in_by_hand(STUDENT_EMAILS[5])
     window.page.get_by_label("Account").click()
     window.page.get_by_role("button", name="Sign out").click()
     expect(window.page).to_have_url(re.compile("/$"))
@@ -117,7 +117,7 @@ def test_registering(open_window: Opener) -> None:
 
 
 def test_staff_arrive_at_their_own_start(open_window: Opener) -> None:
-    page = open_window(who=TEACHER_EMAIL).page
+    page = open_window().sign_in_by_hand(TEACHER_EMAIL).page
     expect(page).to_have_url(re.compile("/teach$"))
     page.goto("/teach/courses/crs_nothing/details")
     expect(page.locator("h1")).to_have_text("Nothing here")

@@ -162,6 +162,7 @@ def test_a_teacher_adds_captions_and_a_film_shows_those_of_the_pages_language(
 ) -> None:
     window = open_window(who=TEACHER_EMAIL)
     page = window.page
+    page.goto("/teach")
     film = base64.b64decode(page.evaluate(RECORD))
     with demo_school.at_rest() as teacher:
         course = made(teacher, "/courses", title="Watching", description="Some frames.")

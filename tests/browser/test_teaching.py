@@ -34,6 +34,7 @@ def add_question(page: Page, kind: str) -> None:
 
 def test_a_course_from_nothing_to_its_first_student(open_window: Opener) -> None:
     page = open_window(who=TEACHER_EMAIL).page
+    page.goto("/teach")
     page.fill("#title", "Knots")
     page.get_by_role("button", name="Create").click()
     expect(page).to_have_url(re.compile("/details$"))

@@ -16,14 +16,14 @@ INSTALL = {
     "npm": "apt-get install npm",
     "nginx": "apt-get install nginx",
     "redis-server": "apt-get install redis-server",
-    "chromium": "apt-get install chromium fonts-dejavu-core",
+    "chromium-headless-shell": "apt-get install chromium-headless-shell fonts-dejavu-core (or chromium)",
 }
 
 
-def require_program(program: str) -> str:
-    """The path of a program, or the end of this test."""
-    path = shutil.which(program)
-    return path if path is not None else absent(program, INSTALL[program])
+def require_program(program: str, *others: str) -> str:
+    """The path of a program, or of the first other that would do as well, or the end of this test."""
+    paths = (shutil.which(name) for name in (program, *others))
+    return next((path for path in paths if path is not None), None) or absent(program, INSTALL[program])
 
 
 def absent(what: str, command: str) -> NoReturn:

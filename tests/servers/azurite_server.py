@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.servers.absence import absent, require_program
+from tests.servers.beforehand import made_alone
+from tests.servers.ports import free_port
 from tests.servers.processes import ServerProcess
-from tests.servers.redis_server import free_port
 
 _HERE = Path(__file__).resolve().parent / "azurite"
 _PLACE = _HERE.parent.parent.parent / ".lms_test" / "azurite"
@@ -23,19 +24,21 @@ KEY = "c2Nob29sLXRlc3Qta2V5LXNjaG9vbC10ZXN0LWtleS1zY2hvb2w="
 def fetched_azurite() -> Path:
     """Its program, fetched by npm at the first use, as the lock file beside `package.json` has it."""
     lock, done = _HERE / "package-lock.json", _PLACE / "done"
-    if not done.exists() or done.read_text() != lock.read_text():
-        npm = require_program("npm")
-        _PLACE.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(_HERE / name, _PLACE / name)
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=optional"]
-        fetched = subprocess.run(
-            command, cwd=_PLACE, capture_output=True, text=True, timeout=_FETCH_SECONDS, check=False
-        )
-        if fetched.returncode != 0:
-            absent(f"Azurite ({fetched.stderr[-300:].strip()})", " ".join(command))
-        done.write_text(lock.read_text())
+    with made_alone(_PLACE):
+        if not done.exists() or done.read_text() != lock.read_text():
+            _fetch()
+            done.write_text(lock.read_text())
     return _PLACE / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+
+
+def _fetch() -> None:
+    npm = require_program("npm")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(_HERE / name, _PLACE / name)
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=optional"]
+    fetched = subprocess.run(command, cwd=_PLACE, capture_output=True, text=True, timeout=_FETCH_SECONDS, check=False)
+    if fetched.returncode != 0:
+        absent(f"Azurite ({fetched.stderr[-300:].strip()})", " ".join(command))
 
 
 @contextlib.contextmanager

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.servers.absence import absent, require_program
+from tests.servers.beforehand import made_alone
+from tests.servers.ports import free_port
 from tests.servers.processes import ServerProcess
-from tests.servers.redis_server import free_port
 
 VERSION = "v0.203.0"
 _PLACE = Path(__file__).resolve().parents[2] / ".lms_test" / "stripe-mock" / VERSION
@@ -20,13 +21,18 @@ _BUILD_SECONDS = 400
 def built_mock() -> Path:
     """Its program, built at the first use."""
     program = _PLACE / "stripe-mock"
-    if not program.exists():
-        command = [require_program("go"), "install", f"github.com/stripe/stripe-mock@{VERSION}"]
-        env = {**os.environ, "GOBIN": str(_PLACE)}
-        built = subprocess.run(command, capture_output=True, text=True, timeout=_BUILD_SECONDS, check=False, env=env)
-        if built.returncode != 0:
-            absent(f"stripe-mock ({built.stderr[-300:].strip()})", " ".join(command))
+    with made_alone(_PLACE):
+        if not program.exists():
+            _build()
     return program
+
+
+def _build() -> None:
+    command = [require_program("go"), "install", f"github.com/stripe/stripe-mock@{VERSION}"]
+    env = {**os.environ, "GOBIN": str(_PLACE)}
+    built = subprocess.run(command, capture_output=True, text=True, timeout=_BUILD_SECONDS, check=False, env=env)
+    if built.returncode != 0:
+        absent(f"stripe-mock ({built.stderr[-300:].strip()})", " ".join(command))
 
 
 @contextlib.contextmanager

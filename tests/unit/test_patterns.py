@@ -162,13 +162,21 @@ def scripts() -> Iterator[Found]:
 
 def steep(one: Found) -> str:
     """An attack under which the steps grow faster than the text, if there is one."""
-    matcher = Backtracker(one.pattern)
-    for attack in attacks(one.pattern):
-        for is_whole in (True,) * one.is_whole + (False,) * one.is_sought:
-            count = partial(_steps, matcher, attack, is_whole=is_whole)
-            if all(_grows(count, length) for length in (FEW, MANY)):
-                return f"{one} by {attack}"
+    for is_whole in (True,) * one.is_whole + (False,) * one.is_sought:
+        if attack := _attack(one.pattern, is_whole=is_whole):
+            return f"{one} by {attack}"
     return ""
+
+
+@cache
+def _attack(pattern: re.Pattern[Any], *, is_whole: bool) -> tuple[str, str, str] | None:
+    """The same for all modules that hold this pattern."""
+    matcher = Backtracker(pattern)
+    for attack in attacks(pattern):
+        count = partial(_steps, matcher, attack, is_whole=is_whole)
+        if all(_grows(count, length) for length in (FEW, MANY)):
+            return attack
+    return None
 
 
 def _grows(count: Callable[..., float], length: int) -> bool:
