@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.clients import Visitor
@@ -61,6 +62,13 @@ async def quiz(
         await teacher.ok("POST", f"/quizzes/{made['id']}/questions", json=question)
     published: dict[str, Any] = await teacher.ok("POST", f"/quizzes/{made['id']}/publish")
     return published
+
+
+async def closing_in(seconds: float, teacher: Visitor, quiz_id: str) -> datetime:
+    """Let a quiz close so soon; when. Done last of all: to make a quiz and its students may take a busy machine longer."""
+    closes_at = datetime.now(UTC) + timedelta(seconds=seconds)
+    await teacher.ok("PATCH", f"/quizzes/{quiz_id}", json={"closes_at": closes_at.isoformat()})
+    return closes_at
 
 
 async def enrolled(student: Visitor, course_id: str) -> dict[str, Any]:

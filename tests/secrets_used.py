@@ -21,7 +21,7 @@ from typing import Any
 import jwt
 
 from config.logging import JsonLines, WithRequest
-from lms_rt.ids import has_prefix
+from lms_rt.ids import looks_like_id
 
 _RUN = re.compile(r"[A-Za-z0-9_-]{16,}")
 """What a secret of ours is made of; shorter ones could stand in a line by chance."""
@@ -40,7 +40,7 @@ found: list[str] = []
 
 def note(secret: str) -> None:
     """It is a secret: no line may hold it, nor a long part of it. A refresh token begins with its session's id, which is none."""
-    _noted.update(run for run in _RUN.findall(secret) if not has_prefix(run, "fam"))
+    _noted.update(run for run in _RUN.findall(secret) if not (run.startswith("fam_") and looks_like_id(run)))
 
 
 def note_reply(content: bytes) -> None:

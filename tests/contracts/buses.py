@@ -20,7 +20,7 @@ from lms_rt.bus.redis.listening import ListeningLimits
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.events import LiveEvent
 
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 20
 _MARK = "arrived"
 QUICK = RedisLimits(
     line=LineLimits(connect_seconds=1.0, reply_seconds=1.0, probe_seconds=(0.02, 0.05)),

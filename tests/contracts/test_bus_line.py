@@ -16,7 +16,8 @@ from lms_rt.bus.redis.line import LineLimits, RedisLine
 from lms_rt.bus.redis.wire import MAX_PENDING
 from lms_rt.errors import Code, Refused
 from tests.contracts.buses import PATIENCE_SECONDS, SomeBus, of_record, on_redis
-from tests.servers.redis_server import RedisServer, free_port
+from tests.servers.ports import free_port
+from tests.servers.redis_server import RedisServer
 
 pytestmark = pytest.mark.real
 

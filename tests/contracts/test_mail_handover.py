@@ -82,12 +82,12 @@ async def test_what_cannot_be_noted_is_told_and_the_next_letter_goes_on() -> Non
 
 
 async def test_a_letter_that_waits_for_its_turn_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lms_rt.gateways.smtp.LETTER_SECONDS", 0.3)
+    monkeypatch.setattr("lms_rt.gateways.smtp.LETTER_SECONDS", 1.0)
     async with mail_server() as place:
         carrier, book = postman(place), Notebook()
         async with asyncio.timeout(20):
             carried = [asyncio.ensure_future(carrier.deliver(LETTER, book.note)) for _ in range(2)]
-            await asyncio.wait(carried, timeout=0.6)  # twice as long as a letter may take
+            await asyncio.wait(carried, timeout=1.2)  # longer than a letter may take
             book.may.set()
             await asyncio.gather(*carried)
         await carrier.close()
@@ -95,12 +95,12 @@ async def test_a_letter_that_waits_for_its_turn_is_not_given_up(monkeypatch: pyt
 
 
 async def test_a_letter_that_waited_for_a_connection_has_its_whole_time_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lms_rt.gateways.smtp.LETTER_SECONDS", 0.5)
+    monkeypatch.setattr("lms_rt.gateways.smtp.LETTER_SECONDS", 1.0)
     async with mail_server() as place:
         carrier, book = postman(place, max_connections=1), Notebook()
         async with asyncio.timeout(20):
             carried = [asyncio.ensure_future(carrier.deliver(LETTER, book.note)) for _ in range(2)]
-            await asyncio.wait(carried, timeout=0.8)  # longer than a letter may take
+            await asyncio.wait(carried, timeout=1.2)  # longer than a letter may take
             book.may.set()
             await asyncio.gather(*carried)
         await carrier.close()

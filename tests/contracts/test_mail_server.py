@@ -16,7 +16,7 @@ from lms_rt.contracts.letters import Letter, Sender
 from lms_rt.gateways import smtp
 from lms_rt.gateways.mail import MailRefused, NoPostman
 from lms_rt.gateways.smtp import MAX_CONNECTIONS, MAX_LETTERS, MailServer, SmtpPostman
-from tests.servers.redis_server import free_port
+from tests.servers.ports import free_port
 from tests.servers.smtp_server import ACCOUNT, BREAK, SILENCE, MailPlace, certificate, mail_server
 
 SENDER = Sender("school@lms.example", "Night School")

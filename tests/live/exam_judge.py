@@ -52,6 +52,7 @@ class Judge:
         now = Circumstances(
             lateness=tuple(sorted(late)),
             may_be_idle=ended_ms - (before.get("writer") or {}).get("wrote_at_ms", 0) >= IDLE_MS - CLOCK_ERROR_MS,
+            is_for_nobody=any((one["kind"], one["scope"]["kind"]) == ("pause", "all") for one in self.controls),
             is_contended=True,
         )
         may_close = ended_ms + CLOCK_ERROR_MS >= deadlines[0] + GRACE_MS + SLACK_MS

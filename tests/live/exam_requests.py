@@ -16,7 +16,7 @@ from tests.live.node_school import Watcher, watching
 _DEVICES, _LOST = itertools.count(1), itertools.count(1)
 Body = dict[str, Any]
 _NO_MORE = ("attempts_exhausted", "quiz_closed")
-"""Where no second attempt can be begun, who asks to start learns why."""
+"""Where no second attempt can be begun, who asks to start learns why; or that the quiz is paused, where it is."""
 
 
 @dataclass
@@ -51,10 +51,14 @@ class Screen:
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What else the reference has to know of the moment: may it be late, must it be; may an idle lease have been given?"""
+    """What else the reference has to know of the moment: may it be late, must it be; may an idle lease have been given?
+
+    And was a pause ordered for all, so that nobody may begin?
+    """
 
     lateness: tuple[bool, ...] = (False,)
     may_be_idle: bool = False
+    is_for_nobody: bool = False
     is_contended: bool = False
 
 
@@ -221,7 +225,8 @@ class HandOut(Request):
         if self.body is None or self.is_refused_for_haste(now):
             yield sheet
         if self.body is not None and self.code is not None:
-            if sheet.status == CLOSED and self.code in _NO_MORE:
+            is_told_why = self.code in _NO_MORE or (self.code == "quiz_paused" and now.is_for_nobody)
+            if sheet.status == CLOSED and is_told_why:
                 yield sheet
             return
         is_own = sheet.device in (None, self.screen.device) or (self.held is not None and sheet.lease == self.held)

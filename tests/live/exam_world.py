@@ -19,11 +19,10 @@ import httpx
 from pymongo import MongoClient
 from websockets.exceptions import WebSocketException
 
-from lms_rt.clock import from_ms, rfc3339
 from lms_rt.contracts.channels import attempt_channel
 from lms_rt.services.receipt_check import findings_of, keys_of
 from tests.clients import Visitor
-from tests.factories import CHOICE, TRUE_FALSE
+from tests.factories import CHOICE, TRUE_FALSE, closing_in
 from tests.live.exam_judge import Judge, Row, Sitting, is_meant_for, sheet_of
 from tests.live.exam_reference import CLOSED, OPEN, Op
 from tests.live.exam_requests import Request, Screen
@@ -66,13 +65,13 @@ class ExamWorld:
         """A quiz of two questions, begun by everybody."""
         self.seen["life", ""] += 1
         ends: Row = {"time_limit_minutes": 10, "max_attempts": 1}
-        if closes_after_ms is not None:
-            ends["closes_at"] = rfc3339(from_ms(self.now_ms() + closes_after_ms))
         made = await self.teachers[0].ok("POST", "/quizzes", json={"course_id": self.course_id, "title": "Q", **ends})
         for question in (CHOICE, TRUE_FALSE):
             added = await self.teachers[0].ok("POST", f"/quizzes/{made['id']}/questions", json=question)
             self.questions[added["id"]] = added["question_type"]
         self.quiz = await self.teachers[0].ok("POST", f"/quizzes/{made['id']}/publish")
+        if closes_after_ms is not None:
+            await closing_in(closes_after_ms / 1000, self.teachers[0], made["id"])
         for visitors in students:
             first, second = Screen(visitors), Screen(visitors)
             await self._begin(visitors, first, second)

@@ -195,7 +195,7 @@ async def live_node(
 async def received(socket: ClientConnection) -> dict[str, Any]:
     """The next frame that is not about presence."""
     while True:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             frame: dict[str, Any] = orjson.loads(await socket.recv())
         if frame.get("event") != "presence":
             return frame
@@ -212,7 +212,7 @@ async def ask(socket: ClientConnection, command: str, **fields: Any) -> dict[str
 
 async def closed(socket: ClientConnection) -> int | None:
     """The code with which the server ends the line."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await socket.wait_closed()
     return socket.close_code
 
@@ -227,6 +227,6 @@ async def subscribed(socket: ClientConnection, channel: str, since: dict[str, An
 
 async def until(is_so: Any) -> None:
     """Let the loop turn until something is so."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not is_so():  # noqa: ASYNC110 - a condition of many parts, nobody tells
             await asyncio.sleep(0.001)

@@ -25,8 +25,8 @@ from lms_rt.clock import Clock
 from tests.clients import Visitor
 from tests.conftest import settings_on
 from tests.house import PASSWORD
-from tests.servers.lms_server import free_port
 from tests.servers.nodes import LmsNode, running_nodes
+from tests.servers.ports import free_port
 from tests.servers.redis_server import RedisServer
 from tests.working import pretend_workers
 

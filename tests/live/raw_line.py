@@ -18,7 +18,7 @@ import orjson
 from lms_rt.contracts.frames import MAX_FRAME_BYTES, MAX_FRAME_VALUES
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 20
 _KEY = "MDEyMzQ1Njc4OWFiY2RlZg=="
 
 

@@ -19,7 +19,7 @@ from websockets.sync.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
 Frame = dict[str, Any]
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 20
 WELCOME: Frame = {
     "type": "welcome",
     "connection_id": "con_1",

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -263,9 +263,10 @@ async def test_answers_that_come_with_the_submission_count(exam: Exam) -> None:
 
 
 async def test_the_deadline_closes_what_nobody_hands_in(house: House) -> None:
-    closes_at = datetime.now(UTC) + timedelta(seconds=OPEN_SECONDS)
-    async with open_exam(house, closes_at=closes_at.isoformat()) as exam:
-        laptop = await exam.started()
+    async with open_exam(house) as exam:
+        laptop = await exam.screen("laptop")
+        await factories.closing_in(OPEN_SECONDS, exam.teacher, exam.quiz["id"])
+        await laptop.enter("attempt.start", quiz_id=exam.quiz["id"])
         in_time = laptop.operation("true_false", True)
         first = await laptop.save(in_time)
         graded = await laptop.hears("attempt_graded")

@@ -140,9 +140,9 @@ class TestClocks:
         self, school: NodeSchool, teachers: list[Visitor], course: dict[str, Any]
     ) -> None:
         """An attempt that starts at the node that is ahead may be answered to its last moment, and is closed after it."""
-        closes_at = datetime.now(UTC) + timedelta(seconds=2.5)
-        quiz = await factories.quiz(teachers[0], course["id"], closes_at=closes_at.isoformat())
+        quiz = await factories.quiz(teachers[0], course["id"])
         student = await student_at(school, 1, course)
+        closes_at = await factories.closing_in(2.5, teachers[0], quiz["id"])
         attempt = await student.ok("POST", "/attempts", json={"quiz_id": quiz["id"]})
         seen = [await one.ok("GET", f"/attempts/{attempt['id']}") for one in await school.everywhere(student)]
         assert len({one["deadline_at"] for one in seen}) == 1
@@ -221,13 +221,14 @@ class TestAlarms:
     async def test_every_attempt_is_closed_and_graded_once_though_both_nodes_look(
         self, school: NodeSchool, teachers: list[Visitor], course: dict[str, Any]
     ) -> None:
-        closes_at = datetime.now(UTC) + timedelta(seconds=3)
-        quiz = await factories.quiz(teachers[0], course["id"], closes_at=closes_at.isoformat())
+        quiz = await factories.quiz(teachers[0], course["id"])
         channel = f"quiz:{quiz['id']}:live"
         async with watching(teachers[0]) as one, watching(teachers[1]) as two:
             for line in (one, two):
                 await line.ok("subscribe", channel=channel)
-            attempts = [await attempt_at(school, node, course, quiz) for node in (0, 1, 0, 1, 0, 1)]
+            students = [await student_at(school, node, course) for node in (0, 1, 0, 1, 0, 1)]
+            await factories.closing_in(3, teachers[0], quiz["id"])
+            attempts = [await attempt_of(student, quiz) for student in students]
             for line in (one, two):
                 await all_submitted(line, channel, len(attempts))
             await asyncio.gather(*(self.is_graded(teachers[0], attempt) for attempt in attempts))
@@ -239,9 +240,8 @@ class TestAlarms:
         assert (attempt["status"], attempt["version"]) == ("graded", 2)
 
 
-async def attempt_at(school: NodeSchool, node: int, course: dict[str, Any], quiz: dict[str, Any]) -> str:
-    """An attempt that somebody new has started at this node, which sets its alarm."""
-    student = await student_at(school, node, course)
+async def attempt_of(student: Visitor, quiz: dict[str, Any]) -> str:
+    """An attempt that this student has started at their node, which sets its alarm."""
     return str((await student.ok("POST", "/attempts", json={"quiz_id": quiz["id"]}))["id"])
 
 
@@ -284,8 +284,7 @@ class TestNodesThatGo:
         self, school: NodeSchool, teachers: list[Visitor], course: dict[str, Any]
     ) -> None:
         """Its people vanish, its attempts are closed, and what it wrote is told."""
-        closes_at = datetime.now(UTC) + timedelta(seconds=2)
-        quiz = await factories.quiz(teachers[0], course["id"], closes_at=closes_at.isoformat())
+        quiz = await factories.quiz(teachers[0], course["id"])
         room, channel = f"quiz:{quiz['id']}:live", f"course:{course['id']}"
         student = await student_at(school, 1, course)
         async with watching(teachers[0]) as teacher, watching(student) as line:
@@ -293,6 +292,7 @@ class TestNodesThatGo:
             await teacher.ok("subscribe", channel=channel)
             await line.ok("subscribe", channel=channel)
             await counts(teacher, 2)
+            await factories.closing_in(2, teachers[0], quiz["id"])
             attempt = await student.ok("POST", "/attempts", json={"quiz_id": quiz["id"]})
             await asyncio.to_thread(school.nodes[1].kill)
             await counts(teacher, 1)

@@ -93,7 +93,7 @@ class Player:
         """The next frame; states come when they do."""
         assert self.socket is not None
         while not (is_state and self.states):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 frame: Frame = json.loads(await self.socket.recv())
             if frame.get("type") != "state":
                 self.epoch = frame.get("epoch", frame.get("result", {}).get("epoch", self.epoch))
@@ -199,7 +199,7 @@ class TestClientFromThePage:
         reader = Reader(live.url(""), ticket_of_nobody)
         async with reader.listening() as running:
             await live.fan_out.publish_control(SESSION_REVOKED, session_revoked("usr_01"))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 assert await running == 4501
 
 

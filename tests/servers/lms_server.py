@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
-import socket
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -14,10 +12,8 @@ from typing import Any, Self
 from pydantic import SecretStr
 
 from config.settings import Settings
+from tests.servers.ports import free_port
 from tests.servers.processes import ServerProcess
-
-_PORTS = range(20_000, 30_000)
-"""Below those that outgoing connections take: while the server is away, none of them may sit on its port."""
 
 
 class LmsServer:
@@ -96,12 +92,3 @@ def _word(value: Any) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     return ",".join(value) if isinstance(value, tuple) else str(value)
-
-
-def free_port() -> int:
-    """A port on which nothing listens, and which no outgoing connection will take."""
-    while True:
-        port = random.choice(_PORTS)  # noqa: S311 - no secret
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port

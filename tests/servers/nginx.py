@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.servers.absence import require_program
-from tests.servers.lms_server import free_port
+from tests.servers.ports import free_port
 from tests.servers.processes import READY_SECONDS, ServerProcess
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "config" / "nginx.conf"

@@ -15,7 +15,7 @@ from typing import Self
 from tests.secrets_used import note_environment, note_output
 
 READY_SECONDS = 120.0
-_END_SECONDS = 10.0
+_END_SECONDS = 30.0
 
 
 class ServerProcess:

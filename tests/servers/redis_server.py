@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from typing import Any, Self
 from redis import Redis
 
 from tests.servers.absence import require_program
+from tests.servers.ports import free_port
 from tests.servers.processes import ServerProcess
 
 _PATIENCE_SECONDS = 30.0
@@ -217,13 +217,3 @@ def _until(is_so: Callable[[], bool]) -> None:
         if time.monotonic() > deadline:
             raise RuntimeError(f"still not: {is_so}")
         time.sleep(0.02)
-
-
-def free_port() -> int:
-    """A port that nobody uses (in a Cluster, the one 10,000 above it is used as well)."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-            if port < 55_000:
-                return port

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import boto3
 
+from tests.servers.ports import free_port
 from tests.servers.processes import ServerProcess
-from tests.servers.redis_server import free_port
 
 BUCKET = "school"
 REGION = "eu-central-1"

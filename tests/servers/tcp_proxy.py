@@ -7,7 +7,6 @@ proxy holds for every open connection and those to come; what is set on a `Link`
 from __future__ import annotations
 
 import asyncio
-import random
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -15,11 +14,11 @@ from contextlib import asynccontextmanager, suppress
 from enum import Enum
 from urllib.parse import urlsplit, urlunsplit
 
+from tests.servers.ports import free_port
+
 _CHUNK_BYTES = 16 * 1024
 _CHUNKS = 8
 """So much waits here in each direction; then nothing more is read, and the sender feels it."""
-_PORTS = range(30_000, 32_000)
-"""Below those that outgoing connections take: while the proxy refuses, none of them may sit on its port."""
 _CONNECT_SECONDS = 5.0
 _RESET = struct.pack("ii", 1, 0)
 
@@ -240,7 +239,7 @@ class TcpProxy:
     async def accept(self) -> None:
         """Take connections, at first or again; always on the same port."""
         if self._listener is None:
-            self.port = self.port or _free_port()
+            self.port = self.port or free_port()
             self._listener = listener = socket.create_server(("127.0.0.1", self.port))
             listener.setblocking(False)
             asyncio.get_running_loop().add_reader(listener, self._accept, listener)
@@ -293,15 +292,6 @@ class TcpProxy:
     def _forget(self, link: Link) -> None:
         self.links.remove(link)
         link.leave()
-
-
-def _free_port() -> int:
-    """A port that nobody uses, or keeps for later."""
-    while True:
-        port = random.choice(_PORTS)  # noqa: S311 - no secret
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 @asynccontextmanager

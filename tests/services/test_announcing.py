@@ -44,7 +44,7 @@ class Nodes(Receiver[Word]):
         self._has_more.set()
 
     async def until(self, *, words: int = 0, refusals: int = 0) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while len(self.words) < words or self.refusals < refusals:
                 self._has_more.clear()
                 await self._has_more.wait()

@@ -35,7 +35,7 @@ async def test_a_fault_of_the_database_does_not_end_the_telling(monkeypatch: pyt
         for attempt_id in ("att_1", "att_2"):
             is_asked.clear()
             dashboards.presence_changed(attempt_channel(attempt_id))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await is_asked.wait()
     finally:
         running.cancel()

@@ -292,7 +292,7 @@ async def test_when_the_bus_is_back_all_that_waited_leaves_at_once_and_in_order(
         assert heard.versions == []
         fan_out.away = ()
         relay.receive(True)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await heard.wait_for(6)
         assert heard.versions == [(version, n) for version in (1, 2, 3) for n in (0, 1)]
     finally:
@@ -359,7 +359,7 @@ class Count:
         return done
 
     async def wait_for(self, count: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while self.count < count:
                 self._has_more.clear()
                 await self._has_more.wait()

@@ -60,7 +60,7 @@ class Place:
         ]
         update = with_intents({"$set": {"version": self.version, "slug": name}}, intents, write.at)
         await Course.rows().update_one({"_id": name}, update, upsert=True)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await (relay or self.relay).hand_over(Course, name)
         return [str(intent["id"]) for intent in intents]
 
@@ -69,7 +69,7 @@ class Place:
 
     async def emptied(self) -> None:
         """Return once no outbox holds anything."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while await Course.rows().find_one({"outbox_at": {"$exists": True}}):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.005)
 
@@ -189,7 +189,7 @@ async def test_a_fault_in_the_log_keeps_nobody_else_waiting(place: Place) -> Non
         await Course.rows().update_one({"_id": "crs_broken"}, update, upsert=True)
         await relay.hand_over(Course, "crs_broken")
         well, *_ = await place.write("crs_well", relay)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while well not in place.recorded:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.005)
         broken.clear()
@@ -209,7 +209,7 @@ async def test_who_reached_a_crowd_waits_for_nobody_of_it(place: Place, monkeypa
         update = with_intents({"$set": {"slug": name}}, [intent | {"id": f"evt_{name}"}], write.at)
         await Course.rows().update_one({"_id": name}, update, upsert=True)
     async with finishing(place.relay):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await place.relay.hand_over_many(Course, crowd)
         assert place.recorded == []
         single, *_ = await place.write("crs_single")

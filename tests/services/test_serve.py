@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -51,7 +51,7 @@ def _address(server: ServerProcess) -> str:
 def test_it_answers_once_it_says_so_and_ends_gently(tmp_path: Path, number: signal.Signals) -> None:
     with _serving(tmp_path / "data") as server:
         address = _address(server)
-        assert httpx.get(f"{address}/ready").json()["status"] == "ok"
+        assert httpx.get(f"{address}/ready", timeout=_SECONDS).json()["status"] == "ok"
         said = "\n".join(server.printed)
         assert "student1@demo.school" in said
         assert "password demo-school-1" in said
@@ -62,16 +62,26 @@ def test_it_answers_once_it_says_so_and_ends_gently(tmp_path: Path, number: sign
 
 
 def test_what_is_being_worked_on_is_finished_first(tmp_path: Path) -> None:
-    body = {"email": "mona@example.org", "password": "correct horse battery", "full_name": "Mona", "role": "student"}
-    slow = _env(PASSWORD_HASH_COST="15")  # about two seconds
+    slow = _env(PASSWORD_HASH_COST="14")  # about a second: far less than a server that ends waits for its last requests
     with ServerProcess(_words(tmp_path / "data", "--no-demo"), env=slow) as server, ThreadPoolExecutor() as asking:
         address = _address(server)
-        reply = asking.submit(httpx.post, f"{address}/api/v1/auth/register", json=body, timeout=_SECONDS)
-        while "http_requests_in_flight 2.0" not in httpx.get(f"{address}/metrics", timeout=_SECONDS).text:
-            assert not reply.done()
+        reply = _seen_at_work(address, asking)
         os.kill(server.pid, signal.SIGTERM)
         assert reply.result().status_code == 201
         assert server.wait() == 0
+
+
+def _seen_at_work(address: str, asking: ThreadPoolExecutor) -> Future[httpx.Response]:
+    """A request that is being worked on. On a busy machine one may be answered before it is seen: then another."""
+    for number in range(5):
+        body = {"email": f"mona{number}@example.org", "password": "correct horse battery", "full_name": "Mona"}
+        reply = asking.submit(
+            httpx.post, f"{address}/api/v1/auth/register", json=body | {"role": "student"}, timeout=_SECONDS
+        )
+        while not reply.done():
+            if "http_requests_in_flight 2.0" in httpx.get(f"{address}/metrics", timeout=_SECONDS).text:
+                return reply
+    raise AssertionError("none was seen at work")
 
 
 def test_a_second_start_finds_the_school_as_it_was(tmp_path: Path) -> None:
@@ -81,15 +91,15 @@ def test_a_second_start_finds_the_school_as_it_was(tmp_path: Path) -> None:
     with _serving(data) as server:
         address = _address(server)
         body = {"email": "student1@demo.school", "password": "demo-school-1"}
-        assert httpx.post(f"{address}/api/v1/auth/login", json=body).status_code == 200
-        assert httpx.get(f"{address}/api/v1/courses").json()["total"] > 0
+        assert httpx.post(f"{address}/api/v1/auth/login", json=body, timeout=_SECONDS).status_code == 200
+        assert httpx.get(f"{address}/api/v1/courses", timeout=_SECONDS).json()["total"] > 0
 
 
 def test_an_empty_school_is_empty(tmp_path: Path) -> None:
     with _serving(tmp_path / "data", "--no-demo") as server:
         address = _address(server)
         assert not [line for line in server.printed if "Demo school" in line]
-        assert httpx.get(f"{address}/api/v1/courses").json()["total"] == 0
+        assert httpx.get(f"{address}/api/v1/courses", timeout=_SECONDS).json()["total"] == 0
 
 
 def test_beyond_this_machine_the_demo_school_has_other_passwords(tmp_path: Path) -> None:
@@ -175,10 +185,10 @@ def test_commands_work_beside_the_running_server(tmp_path: Path) -> None:
 
     with _serving(data) as server:
         address = _address(server)
-        courses = httpx.get(f"{address}/api/v1/courses").json()["items"]
+        courses = httpx.get(f"{address}/api/v1/courses", timeout=_SECONDS).json()["items"]
         assert "is an administrator now" in command("create-admin", "head@school.org")
         said = command("import-questions", str(file), "--new", "Capitals", "--course", courses[0]["slug"])
         assert "1 imported, 0 degraded, 0 skipped" in said
         assert "documents" in command("backup", str(tmp_path / "backup"))
         body = {"email": "head@school.org", "password": common["LMS_PASSWORD"]}
-        assert httpx.post(f"{address}/api/v1/auth/login", json=body).json()["user"]["role"] == "admin"
+        assert httpx.post(f"{address}/api/v1/auth/login", json=body, timeout=_SECONDS).json()["user"]["role"] == "admin"

@@ -16,7 +16,7 @@ from lms_rt.contracts.letters import Sender
 from lms_rt.contracts.mails import MASK
 from lms_rt.gateways.smtp import MailServer, SmtpPostman
 from tests.conftest import _ENGINES, settings_on
-from tests.servers.redis_server import free_port
+from tests.servers.ports import free_port
 from tests.servers.smtp_server import BREAK
 from tests.unit.mail_samples import SAMPLES
 from tests.workers.mail_school import MailSchool, Reader, open_mail_school

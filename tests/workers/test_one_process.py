@@ -99,7 +99,7 @@ async def test_nobody_waits_for_a_job_that_hangs(embedded: Settings, chain: Chai
 
     chain.then = wait
     async with serving_process(embedded) as services:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await write(services, 0)
         door.set()
         await idle(services)

@@ -21,7 +21,7 @@ from documents.worker import WorkerRecord
 from lms_rt.bootstrap import Services, open_services
 from lms_rt.ids import new_id
 from tests.conftest import settings_on
-from tests.servers.lms_server import free_port
+from tests.servers.ports import free_port
 from tests.servers.redis_server import RedisServer
 from tests.servers.workers import LmsWorker
 from tests.workers.worker_main import STEP_KINDS, StepNotes
@@ -125,7 +125,7 @@ async def _is(asked: Awaitable[int], wanted: int) -> bool:
 
 async def test_a_busy_worker_ends_what_it_can_and_hands_back_the_rest(place: Place) -> None:
     door = place.folder / "door"
-    worker = await place.worker(patience_seconds=1.0)
+    worker = await place.worker(patience_seconds=2.0)
     soon, never = await place.ask(seconds=0.3), await place.ask(until=str(door))
     await place.begun(soon, never)
     assert await ended(worker) == 0
