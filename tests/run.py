@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -49,9 +51,7 @@ def main(args: argparse.Namespace) -> int:
         env = dict(os.environ)
         env.pop("PYTHONDONTWRITEBYTECODE", None)  # each of the hundreds of servers would compile the product anew
         if not args.quick and not args.pytest_args:
-            beside = subprocess.Popen([sys.executable, "-m", "tests.servers.beforehand"], cwd=_ROOT, env=env)
-            servers.enter_context(beside)
-            servers.callback(beside.terminate)
+            servers.enter_context(_made_beforehand(env))
         if not args.quick:
             _start(servers, env, "MONGODB_TEST_URL", running_mongo())
             _start(servers, env, "REDIS_TEST_URL", running_redis())
@@ -63,6 +63,18 @@ def main(args: argparse.Namespace) -> int:
         except subprocess.TimeoutExpired:
             print(f"the tests were not over within {_MAX_SECONDS:g} s", file=sys.stderr)  # noqa: T201
             return 1
+
+
+@contextmanager
+def _made_beforehand(env: dict[str, str]) -> Iterator[None]:
+    """What tests need is built and fetched beside them; whatever that has begun ends with the run."""
+    words = [sys.executable, "-m", "tests.servers.beforehand"]
+    with subprocess.Popen(words, cwd=_ROOT, env=env, start_new_session=True) as beside:
+        try:
+            yield
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(beside.pid, signal.SIGTERM)
 
 
 def _start(servers: ExitStack, env: dict[str, str], name: str, server: AbstractContextManager[str]) -> None:

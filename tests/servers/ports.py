@@ -1,4 +1,4 @@
-"""Ports for servers that are started later, or started again: of this run of the tests no two are given the same."""
+"""Ports for servers that are started later, or started again: of one run of the tests no two are given the same."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ _BUS = 10_000
 
 
 def _own_ports() -> list[int]:
-    """Those of this process of pytest-xdist, below what outgoing connections take, also with a second port.
+    """Those of this process of pytest-xdist, or of the one that began it: below what outgoing connections take, also with a second port.
 
     While a server is away its port must stay free: no connection may come from there, least of all one that asks whether it
     is back. And Chromium goes to none of them that it holds for another protocol's (10080).
     """
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
+    name = os.environ.get("PYTEST_XDIST_WORKER")
+    worker = _WORKERS - 1 if name is None else int(name.removeprefix("gw")) % (_WORKERS - 1)
     ports = list(range(11_000 + worker, 20_000, _WORKERS))
     random.shuffle(ports)
     return ports

@@ -22,13 +22,11 @@ def test_processes_of_one_run_share_none(monkeypatch: pytest.MonkeyPatch) -> Non
     for worker in range(3):
         monkeypatch.setenv("PYTEST_XDIST_WORKER", f"gw{worker}")
         own.append(set(ports._own_ports()))
+    monkeypatch.delenv("PYTEST_XDIST_WORKER")
+    own.append(set(ports._own_ports()))
     assert sum(map(len, own)) == len(set.union(*own))
 
 
 def test_they_are_none_that_outgoing_connections_take() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        outgoing = [socket.create_connection(server.getsockname()) for _ in range(20)]
-        lowest = min(line.getsockname()[1] for line in outgoing)
-        for line in outgoing:
-            line.close()
-    assert max(ports._own_ports()) + ports._BUS < lowest
+    """Those begin there in Linux, unless it is told otherwise."""
+    assert max(ports._own_ports()) + ports._BUS < 32_768
