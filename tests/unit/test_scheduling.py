@@ -17,28 +17,31 @@ BROWSER = [f"tests/browser/test_{number}.py::test_{case}" for number in range(6)
 class Node:
     """A process of pytest-xdist, as its scheduler sees it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, given: list[int]) -> None:
         self.gateway = SimpleNamespace(id=name)
         self.shutting_down = False
         self.waiting: list[int] = []
         self.ran: list[str] = []
+        self.given = given
 
     def send_runtest_some(self, indices: list[int]) -> None:
         assert not self.shutting_down
         self.waiting += indices
+        self.given += indices
 
     def shutdown(self) -> None:
         self.shutting_down = True
 
 
-def run(collected: list[str], *, processes: int, seed: int) -> list[Node]:
-    """All of it, whoever is fast and whoever is slow."""
+def run(collected: list[str], *, processes: int, seed: int, given: list[int] | None = None) -> list[Node]:
+    """All of it, whoever is fast and whoever is slow; `given` takes the order in which tests were given to them."""
+    given = [] if given is None else given
     drawn = random.Random(seed)  # noqa: S311 - goes the same way again
     config: Any = SimpleNamespace(
         getvalue=lambda _name: ["popen"] * processes, option=SimpleNamespace(loadscopereorder=False)
     )
     scheduling = BrowserBeside(config)
-    nodes: list[Any] = [Node(f"gw{number}") for number in range(processes)]
+    nodes: list[Any] = [Node(f"gw{number}", given) for number in range(processes)]
     for node in nodes:
         scheduling.add_node(node)
     for node in nodes:
@@ -67,8 +70,18 @@ def test_every_test_is_run_once_and_nothing_async_after_a_browser(processes: int
         assert [is_browser(test) for test in node.ran] == sorted(map(is_browser, node.ran))
     assert sum(any(map(is_browser, node.ran)) for node in nodes) <= 2
     if processes > 1:
-        assert all(map(is_browser, nodes[0].ran))
-        assert nodes[0].ran[0] == BROWSER[0]
+        assert BROWSER[0] in nodes[0].ran
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_one_turns_to_the_browser_when_a_third_of_the_rest_is_given_out(seed: int) -> None:
+    given: list[int] = []
+    collected = OTHERS + BROWSER
+    nodes = run(collected, processes=3, seed=seed, given=given)
+    tests = [collected[index] for index in given]
+    assert len(OTHERS) / 3 <= tests.index(BROWSER[0]) < len(OTHERS) - 4, "in good time, and not at the end"
+    assert BROWSER[0] in nodes[0].ran
+    assert not is_browser(tests[0])
 
 
 @pytest.mark.parametrize("seed", range(10))
