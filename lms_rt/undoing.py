@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
-UNDO_SECONDS = 5.0
-"""So long may taking back, and what is not broken off, go on once its caller is cancelled meanwhile."""
+from lms_rt.errors import Refused
+
+UNDO_SECONDS = 4.0
+"""So long may taking back, and what is not broken off, go on once its caller is cancelled meanwhile, however often."""
 MadeT = TypeVar("MadeT")
 Undo = Callable[[], Awaitable[object]]
 
@@ -29,7 +32,7 @@ async def undoing(undo: Undo) -> AsyncIterator[None]:
 
 
 async def whole(work: Coroutine[Any, Any, MadeT], *, undo: Undo | None = None) -> MadeT:
-    """Do a few writes to their end, also when the caller is cancelled meanwhile; it ends as cancelled, but not before them.
+    """Do a few writes to their end, also when the caller is cancelled meanwhile, once or often; it ends as cancelled, after them.
 
     A write that is broken off may have been done or not: nobody has to guess after this. With `undo`, what was done for a
     caller who is cancelled is taken back then.
@@ -38,10 +41,8 @@ async def whole(work: Coroutine[Any, Any, MadeT], *, undo: Undo | None = None) -
     try:
         return await asyncio.shield(doing)
     except asyncio.CancelledError:
-        await asyncio.wait({doing}, timeout=UNDO_SECONDS)
-        if doing.cancel() or doing.cancelled() or doing.exception() is not None or undo is None:
-            raise
-        await _take_back(undo)
+        if await _comes_to_its_end(doing) and undo is not None:
+            await _comes_to_its_end(asyncio.create_task(_try(undo)))
         raise
 
 
@@ -50,9 +51,28 @@ async def _take_back(undo: Undo) -> None:
     try:
         await asyncio.shield(taking_back)
     except asyncio.CancelledError:
-        await asyncio.wait({taking_back}, timeout=UNDO_SECONDS)
-        taking_back.cancel()  # what is done by then does not hear of it
+        await _comes_to_its_end(taking_back)
         raise
+
+
+async def _comes_to_its_end(doing: asyncio.Task[Any]) -> bool:
+    """Wait for it, whoever cancels meanwhile. Nobody else hears how it ended: what went wrong is logged."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + UNDO_SECONDS
+    while not doing.done() and (left := until - loop.time()) > 0:
+        with contextlib.suppress(asyncio.CancelledError):  # whoever waits ends as cancelled in any case
+            await asyncio.wait({doing}, timeout=left)
+    if doing.cancel():
+        _log.error(
+            "what must not be broken off was: it had not ended %g s after its caller was cancelled", UNDO_SECONDS
+        )
+        return False
+    if doing.cancelled():
+        return False
+    error = doing.exception()
+    if error is not None and not isinstance(error, Refused):
+        _log.error("what must not be broken off ended by a fault, after its caller was cancelled", exc_info=error)
+    return error is None
 
 
 async def _try(undo: Undo) -> None:

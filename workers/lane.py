@@ -15,6 +15,7 @@ from lms_rt.contracts.jobs import Queue
 from lms_rt.services import figures
 from lms_rt.services.insisting import insist
 from lms_rt.services.jobs import Due, Failed, LeaseLost, NotYet, Taken
+from lms_rt.undoing import UNDO_SECONDS
 from workers.tasks import TASKS
 
 PAGE = 500
@@ -24,8 +25,9 @@ FRESH_SECONDS = 2.0
 CONCURRENCY: dict[Queue, int] = {"emails": 10, "certificates": 2, "webhooks": 20, "progress": 4, "payments": 4}
 INLINE_SECONDS = 2.0
 """Where whoever asks runs the job, it is looked for only when that did not happen."""
-HAND_BACK_SECONDS = 5.0
-"""So long may it take to hand back what did not end, when a worker is told to end."""
+HAND_BACK_SECONDS = 6.0
+"""So long may it take to hand back what did not end, when a worker is told to end. What then still takes back what it began,
+or does a write to its end, has `UNDO_SECONDS` more: what it uses is open as long."""
 
 _log = logging.getLogger(__name__)
 
@@ -87,14 +89,17 @@ class Lane:
         self._found.clear()
         if self._runners:
             await asyncio.wait(self._runners, timeout=patience_seconds)
-        for run in self._running.values():
-            run.task.cancel()
-        if self._runners:
-            await asyncio.wait(self._runners, timeout=HAND_BACK_SECONDS)
+        jobs = {run.task for run in self._running.values()}
+        for job in jobs:
+            job.cancel()
+        if told := jobs | self._runners:
+            await asyncio.wait(told, timeout=HAND_BACK_SECONDS)
         left = list(self._runners)
         for runner in left:
             runner.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        if jobs:
+            await asyncio.wait(jobs, timeout=UNDO_SECONDS)
 
     def _recruit(self, count: int) -> None:
         """Let so many more work, as far as there is room."""

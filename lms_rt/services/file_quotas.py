@@ -27,6 +27,11 @@ async def _archived_bytes(user_id: str) -> int:
     return sum(row.get("size_bytes") or 0 for row in rows)
 
 
+def counted_bytes(row: Row) -> int:
+    """What a file that is there counts."""
+    return int(row["file_size"]) if row["is_counted"] else 0
+
+
 class FileQuotas:
     """Counts."""
 

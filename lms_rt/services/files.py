@@ -21,9 +21,9 @@ from lms_rt.errors import Code, Refused, invalid
 from lms_rt.ids import new_id
 from lms_rt.security.access.courses import require_course, require_taught_course, teaches
 from lms_rt.services.audit import Audit
-from lms_rt.services.file_access import SHARED_USES, FileAccess, may_be_shared, plain_name, require_own
-from lms_rt.services.file_changes import change_file, refuse_public
-from lms_rt.services.file_quotas import FileQuotas
+from lms_rt.services.file_access import SHARED_USES, FileAccess, may_be_shared, plain_name
+from lms_rt.services.file_changes import change_file, note_change, own_at, refuse_public
+from lms_rt.services.file_quotas import FileQuotas, counted_bytes
 from lms_rt.services.file_views import file_view
 from lms_rt.storage.files.base import FileStore, SavedFile
 from lms_rt.undoing import undoing, whole
@@ -101,22 +101,23 @@ class Files:
         """One file that the actor may read."""
         return file_view(await self.access.require(actor, file_id, now_ms=self._clock.now_ms()))
 
-    async def remove(self, actor: Actor, file_id: str) -> None:
+    async def remove(self, actor: Actor, file_id: str, *, expected_version: int | None = None) -> None:
         """Delete a file of one's own (administrators: any) that is used for nothing; 409 while it is."""
-        row = await require_own(actor, file_id)
+        row = await own_at(actor, file_id, expected_version)
         if row["uses"]:
             raise Refused(Code.CONFLICT, "The file is in use; take it away there first.")
-        if actor.is_admin or actor.is_impersonated:
-            await self._audit.record(actor, "file.remove", kind="file", target_id=file_id, person_id=row["uploader_id"])
-        if not await self.drop(row, {"uses": []}):
+        await note_change(self._audit, actor, "file.remove", row)
+        seen: Row = {} if expected_version is None else {"version": row.get("version")}
+        if not await self.drop(row, {"uses": [], **seen}):
+            await own_at(actor, file_id, expected_version)
             raise Refused(Code.CONFLICT, "The file is in use; take it away there first.")
 
-    async def change(self, actor: Actor, file_id: str, change: FileChange) -> FileView:
+    async def change(
+        self, actor: Actor, file_id: str, change: FileChange, *, expected_version: int | None = None
+    ) -> FileView:
         """Put a file of one's own (administrators: any) into another folder, or make it public or no more."""
-        row = await require_own(actor, file_id)
-        if actor.is_admin or actor.is_impersonated:
-            await self._audit.record(actor, "file.change", kind="file", target_id=file_id, person_id=row["uploader_id"])
-        return file_view(await change_file(actor, row, change, at=self._clock.now()))
+        await note_change(self._audit, actor, "file.change", await own_at(actor, file_id, expected_version))
+        return file_view(await change_file(actor, file_id, change, self._clock, expected_version=expected_version))
 
     async def quota(self, actor: Actor) -> QuotaView:
         """How much room the actor's files take."""
@@ -276,6 +277,7 @@ class Files:
             "sha256": saved.sha256,
             "state": FileState.READY.value,
             "uses": [use_of(produced.use, produced.subject_id)],
+            "version": 1,
             "is_counted": False,
             "created_at": at,
             "updated_at": at,
@@ -313,6 +315,7 @@ class Files:
             "blob_id": new_id(BLOB_PREFIX),
             "is_counted": True,
             "reserved_bytes": 0,
+            "version": 0,
         }
 
     async def _course_of(self, actor: Actor, new: NewFile) -> str | None:
@@ -337,12 +340,15 @@ class Files:
         joining = [row for row in rows if course_id is not None and row.get("course_id") is None]
         if course_id is None or not joining:
             return
-        await self.quotas.take_for_course(course_id, sum(map(_counted_bytes, joining)))
-        for row in joining:
-            which: Row = {"course_id": {"$exists": False}}
-            joined = await StoredFile.change(row["_id"], which, {"$set": {"course_id": course_id}})
-            counted = 0 if joined is None else _counted_bytes(joined)  # an image may be another one by now
-            await self.quotas.give_back_for_course(course_id, _counted_bytes(row) - counted)
+        which, update = {"course_id": {"$exists": False}}, {"$set": {"course_id": course_id}, "$inc": {"version": 1}}
+        ahead = sum(map(counted_bytes, joining))  # counted for those that did not join yet
+        await self.quotas.take_for_course(course_id, ahead)
+        async with undoing(lambda: self.quotas.give_back_for_course(course_id, ahead)):
+            for row in joining:
+                joined = await StoredFile.change(row["_id"], which, update)
+                ahead -= counted_bytes(row)
+                counted = 0 if joined is None else counted_bytes(joined)  # an image may be another one by now
+                await self.quotas.give_back_for_course(course_id, counted_bytes(row) - counted)
 
     async def drop(self, row: Row, which: Row) -> bool:
         """For clean-ups: remove the row if it is so, then what it counted, then its bytes: what a crash leaves of those, the sweep finds."""
@@ -363,7 +369,7 @@ class Files:
 
     async def _changed(self, file_id: str, which: Row, fields: Row, freed_bytes: int) -> Row | None:
         """The row after this change, with so much less counted, if it still was so."""
-        done = await StoredFile.change(file_id, which, {"$set": fields})
+        done = await StoredFile.change(file_id, which, {"$set": fields, "$inc": {"version": 1}})
         if done is not None:
             await self._give_back(done, freed_bytes)
         return done
@@ -377,10 +383,6 @@ class Files:
     async def _give_back(self, row: Row, size_bytes: int) -> None:
         if row["is_counted"]:
             await self.quotas.give_back(size_bytes, user_id=row["uploader_id"], course_id=row.get("course_id"))
-
-
-def _counted_bytes(row: Row) -> int:
-    return int(row["file_size"]) if row["is_counted"] else 0
 
 
 async def _is_staff(actor: Actor, course_id: str) -> bool:

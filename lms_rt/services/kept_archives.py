@@ -12,7 +12,7 @@ from lms_rt.clock import Clock
 from lms_rt.errors import Code, Refused
 from lms_rt.services.import_runs import MAX_OPEN, Run, file_ids_of
 from lms_rt.storage.files.base import FileStore
-from lms_rt.undoing import whole
+from lms_rt.undoing import undoing, whole
 
 MEBIBYTE = 1 << 20
 NEWEST = 3
@@ -36,27 +36,39 @@ class KeptArchives:
 
         It is given back with the run, unless that ends with this archive.
         """
+        user_id, course_id, at = run.row["user_id"], run.row["course_id"], self._clock.now()
 
         async def undo() -> None:
             row = await ImportRun.find_row(run.run_id)
             if row is None or row.get("file_id") != run.file_id:
-                await FileQuota.give_back(run.row["user_id"], size_bytes, at=self._clock.now())
+                await FileQuota.give_back(user_id, size_bytes, at=self._clock.now())
 
-        await whole(self._make_room(run, size_bytes), undo=undo)
-        run.undo = undo
-
-    async def _make_room(self, run: Run, size_bytes: int) -> None:
-        user_id = run.row["user_id"]
-        which = {"user_id": user_id, "kind": "course_export", "course_id": run.row["course_id"]}
+        which = {"user_id": user_id, "kind": "course_export", "course_id": course_id}
         older = (await ImportRun.find_files(which, limit=_MOST + MAX_OPEN))[NEWEST - 1 :]
         foreseen = sum(row.get("size_bytes") or 0 for row in older)
-        more, at = size_bytes - foreseen, self._clock.now()
-        if not await FileQuota.take(user_id, more, limit_bytes=self._limit_bytes, at=at):
-            raise self._full()
-        freed = sum([await self._let_go(row) for row in older])
-        await FileQuota.give_back(
-            user_id, freed - foreseen, at=at
-        )  # what somebody else let go meanwhile, they gave back
+        taken = freed = 0  # so far: wherever this breaks off, that is what is given back
+
+        async def take() -> None:
+            nonlocal taken
+            if not await FileQuota.take(user_id, size_bytes - foreseen, limit_bytes=self._limit_bytes, at=at):
+                raise self._full()
+            taken = size_bytes - foreseen
+
+        async def let_go(row: Row) -> None:
+            nonlocal freed
+            freed += await self._let_go(row)
+
+        async def settle() -> None:
+            nonlocal taken
+            await FileQuota.give_back(user_id, freed - foreseen, at=at)  # what others let go meanwhile, they gave back
+            taken = size_bytes - freed
+
+        async with undoing(lambda: FileQuota.give_back(user_id, taken + freed, at=at)):
+            await whole(take())
+            for row in older:
+                await whole(let_go(row))
+            await whole(settle())
+        run.undo = undo
 
     @property
     def _limit_bytes(self) -> int:

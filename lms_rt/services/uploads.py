@@ -100,13 +100,14 @@ class Uploads:
     async def _moved(self, row: Row, fields: Row) -> Row | None:
         """The row with these fields, counted for the course that they name instead of the one before."""
         quotas, size, left = self.files.quotas, row["reserved_bytes"], row.get("course_id")
-        joined = fields.get("course_id", left)
-        is_moved = joined is not None and joined != left
-        if joined is not None and is_moved:
-            await quotas.take_for_course(joined, size)
-        changed = await StoredFile.change(row["_id"], {"state": FileState.UPLOADING.value}, {"$set": fields})
+        joined, which = fields.get("course_id", left), {"state": FileState.UPLOADING.value}
+        if joined is None or joined == left:
+            return await StoredFile.change(row["_id"], which, {"$set": fields})
+        await quotas.take_for_course(joined, size)
+        async with undoing(lambda: quotas.give_back_for_course(joined, size)):
+            changed = await StoredFile.change(row["_id"], which, {"$set": fields})
         no_more = left if changed is not None else joined
-        if is_moved and no_more is not None:
+        if no_more is not None:
             await quotas.give_back_for_course(no_more, size)
         return changed
 

@@ -1,6 +1,7 @@
 """Who is cancelled in the midst of a write (a client that goes, a worker that closes) leaves counted what the rows say: at once.
 
-Everything that counts is broken off at each of its steps, just before the database does it, and just after, when nobody knows.
+Everything that counts is broken off at each of its steps, just before the database does it, and just after, when nobody knows; by
+one cancellation, by two of which the second comes right after the first, and by faults of the database and of the store.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from documents.enums import Role
 from documents.file_quota import FileQuota
 from documents.import_run import ImportRun
 from documents.stored_file import FileState, FileUse, StoredFile
+from documents.user import User
 from lms_rt.clock import FakeClock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.uploads import UploadFields
@@ -26,7 +28,7 @@ from lms_rt.errors import Code, Refused
 from lms_rt.security.permissions import permissions_of
 from lms_rt.services.files import FileKind, Files, NewFile, Replacement
 from lms_rt.services.import_runs import ImportRuns, Run
-from lms_rt.services.kept_archives import KeptArchives
+from lms_rt.services.kept_archives import NEWEST, KeptArchives
 from lms_rt.services.uploads import Uploads
 from lms_rt.storage.files.base import SavedFile
 from lms_rt.storage.files.local import LocalFiles
@@ -39,16 +41,18 @@ _STEPS = ("insert_one", "update_one", "update_many", "find_one", "find_one_and_u
 
 
 class _Cut:
-    """Cancels `task` at a step; `seen` counts them."""
+    """Cancels `task` so many times at a step, or lets that fail where it is none; `seen` counts them."""
 
-    def __init__(self, at: int, *, is_done: bool) -> None:
-        self._at, self._is_done = at, is_done
+    def __init__(self, at: int, *, is_done: bool = False, times: int = 0) -> None:
+        self._at, self._is_done, self._times = at, is_done, times
         self.task: asyncio.Task[object] | None = None
         self.seen = 0
 
     async def step(self, work: Callable[[], Awaitable[Any]]) -> Any:
         self.seen += self.task is not None
         is_here = self.task is not None and self.seen == self._at
+        if is_here and not self._times:
+            raise ConnectionError("out of order")
         if is_here and not self._is_done:
             await self._cancel()
         result = await work()
@@ -58,8 +62,9 @@ class _Cut:
 
     async def _cancel(self) -> None:
         assert self.task is not None
-        self.task.cancel()
-        await asyncio.sleep(0)
+        for _ in range(self._times):
+            self.task.cancel()
+            await asyncio.sleep(0)
 
 
 class _Collection:
@@ -208,6 +213,15 @@ async def world(settings: Settings, database: OpenDatabase, tmp_path: Path) -> W
     made = World(settings, tmp_path)
     stamps = {"version": 1, "created_at": made.clock.now(), "updated_at": made.clock.now()}
     lists = {"lesson_ids": [], "published_lesson_ids": [], "tags": [], "price": 0, "currency": "USD"}
+    email = "teacher@school.example"
+    known = {
+        "email": email,
+        "email_key": email,
+        "full_name": "A Teacher",
+        "password_hash": "x",
+        "role": Role.INSTRUCTOR.value,
+    }
+    await User.rows().insert_one({"_id": TEACHER.user_id, **known, **stamps})
     for place in ("crs_one", "crs_two"):
         named = {"_id": place, "slug": place, "title": place, "title_key": place, "instructor_id": TEACHER.user_id}
         await Course.rows().insert_one({**named, **lists, **stamps, "is_published": True, "is_archived": False})
@@ -228,15 +242,16 @@ _DONE = (
 )
 
 
+@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
 @pytest.mark.parametrize("is_done", [False, True], ids=["before it is done", "when it is done"])
 @pytest.mark.parametrize("name", _DONE)
 async def test_a_cancellation_at_any_step_leaves_counted_what_is_there(
-    name: str, *, is_done: bool, world: World
+    name: str, *, is_done: bool, times: int, world: World
 ) -> None:
     at, is_over = 0, False
     while not is_over:
         at += 1
-        cut = _Cut(at, is_done=is_done)
+        cut = _Cut(at, is_done=is_done, times=times)
         with pytest.MonkeyPatch.context() as patch:
             work = await getattr(world, name)()
             documents: tuple[type[Record], ...] = (FileQuota, StoredFile, ImportRun)
@@ -249,7 +264,42 @@ async def test_a_cancellation_at_any_step_leaves_counted_what_is_there(
         assert cut.task.cancelled() is not is_over or cut.task.exception() is None
         if not is_over and name in ("reserve", "take_form", "move_form") and cut.task.cancelled():
             assert await StoredFile.find_left({"state": FileState.UPLOADING.value}, limit=1) == []
+        if is_over and name == "export":
+            assert len(await ImportRun.find_files({"user_id": TEACHER.user_id}, limit=100)) == NEWEST
         await _assert_counts()
         for document in (StoredFile, FileQuota, ImportRun):
             await document.rows().delete_many({})
     assert at > 1
+
+
+@pytest.mark.parametrize(
+    "name", sorted({*_DONE} - {"find_no_room"})
+)  # there the row goes back: the sweep finds it as well
+async def test_a_fault_at_any_step_leaves_counted_what_is_there(name: str, world: World) -> None:
+    """The store's, or the database's when it does not do what is asked. What is done without saying so, the night finds."""
+    at, is_over = 0, False
+    while not is_over:
+        at += 1
+        cut = _Cut(at)
+        with pytest.MonkeyPatch.context() as patch:
+            work = await getattr(world, name)()
+            documents: tuple[type[Record], ...] = (StoredFile, ImportRun)
+            for document in documents:
+                collection = _Collection(document.rows(), cut)
+                patch.setattr(document, "rows", staticmethod(lambda collection=collection: collection))
+            patch.setattr(world.store, "remove", _failing(world.store.remove, cut))
+            cut.task = asyncio.ensure_future(work())
+            await asyncio.wait({cut.task})
+        is_over = cut.seen < at
+        assert isinstance(cut.task.exception(), ConnectionError | None)  # outboxes stay for the sweeper
+        await _assert_counts()
+        for document in (StoredFile, FileQuota, ImportRun):
+            await document.rows().delete_many({})
+    assert at > 1
+
+
+def _failing(remove: Callable[[str], Awaitable[None]], cut: _Cut) -> Callable[[str], Awaitable[None]]:
+    async def failing(file_id: str) -> None:
+        await cut.step(lambda: remove(file_id))
+
+    return failing

@@ -18,6 +18,7 @@ import run
 from config.settings import Settings, load_settings
 from handlers import serve
 from handlers.routes import ROUTES
+from lms_rt.undoing import UNDO_SECONDS
 from workers.lane import HAND_BACK_SECONDS
 from workers.worker import PATIENCE_SECONDS
 
@@ -171,7 +172,7 @@ def test_everybody_is_given_the_time_to_end_gently() -> None:
     assert _seconds(_compose()["nginx"]["stop_grace_period"]) > _seconds(for_sockets)
     needed = serve.NODE_PATIENCE_SECONDS + serve.PATIENCE_SECONDS + serve.HANG_UP_SECONDS
     assert all(_seconds(node["stop_grace_period"]) > needed for node in _nodes().values())
-    for_jobs = PATIENCE_SECONDS + HAND_BACK_SECONDS
+    for_jobs = PATIENCE_SECONDS + HAND_BACK_SECONDS + UNDO_SECONDS
     assert all(_seconds(service["stop_grace_period"]) > for_jobs for service in _ours().values())
 
 

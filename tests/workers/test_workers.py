@@ -25,6 +25,7 @@ from lms_rt.contracts.jobs import (
 )
 from lms_rt.ids import new_id
 from lms_rt.services.jobs import Failed, Hopeless, NotYet, Taken
+from lms_rt.undoing import whole
 from tests.house import House
 from tests.working import idle, task, working
 from workers.lane import CONCURRENCY
@@ -224,6 +225,36 @@ async def test_a_time_out_of_the_tasks_own_is_no_time_limit(house: House, servic
         job_id = await ask(services)
         await idle(services)
     assert (await stored(job_id))["error"] == "TimeoutError: the other server"
+
+
+async def test_a_worker_that_ends_waits_for_the_write_that_a_job_is_in(
+    house: House, services: Services, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, is_told_again, told = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def write() -> None:
+        begun.set()
+        await is_told_again.wait()
+        told.append("written")
+
+    async def hold(_: Services, __: Taken) -> None:
+        await whole(write())
+
+    notes.then = hold
+    monkeypatch.setattr("workers.lane.HAND_BACK_SECONDS", 0.0)
+    async with working(house, "progress") as worker:
+        await ask(services)
+        await begun.wait()
+        lane = worker._lanes["progress"]
+        closing = asyncio.create_task(lane.close(patience_seconds=0))
+        while lane._runners:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0)
+        for _ in range(10):  # turns in which it could end
+            await asyncio.sleep(0)
+        assert not closing.done()
+        is_told_again.set()
+        await closing
+        assert told == ["written"]
 
 
 async def test_waits_grow_are_drawn_and_end() -> None:
