@@ -28,8 +28,8 @@ Shows = Callable[[bytes], bool]
 _UNFIT = re.compile(f'[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029{UNSEEN}"<>:|?*]+')
 _PAGE = rb"<(?:!doctype|html|head|body|script|svg|iframe|\?xml-stylesheet)[\s>/]"
 _RUN_BY_BROWSERS = re.compile(_PAGE, re.IGNORECASE)
-_PAGE_FIRST = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<!--|<\?xml\s|" + _PAGE + rb")", re.IGNORECASE)
-"""A text may speak of pages: it is one where it begins as one, or with what browsers look past for one (MIME Sniffing, WHATWG)."""
+_PAGE_FIRST = re.compile(rb"(?:\xef\xbb\xbf)?(?>(?:\s+|<!(?=--)(?s:.*?)--!?>|<\?xml\s[^>]*>)*)" + _PAGE, re.IGNORECASE)
+"""A text may speak of pages: it is one where it begins as one, behind comments and what declares XML, if any."""
 _OPEN_DOCUMENT = b"application/vnd.oasis.opendocument."
 _PDF = re.compile(rb"(?:\xef\xbb\xbf)?[\0\t\n\f\r ]{0,1000}%PDF-")
 """Readers look for it in the first KiB; programs put a mark or empty lines before it. What else would stand there is not taken."""

@@ -15,6 +15,7 @@ from lms_rt.services.file_insides import watch_for, watched
 from lms_rt.services.file_kinds import HEAD_BYTES, KINDS, refuse_other
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + b"\x3e\x00\x03\x00\xfe\xff\x09\x00" + bytes(480)
+MESSAGE = b"\x0b\x0d\2\0\0\0\0\0\xc0\0\0\0\0\0\0\x46"
 NOISE = random.Random(8).randbytes(9_000)  # noqa: S311 - the same each time
 ODF = "application/vnd.oasis.opendocument."
 TYPES = "[Content_Types].xml"
@@ -23,14 +24,29 @@ TABLE = (TYPES, "_rels/.rels", "xl/workbook.xml", "xl/worksheets/sheet1.xml")
 SLIDES = (TYPES, "_rels/.rels", "ppt/presentation.xml")
 
 
-def packed(*parts: str, first_bytes: int = 40, comment: bytes = b"") -> bytes:
-    """A ZIP of these parts; the first is so large, and packs badly."""
+def packed(*parts: str, first_bytes: int = 40, comment: bytes = b"", table: bytes = b"") -> bytes:
+    """A ZIP of these parts; the first is so large, and packs badly. A table in it is not packed again."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
         for number, part in enumerate(parts):
             made.writestr(part, (NOISE * 2)[:first_bytes] if number == 0 else b"<x/>")
+        if table:
+            made.writestr("word/embeddings/sheet.xlsx", table, zipfile.ZIP_STORED)
         made.comment = comment
     return file.getvalue()
+
+
+def wide(*parts: str, size: bytes) -> bytes:
+    """The same with a table in it and a record of 64 bits behind its directory, and so the size of that in the record of 32 bits."""
+    file = packed(*parts, table=packed(*TABLE))
+    last = file.rindex(b"PK\5\6")
+    count, length, at = (file[last + begin : last + end] for begin, end in ((10, 12), (12, 16), (16, 20)))
+    wide_count, wide_length, wide_at = (number.ljust(8, b"\0") for number in (count, length, at))
+    record = (
+        b"PK\6\6" + (44).to_bytes(8, "little") + b"\x2d\0\x2d\0" + bytes(8) + 2 * wide_count + wide_length + wide_at
+    )
+    locator = b"PK\6\7" + bytes(4) + last.to_bytes(8, "little") + b"\1\0\0\0"
+    return file[:last] + record + locator + file[last : last + 12] + (size or length) + file[last + 16 :]
 
 
 def open_document(kind: str) -> bytes:
@@ -42,13 +58,18 @@ def open_document(kind: str) -> bytes:
     return file.getvalue()
 
 
-def streams(*names: str, before: int = 0) -> bytes:
-    """A compound file whose directory stands behind so many sectors."""
+def streams(*names: str, before: int = 0, message: str = "") -> bytes:
+    """A compound file whose directory stands behind so many sectors; one of its slots may say that it is a message."""
     slots = b"".join(
-        name.encode("utf-16-le").ljust(64, b"\0") + (2 * len(name) + 2).to_bytes(2, "little") + b"\2" + bytes(61)
+        name.encode("utf-16-le").ljust(64, b"\0")
+        + (2 * len(name) + 2).to_bytes(2, "little")
+        + b"\2".ljust(14, b"\0")
+        + (MESSAGE if name == message else bytes(16))
+        + bytes(32)
         for name in names
     )
-    return OLE + (NOISE * 9)[: 512 * before] + slots + bytes(-len(slots) % 512)
+    head = OLE[:48] + before.to_bytes(4, "little") + OLE[52:]
+    return head + (NOISE * 9)[: 512 * before] + slots + bytes(-len(slots) % 512)
 
 
 def boxes(brand: bytes) -> bytes:
@@ -59,9 +80,12 @@ TAKEN = {
     "docx of python-docx": ("docx", packed(*WORD)),
     "docx whose list of types is longer than what is looked at first": ("docx", packed(*WORD, first_bytes=9_000)),
     "docx that begins with another part": ("docx", packed("customUI/ui.xml", *WORD)),
-    "docx with a table in it": ("docx", packed(*WORD, "word/embeddings/sheet.xlsx")),
+    "docx with a table in it": ("docx", packed(*WORD, table=packed(*TABLE))),
     "docx with a comment": ("docx", packed(*WORD, comment=b"made at school")),
     "docx of 3,000 parts": ("docx", packed(*WORD, *(f"word/media/image{number}.png" for number in range(3_000)))),
+    "docx of 9,000 parts": ("docx", packed(*WORD, *(f"word/media/image{number}.png" for number in range(9_000)))),
+    "docx with a record of 64 bits": ("docx", wide(*WORD, size=b"")),
+    "docx with a record of 64 bits only": ("docx", wide(*WORD, size=b"\xff" * 4)),
     "xlsx whose list of types stands last": ("xlsx", packed(*TABLE[1:], TYPES)),
     "pptx": ("pptx", packed(*SLIDES)),
     "odt": ("odt", open_document("text")),
@@ -70,6 +94,10 @@ TAKEN = {
     "doc": ("doc", streams("Root Entry", "WordDocument", "1Table")),
     "doc whose directory stands behind its text": ("doc", streams("Root Entry", "WordDocument", before=80)),
     "doc with a table in it": ("doc", streams("Workbook", "WordDocument")),
+    "doc with a message in it": (
+        "doc",
+        streams("Root Entry", "WordDocument", "_1", "__properties_version1.0", before=5, message="_1"),
+    ),
     "xls of today": ("xls", streams("Root Entry", "Workbook")),
     "xls of 1995": ("xls", streams("Root Entry", "Book", before=3)),
     "ppt": ("ppt", streams("Current User", "PowerPoint Document")),
@@ -82,6 +110,10 @@ TAKEN = {
     "mp3": ("mp3", b"\xff\xfb\x90\x64" + NOISE),
     "mp3 with a tag": ("mp3", b"ID3\x04\0\0\0\0\0\0" + NOISE),
     "notes that speak of pages": ("md", b"# Pages\n\nA page begins with `<html>`:\n\n    <body class=x>\n"),
+    "notes that begin with a comment": ("md", b"<!-- markdownlint-disable -->\n# Lesson 1\n"),
+    "notes that begin with a long comment": ("md", b"<!--\n" + b"by the school\n" * 400 + b"-->\n# Lesson 1\n"),
+    "notes that speak of a page behind a comment": ("md", b"<!-- a --><!-- b -->\nBegin with `<html>`.\n"),
+    "an example of XML": ("txt", b'\xef\xbb\xbf<?xml version="1.0"?>\n<note>\n</note>\n'),
     "a table of an old program": ("csv", b"name;mark\r\nSara;9\r\n\x1a"),
     "a text in UTF-16": ("txt", "الدرس الأول\r\n".encode("utf-16") * 400),
     "an empty line": ("txt", b"\n"),
@@ -96,7 +128,10 @@ REFUSED = {
     "a template called a text": ("odt", open_document("text-template")),
     "a table called a text": ("odt", open_document("spreadsheet")),
     "a message called a letter": ("doc", streams("__substg1.0_0037001F", "__properties_version1.0", before=80)),
-    "a message with a letter in it": ("doc", streams("__properties_version1.0", "WordDocument")),
+    "a message with a letter in it": (
+        "doc",
+        streams("Root Entry", "__properties_version1.0", "WordDocument", before=80, message="Root Entry"),
+    ),
     "an installer with a letter's name": ("doc", streams("\u4840\u3f7f\u4164\u422f\u4836", "WordDocument", before=80)),
     "an old table called a letter": ("doc", streams("Root Entry", "Workbook", before=80)),
     "a letter that only speaks of it": ("doc", OLE + b"x" * 10 + "WordDocument\0".encode("utf-16-le") + bytes(600)),
@@ -109,6 +144,11 @@ REFUSED = {
     "a sound called a text": ("txt", b"\xff\xfe\x90\x64\x00\xd8\x00\xd8" + NOISE),
     "a program behind a text": ("txt", b"read me\n" * 1_000 + b"MZ\x90\0\3\0"),
     "a page called a text": ("txt", b"\xef\xbb\xbf  <!-- harmless -->\n<HTML ><script>1</script>"),
+    "a page behind comments": ("md", b"<!-- a -->\n" * 9 + b'<?xml version="1.0"?><!--> <!DOCTYPE html>'),
+    "a table of 9,000 parts called a letter": (
+        "docx",
+        packed(*TABLE, *(f"xl/media/image{number}.png" for number in range(9_000))),
+    ),
     "a drawing called a text": ("md", b'<?xml version="1.0"?>\n<svg onload="1">'),
     "words that begin like subtitles": ("vtt", b"WEBVTTS are films\n"),
 }
