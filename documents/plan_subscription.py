@@ -1,7 +1,7 @@
 """Subscriptions of students to plans, with all of the plan that they were promised. What they come to, services decide.
 
-`revision` is the compare-and-set of every write; `version` moves with what others hear of. Until something was paid for one
-it is `pending`, and no more than a checkout.
+`revision` is the compare-and-set of every write; `version` moves with what others hear of. Until something was paid
+for one it is `pending`, and no more than a checkout.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ MOST_FORMER = 10
 class PlanSubscription(RowAggregate):
     """A subscription. `amount` is what is paid each `interval`, taxes included; it was copied and moves by upgrades alone.
 
-    `open_key` ("<user>:<plan>") is there while it is open: one at most. `checkout` is what the client needs to pay, sealed.
-    `end_date` is until when it is paid; `next_price` the plan that it is being changed to, which its gateway has agreed to draw
-    with the next period when `is_next_agreed`; `check_at` when it is looked at next;
-    `must_end`: nobody may be charged any more (its owner is gone, or has another); `is_ended_there`: its gateway says that it
-    has ended. `former` are the checkouts that came before: `{gateway, intent_id, attempt, terms}`, with what was promised at
-    each; `first_key` is the key of the one that counts, the first that was heard to be paid. `read_at` is when the gateway was asked for what it says here; `known_amounts`
-    is all that it ever cost. `begun_at` is when its last checkout was given, `asked_at` when all of them were asked of at last.
+    `open_key` ("<user>:<plan>") is there while it is open: one at most. `checkout` is what the client needs to pay,
+    sealed. `end_date` is until when it is paid; `next_price` the plan that it is being changed to, which its gateway
+    has agreed to draw with the next period when `is_next_agreed`; `check_at` when it is looked at next; `must_end`:
+    nobody may be charged any more (its owner is gone, or has another); `is_ended_there`: its gateway says that it has
+    ended. `former` are the checkouts that came before: `{gateway, intent_id, attempt, terms}`, with what was promised
+    at each; `first_key` is the key of the one that counts, the first that was heard to be paid. `read_at` is when the
+    gateway was asked for what it says here; `known_amounts` is all that it ever cost. `begun_at` is when its last
+    checkout was given, `asked_at` when all of them were asked of at last, or given up.
     """
 
     user_id: str
@@ -114,10 +115,14 @@ class PlanSubscription(RowAggregate):
         return await found.limit(limit).to_list(length=limit)
 
     @classmethod
-    async def find_due(cls, now: datetime, *, after: str = "", limit: int) -> list[Row]:
-        """Some of those that are to be looked at by now, by id."""
-        which: Row = {"check_at": {"$lte": now}, "_id": {"$gt": after}}
-        return await cls.rows().find(which, dict(cls.HEAD)).sort("_id", ASCENDING).limit(limit).to_list(length=limit)
+    async def find_due(cls, now: datetime, *, after: Row | None = None, limit: int) -> list[Row]:
+        """Some of those that are to be looked at by now, the longest due first, `after` one that was."""
+        which: Row = {"check_at": {"$lte": now}}
+        if after is not None:
+            later: Row = {"check_at": {"$lte": now, "$gt": after["check_at"]}}
+            which = {"$or": [later, {"check_at": after["check_at"], "_id": {"$gt": after["_id"]}}]}
+        found = cls.rows().find(which, dict(cls.HEAD)).sort([("check_at", ASCENDING), ("_id", ASCENDING)])
+        return await found.limit(limit).to_list(length=limit)
 
     @classmethod
     async def move(cls, seen: Row, fields: dict[str, Any], *, intents: Sequence[Row] = (), at: datetime) -> bool:

@@ -75,7 +75,8 @@ def month_after(anchor: datetime, months: int) -> datetime:
 class PlanGateway(PageGateway):
     """`changes_at_once` as Stripe, else as Paymob, whose first payments name their checkouts, and the others subscriptions.
 
-    `is_hasty`: calls a period active an hour before it draws.
+    `is_hasty`: calls a period active an hour before it draws. `keeps_anchor`: a change draws for the rest of the period, which
+    stays as it is; else it begins a new one.
     """
 
     has_subscriptions = True
@@ -88,7 +89,7 @@ class PlanGateway(PageGateway):
         self.standing: dict[str, Standing] = {}
         self.by_page: dict[str, str] = {}
         self.keys: set[str] = set()
-        self.changes_at_once = self.is_hasty = False
+        self.changes_at_once = self.is_hasty = self.keeps_anchor = False
         self.is_card_empty = self.draws_wrong = self.is_still = False
         self.loses = 0
 
@@ -147,12 +148,15 @@ class PlanGateway(PageGateway):
 
     def _draw(self, one: Standing, now: datetime) -> None:
         """What is due of the price, for the present period."""
-        period, price = one.periods[-1], one.price.money
-        used = min(one.credit, price.amount)
-        one.credit, due, period.is_paid = one.credit - used, price.amount - used, True
+        period, amount = one.periods[-1], one.price.money.amount
+        used = min(one.credit, amount)
+        one.credit, due, period.is_paid = one.credit - used, amount - used, True
         one.plan_id = one.price.plan_id
-        if due == 0:
-            return
+        if due:
+            self._pay(one, period, due, now)
+
+    def _pay(self, one: Standing, period: Period, due: int, now: datetime) -> None:
+        price = one.price.money
         number = sum(len(each.intent_ids) for each in one.periods)
         intent_id = f"{one.subscription_id.replace('-', '.')}.{number}"  # of gateways' ids none has a hyphen
         if self.draws_wrong and one.months > 1:
@@ -232,6 +236,9 @@ class PlanGateway(PageGateway):
             one.price = price
             return
         now, last, old = self._clock.now().replace(microsecond=0), one.periods[-1], one.price.money.amount
+        if self.keeps_anchor:
+            self._change_rest(one, price, now)
+            return
         if last.is_paid:  # what is left of it counts
             one.credit += max(
                 0, old * int((last.end - now).total_seconds()) // int((last.end - last.start).total_seconds())
@@ -239,6 +246,19 @@ class PlanGateway(PageGateway):
         one.price, one.anchor, one.months = price, now, 0
         self._begin_period(one, now)
         self._draw(one, now)
+
+    def _change_rest(self, one: Standing, price: RecurringPrice, now: datetime) -> None:
+        """What the rest of the period costs more is drawn now; what it costs less counts for the next one."""
+        last, old = one.periods[-1], one.price.money.amount
+        rest = max(0, int((last.end - now).total_seconds()))
+        more = (price.money.amount - old) * rest // int((last.end - last.start).total_seconds())
+        one.price = price
+        if not last.is_paid:
+            return  # it is drawn at the new price
+        one.plan_id, used = price.plan_id, min(one.credit, max(0, more))
+        one.credit += max(0, -more) - used
+        if more > used:
+            self._pay(one, last, more - used, now)
 
     def _read(self, subscription_id: str) -> GatewaySubscription:
         one = self.standing[subscription_id]

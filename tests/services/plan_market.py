@@ -43,6 +43,7 @@ class PlanMarket(Market):
         self.given = set[str | None]()
         super().__init__(settings, closes_pages=options["closes_pages"])
         self.gateway.changes_at_once = options["changes_at_once"]
+        self.gateway.keeps_anchor = options["changes_at_once"] and options.get("keeps_anchor", False)
         self.gateway.is_hasty = options["changes_at_once"] and options["is_hasty"]
 
     def gateway_of(self) -> PlanGateway:

@@ -252,7 +252,7 @@ async def test_where_its_buyer_is_is_of_the_checkout_that_stands_and_goes_with_t
     await kiosk.account(STUDENT)
     for country, seen in (("DE", "DE"), ("FR", "FR"), ("AT", None)):
         draft = read_model(SubscriptionDraft, {"plan_id": small.id, "gateway": "stripe", "country": country})
-        started = await kiosk.subscription_checkouts.start(STUDENT, draft, seen_country=seen)
+        started = (await kiosk.subscription_checkouts.start(STUDENT, draft, seen_country=seen)).view
         row = await kiosk.row(started.subscription_id)
         assert (row["country"], row.get("address_country")) == (country, seen)
     await PlanSubscription.rows().update_one({"_id": row["_id"]}, {"$set": {"address_country": "DE"}})

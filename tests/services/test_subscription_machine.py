@@ -66,7 +66,11 @@ class PlanMachine(RuleBasedStateMachine):
     settings: Settings
 
     @initialize(
-        closes_pages=st.booleans(), changes_at_once=st.booleans(), is_hasty=st.booleans(), is_told=st.booleans()
+        closes_pages=st.booleans(),
+        changes_at_once=st.booleans(),
+        is_hasty=st.booleans(),
+        keeps_anchor=st.booleans(),
+        is_told=st.booleans(),
     )
     def open_the_shop(self, is_told: bool, **options: bool) -> None:
         self.shop, self.is_told = PlanMarket(self.settings, **options), is_told
@@ -354,6 +358,28 @@ def test_who_pays_at_an_old_page_when_the_new_one_is_over_pays_once(
         done(assert_plans_are_true(shop))
         assert [one.is_live for one in shop.gateway.standing.values()] == [False, False]
         assert [len(one.renewals) for one in shop.gateway.standing.values()] == [0, 0], "drawn for unseen"
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_dearer_plan_for_two_days_opens_no_month(
+    request: pytest.FixtureRequest, tmp_path: Path, is_told: bool
+) -> None:
+    with opened(request, tmp_path, PlanSubscription, Plan, Invoice) as settings:
+        shop = PlanMarket(settings, closes_pages=True, changes_at_once=True, is_hasty=False, keeps_anchor=True)
+        shop.does(shop.subscribing(0))
+        shop.subscribes(0)
+        shop.does(shop.word(0))
+        shop.lives(29, is_watched=True)
+        shop.does(shop.changing(0, 1))
+        shop.gateway.is_card_empty = True
+        shop.lives(3, is_watched=is_told)
+        shop.does(shop.ending(0))
+        shop.does(shop.word(0))
+        done(assert_always_true(shop))
+        [one] = shop.gateway.standing.values()
+        [row] = done(_subscriptions())
+        assert len(one.periods) == 2, "it had begun another one"
+        assert row["end_date"] == one.periods[0].end, "which nobody paid"
 
 
 def test_random_lives_of_subscriptions(request: pytest.FixtureRequest, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lms_rt.contracts.gateways import GatewaySubscription, Renewing
-from lms_rt.services.payments.subscription_moves import Move, Told, by_gateway, by_time, next_check
+from lms_rt.services.payments.subscription_moves import Move, Told, by_gateway, by_time, next_check, paid_before_end
 
 GRACE = timedelta(days=3)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -119,6 +119,38 @@ def test_whoever_may_still_change_is_looked_at_again(status: str) -> None:
     assert next_check(left, now=at, grace=GRACE) is not None, "nobody has asked since its time was over"
     assert next_check({**left, "asked_at": at}, now=at, grace=GRACE) is None
     assert next_check(row(status="expired"), now=START, grace=GRACE) is None
+
+
+def paid(at: float, amount: int = 900) -> Row:
+    return {"completed_at": START + timedelta(days=at), "amount": amount}
+
+
+@pytest.mark.parametrize(
+    ("payments", "changed_on", "until"),
+    [
+        ([], None, None),
+        ([paid(0)], None, 1),
+        ([paid(30.1)], None, 2),
+        ([paid(28)], None, 2),
+        ([paid(28, 40), paid(0)], 28, 1),
+        ([paid(28, 940), paid(0)], 28, 1),
+        ([paid(28, 40), paid(0)], None, 1),
+        ([paid(29, 900), paid(0)], 3, 2),
+        ([paid(30, 500), paid(0)], 30, 2),
+    ],
+    ids=[
+        "nothing", "before", "in it", "a little early", "for the rest", "much for the rest", "its answer was lost",
+        "changed long before", "begun by the change",
+    ],
+)  # fmt: skip
+def test_what_has_ended_is_paid_for_by_the_money_of_a_whole_period_and_by_no_change(
+    payments: list[Row], changed_on: float | None, until: int | None
+) -> None:
+    is_changed = any(one["amount"] != 900 for one in payments) or changed_on is not None
+    changed_at = None if changed_on is None else START + timedelta(days=changed_on)
+    one = row(changes=int(is_changed), amount=900, changed_at=changed_at)
+    end = paid_before_end(one, read(Renewing.CANCELLED, 1), payments)
+    assert end == (None if until is None else START + until * MONTH)
 
 
 WORDS = st.lists(

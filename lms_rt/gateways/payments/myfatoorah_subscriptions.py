@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from lms_rt.clock import Clock
-from lms_rt.contracts.gateways import GatewayRefused, GatewaySubscription, Renewing
+from lms_rt.contracts.gateways import GatewayRefused, GatewaySubscription, GatewayUnavailable, Renewing
 from lms_rt.gateways.payments.http import part, whole, words_of
 from lms_rt.gateways.payments.myfatoorah_calls import MyFatoorahCalls
 from lms_rt.gateways.payments.myfatoorah_reading import is_paid_for, moment, payment_of, renewing_of
@@ -30,12 +30,20 @@ class MyFatoorahSubscriptions:
         return await self._told(await self._row(subscription_id))
 
     async def of_invoice(self, intent_id: str, key: str) -> GatewaySubscription | None:
-        """The one that a first payment began; None before it is paid."""
-        invoice = await self._calls.ask("GetPaymentStatus", {"Key": intent_id, "KeyType": "InvoiceId"})
+        """The one that a first payment began; None before it is paid. Refused only where there is no such invoice."""
+        try:
+            invoice = await self._calls.ask("GetPaymentStatus", {"Key": intent_id, "KeyType": "InvoiceId"})
+        except GatewayRefused as error:
+            if error.code == "not_found":
+                raise
+            raise GatewayUnavailable(error.reason) from error
         recurring_id = words_of(part(invoice, "RecurringId"))
         if recurring_id is None or not is_paid_for(invoice) or words_of(invoice.get("CustomerReference")) != key:
             return None
-        return await self.read(recurring_id)
+        try:
+            return await self.read(recurring_id)
+        except GatewayRefused as error:  # it was paid: the list of all has it not yet
+            raise GatewayUnavailable(error.reason) from error
 
     async def cancel(self, subscription_id: str) -> GatewaySubscription:
         """Nothing more is drawn. What has ended stays as it is."""

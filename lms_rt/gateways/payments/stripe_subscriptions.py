@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
+from lms_rt.clock import from_ms
 from lms_rt.contracts.gateways import (
     CheckoutStarted,
     GatewayRefused,
@@ -25,6 +27,12 @@ from lms_rt.gateways.payments.stripe_reading import MAX_INTENTS, id_of, intents_
 
 _THERE_ALREADY = "resource_already_exists"
 _GONE = frozenset({"resource_missing", "not_found"})
+_UNPAID = {
+    Renewing.ACTIVE: frozenset({"draft", "open"}),
+    Renewing.CANCELLED: frozenset({"draft", "open", "void", "uncollectible"}),
+}
+"""The invoices for which nothing was paid. Whose was voided while it goes on was let off."""
+_BEFORE = timedelta(days=1)
 
 
 class StripeSubscriptions:
@@ -151,10 +159,16 @@ class StripeSubscriptions:
 
 
 def _without_unpaid(told: GatewaySubscription, invoices: Sequence[Answer]) -> GatewaySubscription:
-    """Stripe begins a period, and calls it active, about an hour before it draws: until it is drawn it does not count."""
+    """Stripe begins a period, and calls it active, about an hour before it draws: until it is drawn it does not count.
+
+    Nor does the last one of what has ended, whatever became of its invoice: for that was begun before it could be drawn, too.
+    """
     newest = next((one for one in invoices if one.get("billing_reason") == "subscription_cycle"), None)
-    is_unpaid = newest is not None and newest.get("status") in {"draft", "open"}
-    return replace(told, period_end=told.period_start) if is_unpaid and told.state is Renewing.ACTIVE else told
+    if newest is None or told.period_start is None:
+        return told
+    is_of_before = from_ms(newest["created"] * 1000) < told.period_start - _BEFORE  # a change has begun a period since
+    unpaid = _UNPAID.get(told.state, frozenset())
+    return told if is_of_before or newest.get("status") not in unpaid else replace(told, period_end=told.period_start)
 
 
 def locale_of(payer: Payer) -> str:

@@ -20,8 +20,10 @@ from lms_rt.contracts.gateways import GatewayRefused, GatewaySubscription, Gatew
 from lms_rt.contracts.outbox import Intent, Write
 from lms_rt.contracts.plans import OwnSubscriptionQuery, SubscriptionQuery, SubscriptionView
 from lms_rt.errors import Code, Refused
+from lms_rt.gateways.payments.base import PaymentGateway
 from lms_rt.security.permissions import Permission
 from lms_rt.services.payments.access import Access
+from lms_rt.services.payments.away import Away, LeftOut
 from lms_rt.services.payments.findings import found_intent
 from lms_rt.services.payments.gateways import Gateways
 from lms_rt.services.payments.plan_views import subscription_view
@@ -35,14 +37,15 @@ from lms_rt.services.payments.subscription_moves import (
     by_gateway,
     by_time,
     closed_at,
+    given_up_at,
     may_be_begun,
     paid_before_end,
 )
-from lms_rt.services.payments.subscription_terms import checkouts_of, key_of
+from lms_rt.services.payments.subscription_terms import checkouts_of, is_of, key_of, may_be_of
 
 SWEEP_PAGE = 100
-_AGAIN = timedelta(hours=1)
-"""When a gateway did not answer, it is asked again so much later."""
+_AGAIN, _AGAIN_LATE = timedelta(hours=1), timedelta(hours=6)
+"""When a gateway did not answer, it is asked again so much later; the latter of pages whose time is over."""
 _MOST_MOVES = 3
 """More than time can do to a subscription at one look."""
 
@@ -114,7 +117,7 @@ class PlanSubscriptions:
     async def _bring(self, row: Row, gateway_name: str, read: GatewaySubscription, *, began: datetime) -> str:
         """Bring one in line with what its gateway says, whichever of its checkouts it came of. The first counts."""
         after = await self.take(row["_id"], read, began=began, gateway=gateway_name)
-        if not _is_of(after, gateway_name, read):
+        if not is_of(after, gateway_name, read):
             return await self._surplus(gateway_name, after, read)
         if row.get("gateway_subscription_id") is None:
             await self._close_others(row, read)
@@ -132,7 +135,7 @@ class PlanSubscriptions:
 
         def decide(row: Row) -> Move | None:
             asked = gateway or row["gateway"]
-            if not _may_be_of(row, asked, read):
+            if not may_be_of(row, asked, read):
                 return None
             if (newest := row.get("read_at")) is not None and newest > began:
                 return None
@@ -151,10 +154,9 @@ class PlanSubscriptions:
 
     async def _take_last(self, row: Row, read: GatewaySubscription) -> Row:
         """What ended there may have been renewed before, unseen: a period that money came for is paid all the same."""
-        if not _is_of(row, row["gateway"], read):
+        if not is_of(row, row["gateway"], read):
             return row
-        newest = await Payment.find_last_of_subscription(row["_id"], limit=1)
-        until = paid_before_end(read, newest[0]["completed_at"] if newest else None)
+        until = paid_before_end(row, read, await Payment.find_last_of_subscription(row["_id"]))
 
         def decide(present: Row) -> Move | None:
             end = present.get("end_date")
@@ -198,23 +200,26 @@ class PlanSubscriptions:
     # --- by the time ---
 
     async def sweep(self) -> int:
-        """Look at all that are due; how many that were. Whoever fails is put off, and hinders no other."""
-        seen, after = 0, ""
-        now = self._clock.now()
+        """Look at all that are due, the longest due first; how many that were.
+
+        Whoever fails is put off, and hinders no other; whom a gateway that is away was not asked about stays due.
+        """
+        seen, now, away = 0, self._clock.now(), Away()
+        after: Row | None = None
         while due := await PlanSubscription.find_due(now, after=after, limit=SWEEP_PAGE):
             for row in due:
-                await self._look_safely(row)
-            seen, after = seen + len(due), due[-1]["_id"]
+                await self._look_safely(row, away)
+            seen, after = seen + len(due), due[-1]
         return seen
 
-    async def look(self, row: Row) -> None:
-        """Ask its gateway how it stands, and let time do its part."""
-        put_off: datetime | None = None
+    async def look(self, row: Row, away: Away) -> None:
+        """Ask its gateways how it stands, and let time do its part."""
+        put_off, is_left_out = None, False
         try:
-            await self._ask(row)
+            await self._ask(row, away)
         except (GatewayUnavailable, GatewayRefused) as error:
-            _log.warning("%s says nothing of subscription %s: %s", row["gateway"], row["_id"], type(error).__name__)
-            put_off = self._clock.now() + _AGAIN
+            _log.warning("not all is said of subscription %s: %s", row["_id"], type(error).__name__)
+            put_off, is_left_out = self._again_at(row), isinstance(error, LeftOut)
             if row.get("must_end") and isinstance(error, GatewayRefused):
                 await self._tell_unended(row, error)
         for _ in range(_MOST_MOVES):
@@ -223,26 +228,35 @@ class PlanSubscriptions:
             if present is None or not by_time(present, now=now, grace=self._book.grace).fields:
                 break
             await self._book.write(row["_id"], lambda one: by_time(one, now=self._clock.now(), grace=self._book.grace))
-        await self._put_off(row["_id"], put_off)
+        if not is_left_out:
+            await self._put_off(row["_id"], put_off)
 
-    async def _look_safely(self, row: Row) -> None:
+    def _again_at(self, row: Row) -> datetime:
+        now = self._clock.now()
+        is_late = row.get("gateway_subscription_id") is None and now >= closed_at(row)
+        return now + (_AGAIN_LATE if is_late else _AGAIN)
+
+    async def _look_safely(self, row: Row, away: Away) -> None:
         try:
-            await self.look(row)
+            await self.look(row, away)
         except Exception:  # noqa: BLE001 - the others are looked at all the same; this one again later
             _log.exception("subscription %s could not be looked at", row["_id"])
             await self._put_off(row["_id"], self._clock.now() + _AGAIN)
 
-    async def _ask(self, row: Row) -> None:
-        gateway = self._gateways.find(row["gateway"])
-        if gateway is None:
-            return
-        known, began = row.get("gateway_subscription_id"), self._clock.now()
-        if known is None or row.get("former"):
-            await self._ask_checkouts(row)
+    async def _ask(self, row: Row, away: Away) -> None:
+        """Of its pages, and of what is known of it: whatever comes of the former, the latter is asked all the same."""
+        began, missed = self._clock.now(), None
+        if row.get("gateway_subscription_id") is None or row.get("former"):
+            missed = await self._ask_checkouts(row, away)
             row = await PlanSubscription.find_row(row["_id"]) or row
-        if (known := row.get("gateway_subscription_id")) is None:
-            return
-        gateway = self._gateways.named(row["gateway"])
+        gateway, known = self._gateways.find(row["gateway"]), row.get("gateway_subscription_id")
+        if gateway is not None and known is not None:
+            with away.asking(row["gateway"]):
+                await self._ask_known(row, gateway, known, began)
+        if missed is not None:
+            raise missed
+
+    async def _ask_known(self, row: Row, gateway: PaymentGateway, known: str, began: datetime) -> None:
         if row.get("must_end") and not row.get("is_ended_there"):
             ended = await gateway.cancel_subscription(known, at_period_end=False, key=f"{row['_id']}-end")
             await self.take(row["_id"], ended, began=began)
@@ -253,30 +267,43 @@ class PlanSubscriptions:
             return
         await self.settle(row["gateway"], known)
 
-    async def _ask_checkouts(self, row: Row) -> None:
-        """What came of its checkouts, the newest first; also of those that were to be closed, and could not be."""
+    async def _ask_checkouts(self, row: Row, away: Away) -> GatewayRefused | GatewayUnavailable | None:
+        """What came of its checkouts, the newest first, also of those that could not be closed; why not all is known.
+
+        What could not be asked of by `given_up_at` is given up, and somebody is told.
+        """
         if not may_be_begun(row) and not row.get("must_end"):
-            return
-        now, refused = self._clock.now(), None
+            return None
+        now, unasked = self._clock.now(), set[str]()
+        refused: GatewayRefused | None = None
+        missed: GatewayRefused | GatewayUnavailable | None = None
         for page in checkouts_of(row)[::-1]:
             try:
-                await self._ask_checkout(row, page, now)
-            except GatewayRefused as error:  # an answer, too: the others are asked all the same
-                refused = error
-        if now >= closed_at(row):
-            await self._book.write(row["_id"], lambda present: _asked(present, row, now))
-        if refused is not None:
-            raise refused
+                refused = await self._ask_checkout(row, page, now, away) or refused
+            except (GatewayRefused, GatewayUnavailable) as error:  # the others are asked all the same
+                missed = error if missed is None or isinstance(missed, LeftOut) else missed
+                unasked.add(page["gateway"])
+        if now >= (closed_at(row) if missed is None else given_up_at(row)):
+            beside = [self._unasked(row, name) for name in sorted(unasked)]
+            await self._book.write(row["_id"], lambda present: _asked(present, row, now), beside=beside)
+        return missed or refused
 
-    async def _ask_checkout(self, row: Row, page: Row, now: datetime) -> None:
+    async def _ask_checkout(self, row: Row, page: Row, now: datetime, away: Away) -> GatewayRefused | None:
+        """Ask of one. That its gateway knows no such page, or does not close it, is an answer, too, and given back."""
         if (gateway := self._gateways.find(page["gateway"])) is None:
-            return
+            raise GatewayUnavailable("its gateway is not in the settings")
         is_late = row["status"] == "pending" and by_time(row, now=now, grace=self._book.grace).fields
-        found = await gateway.find_subscription(key_of(row, page["attempt"]), page["intent_id"])
+        try:
+            with away.asking(page["gateway"]):
+                found = await gateway.find_subscription(key_of(row, page["attempt"]), page["intent_id"])
+                if found is None and (is_late or row.get("must_end")):
+                    await gateway.cancel_checkout(page["intent_id"])
+        except GatewayRefused as error:
+            return error
         if found is not None and found.subscription_id != row.get("gateway_subscription_id"):
-            await self._bring(row, page["gateway"], found, began=now)
-        elif found is None and (is_late or row.get("must_end")):
-            await gateway.cancel_checkout(page["intent_id"])
+            with away.asking(page["gateway"]):
+                await self._bring(row, page["gateway"], found, began=now)
+        return None
 
     async def _close_others(self, row: Row, read: GatewaySubscription) -> None:
         """Somebody went through with one checkout: nobody shall with another."""
@@ -299,8 +326,8 @@ class PlanSubscriptions:
 
     def _later(self, row: Row, until: datetime | None) -> Move:
         from_now = self._book.check_of(row)
-        moments = [moment for moment in (until, from_now) if moment is not None]
-        return Move({"check_at": min(moments, default=None)})
+        is_sooner = until is not None and from_now is not None and until < from_now
+        return Move({"check_at": until if is_sooner else from_now})
 
     # --- whose it is ---
 
@@ -324,11 +351,19 @@ class PlanSubscriptions:
 
     async def _tell_unended(self, row: Row, refused: GatewayRefused) -> None:
         """It must not be drawn for any more, and its gateway does not end it: a person has to."""
+        if (await PlanSubscription.find_row(row["_id"]) or row).get("is_ended_there"):
+            return  # what was refused was about a page that it left
         write = Write(row["version"], self._clock.now())
         facts = {"reason": "not_ended", "code": refused.code}
         await self._book.tell(
             row["_id"], [found_intent(write, "state_differs", row["_id"], refs=_refs(row), facts=facts)]
         )
+
+    def _unasked(self, row: Row, gateway: str) -> Intent:
+        """It is gone from the settings, or answers no more. One finding for each gateway; the log names them all."""
+        _log.error("checkouts of subscription %s at %s are given up unasked", row["_id"], gateway)
+        write, refs = Write(row["version"] + 1, self._clock.now()), {**_refs(row), "gateway": gateway}
+        return found_intent(write, "state_differs", gateway, refs=refs, facts={"reason": "not_asked"})
 
     def _doubled(self, row: Row, gateway_subscription_id: str, version: int) -> Intent:
         write, refs = Write(version, self._clock.now()), _refs(row)
@@ -336,21 +371,10 @@ class PlanSubscriptions:
         return found_intent(write, "duplicate_payment", gateway_subscription_id, refs=refs, facts=facts)
 
 
-def _is_of(row: Row, gateway_name: str, read: GatewaySubscription) -> bool:
-    return row["gateway"] == gateway_name and row.get("gateway_subscription_id") == read.subscription_id
-
-
-def _may_be_of(row: Row, gateway_name: str, read: GatewaySubscription) -> bool:
-    """Is it the one that is known; or, while none is, not of another checkout than the one whose money came first?"""
-    if row.get("gateway_subscription_id") is not None:
-        return _is_of(row, gateway_name, read)
-    return row.get("first_key") is None or read.key in (None, row["first_key"])
-
-
 def _asked(present: Row, row: Row, at: datetime) -> Move | None:
     """All its checkouts were asked of, unless it has others by now or was to be asked again meanwhile."""
     is_same = present.get("check_at") == row.get("check_at") and checkouts_of(present) == checkouts_of(row)
-    return Move({"asked_at": at}) if is_same else None
+    return Move({"asked_at": at}) if is_same and may_be_begun(present) else None
 
 
 def _refs(row: Row) -> dict[str, str | None]:

@@ -7,6 +7,7 @@ another gateway, or to another price, gets a new one, and the old one is closed.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -27,7 +28,7 @@ from lms_rt.contracts.gateways import (
 )
 from lms_rt.contracts.json_reader import parse_json
 from lms_rt.contracts.plans import SubscriptionDraft, SubscriptionStartedView
-from lms_rt.errors import Code, Refused, invalid
+from lms_rt.errors import Code, FieldError, Refused, invalid
 from lms_rt.gateways.payments.base import PaymentGateway
 from lms_rt.ids import new_id
 from lms_rt.security.sealing import Sealer, Unsealable
@@ -40,8 +41,17 @@ from lms_rt.services.payments.pricing import Priced, Pricing
 from lms_rt.services.payments.subscription_moves import LATE, PENDING_FOR
 from lms_rt.services.payments.subscription_terms import checkouts_of, key_of
 
+_PLACES = ("country", "address_country")
 _CLIENT = ("client_secret", "publishable_key", "redirect_url", "iframe_url")
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What the client needs to pay, and whether the subscription is new."""
+
+    view: SubscriptionStartedView
+    is_new: bool
 
 
 class SubscriptionCheckouts:
@@ -53,9 +63,7 @@ class SubscriptionCheckouts:
         self._settings, self._clock, self._gateways = settings, clock, gateways
         self._pricing, self._sealer = pricing, sealer
 
-    async def start(
-        self, actor: Actor, draft: SubscriptionDraft, *, seen_country: str | None = None
-    ) -> SubscriptionStartedView:
+    async def start(self, actor: Actor, draft: SubscriptionDraft, *, seen_country: str | None = None) -> Begun:
         """What the client needs to pay for a plan. Nothing is granted by it.
 
         `seen_country` is where the buyer's network address is, if that is known: it is kept, and decides nothing.
@@ -66,11 +74,12 @@ class SubscriptionCheckouts:
         gateway = self._gateway(draft.gateway, plan, draft.country)
         priced = await self._pricing.of_plan(plan, country=draft.country)
         fields = self._fields(plan, priced, draft)
-        row = await until_written(lambda: self._opened(actor, plan, fields, seen_country))
+        row, is_new = await until_written(lambda: self._opened(actor, plan, fields, seen_country))
         if (kept := self._kept(row)) is None:
             kept = await self._begin(actor, gateway, row)
         view = subscription_view(row, grace_days=self._settings.subscription_grace_days)
-        return SubscriptionStartedView(subscription_id=row["_id"], gateway=row["gateway"], subscription=view, **kept)
+        told = SubscriptionStartedView(subscription_id=row["_id"], gateway=row["gateway"], subscription=view, **kept)
+        return Begun(told, is_new)
 
     def _gateway(self, name: str, plan: Row, country: str | None) -> PaymentGateway:
         gateway = self._gateways.named(name)
@@ -82,8 +91,13 @@ class SubscriptionCheckouts:
         """What is promised: copied, so that no later change of the plan or of a tax touches it."""
         return {**promised(plan, priced), "gateway": draft.gateway, "country": draft.country}
 
-    async def _opened(self, actor: Actor, plan: Row, fields: dict[str, Any], seen_country: str | None) -> Row | None:
-        """The one pending subscription of this person and plan, at this gateway and price; None: somebody was first."""
+    async def _opened(
+        self, actor: Actor, plan: Row, fields: dict[str, Any], seen_country: str | None
+    ) -> tuple[Row, bool] | None:
+        """The one pending subscription of this person and plan, at this gateway and price, and whether it is new.
+
+        None: somebody was first.
+        """
         open_key = f"{actor.user_id}:{plan['_id']}"
         await self._refuse_twice(actor, plan)
         row = await PlanSubscription.find_open(open_key)
@@ -91,18 +105,18 @@ class SubscriptionCheckouts:
         await PlanSubscription.end_expired(actor.user_id, plan["_id"], now)
         if row is not None and row["status"] != "pending":
             return None  # it was paid just now: refused at the next look
-        if row is not None and row.get("first_key") is not None:  # its money was heard of before it was
-            raise _has_subscribed(row)
+        if row is not None and row.get("first_key") is not None:
+            raise _has_money(row)
         if row is None:
             told = {**fields, "address_country": seen_country}
             given = {name: value for name, value in told.items() if value is not None}
             fresh = {"_id": new_id("sub"), "user_id": actor.user_id, "open_key": open_key, "attempt": 1}
             state = {"status": "pending", "revision": 1, "version": 1, "check_at": now + LATE, "outbox": []}
             made = {**given, **fresh, **state, "created_at": now, "updated_at": now}
-            return made if await PlanSubscription.add(made) else None
+            return (made, True) if await PlanSubscription.add(made) else None
         is_same = all(row.get(name) == value for name, value in fields.items())
         if is_same and row["created_at"] + PENDING_FOR - timedelta(minutes=5) > now:
-            return row
+            return row, False
         await self._close(row)
         again = {
             **fields,
@@ -142,22 +156,33 @@ class SubscriptionCheckouts:
 
     async def _begin(self, actor: Actor, gateway: PaymentGateway, row: Row) -> dict[str, str]:
         started = await self._asked(gateway, wish := await self._wish(actor, row))
-        await keep_customer(row["gateway"], wish.payer, started, at=self._clock.now())
         client = {name: text for name, text in started.client.items() if name in _CLIENT}
         sealed = self._sealer.seal(encode(client).decode(), owner=row["_id"])
 
-        async def step() -> bool | None:
+        async def step() -> Row | None:
             present, now = await PlanSubscription.find_row(row["_id"]), self._clock.now()
             if present is None:
-                return True
-            fields: dict[str, Any] = {"checkout": sealed, "checkout_intent_id": started.intent_id}
+                return row
+            is_closing = _is_closing(present)
+            fields: dict[str, Any] = {
+                "checkout": None if is_closing else sealed,
+                "checkout_intent_id": started.intent_id,
+            }
             if present["attempt"] != row["attempt"] or present["status"] != "pending":
                 # it went on meanwhile; who was given this page may pay there all the same
                 page = {"former": present.get("former", []), "checkout_intent_id": started.intent_id}
-                fields = {"former": checkouts_of({**row, **page}), "check_at": now + LATE}
-            return await PlanSubscription.move(present, {**fields, "begun_at": now}, at=now) or None
+                places = dict.fromkeys(_PLACES) if is_closing else {}
+                fields = {"former": checkouts_of({**row, **page, **places}), "check_at": now + LATE}
+            is_written = await PlanSubscription.move(present, {**fields, "begun_at": now}, at=now)
+            return present if is_written else None
 
-        await until_written(step)
+        present = await until_written(step)
+        if not present.get("must_end"):
+            await keep_customer(row["gateway"], wish.payer, started, at=self._clock.now())
+        if _is_closing(present):
+            if present.get("first_key") != wish.key:
+                await self._close({**row, "checkout_intent_id": started.intent_id})
+            raise _has_money(row)
         return client
 
     async def _asked(self, gateway: PaymentGateway, wish: SubscriptionWish) -> CheckoutStarted:
@@ -174,6 +199,18 @@ class SubscriptionCheckouts:
         payer = await payer_of(actor.user_id, row["gateway"], country=row.get("country"))
         places = places_of(self._settings, row["gateway"], "/payments")
         return SubscriptionWish(key_of(row, row["attempt"]), row["_id"], recurring(row), payer, places)
+
+
+def _is_closing(row: Row) -> bool:
+    """Shall nobody pay for it any more? It has money already, or its owner is gone."""
+    return bool(row.get("must_end")) or row.get("first_key") is not None
+
+
+def _has_money(row: Row) -> Refused:
+    """Its money was heard of before it was. That may be held, or have gone back: that it has begun nobody can say yet."""
+    words = "A payment for this plan has arrived and is being looked into. Please do not pay again."
+    fault = FieldError("plan_id", words, "money_came")
+    return Refused(Code.CONFLICT, words, fields=(fault,), subscription_id=row["_id"])
 
 
 def _has_subscribed(row: Row) -> Refused:

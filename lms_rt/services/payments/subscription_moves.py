@@ -7,6 +7,7 @@ or does not say; a renewal that comes later brings it back.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -30,6 +31,8 @@ PAID_LATE_FOR = timedelta(days=3)
 """So long after its time a checkout that could not be closed is looked at."""
 _SLACK = timedelta(days=3)
 """So much before a period what is drawn is for it already."""
+_AT_ONCE = timedelta(minutes=10)
+"""So far apart may a gateway's clock and ours tell the beginning of a period."""
 _OPEN = (Status.ACTIVE, Status.PAST_DUE, Status.CANCELLED)
 _OVER = (Status.CANCELLED, Status.EXPIRED)
 
@@ -114,6 +117,11 @@ def closed_at(row: Row) -> datetime:
     return begun + PENDING_FOR + PAID_LATE_FOR
 
 
+def given_up_at(row: Row) -> datetime:
+    """When its checkouts are left alone though a gateway of theirs could not be asked."""
+    return closed_at(row) + RETRIED_FOR
+
+
 def next_check(row: Row, *, now: datetime, grace: timedelta) -> datetime | None:
     """When it is to be looked at again; None: never, unless somebody says so."""
     status, end = row["status"], row.get("end_date")
@@ -196,11 +204,26 @@ def _paid_until(row: Row, read: GatewaySubscription) -> datetime | None:
     return None
 
 
-def paid_before_end(read: GatewaySubscription, newest: datetime | None) -> datetime | None:
-    """Until when one is paid that has ended there, if money came for it last at `newest`: for its last period, or for those before."""
-    if newest is None or read.period_start is None:
+def paid_before_end(row: Row, read: GatewaySubscription, payments: Sequence[Row]) -> datetime | None:
+    """Until when one is paid that has ended there: to the end of its last period, if money came for it, or to its start.
+
+    Some gateways draw a little before a period; what a change of plan cost then was for the rest of the one before.
+    """
+    if not payments or (start := read.period_start) is None:
         return None
-    return read.period_end if newest > read.period_start - _SLACK else read.period_start
+    early = [one for one in payments if start - _SLACK < one["completed_at"] < start - _AT_ONCE]
+    is_paid = any(one["completed_at"] >= start - _AT_ONCE for one in payments)
+    is_paid = is_paid or any(not _is_for_rest(row, one) for one in early)
+    return read.period_end if is_paid else start
+
+
+def _is_for_rest(row: Row, payment: Row) -> bool:
+    """Is it less than a whole period costs, or was it drawn when the plan was changed?"""
+    if not row.get("changes", 0):
+        return False
+    changed_at = row.get("changed_at")
+    is_with_change = changed_at is not None and abs(payment["completed_at"] - changed_at) <= _SLACK
+    return bool(is_with_change or payment["amount"] < row["amount"])
 
 
 def _status(row: Row, after: Row, read: GatewaySubscription, *, now: datetime, grace: timedelta) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from documents.base import Row
 from documents.plan_subscription import MOST_FORMER
+from lms_rt.contracts.gateways import GatewaySubscription
 
 TERMS = (
     "plan_name",
@@ -41,6 +42,18 @@ def checkouts_of(row: Row) -> list[Row]:
 def key_of(row: Row, attempt: int) -> str:
     """What a checkout is called at its gateway."""
     return f"{row['_id']}-{attempt}"
+
+
+def is_of(row: Row, gateway_name: str, read: GatewaySubscription) -> bool:
+    """Is it the one at its gateway that is known to be this subscription?"""
+    return row["gateway"] == gateway_name and row.get("gateway_subscription_id") == read.subscription_id
+
+
+def may_be_of(row: Row, gateway_name: str, read: GatewaySubscription) -> bool:
+    """Is it the one that is known; or, while none is, not of another checkout than the one whose money came first?"""
+    if row.get("gateway_subscription_id") is not None:
+        return is_of(row, gateway_name, read)
+    return row.get("first_key") is None or read.key in (None, row["first_key"])
 
 
 def counted(row: Row, key: str) -> dict[str, Any]:
