@@ -47,7 +47,7 @@ class Payment(RevisedAggregate):
     `refunded_amount` is what was paid back for good. `reserved_amount` is what refunds under way will add to it, each of them
     in `refund_holds`. `disputes` are `{id, amount, state}`; `dispute` (open, won, lost) and the two beside it are what they
     come to. Until `asking_until` somebody is asking the gateway for its checkout. `held` names why a paid one opens nothing. `check_at` is when the reconcile job looks next, while there is
-    something to look for.
+    something to look for. `customer_id`, what the gateway calls the payer, is of older ones; newer are in `payment_customers`.
     """
 
     key: str
@@ -64,6 +64,7 @@ class Payment(RevisedAggregate):
     intent_id: str | None = None
     intent_key: str | None = None
     transaction_id: str | None = None
+    customer_id: str | None = None
     status: PaymentStatus = PaymentStatus.PENDING
     payment_method: str | None = None
     card_country: str | None = None
@@ -145,6 +146,19 @@ class Payment(RevisedAggregate):
         which: Row = {"subscription_id": subscription_id, "status": {"$in": list(PAID)}, "held": None}
         found = cls.rows().find(which, {"outbox": 0}).sort([("completed_at", DESCENDING), ("_id", DESCENDING)])
         return await found.limit(limit).to_list(length=limit)
+
+    @classmethod
+    async def find_customer(cls, user_id: str, gateway: str) -> Row | None:
+        """The newest payment that says what its gateway calls the payer: `customer_id` and `created_at`. Older ones do."""
+        which: Row = {"user_id": user_id, "gateway": gateway, "customer_id": {"$exists": True}}
+        found = cls.rows().find(which, {"customer_id": 1, "created_at": 1}).sort("created_at", DESCENDING).limit(1)
+        return next(iter(await found.to_list(length=1)), None)
+
+    @classmethod
+    async def forget_customer(cls, user_id: str, gateway: str) -> None:
+        """No payment says any more what its gateway calls this payer."""
+        which: Row = {"user_id": user_id, "gateway": gateway, "customer_id": {"$exists": True}}
+        await cls.rows().update_many(which, {"$unset": {"customer_id": ""}})
 
     @classmethod
     async def note_use(cls, payment_id: str, enrollment_id: str) -> None:

@@ -194,7 +194,8 @@ class RefundWish:
 
     `refunded_before`: all that is known to be paid back without this one. A gateway that keeps no idempotency keys and
     names no refunds finds by it that this one was made before, and refuses when it finds anything else. `of_others` are the
-    gateway's names for refunds of other payments of the same checkout: they are not looked at.
+    gateway's names for refunds of other payments of the same checkout: they are not looked at. `paid_amount` is all that is
+    written down as come by this one.
     """
 
     refund_id: str
@@ -204,6 +205,7 @@ class RefundWish:
     reason: str = ""
     refunded_before: int | None = None
     of_others: frozenset[str] = frozenset()
+    paid_amount: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

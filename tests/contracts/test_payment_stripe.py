@@ -199,7 +199,25 @@ async def test_a_subscription_begins_renews_falls_behind_changes_and_ends(
     assert (await gateway.cancel_subscription(first.subscription_id, at_period_end=True, key="e1")).cancel_at_period_end
     for _ in range(2):
         ended = await gateway.cancel_subscription(first.subscription_id, at_period_end=False, key="e2")
-    assert ended.state is Renewing.CANCELLED
+    assert (ended.state, ended.period_end) == (Renewing.CANCELLED, changed.period_end), "its last period was not paid"
+
+
+@pytest.mark.parametrize("status", ["draft", "open", "void", "uncollectible", "paid", None])
+async def test_what_has_ended_is_paid_as_far_as_its_invoices_were(
+    gateway: StripeGateway, stripe: StripeFake, status: str | None
+) -> None:
+    wish = wish_to_subscribe(f"sub_end{status}-1")
+    stripe.pay((begun := await gateway.start_subscription(wish)).intent_id)
+    first = await gateway.find_subscription(wish.key, begun.intent_id)
+    assert first is not None
+    stripe.begin_period(first.subscription_id)
+    stripe.end(first.subscription_id)
+    invoice = stripe.all("invoice", billing_reason="subscription_cycle")[0]
+    invoice["status"] = status or "void"
+    if status is None:  # a change of plan has begun another period since
+        invoice["created"] -= int(timedelta(days=20).total_seconds())
+    ended = await gateway.read_subscription(first.subscription_id)
+    assert (ended.period_end == ended.period_start) is (status not in ("paid", None))
 
 
 async def test_all_payments_of_a_time_are_told_page_by_page(gateway: StripeGateway, stripe: StripeFake) -> None:

@@ -254,6 +254,37 @@ async def test_an_invoice_that_was_paid_twice_opens_once_and_each_payment_is_pai
     fake.names_refunds = True
 
 
+async def test_one_refund_of_both_payments_of_an_invoice_is_of_both_and_of_no_other_one_later(bazaar: Bazaar) -> None:
+    fake, student, course_id = bazaar.myfatoorah, await bazaar.house.student(), await bazaar.course("myfatoorah")
+    checkout = await bazaar.begun(student, course_id, "myfatoorah")
+    fake.words()
+    fake.pay(checkout["intent_id"])
+    second = fake.pay(checkout["intent_id"], is_again=True)
+    await bazaar.settled("myfatoorah", fake.words())
+
+    async def stand() -> list[tuple[str, int]]:
+        return [(one["status"], one["refunded_amount"]) for one in await Payment.find_of_order(checkout["order_id"])]
+
+    name = fake.refund_outside(checkout["intent_id"], payment_id=second)
+    await bazaar.settled("myfatoorah", fake.words())
+    assert await stand() == [("completed", 0), ("refunded", 10_505)]
+    # one more transaction, which is not told apart: so none of them are, and what was paid back of one is not of another
+    fake.pay(checkout["intent_id"], is_again=True)
+    invoice = fake.invoices[int(checkout["intent_id"])]
+    invoice["InvoiceTransactions"][-1]["PaymentId"] = None
+    fake.refund_outside(
+        checkout["intent_id"], amount="0.505", payment_id=invoice["InvoiceTransactions"][0]["PaymentId"]
+    )
+    await bazaar.settled("myfatoorah", fake.words())
+    assert await stand() == [("partially_refunded", 505), ("refunded", 10_505)]
+    invoice["InvoiceTransactions"].pop()
+    fake.refunds[int(name)]["Amount"] = "20.505"
+    fake.finish_refund(name)
+    await bazaar.settled("myfatoorah", fake.words())
+    assert await stand() == [("refunded", 10_505), ("refunded", 10_505)]
+    assert not await has_access(student, course_id)
+
+
 async def test_a_dispute_that_nobody_can_read_is_shown_to_people_and_moves_nothing(bazaar: Bazaar) -> None:
     fake, student, course_id = bazaar.myfatoorah, await bazaar.house.student(), await bazaar.course("myfatoorah")
     checkout = await bazaar.begun(student, course_id, "myfatoorah")

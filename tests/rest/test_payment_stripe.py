@@ -20,8 +20,11 @@ from documents.journal_entry import JournalEntry
 from documents.payment import Payment
 from documents.payment_customer import PaymentCustomer
 from documents.payment_finding import PaymentFinding
+from documents.user import User
 from lms_rt.clock import FakeClock
+from lms_rt.contracts.gateways import CheckoutStarted, Payer
 from lms_rt.services import figures
+from lms_rt.services.payments.customers import keep_customer
 from tests import factories
 from tests.clients import Visitor
 from tests.conftest import settings_on
@@ -171,7 +174,11 @@ async def test_a_subscription_lives_by_what_stripe_draws(shop: Shop) -> None:
     draft = {"plan_name": "Everything", "amount": 9900, "currency": "USD", "interval": "month"}
     plan = await shop.admin.ok("POST", "/payments/plans", json=draft)
     wish = {"plan_id": plan["id"], "gateway": "stripe"}
-    started = await student.ok("POST", "/payments/create-subscription", json=wish)
+    made, again = [await student.call("POST", "/payments/create-subscription", json=wish) for _ in range(2)]
+    assert (made.status_code, again.status_code, again.json()) == (201, 200, made.json())
+    started = made.json()
+    assert made.headers["Location"].endswith(f"/payments/subscriptions/{started['subscription_id']}")
+    assert "Location" not in again.headers
     session_id = next(one["id"] for one in shop.stripe.all("checkout.session") if one["mode"] == "subscription")
     assert session_id in started["redirect_url"]
     shop.stripe.pay(session_id)
@@ -286,6 +293,30 @@ async def test_one_customer_of_a_person_is_remembered_whatever_was_deleted_and_h
     assert [await pay(), await pay()] == [None, None]
     assert len(shop.stripe.asked) - refused == 3, "asked by it once more, and then no longer"
     assert await subscribe(plans[5]) not in {None, remembered}
+
+
+async def test_whom_only_older_payments_name_is_the_same_customer_and_forgotten_like_any_other(shop: Shop) -> None:
+    student = await shop.house.student()
+    kept = {"email": "x@example.com", "metadata": {"user_id": student.user_id}, "object": "customer", "id": "cus_older"}
+    shop.stripe.things["cus_older"] = kept
+
+    async def paid_by() -> tuple[str | None, str | None]:
+        checkout = await shop.begun(student, "card")
+        remembered = await PaymentCustomer.find_id(student.user_id, "stripe")
+        return shop.stripe.thing(checkout["intent_id"])["customer"], remembered
+
+    assert await paid_by() == (None, None)
+    (row,) = await Payment.rows().find({"user_id": student.user_id}).to_list(5)
+    await Payment.rows().update_one({"_id": row["_id"]}, {"$set": {"customer_id": "cus_older"}})
+    assert [await paid_by() for _ in "ab"] == [("cus_older", "cus_older")] * 2
+    del shop.stripe.things["cus_older"]
+    assert await paid_by() == (None, None)
+    assert await Payment.rows().count_documents({"customer_id": "cus_older"}) == 0
+    # whoever is erased while a checkout is under way is remembered by nobody
+    await User.rows().update_one({"_id": student.user_id}, {"$set": {"erasing_at": shop.clock.now()}})
+    told = CheckoutStarted("pi_late", {}, "cus_late")
+    await keep_customer("stripe", Payer(student.user_id, "", ""), told, at=shop.clock.now())
+    assert await PaymentCustomer.rows().count_documents({"user_id": student.user_id}) == 0
 
 
 async def test_what_is_forged_is_not_heard_and_nothing_private_is_written_down(

@@ -122,7 +122,7 @@ class StripeAccount:
         length, end = SECONDS_OF[item["price"]["recurring"]["interval"]], item["current_period_end"]
         item["current_period_start"], item["current_period_end"] = end, end + length
         invoice, _ = self._invoice(subscription, item["price"]["unit_amount"])
-        invoice |= {"status": "draft", "billing_reason": "subscription_cycle"}
+        invoice |= {"status": "draft", "billing_reason": "subscription_cycle", "created": end}
 
     def end(self, subscription_id: str) -> Thing:
         subscription = self.thing(subscription_id)

@@ -198,7 +198,10 @@ async def test_of_who_was_erased_the_numbers_stay_and_the_name_goes(house: House
     refund_id = await paid_back(payment_id, 100, RefundStatus.FAILED)
     told = {"held_back": "card of Zebadiah is closed", "reason": "Zebadiah asked"}
     await Refund.rows().update_one({"_id": refund_id}, {"$set": told})
-    await Payment.rows().update_one({"_id": payment_id}, {"$set": {"failure": "not for zebadiah", "intent_id": "pi_1"}})
+    await Payment.rows().update_one(
+        {"_id": payment_id},
+        {"$set": {"failure": "not for zebadiah", "customer_id": "cus_zebadiah", "intent_id": "pi_1"}},
+    )
     [row] = await make(house, payment_id)
     leaving = Leaving(row["user_id"], "Zebadiah Quill", "", "")
     ground = Ground(files=services.file_store, clock=services.clock, leaving=leaving, job_id="job_x")

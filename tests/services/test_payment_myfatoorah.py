@@ -312,6 +312,28 @@ class TestSubscriptions:
             await gateway.resume_subscription(begun.subscription_id, key="k")
         assert refused.value.code == "not_supported"
 
+    @pytest.mark.parametrize("asked", ["GetPaymentStatus", "GetRecurringPayment", None])
+    async def test_what_it_cannot_say_now_is_no_word_about_a_page(
+        self, gateway: MyFatoorah, fake: MyFatoorahFake, monkeypatch: pytest.MonkeyPatch, asked: str | None
+    ) -> None:
+        started = await gateway.start_subscription(self.WISH)
+        fake.pay(started.intent_id)
+        ask, look = gateway._calls.ask, gateway._calls.look
+
+        async def no(name: str, *given: Any, **options: Any) -> Any:
+            if name == asked:
+                raise GatewayRefused("not now", code="refused")
+            return await (ask(name, *given, **options) if given else look(name))
+
+        monkeypatch.setattr(gateway._calls, "ask", no)
+        monkeypatch.setattr(gateway._calls, "look", no)
+        if asked is None:
+            fake.recurring.clear()  # it was paid, and stands in no list yet
+        with pytest.raises(GatewayUnavailable):
+            await gateway.find_subscription("sub_1-1", started.intent_id)
+        with pytest.raises(GatewayRefused if asked is None else (GatewayRefused, GatewayUnavailable)):
+            await gateway.find_subscription("sub_1-1", "77123")
+
     async def test_what_it_cannot_do(self, gateway: MyFatoorah) -> None:
         yearly = replace(self.WISH, price=replace(self.WISH.price, interval="year"))
         with pytest.raises(GatewayRefused):

@@ -32,7 +32,7 @@ from lms_rt.contracts.gateways import (
     RefundWish,
     SubscriptionWish,
 )
-from lms_rt.gateways.payments.apart_ids import ids_of
+from lms_rt.gateways.payments.apart_ids import ids_of, parted
 from lms_rt.gateways.payments.base import PaymentGateway
 from lms_rt.gateways.payments.http import ALL_SECONDS, is_page, part, words_of
 from lms_rt.gateways.payments.myfatoorah_calls import MyFatoorahAccount, MyFatoorahCalls, exactly
@@ -97,7 +97,9 @@ class MyFatoorah(PaymentGateway):
         payment = payment_of(invoice)
         if not is_paid_for(invoice) or payment.money.currency != wish.money.currency:
             raise GatewayRefused("nothing was paid that could be paid back", code="not_paid")
-        known = [one for one in await self._refunds(invoice) if one.refund_id not in wish.of_others]
+        told = await self._refunds(invoice)
+        told = parted(told, payment.money.amount) if payment.others else told
+        known = [one for one in told if one.refund_id not in wish.of_others]
         for one in known:
             if one.reference == wish.refund_id:
                 return GatewayRefund(one.refund_id, wish.money.amount, one.state, wish.refund_id)
@@ -105,7 +107,7 @@ class MyFatoorah(PaymentGateway):
         if found is not None:
             return found
         body = {
-            **_which(payment, own_id or wish.transaction_id),
+            **_which(payment, wish, own_id or wish.transaction_id),
             "Amount": exactly(to_base(wish.money.amount, invoice)),
             "ServiceChargeOnCustomer": False,
             "RefundChargeOnCustomer": False,
@@ -233,12 +235,19 @@ def _not_read(error: GatewayRefused) -> GatewayUnavailable:
     return GatewayUnavailable(error.reason)
 
 
-def _which(payment: GatewayPayment, transaction_id: str | None) -> dict[str, str]:
-    """What is to be paid back: of an invoice that was paid several times one payment, by its own number."""
-    if not payment.others:
+def _which(payment: GatewayPayment, wish: RefundWish, transaction_id: str | None) -> dict[str, str]:
+    """What is to be paid back: of an invoice that was paid several times one payment, by its own number.
+
+    What was written down as one payment of several is paid back by the invoice, or the next of them, as far as one goes.
+    """
+    each, amount = payment.money.amount, wish.money.amount
+    if not payment.others or amount > each:
         return {"KeyType": "InvoiceId", "Key": payment.intent_id}
-    if transaction_id not in {one.transaction_id for one in (payment, *payment.others)}:
+    numbers = [one.transaction_id for one in (payment, *payment.others)]
+    if transaction_id not in numbers:
         raise GatewayRefused("not a payment of this invoice", code="not_paid")
+    if (wish.paid_amount or 0) > each:
+        transaction_id = numbers[min(((wish.refunded_before or 0) + amount - 1) // each, len(numbers) - 1)]
     return {"KeyType": "PaymentId", "Key": str(transaction_id)}
 
 

@@ -113,10 +113,11 @@ def to_base(amount: int, invoice: Row) -> Decimal:
 
 
 def from_base(value: Decimal, invoice: Row) -> int:
-    """The other way; never more than the invoice."""
+    """The other way; never more than was paid: the invoice, as many times as it was."""
     shown, base = shown_money(invoice.get("InvoiceDisplayValue")), base_value(invoice)
-    if value >= base:
-        return shown.amount
+    times = max(1, len(_taken(_tries(invoice))))
+    if value >= base * times:
+        return shown.amount * times
     return int((shown.amount * value / base).to_integral_value(ROUND_HALF_UP))
 
 
@@ -129,7 +130,7 @@ def payment_of(invoice: Row, refunds: Sequence[GatewayRefund] = ()) -> GatewayPa
     intent_id = words_of(invoice.get("InvoiceId"))
     if intent_id is None:
         raise GatewayUnavailable("an invoice without its number")
-    tries = [row for row in invoice.get("InvoiceTransactions") or () if isinstance(row, dict)]
+    tries = _tries(invoice)
     status = str(invoice.get("InvoiceStatus")).lower()
     state, shown = _CHARGED.get(status, Charged.PENDING), shown_money(invoice.get("InvoiceDisplayValue"))
     is_paid = state is Charged.COMPLETED
@@ -158,6 +159,10 @@ def _apart(first: GatewayPayment, others: Sequence[_Called]) -> GatewayPayment:
     again = [replace(alone, transaction_id=number, method=method) for number, method in others]
     main, *on_top = [replace(one, apart_id=apart_id(first.intent_id, one.transaction_id)) for one in (first, *again)]
     return replace(main, others=tuple(on_top))
+
+
+def _tries(invoice: Row) -> list[Row]:
+    return [row for row in invoice.get("InvoiceTransactions") or () if isinstance(row, dict)]
 
 
 def _taken(tries: Sequence[Row]) -> list[Row]:

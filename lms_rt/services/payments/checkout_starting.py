@@ -19,7 +19,6 @@ from documents.base import Row
 from documents.enums import OrderStatus, PaymentStatus
 from documents.order import Order
 from documents.payment import Payment, intent_key_of
-from documents.payment_customer import PaymentCustomer
 from documents.user import User
 from lms_rt.clock import Clock
 from lms_rt.contracts.gateways import (
@@ -36,7 +35,7 @@ from lms_rt.security.sealing import Sealer, Unsealable
 from lms_rt.services.contended import until_written
 from lms_rt.services.mails import site_url
 from lms_rt.services.notification_texts import language_of
-from lms_rt.services.payments.customers import keep_customer
+from lms_rt.services.payments.customers import customer_of, keep_customer
 from lms_rt.services.payments.gateways import Gateways
 from lms_rt.services.payments.payment_facts import FIRST_LOOK
 from lms_rt.services.payments.settling import Settling, pending_payment
@@ -197,7 +196,7 @@ async def payer_of(user_id: str, gateway: str, *, country: str | None = None) ->
         email=user.email,
         language=language_of(user.locale),
         country=country,
-        customer_id=await PaymentCustomer.find_id(user.id, gateway),
+        customer_id=await customer_of(user.id, gateway),
     )
 
 

@@ -17,9 +17,10 @@ from documents.payment_finding import OPEN, PaymentFinding
 from documents.refund import Refund
 from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.base import page_of
 from lms_rt.contracts.gateways import GatewayRefund, GatewayRefused, GatewayUnavailable, Money, RefundWish
 from lms_rt.contracts.outbox import Write, audit, effect, job
-from lms_rt.contracts.refunds import RefundDraft, RefundsView, RefundView
+from lms_rt.contracts.refunds import RefundDraft, RefundsQuery, RefundsView, RefundView
 from lms_rt.errors import Code, Refused, invalid
 from lms_rt.gateways.payments.apart_ids import ids_of
 from lms_rt.gateways.payments.base import PaymentGateway
@@ -84,15 +85,17 @@ class Refunds:
         await self._relay.hand_over(Payment, payment_id)
         return await self._shown(refund_id, payment_id)
 
-    async def list_of(self, actor: Actor, payment_id: str) -> RefundsView:
-        """The refunds of a payment: for who paid it, and who looks after payments."""
+    async def list_of(self, actor: Actor, payment_id: str, query: RefundsQuery | None = None) -> RefundsView:
+        """The refunds of a payment: for who paid it, and who looks after payments. Without a query the first page."""
+        query = query or RefundsQuery()
         is_treasurer = _is_treasurer(actor)
         payment = await Payment.find_row(payment_id, user_id=None if is_treasurer else actor.user_id)
         if payment is None or actor.is_stranger:
             raise Refused(Code.NOT_FOUND)
         rows = await Refund.find_of_payment(payment_id)
+        shown = [refund_view(row, is_treasurer=is_treasurer) for row in rows[query.skip : query.skip + query.page_size]]
         return RefundsView(
-            items=[refund_view(row, is_treasurer=is_treasurer) for row in rows],
+            **dict(page_of(shown, query, len(rows))),
             refundable_amount=refundable(payment),
             currency=currency_of(payment),
         )
@@ -291,6 +294,7 @@ async def _wish(row: Row) -> RefundWish:
         reason=row["reason"],
         refunded_before=done,
         of_others=frozenset(await _named_of_others(row)),
+        paid_amount=None if payment is None else payment.get("paid_amount"),
     )
 
 

@@ -117,11 +117,13 @@ class Settling:
     @staticmethod
     async def told_apart(gateway_name: str, read: GatewayPayment) -> Sequence[GatewayPayment]:
         """The payments that were read, the one of the checkout first, each with its refunds."""
-        row = None if read.apart_id is None else await Payment.find_by_intent(gateway_name, read.intent_id)
-        told = told_apart(row, read)
-        if len(told) == 1 or not read.refunds:
-            return told
+        if read.apart_id is None and not read.refunds:
+            return (read,)
         rows = await Payment.find_of_checkout(gateway_name, read.intent_id)
+        told = told_apart(rows, read)
+        has_others = len(told) > 1 or any(row["intent_id"] != read.intent_id for row in rows)
+        if not read.refunds or not has_others:
+            return told
         known = {row["intent_id"]: await Refund.find_of_payment(row["_id"]) for row in rows}
         return with_own_refunds(told, read.refunds, known)
 
@@ -277,7 +279,8 @@ def pending_payment(order: Row, key: str, gateway: str, *, at: datetime, check_a
     kept = ("user_id", "title", "course_id", "plan_id", "subscription_id", "amount", "currency")
     copied: Row = {name: order[name] for name in kept if order.get(name) is not None}
     looked: Row = {} if check_at is None else {"check_at": check_at}
-    return {**copied, **_fresh(key, at), **looked, "order_id": order["_id"], "gateway": gateway}
+    noted = {"metadata": order.get("metadata") or {}}
+    return {**copied, **_fresh(key, at), **noted, **looked, "order_id": order["_id"], "gateway": gateway}
 
 
 def _fresh(key: str, at: datetime) -> Row:
@@ -286,7 +289,6 @@ def _fresh(key: str, at: datetime) -> Row:
         "key": key,
         "status": PaymentStatus.PENDING.value,
         "refunded_amount": 0,
-        "metadata": {},
         "revision": 1,
         "version": 1,
         "created_at": at,
