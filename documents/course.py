@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, ClassVar
@@ -157,6 +157,28 @@ class Course(Aggregate):
         """The head of the course of this id, slug or former slug."""
         row = await cls._find_named(id_or_slug, _HEAD)
         return None if row is None else _head(row)
+
+    @classmethod
+    async def id_of(cls, name: str) -> str:
+        """The id of the course of this id, slug or former slug; where there is none, the name itself, which is nobody's id."""
+        row = await cls._find_named(name, ["_id"])
+        return name if row is None else str(row["_id"])
+
+    @classmethod
+    async def ids_by_name(cls, names: Collection[str]) -> dict[str, str]:
+        """The ids of those of these courses that exist, by the id, slug or former slug that they were named by."""
+        words = {name: unicodedata.normalize("NFC", name) for name in names}
+        slugs = sorted({word for word in words.values() if "_" not in word})
+        ids = {word for word in words.values() if "_" in word}
+        found: dict[str, str] = {}
+        if slugs:
+            which = {"$or": [{"slug": {"$in": slugs}}, {"old_slugs": {"$in": slugs}}]}
+            rows = await cls.rows().find(which, ["slug", "old_slugs"]).to_list(length=None)
+            found = {slug: row["_id"] for row in rows for slug in row.get("old_slugs", ())}
+            found |= {row["slug"]: row["_id"] for row in rows}
+        if ids:
+            found |= {row["_id"]: row["_id"] async for row in cls.rows().find(by_ids(ids), ["_id"])}
+        return {name: found[word] for name, word in words.items() if word in found}
 
     @classmethod
     async def _find_named(cls, id_or_slug: str, fields: Row | list[str]) -> Row | None:

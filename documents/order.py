@@ -12,6 +12,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import ClassVar
 
+from pydantic import Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from documents.base import RevisedAggregate, Row, by_ids
@@ -53,6 +54,7 @@ class Order(RevisedAggregate):
     checkout: str | None = None
     payment_id: str | None = None
     open_key: str | None = None
+    metadata: dict[str, str] = Field(default_factory=dict)
     purchase: int = 0
     bought_key: str | None = None
     completed_at: datetime | None = None

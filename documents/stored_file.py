@@ -56,7 +56,7 @@ class StoredFile(Record):
     """One file. `reserved_bytes` count against the quotas until `file_size` is known; what is not `is_counted` never does.
 
     What was handed in, or kept to be, `is_work`: its uploader's, and nobody's among those who teach before it is handed in.
-    `access_epoch` moves with what it is used for, and whether it is public: links are of one epoch.
+    `version` moves with what is shown of it, `access_epoch` with what it is used for, and whether it is public: links are of one epoch.
     What `is_withheld` was used for more than everybody in its course may see. `touched_at` is when somebody last had to do with it: what is used for nothing goes some days after.
     """
 
@@ -85,6 +85,7 @@ class StoredFile(Record):
     height: int | None = None
     is_counted: bool = True
     reserved_bytes: int = 0
+    version: int = 0
     created_at: datetime
     updated_at: datetime
     touched_at: datetime

@@ -15,7 +15,7 @@ from pymongo import ASCENDING, IndexModel
 
 from documents.base import Aggregate, Row, by_ids, setting, with_intents
 
-LIST_FIELDS: dict[str, int] = {"draft": 0, "content": 0, "history": 0, "outbox": 0, "outbox_at": 0}
+LIST_FIELDS: dict[str, int] = {"draft": 0, "content": 0, "feedback": 0, "history": 0, "outbox": 0, "outbox_at": 0}
 """Of many at once: without the texts."""
 _WHOLE: dict[str, int] = {"outbox": 0, "outbox_at": 0}
 
@@ -80,6 +80,12 @@ class Submission(Aggregate):
         rows = cls.rows()
         cursor = rows.find(wanted, dict(LIST_FIELDS)).sort(list(sort)).skip(skip).limit(limit)
         return await cursor.to_list(limit), await rows.count_documents(wanted)
+
+    @classmethod
+    async def find_texts(cls, submission_ids: Collection[str]) -> dict[str, Row]:
+        """What was handed in and what was said to it, `content` and `feedback`, by id."""
+        found = cls.rows().find(by_ids(submission_ids), {"content": 1, "feedback": 1})
+        return {row["_id"]: row async for row in found}
 
     @classmethod
     async def find_of_student(cls, student_id: str, assignment_ids: Collection[str]) -> dict[str, Row]:
@@ -152,8 +158,8 @@ class Submission(Aggregate):
     async def write(
         cls, submission: Row, fields: Row, *, intents: Sequence[Row] = (), at: datetime, is_edit: bool = True
     ) -> bool:
-        """Set `fields` (None takes one away), if it still is as it was read; `is_edit` moves the version as well."""
+        """Set `fields` (None takes one away), if it still is as it was read; `is_edit` moves version and `updated_at` as well."""
         moved = {"revision": 1, "version": 1} if is_edit else {"revision": 1}
-        update = setting({**fields, "updated_at": at}) | {"$inc": moved}
+        update = setting({**fields, "updated_at": at} if is_edit else fields) | {"$inc": moved}
         which = {"_id": submission["_id"], "revision": submission["revision"]}
         return bool((await cls.rows().update_one(which, with_intents(update, intents, at))).matched_count)

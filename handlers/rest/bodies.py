@@ -12,7 +12,7 @@ from tornado.httputil import HTTPServerRequest
 from handlers.rest.calls import Upload
 from handlers.rest.operations import FORM, Operation
 from handlers.rest.texts import model_of_texts, text_of
-from lms_rt.contracts.base import read_model
+from lms_rt.contracts.base import CursorQuery, PageQuery, read_model
 from lms_rt.contracts.json_reader import parse_json
 from lms_rt.errors import Code, Refused, invalid
 
@@ -38,7 +38,13 @@ async def read_body(operation: Operation, request: HTTPServerRequest) -> Any:
 
 
 def read_query(model: type[BaseModel], request: HTTPServerRequest) -> BaseModel:
-    """The query's parameters that the model knows; of one that is given twice, the last, unless it is a list."""
+    """The query's parameters that the model knows; of one that is given twice, the last, unless it is a list.
+
+    A list of one order takes no `sort`: whoever asks for another must not take that one for it.
+    """
+    is_list = issubclass(model, PageQuery | CursorQuery)
+    if is_list and "sort" in request.query_arguments and "sort" not in _names(model):
+        raise invalid("sort", "This list has one order: leave it out.", "literal_error")
     return _strings(model, request.query_arguments)
 
 

@@ -38,13 +38,14 @@ async def quota(call: Call) -> Reply:
 
 async def remove(call: Call) -> Reply:
     """Delete one that is used for nothing."""
-    await call.services.files.remove(call.actor, call.path["file_id"])
+    await call.services.files.remove(call.actor, call.path["file_id"], expected_version=call.expected_version)
     return Reply(None)
 
 
 async def change(call: Call) -> Reply:
     """Another folder, or public or not."""
-    return Reply(await call.services.files.change(call.actor, call.path["file_id"], call.body))
+    files, file_id = call.services.files, call.path["file_id"]
+    return Reply(await files.change(call.actor, file_id, call.body, expected_version=call.expected_version))
 
 
 async def link(call: Call) -> Reply:

@@ -7,7 +7,7 @@ from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import Operation
 from lms_rt.contracts.base import Page
 from lms_rt.contracts.enrollments import EnrollmentView
-from lms_rt.contracts.lessons import LessonChange, LessonDraft, LessonOrder, LessonQuery, LessonView
+from lms_rt.contracts.lessons import LessonChange, LessonDraft, LessonOrder, LessonPlaceQuery, LessonQuery, LessonView
 from lms_rt.errors import Code
 from lms_rt.security.rights import Reach
 
@@ -94,7 +94,7 @@ ROUTES: tuple[Operation, ...] = (
         _UPDATE,
         reach=Reach.TAUGHT,
         also=("/lessons",),
-        query=LessonQuery,
+        query=LessonPlaceQuery,
         body=LessonDraft,
         reply=LessonView,
         status=201,

@@ -9,7 +9,7 @@ from lms_rt.contracts.base import Page
 from lms_rt.contracts.payment_desk import DisputeDraft, PaymentQuery
 from lms_rt.contracts.payment_findings import ComparisonsView, FindingQuery, FindingResolution, FindingView
 from lms_rt.contracts.payments import PaymentView
-from lms_rt.contracts.refunds import RefundCancelDraft, RefundDraft, RefundsView, RefundView, ReleaseDraft
+from lms_rt.contracts.refunds import RefundCancelDraft, RefundDraft, RefundsQuery, RefundsView, RefundView, ReleaseDraft
 from lms_rt.errors import Code
 from lms_rt.security.rights import Reach
 
@@ -44,7 +44,7 @@ async def note_dispute(call: Call) -> Reply:
 
 async def list_refunds(call: Call) -> Reply:
     """What was paid back of a payment."""
-    return Reply(await call.services.refunds.list_of(call.actor, call.path["payment_id"]))
+    return Reply(await call.services.refunds.list_of(call.actor, call.path["payment_id"], call.query))
 
 
 async def list_findings(call: Call) -> Reply:
@@ -147,6 +147,7 @@ ROUTES: tuple[Operation, ...] = (
         list_refunds,
         SIGNED_IN,
         reach=Reach.LEARNING,
+        query=RefundsQuery,
         reply=RefundsView,
         summary="What was paid back of a payment",
         description="For who paid it, and who looks after payments; these are also told by whom and why.",

@@ -51,7 +51,8 @@ async def subscribe(call: Call) -> Reply:
     started = await call.services.subscription_checkouts.start(
         call.actor, call.body, seen_country=this_exchange().country
     )
-    return Reply(started, location=f"/payments/subscriptions/{started.subscription_id}")
+    location = f"/payments/subscriptions/{started.view.subscription_id}"
+    return Reply(started.view, status=201 if started.is_new else 200, location=location if started.is_new else None)
 
 
 async def list_own(call: Call) -> Reply:
@@ -139,13 +140,15 @@ ROUTES: tuple[Operation, ...] = (
         body=SubscriptionDraft,
         reply=SubscriptionStartedView,
         status=201,
+        more_statuses=(200,),
         is_idempotent=True,
         is_secret=True,
         is_own_alone=True,
         codes=(Code.CONFLICT, Code.BUSY),
         summary="Subscribe to a plan",
         description="`plan_id` (or `plan`) and `gateway`. The reply holds what the client needs to pay; nothing is granted by it. "
-        "Again gives the same checkout, with another gateway a new one. 409 with `subscription_id` when there is one already.",
+        "Again (200) gives the same checkout, with another gateway a new one. 409 with `subscription_id` when there is one "
+        "already.",
     ),
     Operation(
         "GET",
@@ -206,6 +209,7 @@ ROUTES: tuple[Operation, ...] = (
         reach=Reach.LEARNING,
         body=SubscriptionMove,
         reply=SubscriptionView,
+        is_idempotent=True,
         is_own_alone=True,
         codes=(Code.CONFLICT, Code.BUSY),
         audit="subscription.change",

@@ -88,6 +88,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=OrderView,
         status=201,
         more_statuses=(200,),
+        is_own_alone=True,
         is_idempotent=True,
         codes=(*_REFUSED, Code.NOT_FOUND, Code.BUSY),
         summary="Order a course",
@@ -112,6 +113,7 @@ ROUTES: tuple[Operation, ...] = (
         SIGNED_IN,
         reach=Reach.OWN,
         reply=OrderView,
+        is_own_alone=True,
         codes=(Code.CONFLICT, Code.BUSY),
         summary="Call off an order",
         description="Its checkout is closed. Money that was under way all the same completes it late.",
@@ -145,7 +147,8 @@ ROUTES: tuple[Operation, ...] = (
         is_idempotent=True,
         codes=(*_REFUSED, Code.NOT_FOUND, Code.BUSY),
         summary="Order a course and begin to pay for it",
-        description="A gateway that is not set up here is 422 `gateway`.",
+        description="A gateway that is not set up here is 422 `gateway`. 200, also when the order is new: the reply is its checkout, "
+        "which has no address of its own.",
     ),
     Operation(
         "GET",

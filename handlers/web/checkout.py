@@ -84,7 +84,7 @@ class CheckoutPage(MoneyPage):
         price, faults = await self._price(course, asked)
         errors = [*(errors or []), *(fault for fault in faults if fault not in (errors or []))]
         country = asked["country"] or None
-        query = MethodQuery(course_id=course.id, country=country)
+        query = MethodQuery(course_id=course.id, country=country, page_size=100)
         methods = await self.services.checkouts.methods(self.actor, query, amount=price.amount)
         title = self.t("payments.checkout")
         self.show(

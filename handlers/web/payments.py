@@ -203,9 +203,10 @@ class OrderPay(OrderPage):
 
 
 class OrderAct(OrderPage):
-    """What else is done with an order: give it up, or ask its gateway again."""
+    """What else is done with an order by its owner's own hand: give it up, or ask its gateway again."""
 
     reach = Reach.OWN
+    is_form_own_alone = True
 
     def get(self, order_id: str, _act: str) -> None:  # type: ignore[override]  # the address has a part more
         """An address that is left of a form: back to the order."""

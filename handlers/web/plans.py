@@ -40,7 +40,7 @@ class PlansPage(MoneyPage):
             place = "plans" if refused.code is Code.VALIDATION_FAILED else f"plan-{plan_id}"
             await self._show(country, self.refused(refused, field=place, own=()))
             return
-        self.go_on(shape(begun), order_path="/payments")
+        self.go_on(shape(begun.view), order_path="/payments")
 
     async def _price(self, plan_id: str, country: str) -> PriceView:
         return await self.services.quotes.show(self.actor, PriceQuery(plan_id=plan_id, country=country or None))

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 import orjson
 from pydantic import (
@@ -229,8 +229,15 @@ class CursorPage(View, Generic[ItemT]):
     limit: int
 
 
+NewestFirst = Literal["-created_at"]
+"""The `sort` of a list that has this order alone."""
+
+
 class PageQuery(BaseModel):
-    """`?page=&page_size=`. Subclasses add filters and `sort` as a Literal of allowed words; unknown parameters are ignored."""
+    """`?page=&page_size=`. Subclasses add filters and `sort` as a Literal of allowed words; unknown parameters are ignored.
+
+    Without a `sort` the list has one order: any that is asked for is refused.
+    """
 
     model_config = ConfigDict(extra="ignore", use_enum_values=True)
 
@@ -244,7 +251,7 @@ class PageQuery(BaseModel):
 
 
 class CursorQuery(BaseModel):
-    """`?after=<cursor>&limit=`."""
+    """`?after=<cursor>&limit=`. Of `sort` the same holds as in pages."""
 
     model_config = ConfigDict(extra="ignore", use_enum_values=True)
 

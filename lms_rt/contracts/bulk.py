@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from lms_rt.contracts.base import IdFilter, Instant, PageQuery, View
+from lms_rt.contracts.base import CursorQuery, IdFilter, Instant, NewestFirst, PageQuery, View
 
 MAX_ROWS = 10_000
 SHOWN_ROWS = 1_000
@@ -43,12 +43,11 @@ class RunQuery(PageQuery):
     kind: RunKind | None = None
     status: RunStatus | None = None
     course_id: IdFilter | None = None
+    sort: NewestFirst = "-created_at"
 
 
-class RunRowQuery(BaseModel):
+class RunRowQuery(CursorQuery):
     """Which rows of a run, after which line."""
-
-    model_config = ConfigDict(extra="ignore", use_enum_values=True)
 
     outcome: Outcome | None = None
     after: Annotated[str, StringConstraints(pattern=r"^\d{1,9}$")] | None = None

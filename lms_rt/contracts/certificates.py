@@ -56,6 +56,7 @@ class CertificateQuery(PageQuery):
 
     course_id: str | None = None
     status: CertificateStatus | None = None
+    sort: Literal["-issued_at"] = "-issued_at"
 
 
 class CertificateView(View):
@@ -174,12 +175,15 @@ class CertificateTemplateView(View):
     signer_name: str | None
     signer_title: str | None
     version: int
+    created_at: Instant | None
+    """Null, as is `updated_at`, while it is the house's."""
+    updated_at: Instant | None
 
 
 class CertificateTemplateChange(Change):
     """What of a template is to change. What is issued already keeps the look that it was issued with."""
 
-    read_only: ClassVar[frozenset[str]] = frozenset({"course_id", "is_own", "version"})
+    read_only: ClassVar[frozenset[str]] = frozenset({"course_id", "is_own", "version", "created_at", "updated_at"})
 
     is_enabled: bool = True
     language: TemplateLanguage = "student"
@@ -203,8 +207,10 @@ class CertificateTemplateChange(Change):
         return {name: None if name in blank and one == "" else one for name, one in value.items()}
 
 
-class PreviewQuery(PageQuery):
+class PreviewQuery(BaseModel):
     """In which language, and for which name, the template is shown."""
+
+    model_config = ConfigDict(extra="ignore")
 
     language: Literal["en", "ar"] | None = None
     student_name: Annotated[str, StringConstraints(max_length=120), AfterValidator(check_line)] | None = None

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from lms_rt.contracts.base import (
     MAX_INTEGER,
     Change,
     CursorPage,
-    CursorQuery,
     Draft,
     Identifier,
     Instant,
@@ -49,7 +48,7 @@ class MessageChange(Change):
     read_only: ClassVar[frozenset[str]] = frozenset(
         {
             "id", "course_id", "sender_id", "sender_name", "is_staff", "op_id", "number", "created_at", "edited_at",
-            "deleted_at", "deleted_by", "version",
+            "deleted_at", "deleted_by", "version", "updated_at",
         }
     )  # fmt: skip
 
@@ -57,8 +56,10 @@ class MessageChange(Change):
     mentions: Mentions = Field(default_factory=list)
 
 
-class MessageRemovalQuery(CursorQuery):
+class MessageRemovalQuery(BaseModel):
     """Why staff takes a message away; only the audit log is told."""
+
+    model_config = ConfigDict(extra="ignore")
 
     reason: Line | None = None
 
@@ -94,6 +95,7 @@ class ChatMessageView(View):
     deleted_at: Instant | None
     deleted_by: str | None
     version: int
+    updated_at: Instant
 
 
 class ReadView(View):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from lms_rt.contracts.base import (
@@ -15,6 +15,7 @@ from lms_rt.contracts.base import (
     Identifier,
     Instant,
     Line,
+    NewestFirst,
     PageQuery,
     Title,
     View,
@@ -127,6 +128,7 @@ class CouponQuery(PageQuery):
 
     is_active: bool | None = None
     code: CodeIn | None = None
+    sort: NewestFirst = "-created_at"
 
 
 class TaxRateDraft(Draft):
@@ -155,8 +157,10 @@ class TaxRateQuery(PageQuery):
     """Tax rates, by country."""
 
 
-class PriceQuery(PageQuery):
+class PriceQuery(BaseModel):
     """Of what the price is asked: of a course, maybe with a coupon, or of a plan. `country` says whose tax holds."""
+
+    model_config = ConfigDict(extra="ignore")
 
     course_id: Identifier | None = None
     plan_id: Identifier | None = None

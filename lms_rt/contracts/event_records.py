@@ -101,9 +101,9 @@ _REGRADED = {
 _CALLED_OFF = {"refund_id": "which", "refund_amount": "what it would have been, in minor units"}
 _QUIZ = {"quiz_title": "the quiz's title"}
 _WORK = {"assignment_title": "the assignment's title"}
+_NOTED = frozenset({"metadata"})
 _CLAIM = frozenset({"claimed_by", "claimed_until"})
 _GRADED = {
-    "feedback": "what the teacher wrote",
     "previous": "the grade that the student was told before, null with the first",
     "reason": "why it is another one, null where a date was moved",
 }
@@ -136,11 +136,11 @@ RECORD_KINDS: Mapping[str, RecordKind] = MappingProxyType(
         "certificate.issued": RecordKind("A student was given a certificate.", CertificateView),
         "certificate.revoked": RecordKind("A certificate holds no longer.", CertificateView),
         "certificate.replaced": RecordKind("Another certificate takes the place of this one.", CertificateView),
-        "payment.completed": RecordKind("Money came, and opens what was bought.", PaymentView),
-        "payment.failed": RecordKind("It is clear that the money will not come.", PaymentView),
-        "payment.refunded": RecordKind("Money, or a part of it, was paid back.", PaymentView),
+        "payment.completed": RecordKind("Money came, and opens what was bought.", PaymentView, _NOTED),
+        "payment.failed": RecordKind("It is clear that the money will not come.", PaymentView, _NOTED),
+        "payment.refunded": RecordKind("Money, or a part of it, was paid back.", PaymentView, _NOTED),
         "payment.refund_cancelled": RecordKind(
-            "A refund was called off before its gateway was asked.", PaymentView, more=_CALLED_OFF
+            "A refund was called off before its gateway was asked.", PaymentView, _NOTED, _CALLED_OFF
         ),
         "subscription.created": RecordKind("A subscription was paid for the first time.", SubscriptionView),
         "subscription.renewed": RecordKind("A subscription was paid for another period.", SubscriptionView),

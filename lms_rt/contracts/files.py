@@ -46,7 +46,9 @@ class FileView(View):
     thumbnail_url: str | None
     width: int | None
     height: int | None
+    version: int
     created_at: Instant
+    updated_at: Instant
 
 
 class FileChange(Change):
@@ -56,7 +58,7 @@ class FileChange(Change):
         {
             "id", "uploader_id", "filename", "original_filename", "file_url", "file_type", "mime_type", "file_size",
             "storage_provider", "course_id", "assignment_id", "sha256", "status", "refused_because", "thumbnail_url",
-            "width", "height", "created_at",
+            "width", "height", "version", "created_at", "updated_at",
         }
     )  # fmt: skip
 

@@ -90,7 +90,7 @@ class PlacedDraft(Draft):
 class GradebookChange(Change):
     """How a course is graded; what is not sent stays. `placed` names the items that are in another category than their kind."""
 
-    read_only: ClassVar[frozenset[str]] = frozenset({"course_id", "version", "updated_at"})
+    read_only: ClassVar[frozenset[str]] = frozenset({"course_id", "version", "created_at", "updated_at"})
 
     categories: Annotated[list[CategoryDraft], Field(max_length=MAX_CATEGORIES)] = Field(default_factory=list)
     placed: Annotated[list[PlacedDraft], Field(max_length=MAX_PLACED)] = Field(default_factory=list)
@@ -191,6 +191,8 @@ class GradebookSettingsView(View):
     scale: list[LetterView]
     missing: Missing
     version: int
+    created_at: Instant | None
+    """Null, as is `updated_at`, while nobody has set anything."""
     updated_at: Instant | None
 
 
@@ -258,6 +260,7 @@ class OverrideView(View):
     is_excused: bool
     reason: str
     version: int
+    created_at: Instant
     updated_at: Instant
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from documents.enums import Completion, ContentType
 from lms_rt.contracts.base import Change, Draft, Identifier, IdFilter, Instant, Metadata, PageQuery, Prose, Title, View
@@ -92,6 +92,14 @@ class LessonOrder(Draft):
 
     course_id: Identifier | None = None
     lesson_ids: Annotated[list[Identifier], Field(max_length=MAX_LESSONS)]
+
+
+class LessonPlaceQuery(BaseModel):
+    """In which course the new lesson is to be, where the address does not say it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    course_id: IdFilter | None = None
 
 
 class LessonQuery(PageQuery):

@@ -8,7 +8,18 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from lms_rt.contracts.base import Change, CursorPage, CursorQuery, Draft, Identifier, Instant, Page, PageQuery, View
+from lms_rt.contracts.base import (
+    Change,
+    CursorPage,
+    CursorQuery,
+    Draft,
+    Identifier,
+    Instant,
+    NewestFirst,
+    Page,
+    PageQuery,
+    View,
+)
 
 KindName = Literal[
     "enrollment.created",
@@ -134,6 +145,7 @@ class NotificationQuery(PageQuery, CursorQuery):
     """One's own, newest first: in pages, or by cursor when `after` or `limit` is given."""
 
     is_read: bool | None = None
+    sort: NewestFirst = "-created_at"
 
     @property
     def is_by_cursor(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from documents.enums import PaymentStatus
-from lms_rt.contracts.base import Draft, IdFilter, Instant, PageQuery
+from lms_rt.contracts.base import Draft, IdFilter, Instant, NewestFirst, PageQuery
 from lms_rt.contracts.money import AmountIn
 from lms_rt.contracts.refunds import WhyLine
 
@@ -25,6 +25,7 @@ class PaymentQuery(PageQuery):
     dispute: Literal["open", "won", "lost"] | None = None
     since: Annotated[Instant | None, Field(alias="from")] = None
     until: Annotated[Instant | None, Field(alias="to")] = None
+    sort: NewestFirst = "-created_at"
 
 
 class DisputeDraft(Draft):

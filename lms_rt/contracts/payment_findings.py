@@ -60,6 +60,7 @@ class FindingQuery(PageQuery):
     kind: FindingKind | None = None
     status: FindingStatus | None = None
     payment_id: IdFilter | None = None
+    sort: Literal["-last_seen"] = "-last_seen"
 
 
 class FindingResolution(Draft):
@@ -85,3 +86,5 @@ class FindingView(View):
     resolved_at: Instant | None
     note: str
     version: int
+    created_at: Instant
+    updated_at: Instant

@@ -8,10 +8,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from documents.enums import HeldFor, OrderKind, OrderStatus, PaymentStatus
-from lms_rt.contracts.base import Draft, Identifier, IdFilter, Instant, PageQuery, View, check_line
+from lms_rt.contracts.base import (
+    Draft,
+    Hundredths,
+    Identifier,
+    IdFilter,
+    Instant,
+    NewestFirst,
+    Page,
+    PageQuery,
+    View,
+    check_line,
+)
 from lms_rt.contracts.money import CountryIn, CurrencyIn
 
 GatewayWord = Annotated[str, StringConstraints(pattern=r"^[a-z]{1,20}$")]
@@ -21,14 +32,27 @@ CouponCode = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40), AfterValidator(check_line)
 ]
 
+OrderMetadata = Annotated[
+    dict[
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,40}$")],
+        Annotated[str, StringConstraints(max_length=500)],
+    ],
+    Field(max_length=20),
+]
+"""What a client notes beside its order: words under names. The buyer and who looks after payments are shown it, nobody else."""
+
 
 class CourseOrderDraft(Draft):
-    """What somebody means to buy. `currency` is the course's; another is refused. `country` is where the buyer pays tax."""
+    """What somebody means to buy. `currency` is the course's; another is refused. `country` is where the buyer pays tax.
+
+    An open order that is gone on with keeps the `metadata` it was made with.
+    """
 
     course_id: Identifier
     currency: CurrencyIn | None = None
     coupon_code: CouponCode | None = None
     country: CountryIn | None = None
+    metadata: OrderMetadata = Field(default_factory=dict)
 
 
 class CheckoutDraft(Draft):
@@ -47,6 +71,7 @@ class CourseCheckoutDraft(Draft):
     currency: CurrencyIn | None = None
     coupon_code: CouponCode | None = None
     country: CountryIn | None = None
+    metadata: OrderMetadata = Field(default_factory=dict)
 
 
 class OrderQuery(PageQuery):
@@ -54,6 +79,7 @@ class OrderQuery(PageQuery):
 
     status: OrderStatus | None = None
     course_id: IdFilter | None = None
+    sort: NewestFirst = "-created_at"
 
 
 class OwnPaymentQuery(PageQuery):
@@ -61,6 +87,7 @@ class OwnPaymentQuery(PageQuery):
 
     status: PaymentStatus | None = None
     course_id: IdFilter | None = None
+    sort: NewestFirst = "-created_at"
 
 
 class MethodQuery(PageQuery):
@@ -95,7 +122,7 @@ class OrderView(View):
     discount_amount: int
     coupon_code: str | None
     tax_name: str | None
-    tax_basis_points: int
+    tax_rate: Hundredths
     tax_country: str | None
     country_evidence: list[CountryEvidenceView]
     tax_amount: int
@@ -107,6 +134,7 @@ class OrderView(View):
     method: str | None
     gateway_intent_id: str | None
     payment_id: str | None
+    metadata: dict[str, str]
     created_at: Instant
     completed_at: Instant | None
     expires_at: Instant
@@ -178,12 +206,11 @@ class PaymentMethodView(View):
     currency: str
 
 
-class PaymentMethodsView(View):
-    """All ways to pay what was asked for."""
+class PaymentMethodsView(Page[PaymentMethodView]):
+    """The ways to pay what was asked for, gateway by gateway."""
 
     amount: int
     currency: str
-    items: list[PaymentMethodView]
 
 
 class WordTakenView(View):

@@ -6,7 +6,19 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field
 
-from lms_rt.contracts.base import Change, Draft, Identifier, IdFilter, Instant, Line, PageQuery, Title, View
+from lms_rt.contracts.base import (
+    Change,
+    Draft,
+    Hundredths,
+    Identifier,
+    IdFilter,
+    Instant,
+    Line,
+    NewestFirst,
+    PageQuery,
+    Title,
+    View,
+)
 from lms_rt.contracts.money import AmountIn, CountryIn, CurrencyIn
 from lms_rt.contracts.payments import GatewayWord
 from lms_rt.contracts.refunds import WhyLine
@@ -115,7 +127,7 @@ class SubscriptionView(View):
     currency: str
     interval: Interval
     tax_name: str | None
-    tax_basis_points: int
+    tax_rate: Hundredths
     tax_amount: int
     is_tax_included: bool
     course_ids: Literal["all"] | list[str]
@@ -152,6 +164,7 @@ class OwnSubscriptionQuery(PageQuery):
     """The caller's subscriptions, the newest first. Those that were never paid for only when asked for by `status`."""
 
     status: SubscriptionState | None = None
+    sort: NewestFirst = "-created_at"
 
 
 class SubscriptionQuery(OwnSubscriptionQuery):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, StringConstraints
 
-from lms_rt.contracts.base import Draft, Instant, View, check_line
+from lms_rt.contracts.base import Draft, Instant, Page, PageQuery, View, check_line
 from lms_rt.contracts.money import AmountIn
 
 RefundStatus = Literal["requested", "pending", "completed", "failed", "cancelled"]
@@ -58,9 +58,14 @@ class RefundView(View):
     cancelled_at: Instant | None
 
 
-class RefundsView(View):
-    """All refunds of a payment, the oldest first, and what could be paid back now."""
+class RefundsQuery(PageQuery):
+    """Which page of a payment's refunds, the oldest first."""
 
-    items: list[RefundView]
+    sort: Literal["created_at"] = "created_at"
+
+
+class RefundsView(Page[RefundView]):
+    """The refunds of a payment, the oldest first, and what could be paid back now."""
+
     refundable_amount: int
     currency: str

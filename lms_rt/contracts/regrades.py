@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from lms_rt.contracts.base import Draft, Hundredths, Identifier, Instant, Key, Line, PageQuery, View
+from lms_rt.contracts.base import Draft, Hundredths, Identifier, Instant, Key, Line, NewestFirst, PageQuery, View
 from lms_rt.contracts.corrected import CorrectionWord
 from lms_rt.contracts.questions import QuestionChange
 
@@ -67,7 +67,9 @@ class UndoDraft(Draft):
 
 
 class RegradeQuery(PageQuery):
-    """Which page of a quiz's regrades."""
+    """Which page of a quiz's regrades, the newest first."""
+
+    sort: NewestFirst = "-created_at"
 
 
 class RegradeRowQuery(PageQuery):

@@ -126,7 +126,9 @@ class GradeChangeView(View):
 
 
 class SubmissionRowView(View):
-    """One student's work without its texts. Where names are hidden there is no student in it for who grades, only an `alias`.
+    """One student's work. Where names are hidden there is no student in it for who grades, only an `alias`.
+
+    `content` and `feedback` are null where the page is long enough without them: `GET /assignments/submissions/{id}` has them.
 
     `grade` is what is left of `raw_grade` after `penalty_percentage` came off it: `late_days` were begun when it was handed in,
     by the due date that holds for this student now. Both are null until somebody graded.
@@ -140,6 +142,7 @@ class SubmissionRowView(View):
     alias: str
     state: Literal["none", "draft", "submitted", "graded"]
     number: int
+    content: str | None
     file_ids: list[str]
     file_url: str | None
     due_date: Instant | None
@@ -150,6 +153,7 @@ class SubmissionRowView(View):
     points: Hundredths
     raw_grade: Hundredths | None
     grade: Hundredths | None
+    feedback: str | None
     graded_at: Instant | None
     graded_by: str | None
     revision: int
@@ -157,16 +161,18 @@ class SubmissionRowView(View):
     claimed_by: PersonView | None = None
     claimed_until: Instant | None = None
     version: int
+    created_at: Instant | None
+    """Null of work that nobody began."""
+    updated_at: Instant | None
 
 
 class SubmissionView(SubmissionRowView):
-    """The same with its texts. The draft is shown to nobody but its student."""
+    """The same with all its texts. The draft is shown to nobody but its student."""
 
     content: str
     content_html: str
     history: list[EarlierView]
     draft: WorkDraftView | None
-    feedback: str | None
     feedback_html: str | None
     rubric: dict[str, str] | None
     criteria: list[CriterionMarkView] | None

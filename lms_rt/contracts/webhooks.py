@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from lms_rt.contracts.base import Change, Draft, Instant, Line, PageQuery, View
+from lms_rt.contracts.base import Change, Draft, Instant, Line, NewestFirst, PageQuery, View
 from lms_rt.contracts.events import RECORD_TYPES
 
 TEST_EVENT = "webhook.test"
@@ -129,6 +129,7 @@ class DeliveryQuery(PageQuery):
 
     event_id: Annotated[str, StringConstraints(max_length=100)] | None = None
     is_delivered: bool | None = None
+    sort: NewestFirst = "-created_at"
 
 
 # --- one request on its way; not seen from outside ---

@@ -192,7 +192,7 @@ class AssignmentGrading:
         )
         if not await Submission.write(row, fields, intents=intents, at=now):
             return None
-        return {**after, **fields, "version": write.version, "revision": row["revision"] + 1}
+        return {**after, **fields, "version": write.version, "revision": row["revision"] + 1, "updated_at": now}
 
     async def _try_to_take_back(self, actor: Actor, submission_id: str, reason: str) -> bool | None:
         """One compare-and-set: True, or None when something was written to it meanwhile."""

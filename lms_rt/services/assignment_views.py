@@ -134,8 +134,9 @@ def standing_beside(assignment: Row, submission: Row, beside: Beside) -> Standin
 
 
 def row_view(assignment: Row, submission: Row, beside: Beside) -> SubmissionRowView:
-    """One in a list."""
-    return SubmissionRowView(**_row(assignment, submission, beside))
+    """One in a list: with its texts, if they were read."""
+    texts = {name: submission.get(name) for name in ("content", "feedback")}
+    return SubmissionRowView(**_row(assignment, submission, beside), **texts)
 
 
 def submission_view(assignment: Row, submission: Row, beside: Beside) -> SubmissionView:
@@ -205,6 +206,8 @@ def _row(assignment: Row, submission: Row, beside: Beside) -> dict[str, Any]:
         "graded_by": submission.get("graded_by"),
         "revision": submission["grade_revision"],
         "version": submission["version"],
+        "created_at": submission.get("created_at"),
+        "updated_at": submission.get("updated_at"),
         **_claimed(beside.claims.get(submission["_id"]), beside.names),
     }
 

@@ -19,7 +19,7 @@ from documents.stored_file import FileUse
 from documents.submission import Submission
 from lms_rt.clock import Clock, rfc3339
 from lms_rt.contracts.actor import Actor
-from lms_rt.contracts.base import Page, page_of
+from lms_rt.contracts.base import Page, encode, page_of
 from lms_rt.contracts.channels import course_staff_channel
 from lms_rt.contracts.outbox import Intent, Write, effect, event
 from lms_rt.contracts.submissions import (
@@ -48,7 +48,10 @@ from lms_rt.services.relay import Relay
 MAX_HISTORY = 20
 MAX_TIMES = 500
 """So often one may hand in for one assignment."""
+TEXT_BYTES_OF_A_PAGE = 2_000_000
+"""As JSON: so much of what was handed in, and said to it, a page of a list holds at most."""
 _LATE_AT_ONCE = 5_000
+_TEXTS_AT_ONCE = 20
 
 
 class AssignmentWork:
@@ -170,7 +173,8 @@ class AssignmentWork:
         if stored is not None:
             if not await Submission.write(stored, fields, intents=intents, at=now, is_edit=is_edit):
                 return None
-            return {**stored, **fields, "version": version, "revision": stored["revision"] + 1}
+            moved = {"updated_at": now} if is_edit else {}
+            return {**stored, **fields, **moved, "version": version, "revision": stored["revision"] + 1}
         if not await Assignment.begin(blank["assignment_id"]):
             raise Refused(Code.NOT_FOUND)
         row = {**blank, **{name: value for name, value in fields.items() if value is not None}}
@@ -200,7 +204,7 @@ class AssignmentWork:
 
     async def _rows(self, assignment: Row, rows: Sequence[Row]) -> list[SubmissionRowView]:
         around = await beside(rows, now_ms=self._clock.now_ms())
-        return [row_view(assignment, row, around) for row in rows]
+        return [row_view(assignment, row, around) for row in await _with_texts(rows)]
 
 
 async def beside(rows: Sequence[Row], *, now_ms: int, is_for_staff: bool = True) -> Beside:
@@ -220,6 +224,22 @@ async def shown(submission: Row, *, is_for_staff: bool, now_ms: int) -> Submissi
     if assignment is None:
         raise Refused(Code.NOT_FOUND)
     return submission_view(assignment, submission, await beside([submission], now_ms=now_ms, is_for_staff=is_for_staff))
+
+
+async def _with_texts(rows: Sequence[Row]) -> list[Row]:
+    """The rows with their texts, as many from the first on as a page may hold."""
+    told: list[Row] = []
+    size = 0
+    for begin in range(0, len(rows), _TEXTS_AT_ONCE):
+        chunk = rows[begin : begin + _TEXTS_AT_ONCE]
+        texts = await Submission.find_texts([row["_id"] for row in chunk])
+        for row in chunk:
+            text = {"content": "", **texts.get(row["_id"], {})}
+            size += len(encode([text["content"], text.get("feedback")]))
+            if size > TEXT_BYTES_OF_A_PAGE:
+                return [*told, *rows[len(told) :]]
+            told.append({**row, **text})
+    return told
 
 
 def _own_view(access: AssignmentAccess, row: Row) -> SubmissionView:

@@ -72,6 +72,8 @@ def template_view(course_id: str, row: Row | None) -> CertificateTemplateView:
         course_id=course_id,
         is_own=row is not None,
         version=stored.get("version", 0),
+        created_at=stored.get("created_at"),
+        updated_at=stored.get("updated_at"),
         **CertificateTemplateChange().model_dump() | own | kept,
     )
 

@@ -217,7 +217,7 @@ class Chat:
         called = await called_among(place.course, change.mentions, but=actor.user_id, now_ms=now_ms)
         fields: dict[str, Any] = {"text": change.text, "mentions": called, "edited_at": now}
         write = Write(row["version"] + 1, now)
-        after = row | fields | {"version": write.version}
+        after = row | fields | {"version": write.version, "updated_at": now}
         recorded = audited(
             write,
             actor,

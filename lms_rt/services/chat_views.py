@@ -13,7 +13,7 @@ from lms_rt.contracts.outbox import Intent, Write, effect, event
 MENTIONED_EFFECT = "chat.mentioned"
 REWORDED_EFFECT = "chat.reworded"
 FILL_WORDS = "chat.words"
-_SAME = ("course_id", "sender_id", "sender_name", "text", "number", "created_at", "version")
+_SAME = ("course_id", "sender_id", "sender_name", "text", "number", "created_at", "version", "updated_at")
 _OPTIONAL = ("op_id", "edited_at", "deleted_at", "deleted_by")
 
 
@@ -67,7 +67,7 @@ def words_of(row: Row) -> dict[str, Any]:
 def _told(row: Row, name: str, write: Write) -> Intent:
     """An event whose words are those of the message when it is told, not those of when it was written."""
     view = message_view({**row, "version": write.version}).model_dump(mode="json")
-    left_out = {"id", "version", "deleted_at", "deleted_by", *words_of(row)}
+    left_out = {"id", "version", "updated_at", "deleted_at", "deleted_by", *words_of(row)}
     data = {"message_id": row["_id"], **{name: value for name, value in view.items() if name not in left_out}}
     return event(write, name, n=0, channels=[course_chat_channel(row["course_id"])], data=data) | {"fill": FILL_WORDS}
 

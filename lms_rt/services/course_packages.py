@@ -202,6 +202,7 @@ class CoursePackages:
                 "blob_id": blob_id,
                 "is_counted": True,
                 "reserved_bytes": 0,
+                "version": 1,
                 **dict.fromkeys(("created_at", "updated_at", "touched_at"), landing.at),
             }
             if part.get("charset") in CHARSETS:

@@ -129,8 +129,6 @@ async def _assignment(told: Mapping[str, Any]) -> Data | None:
     around = Beside(await names_of([row["student_id"]]), groups, is_for_staff=False)
     view = row_view(assignment, row, around).model_dump(mode="json", exclude={"claimed_by", "claimed_until"})
     more = {name: told[name] for name in ("previous", "reason") if name in told}
-    if more:
-        more["feedback"] = row.get("feedback")
     return view | {"assignment_title": assignment["title"]} | more
 
 
@@ -142,7 +140,8 @@ async def _certificate(told: Mapping[str, Any]) -> Data | None:
 async def _payment(told: Mapping[str, Any]) -> Data | None:
     row = await Payment.find_row(told["payment_id"])
     more = {name: told[name] for name in ("refund_id", "refund_amount") if name in told}
-    return None if row is None else payment_view(row).model_dump(mode="json") | more
+    # What was noted beside it is the buyer's and the treasurers', not everybody's who is told of payments.
+    return None if row is None else payment_view(row).model_dump(mode="json", exclude={"metadata"}) | more
 
 
 _VIEWS: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Data | None]]] = MappingProxyType(

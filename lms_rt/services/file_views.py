@@ -11,10 +11,15 @@ from documents.stored_file import FileState
 from lms_rt.contracts.files import FILES_URL, FileView
 
 _SHOWN = ("uploader_id", "original_filename", "file_type", "mime_type", "file_size", "folder", "storage_provider",
-          "is_public", "sha256", "created_at")  # fmt: skip
+          "is_public", "sha256", "created_at", "updated_at")  # fmt: skip
 _STATUS: Mapping[str, Literal["processing", "refused"]] = MappingProxyType(
     {FileState.PROCESSING.value: "processing", FileState.REFUSED.value: "refused"}
 )
+
+
+def version_of(row: Row) -> int:
+    """How often what is shown of a file has changed since it was begun."""
+    return int(row.get("version", 0))
 
 
 def file_view(row: Row) -> FileView:
@@ -32,5 +37,6 @@ def file_view(row: Row) -> FileView:
         thumbnail_url=f"{url}/thumbnail" if row.get("thumbnail_blob_id") else None,
         width=row.get("width"),
         height=row.get("height"),
+        version=version_of(row),
         **{name: row[name] for name in _SHOWN},
     )

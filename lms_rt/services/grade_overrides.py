@@ -105,7 +105,8 @@ class GradeOverrides:
         fields = {**said, "course_id": course_id, "student_id": student_id, "item_id": item_id, "set_by": actor.user_id}
         if not await GradeOverride.put_at(key, seen, fields, intents=[told, recorded], at=now):
             return None
-        return {**fields, "_id": key, "version": write.version, "updated_at": now}
+        begun = now if seen is None else seen["created_at"]
+        return {**fields, "_id": key, "version": write.version, "created_at": begun, "updated_at": now}
 
 
 def _says(row: Row) -> bool:

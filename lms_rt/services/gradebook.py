@@ -113,7 +113,7 @@ class Gradebooks:
             intents = [told, *deed.intents(write, before=before, after=fields)]
             if not await Gradebook.put_at(course.id, row["version"], fields, intents=intents, at=now):
                 return None
-            return {**row, **fields, "version": write.version, "updated_at": now}
+            return {"created_at": now, **row, **fields, "version": write.version, "updated_at": now}
 
         row = await until_written(step)
         await self._relay.hand_over(Gradebook, course.id)

@@ -46,6 +46,7 @@ def settings_fields(settings: Row) -> dict[str, Any]:
         "scale": scale_views(settings),
         "missing": settings["missing"],
         "version": settings["version"],
+        "created_at": settings.get("created_at"),
         "updated_at": settings.get("updated_at"),
     }  # fmt: skip
 
@@ -250,6 +251,7 @@ def override_view(row: Row) -> OverrideView:
         is_excused=row["is_excused"],
         reason=row["reason"],
         version=row["version"],
+        created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
 

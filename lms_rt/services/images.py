@@ -121,7 +121,9 @@ class Images:
         await self._notify.tell(notice, cause=f"{row['_id']}:{row['blob_id']}")
         fields = {"state": FileState.REFUSED.value, "refused_because": undrawn.because, "updated_at": self._clock.now()}
         await StoredFile.change(
-            row["_id"], {"blob_id": row["blob_id"], "state": FileState.PROCESSING.value}, {"$set": fields}
+            row["_id"],
+            {"blob_id": row["blob_id"], "state": FileState.PROCESSING.value},
+            {"$set": fields, "$inc": {"version": 1}},
         )
 
     async def _pieces(self, blob_id: str) -> AsyncGenerator[bytes, None]:

@@ -25,6 +25,8 @@ _FIELDS: Mapping[str, Any] = {
     "metadata": {},
     "writer": {"device_id": None, "is_me": False},
     "review": None,
+    "content": "",
+    "feedback": None,
     "locale": "en",
     "timezone": "UTC",
     "avatar_file_id": None,

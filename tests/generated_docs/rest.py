@@ -39,7 +39,8 @@ same 404 ([permissions](permissions.md) says who is told what).
   imports 5 MiB. Times are RFC 3339 in UTC with milliseconds; ids are opaque strings; points and percentages are decimal
   strings with two places (`"70.00"`); money is integer minor units.
 - Lists: `?page=1&page_size=20` (at most 100) gives `{{items, page, page_size, total, pages}}`; long lists take
-  `?after=<cursor>&limit=` too, for `{{items, next, limit}}`. `?sort=field` or `-field`, from a list of each operation.
+  `?after=<cursor>&limit=` too, for `{{items, next, limit}}`. `?sort=field` or `-field`, from a list of each operation;
+  any other, and any where the operation names no `sort`, is 422.
 - Errors are problem documents (RFC 9457) with a stable `code`, the faults of each field in `errors`, and a `request_id`
   that the server's log knows too.
 - `ETag` holds the `version` of what was read; `If-Match` with it makes a change conditional (412 `version_mismatch`).
@@ -104,7 +105,8 @@ def who(access: Access) -> str:
 
 def _input(operation: Operation) -> str:
     """Its query's parameters, and the model of its body."""
-    query = ", ".join(operation.query.model_fields) if operation.query else ""
+    fields = operation.query.model_fields if operation.query else {}
+    query = ", ".join(field.alias or name for name, field in fields.items())
     body = "file or text" if operation.takes == UPLOAD else code(operation.body.__name__ if operation.body else "")
     return "; ".join(part for part in (code(f"?{query}") if query else "", body) if part)
 

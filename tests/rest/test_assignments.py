@@ -13,9 +13,11 @@ import httpx
 import pytest
 
 from config.settings import Settings
+from documents.event_record import EventRecord
 from documents.notification import Notification
 from documents.stored_file import FileUse, StoredFile, use_of
 from lms_rt.clock import Clock, rfc3339
+from lms_rt.services import assignment_work
 from lms_rt.services.files import FileKind, Produced
 from tests import factories
 from tests.clients import Visitor
@@ -222,6 +224,33 @@ async def test_after_the_due_moment_nothing_is_taken_and_who_may_is_decided_by_t
     assert in_use["code"] == "conflict"
     await desk.teacher.ok("DELETE", f"{desk.path}?archive=true")
     assert (await student.ok("GET", "/assignments"))["items"] == []
+
+
+async def test_a_list_tells_what_was_written_until_its_page_is_long(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.open()
+    first = await desk.handed_in(await desk.student())
+    await desk.handed_in(await desk.student("Omar Other"), "ليس كذلك. " * 20)
+    await desk.handed_in(await desk.student("Lina Later"), "Too.")
+    path = f"{desk.path}/submissions"
+    waiting = (await desk.teacher.ok("GET", path))["items"]
+    assert [(row["content"][:9], row["feedback"]) for row in waiting] == [
+        ("It climbs", None), ("ليس كذلك.", None), ("Too.", None),
+    ]  # fmt: skip
+    graded = await desk.graded(first["id"], feedback="Clear.")
+    (row,) = (await desk.teacher.ok("GET", path, params={"state": "graded"}))["items"]
+    assert row == {name: graded[name] for name in row}
+    assert row["created_at"] <= row["updated_at"]
+    for kind, said in (("assignment.submitted", None), ("assignment.graded", "Clear.")):
+        kept = await EventRecord.rows().find_one({"type": kind, "data.id": first["id"]})
+        assert kept is not None
+        assert (kept["data"]["content"], kept["data"]["feedback"]) == ("It climbs.", said)
+    monkeypatch.setattr(assignment_work, "TEXT_BYTES_OF_A_PAGE", 300)
+    short = (await desk.teacher.ok("GET", path))["items"]
+    told = [("It climbs.", "Clear."), (None, None), (None, None)]
+    assert [(row["content"], row["feedback"]) for row in short] == told
+    assert [row["version"] for row in short[1:]] == [row["version"] for row in waiting[1:]]
 
 
 async def test_the_same_key_hands_in_once(desk: Desk) -> None:

@@ -14,6 +14,7 @@ from documents.user import User
 from lms_rt.client.ear import Ear
 from lms_rt.client.live import LiveClient
 from lms_rt.contracts.event_records import RECORD_KINDS
+from lms_rt.contracts.events import RECORD_TYPES
 from tests import factories
 from tests.clients import Visitor
 from tests.house import House
@@ -101,7 +102,7 @@ async def a_school_day(house: House) -> dict[str, Any]:
 async def test_whatever_happens_in_a_school_is_told_with_what_it_is_about(house: House, follower: Follower) -> None:
     day = await a_school_day(house)
     told = await follower.read_all()
-    assert {item["type"] for item in told} == set(RECORD_KINDS)
+    assert {item["type"] for item in told} == set(RECORD_KINDS) == set(RECORD_TYPES)
     for item in told:
         assert set(item) == {"id", "type", "timestamp", "data", "cursor"}
         assert set(item["data"]) == RECORD_KINDS[item["type"]].members, item["type"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 import zipfile
@@ -206,6 +207,28 @@ async def test_only_who_teaches_makes_files_public_and_takes_it_back(house: Hous
     assert await status_of(stranger, file) == [404]
     await StoredFile.change(file["id"], {}, {"$set": {"is_withheld": True}})
     await teacher.refused(409, "PATCH", f"/files/{file['id']}", json={"is_public": True})
+
+
+async def test_a_file_is_changed_and_deleted_only_at_the_version_that_was_read(house: House) -> None:
+    student = await house.student()
+    path = f"/files/{(await upload(student))['id']}"
+    read = await student.call("GET", path)
+    seen = read.json()
+    assert (read.headers["ETag"], seen["updated_at"] >= seen["created_at"]) == (f'"{seen["version"]}"', True)
+    old = {"If-Match": read.headers["ETag"]}
+    changed = await student.call("PATCH", path, json={**seen, "folder": "week-1"}, headers=old)
+    assert (changed.json()["folder"], changed.headers["ETag"]) == ("week-1", f'"{seen["version"] + 1}"')
+    told = await student.refused(412, "PATCH", path, json={"folder": "week-2"}, headers=old)
+    assert (told["code"], told["current_version"]) == ("version_mismatch", seen["version"] + 1)
+    await student.refused(412, "DELETE", path, headers=old)
+    assert (await student.ok("GET", path))["folder"] == "week-1"
+    await student.ok("DELETE", path, headers={"If-Match": changed.headers["ETag"]})
+    both = f"/files/{(await upload(student))['id']}"
+    seen = {"If-Match": (await student.call("GET", both)).headers["ETag"]}
+    replies = await asyncio.gather(
+        *(student.call("PATCH", both, json={"folder": f"week-{number}"}, headers=seen) for number in range(5))
+    )
+    assert sorted(reply.status_code for reply in replies) == [200, 412, 412, 412, 412]
 
 
 async def test_who_fetches_too_much_at_once_waits_and_is_refused_and_nobody_else(house: House) -> None:

@@ -137,11 +137,57 @@ async def test_a_lost_word_is_found_within_the_hour_and_paying_back_ends_what_it
     assert [(one["amount"], one["status"], one["reason"]) for one in shown["items"]] == [
         (999, "completed", ""), (1000, "completed", ""),
     ]  # fmt: skip
-    assert (await admin.ok("GET", f"/payments/{row['_id']}/refunds"))["items"][0]["reason"] == "Was ill"
+    listed = await admin.ok("GET", f"/payments/{row['_id']}/refunds")
+    assert (listed["items"][0]["reason"], listed["total"], listed["pages"]) == ("Was ill", 2, 1)
+    second = await admin.ok("GET", f"/payments/{row['_id']}/refunds?page=2&page_size=1")
+    assert ([one["amount"] for one in second["items"]], second["pages"]) == ([1000], 2)
     await other.refused(404, "GET", f"/payments/{row['_id']}/refunds")
     records = await AuditRecord.rows().find({"action": "payment.refund", "target_id": row["_id"]}).to_list(10)
     assert [one["actor_id"] for one in records] == [admin.user_id] * 2
     assert all("reason_hash" in one for one in records)
+
+
+async def test_a_course_is_found_by_its_slug_wherever_money_is_asked_for(house: House, till: TillGateway) -> None:
+    student, admin, course_id = await house.student(), await house.admin(), await for_sale(house)
+    await bought(house, till, student, course_id)
+    slug = (await admin.ok("GET", f"/courses/{course_id}"))["slug"]
+    plan = {"plan_name": "By its slug", "amount": 900, "currency": "USD", "course_ids": [slug, course_id]}
+    made = await admin.ok("POST", "/payments/plans", json=plan)
+    coupon = await admin.ok("POST", "/payments/coupons", json={"code": "SLUG", "percent_off": 5, "course_ids": [slug]})
+    assert (made["course_ids"], coupon["course_ids"]) == ([course_id], [course_id])
+    for path, change in ((f"/payments/plans/{made['id']}", [slug]), (f"/payments/coupons/{coupon['id']}", [slug])):
+        assert (await admin.ok("PATCH", path, json={"course_ids": change}))["version"] == 1, "it is the same course"
+        told = await admin.refused(422, "PATCH", path, json={"course_ids": [slug, "no-such-course"]})
+        assert told["errors"][0]["field"] == "course_ids"
+    asked = [(student, "/payments/my-payments"), (student, "/payments/orders"), (student, "/payments/plans")]
+    for visitor, path in (*asked, (admin, "/payments"), (admin, "/payments/revenue/summary")):
+        by_id, by_slug, by_none = [
+            await visitor.ok("GET", path, params={"course_id": name}) for name in (course_id, slug, "no-such-course")
+        ]
+        assert by_slug == by_id != by_none, path
+
+
+async def test_what_is_noted_beside_an_order_is_its_buyers_and_the_treasurers(house: House, till: TillGateway) -> None:
+    student, admin, course_id = await house.student(), await house.admin(), await for_sale(house)
+    body, noted = {"course_id": course_id}, {"campaign": "spring-words", "seat": "12"}
+    many = {f"name-{number}": "" for number in range(21)}
+    names: list[Any] = [{"a b": ""}, {"$a": ""}, {"a" * 41: ""}, many]
+    for bad in (*names, {"a": 1}, {"a": {}}, {"a": "x" * 501}, "a"):
+        for path in ("/payments/orders", "/payments/create-payment-intent"):
+            await student.refused(422, "POST", path, json={**body, "metadata": bad})
+    begun = await student.ok(
+        "POST", "/payments/create-payment-intent", json={**body, "gateway": GATEWAY, "metadata": noted}
+    )
+    row = await Payment.find_row(begun["payment_id"])
+    assert row is not None
+    assert noted["campaign"] not in repr(vars(till)), "the gateway is told nothing of it"
+    till.pays(row, at=house.services.clock.now())
+    await looked_again(house, row)
+    for visitor in (student, admin):
+        for path in (f"/payments/{row['_id']}", f"/payments/orders/{row['order_id']}"):
+            assert (await visitor.ok("GET", path))["metadata"] == noted
+    (kept,) = await EventRecord.rows().find({"data.id": row["_id"]}).to_list(10)
+    assert (kept["type"], "metadata" in kept["data"]) == ("payment.completed", False)
 
 
 async def test_payments_are_found_by_what_they_are_and_paid_back_by_who_may_as_far_as_they_go(

@@ -211,6 +211,8 @@ async def test_a_plan_costs_what_its_page_shows_with_the_tax_of_the_country(
     )
     assert not (await buyer.visitor.ok("GET", "/payments/my-subscriptions?status=pending"))["items"]
     begun = await buyer.send("/plans", **begin, amount=AMOUNT.findall(taxed)[0])
+    kept = (await buyer.visitor.ok("GET", "/payments/my-subscriptions?status=pending"))["items"][0]
+    assert (kept["tax_rate"], "tax_basis_points" in kept) == ("19.00", False)
     gate = path_of(LINK.findall(begun.text)[0])
     assert "$11.90" in await buyer.see(gate)
     # of a gateway that is none it is said where the plans are

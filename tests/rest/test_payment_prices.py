@@ -55,6 +55,7 @@ async def test_an_open_order_keeps_its_price_its_tax_and_its_coupon(house: House
     assert (checkout["amount"], checkout["currency"]) == (1_071, "USD")
     kept = await buyer.ok("GET", f"/payments/orders/{order['id']}")
     assert (kept["amount"], kept["tax_amount"], kept["tax_name"], kept["coupon_code"]) == (1_071, 171, "MwSt", "KEEPS")
+    assert (kept["tax_rate"], "tax_basis_points" in kept) == ("19.00", False)
     for change in ({"rate": "-1"}, {"rate": 100.001}, {"rate": 101}):
         assert (await admin.call("PUT", "/payments/tax-rates/DE", json={**tax, **change})).status_code == 422
     faults: tuple[dict[str, Any], ...] = ({"percent_off": 0}, {"percent_off": -5}, {"percent_off": 100.5}, {})

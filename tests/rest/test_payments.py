@@ -349,7 +349,11 @@ async def test_what_costs_nothing_needs_no_gateway_and_impossible_wishes_are_ref
     assert await has_access(student, course_id)
     [payment] = (await student.ok("GET", "/payments/my-payments"))["items"]
     assert (payment["gateway"], payment["amount"], payment["status"]) == ("none", 0, "completed")
-    methods = (await student.ok("GET", f"/payments/methods?course_id={course_id}"))["items"]
+    listed = await student.ok("GET", f"/payments/methods?course_id={course_id}")
+    methods = listed["items"]
+    assert (listed["page"], listed["pages"], listed["total"]) == (1, 1, len(methods))
+    second = await student.ok("GET", f"/payments/methods?course_id={course_id}&page=2&page_size=1")
+    assert (second["items"], second["pages"]) == (methods[1:2], len(methods))
     found = [(one["method"], one["name"], one["fee"]) for one in methods if one["gateway"] == "stripe"]
     assert found == [("card", "Card", 0), ("wallet", "Wallet", 25)]
     other, free_id = await shop.house.student(), (await factories.course(shop.teacher))["id"]

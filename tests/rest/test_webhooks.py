@@ -13,6 +13,7 @@ from standardwebhooks import WebhookVerificationError
 
 from documents.job import Job
 from documents.webhook import Webhook
+from lms_rt.contracts.event_records import RECORD_KINDS
 from lms_rt.security import ssrf
 from tests import factories
 from tests.clients import Visitor
@@ -228,6 +229,14 @@ async def test_who_says_gone_is_switched_off_at_once_until_switched_on(house: Ho
         assert (on["is_active"], on["disabled_reason"]) == (True, None)
         await admin.ok("POST", f"/webhooks/deliveries/{logged['id']}/redeliver")
         assert (await receiver.hear(2))[1].body == receiver.received[0].body
+
+
+async def test_whatever_is_kept_for_replay_can_be_subscribed_to(house: House) -> None:
+    admin, types = await house.admin(), sorted(RECORD_KINDS)
+    wish = {"url": "https://93.184.215.14/hook", "is_active": False, "event_types": types}
+    made = await admin.ok("POST", "/webhooks", json=wish)
+    assert made["event_types"] == types
+    await admin.call("DELETE", f"/webhooks/{made['id']}")
 
 
 async def test_a_removed_webhook_is_told_nothing_more(house: House, receiver: Receiver) -> None:

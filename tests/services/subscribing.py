@@ -234,7 +234,7 @@ class Kiosk(Till):
         """Ask for a checkout."""
         await self.account(who)
         draft = read_model(SubscriptionDraft, {"plan_id": plan.id, "gateway": "stripe", **fields})
-        return await self.subscription_checkouts.start(who, draft)
+        return (await self.subscription_checkouts.start(who, draft)).view
 
     async def subscribed(self, plan: PlanView, who: Actor = STUDENT) -> tuple[str, str]:
         """A subscription that was paid, and is settled: its id, and the gateway's."""

@@ -24,6 +24,7 @@ def test_nothing_is_left_out() -> None:
         assert f"\n#{name.upper()}=" in pages[".env.example"]
     for operation in ROUTES:
         assert f"{operation.path}`" in pages["docs/rest-api.md"]
+    assert "dispute, from, to" in pages["docs/rest-api.md"], "parameters by the names under which they are sent"
     for kind in EVENTS:
         assert f"## {kind.name}\n" in pages["docs/events.md"]
     for command in COMMANDS:

@@ -29,6 +29,11 @@ CASES: list[tuple[str, Any, Any]] = [
         {"student_id": "usr_mona", "student_name": WITHHELD, "score": "1.00"},
     ),
     (
+        "what she handed in",
+        {"student_id": "usr_mona", "content": "My brother is ill.", "feedback": "Take your time.", "grade": None},
+        {"student_id": "usr_mona", "content": "", "feedback": None, "grade": None},
+    ),
+    (
         "her course, whose own words stay",
         {
             "id": "crs_1",

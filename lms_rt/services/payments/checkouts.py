@@ -18,6 +18,7 @@ from documents.payment import Payment
 from documents.user import User
 from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
+from lms_rt.contracts.base import page_of
 from lms_rt.contracts.gateways import GatewayRefused, GatewayUnavailable, Method, Money
 from lms_rt.contracts.outbox import Intent, Write, job
 from lms_rt.contracts.payments import (
@@ -128,7 +129,8 @@ class Checkouts:
             for gateway, methods in zip(offered, found, strict=True)
             for one in methods
         ]
-        return PaymentMethodsView(amount=money.amount, currency=money.currency, items=items)
+        shown = page_of(items[query.skip : query.skip + query.page_size], query, len(items))
+        return PaymentMethodsView(**dict(shown), amount=money.amount, currency=money.currency)
 
     async def close(self, payment_id: str) -> None:
         """Let a checkout not be paid any more, and settle it by what its gateway says then.

@@ -16,7 +16,7 @@ from lms_rt.ids import derived_id, new_id
 from lms_rt.services.contended import until_written
 from lms_rt.services.course_edits import refuse_other_version
 from lms_rt.services.payments.coupon_uses import code_key_of
-from lms_rt.services.payments.plans import refuse_unknown_courses, require_payment_rights
+from lms_rt.services.payments.plans import course_ids_of, require_payment_rights
 from lms_rt.services.relay import Relay
 
 
@@ -43,8 +43,8 @@ class Coupons:
     async def create(self, actor: Actor, draft: CouponDraft, *, request_seed: str | None = None) -> CouponView:
         """A new coupon. A request that comes again with its seed meets its own work."""
         require_payment_rights(actor)
-        await refuse_unknown_courses(draft.course_ids)
         wanted = {name: getattr(draft, name) for name in CouponDraft.model_fields}
+        wanted["course_ids"] = await course_ids_of(draft.course_ids)
         wanted["amounts_off"] = {one.currency: one.amount for one in draft.amounts_off}
         _refuse_backwards(wanted)
         at = self._clock.now()
@@ -64,7 +64,8 @@ class Coupons:
         """Change for whom and until when it holds. Orders that have it are not touched."""
         require_payment_rights(actor)
         given = change.given()
-        await refuse_unknown_courses(given.get("course_ids") or [])
+        if given.get("course_ids"):
+            given["course_ids"] = await course_ids_of(given["course_ids"])
 
         async def step() -> CouponView | None:
             row = await _require(coupon_id)

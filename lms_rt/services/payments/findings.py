@@ -178,11 +178,14 @@ def refs_of(payment: Row) -> dict[str, str | None]:
     return {"payment_id": payment["_id"], **{name: payment.get(name) for name in names}}
 
 
+_SHOWN = ("kind", "status", "refs", "facts", "first_seen", "last_seen", "version", "created_at", "updated_at")
+
+
 def finding_view(row: Row) -> FindingView:
     """A finding as people see it."""
     return FindingView(
         id=row["_id"],
-        **{name: row[name] for name in ("kind", "status", "refs", "facts", "first_seen", "last_seen", "version")},
+        **{name: row[name] for name in _SHOWN},
         resolved_by=row.get("resolved_by"),
         resolved_at=row.get("resolved_at"),
         note=row.get("note") or "",

@@ -99,7 +99,8 @@ class Orders:
 
     async def list(self, actor: Actor, query: OrderQuery) -> Page[OrderView]:
         """The actor's own."""
-        asked = {"user_id": actor.user_id, "status": query.status, "course_id": query.course_id}
+        course_id = None if query.course_id is None else await Course.id_of(query.course_id)
+        asked = {"user_id": actor.user_id, "status": query.status, "course_id": course_id}
         which = {name: value for name, value in asked.items() if value is not None}
         rows, total = await Order.page(which, skip=query.skip, limit=query.page_size)
         return page_of([order_view(row) for row in rows], query, total)
@@ -235,7 +236,7 @@ class Orders:
             course, user_id=actor.user_id, coupon_code=draft.coupon_code, country=draft.country
         )
         where = {"country": draft.country, "address_country": seen_country}
-        row = self._row(actor, course, priced, order_id=order_id, where=where)
+        row = self._row(actor, course, priced, order_id=order_id, where=where) | {"metadata": draft.metadata}
         row["purchase"], _ = await Order.completed_of(actor.user_id, course.id)
         if not await Order.add(row):
             return None

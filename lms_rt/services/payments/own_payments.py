@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from documents.course import Course
 from documents.payment import Payment
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import Page, page_of
@@ -16,7 +17,8 @@ class OwnPayments:
 
     async def list(self, actor: Actor, query: OwnPaymentQuery) -> Page[PaymentView]:
         """The actor's own, the newest first; begun and failed ones, too."""
-        asked = {"user_id": actor.user_id, "status": query.status, "course_id": query.course_id}
+        course_id = None if query.course_id is None else await Course.id_of(query.course_id)
+        asked = {"user_id": actor.user_id, "status": query.status, "course_id": course_id}
         which = {name: value for name, value in asked.items() if value is not None}
         rows, total = await Payment.page(which, skip=query.skip, limit=query.page_size)
         return page_of([payment_view(row) for row in rows], query, total)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from documents.base import Row
+from documents.course import Course
 from documents.payment import Payment
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.base import Page, page_of
@@ -20,6 +21,8 @@ class PaymentDesk:
     async def list(self, actor: Actor, query: PaymentQuery) -> Page[PaymentView]:
         """Payments, as far as they are asked for, the newest first."""
         require_treasurer(actor)
+        if query.course_id is not None:
+            query = query.model_copy(update={"course_id": await Course.id_of(query.course_id)})
         rows, total = await Payment.page(_which(query), skip=query.skip, limit=query.page_size)
         return page_of([payment_view(row) for row in rows], query, total)
 

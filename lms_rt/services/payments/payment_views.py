@@ -13,7 +13,7 @@ _ORDER = (
     "tax_country", "amount", "currency", "status", "gateway", "method", "gateway_intent_id", "payment_id", "created_at",
     "completed_at", "expires_at", "version", "updated_at",
 )  # fmt: skip
-_ORDER_NUMBERS = ("discount_amount", "tax_basis_points", "tax_amount")
+_ORDER_NUMBERS = ("discount_amount", "tax_amount")
 _PAYMENT = (
     "user_id", "order_id", "course_id", "plan_id", "subscription_id", "enrollment_id", "amount", "currency",
     "paid_amount", "paid_currency", "gateway", "status", "transaction_id", "payment_method", "held", "dispute", "created_at", "completed_at", "version",
@@ -28,7 +28,9 @@ def order_view(row: Row) -> OrderView:
         id=row["_id"],
         **{name: row.get(name) for name in _ORDER},
         **{name: row.get(name, 0) for name in _ORDER_NUMBERS},
+        tax_rate=row.get("tax_basis_points", 0),
         is_tax_included=row.get("is_tax_included", False),
+        metadata=row.get("metadata") or {},
         country_evidence=[CountryEvidenceView(**one) for one in evidence_of(row)],
     )
 

@@ -49,7 +49,7 @@ def subscription_view(row: Row, *, grace_days: int) -> SubscriptionView:
         currency=row["currency"],
         interval=row["interval"],
         tax_name=row.get("tax_name"),
-        tax_basis_points=row.get("tax_basis_points", 0),
+        tax_rate=row.get("tax_basis_points", 0),
         tax_amount=row.get("tax_amount", 0),
         is_tax_included=row.get("is_tax_included", True),
         course_ids=shown_courses(row),

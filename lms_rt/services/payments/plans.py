@@ -16,6 +16,7 @@ from lms_rt.contracts.outbox import Deed, Intent, Write, effect
 from lms_rt.contracts.plans import PlanChange, PlanDraft, PlanQuery, PlanView
 from lms_rt.errors import Code, Refused, invalid
 from lms_rt.ids import derived_id, new_id
+from lms_rt.security.access.courses import is_visible
 from lms_rt.security.permissions import Permission
 from lms_rt.services.contended import until_written
 from lms_rt.services.course_edits import refuse_other_version
@@ -44,7 +45,7 @@ class Plans:
         if query.currency is not None:
             which["currency"] = query.currency
         if query.course_id is not None:
-            which["$or"] = [{"is_for_all": True}, {"course_ids": query.course_id}]
+            which["$or"] = [{"is_for_all": True}, {"course_ids": await _shown_id(actor, query.course_id)}]
         rows, total = await Plan.page(which, skip=query.skip, limit=query.page_size)
         return page_of([plan_view(row) for row in rows], query, total)
 
@@ -116,11 +117,18 @@ def require_payment_rights(actor: Actor) -> None:
         raise Refused(Code.FORBIDDEN)
 
 
-async def refuse_unknown_courses(course_ids: Sequence[str]) -> None:
-    """Refuse ids that are no course's."""
-    known = await Course.heads(course_ids) if course_ids else {}
-    if unknown := [course_id for course_id in course_ids if course_id not in known]:
+async def course_ids_of(names: Sequence[str]) -> list[str]:
+    """The ids of the courses of these ids or slugs, each once; 422 for what is no course's."""
+    known = await Course.ids_by_name(names)
+    if unknown := [name for name in names if name not in known]:
         raise invalid("course_ids", f"There is no course {unknown[0]}.", "unknown")
+    return list(dict.fromkeys(known[name] for name in names))
+
+
+async def _shown_id(actor: Actor, name: str) -> str:
+    """The id of the course of this id or slug; of one that the actor may not know of, no more than was said."""
+    course = await Course.find_head(name)
+    return name if course is None or not is_visible(actor, course) else course.id
 
 
 async def _stored(fields: dict[str, Any]) -> dict[str, Any]:
@@ -128,6 +136,5 @@ async def _stored(fields: dict[str, Any]) -> dict[str, Any]:
     if "course_ids" not in fields:
         return fields
     is_for_all = fields["course_ids"] == "all"
-    course_ids = [] if is_for_all else fields["course_ids"]
-    await refuse_unknown_courses(course_ids)
+    course_ids = [] if is_for_all else await course_ids_of(fields["course_ids"])
     return {**fields, "course_ids": course_ids, "is_for_all": is_for_all}

@@ -69,7 +69,8 @@ class Revenue:
         require_treasurer(actor)
         zone = query.timezone or await _zone_of(actor)
         first, last = self._days(query, zone)
-        subjects = [one for one in (query.course_id, query.plan_id) if one is not None] or None
+        course_id = None if query.course_id is None else await Course.id_of(query.course_id)
+        subjects = [one for one in (course_id, query.plan_id) if one is not None] or None
         equal = {name: value for name in ("gateway", "currency") if (value := getattr(query, name)) is not None}
         moved, courses = await asyncio.gather(
             _moved(zone, first, last, subjects, **equal), _by_course(zone, first, last, subjects, **equal)

@@ -17,6 +17,8 @@ OWN_FORMS: Mapping[str, str] = {
     "POST /users/me/export": r"/me/security/export",
     "DELETE /users/me": r"/me/security/leave",
     "POST /users/me/keep": r"/me/keep",
+    "POST /payments/orders": r"/checkout/([^/]+)/?",
+    "POST /payments/orders/{order_id}/cancel": rf"{_ORDERS}/([a-z]+)",
     "POST /payments/create-subscription": r"/plans/?",
     "POST /payments/subscriptions/{subscription_id}/cancel": _SUBSCRIPTIONS,
     "POST /payments/subscriptions/{subscription_id}/resume": _SUBSCRIPTIONS,
