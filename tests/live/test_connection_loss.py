@@ -45,21 +45,20 @@ async def house(
         yield made
 
 
-async def cut_off(exam: Exam, clock: JumpingClock) -> str:
-    """An attempt that begins on a line, which is cut without a word, and is away for so long."""
+async def cut_off(exam: Exam, clock: JumpingClock) -> dict[str, Any]:
+    """An attempt that begins on a line, which is cut without a word, and is away for so long; as it began."""
     async with raw_line(exam) as socket:
         command = {"id": 1, "type": "attempt.start", "quiz_id": exam.quiz["id"], "device_id": "laptop"}
-        reply = await reply_to(socket, json.dumps(command))
-        attempt_id = str(reply["result"]["id"])
+        began: dict[str, Any] = (await reply_to(socket, json.dumps(command)))["result"]
         socket.transport.abort()
 
     async def away() -> dict[str, Any] | None:
-        shown = await exam.student.ok("GET", f"/attempts/{attempt_id}")
+        shown = await exam.student.ok("GET", f"/attempts/{began['id']}")
         return shown["offline"] if shown["offline"]["away_since"] else None
 
     await sooner_or_later(away)
     clock.jumped_ms += AWAY_SECONDS * 1000
-    return attempt_id
+    return began
 
 
 async def ledger(visitor: Visitor, attempt_id: str, **wanted: Any) -> dict[str, Any]:
@@ -80,13 +79,13 @@ async def kinds(visitor: Visitor, attempt_id: str) -> list[str]:
 
 async def test_a_cut_line_is_measured_and_given_back_to_who_returns(house: House, clock: JumpingClock) -> None:
     async with open_exam(house, time_limit_minutes=30, connection_loss_policy="automatic") as exam:
-        attempt_id = await cut_off(exam, clock)
-        laptop = await exam.screen("laptop")
-        resumed = await laptop.enter("attempt.resume", attempt_id=attempt_id)
+        began = await cut_off(exam, clock)
+        attempt_id, laptop = began["id"], await exam.screen("laptop")
+        await laptop.enter("attempt.resume", attempt_id=attempt_id)
         told = (await laptop.hears("quiz_extended"))["data"]
         assert AWAY_SECONDS <= told["seconds"] <= AT_MOST_SECONDS
         assert (told["reason"], told["control_id"][:4]) == ("connection_loss", "ctl_")
-        assert told["deadline_at"] > resumed["deadline_at"]
+        assert told["deadline_at"] > began["deadline_at"]
         credited = (await ledger(exam.student, attempt_id, away_since=False))["credited_seconds"]
         assert credited in {0, told["seconds"]}  # it is told first, and then written down
         await laptop.live.command("attempt.page", attempt_id=attempt_id, state="hidden")
@@ -105,7 +104,7 @@ async def test_a_cut_line_is_measured_and_given_back_to_who_returns(house: House
 
 async def test_a_teacher_is_asked_and_decides(house: House, clock: JumpingClock) -> None:
     async with open_exam(house, time_limit_minutes=30, connection_loss_policy="approval") as exam:
-        attempt_id = await cut_off(exam, clock)
+        attempt_id = (await cut_off(exam, clock))["id"]
         laptop = await exam.screen("laptop")
         await laptop.enter("attempt.resume", attempt_id=attempt_id)
         asked = (await ledger(exam.student, attempt_id, asked_seconds=True))["asked_seconds"]
