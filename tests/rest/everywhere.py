@@ -259,6 +259,8 @@ async def _in_redis(services: Services) -> AsyncIterator[tuple[str, str]]:
     async with Redis.from_url(services.settings.redis_url.get_secret_value()) as client:
         async for key in client.scan_iter(f"lms:{services.settings.mongodb_database}:*"):
             kind: Any = await client.type(key)
+            if kind == b"none":
+                continue  # its time has run out since it was listed
             bounds = (0, -1) if kind in {b"list", b"zset"} else ()
             if kind == b"stream":
                 held: Any = await client.xrange(key)
