@@ -131,6 +131,12 @@ class Exam:
             path = f"/quizzes/{self.quiz['id']}/questions/{question_id}/correct"
             http.post(path, json=correction).raise_for_status()
 
+    def announce(self, text: str) -> None:
+        """To all who sit it, as from another window of the teacher's."""
+        with self._school.at_rest() as http:
+            body = {"text": text}
+            http.post(f"/quizzes/{self.quiz['id']}/live/announce", json=body).raise_for_status()
+
     def controls(self) -> list[dict[str, Any]]:
         """What was ordered, newest first."""
         with self._school.at_rest() as http:

@@ -3,7 +3,7 @@
 
 import { read } from "./api.js";
 import { openDialog } from "./dialog.js";
-import { fill, html, icon } from "./html.js";
+import { fill, html, icon, make } from "./html.js";
 import { moment, number, t } from "./i18n.js";
 import { minuteWords } from "./dashboard-orders.js";
 import { page } from "./page.js";
@@ -69,9 +69,11 @@ export class Receipts {
     this.onChange?.();
     if (!newest) return;
     const words = this.#words(newest);
+    // the button stays, or who opened the list by it would not be led back to it
+    if (!line.firstElementChild) fill(line, html`<button type="button" class="button button-quiet dash-receipt-open"><i></i><span dir="auto"></span></button>`);
     if (this.shown !== newest.control_id) {
       this.shown = newest.control_id;
-      fill(line, html`<button type="button" class="button button-quiet dash-receipt-open">${icon(ICONS[newest.kind])}<span dir="auto"></span></button>`);
+      line.querySelector("span").previousElementSibling.replaceWith(make(icon(ICONS[newest.kind])));
     }
     const place = line.querySelector("span");
     if (place.textContent !== words) place.textContent = words;
@@ -90,7 +92,6 @@ export class Receipts {
         this.dialog = null;
       },
     });
-    this.drawn = "";
     this.#fillList();
     this.dialog.addEventListener("click", (event) => {
       const button = event.target.closest("[data-unseen]");
@@ -98,21 +99,20 @@ export class Receipts {
     });
   }
 
+  /** A row stays as long as its control does: whoever was asked after beneath it stays in sight when another one comes. */
   #fillList() {
     const list = this.dialog.querySelector("[data-orders]");
-    const wanted = this.controls.map((one) => one.control_id).join();
-    if (wanted !== this.drawn) {
-      this.drawn = wanted;
-      fill(list, html`${this.controls.map((one) => html`<li data-control="${one.control_id}"><p class="row">${icon(ICONS[one.kind])}<strong dir="auto">${controlWords(one)}</strong></p>
-          <p class="small muted" dir="auto">${t("dashboard.order_by", { time: moment(one.at, "time-seconds"), name: one.by_name, scope: scopeWords(one) })}${one.reason ? html` · ${one.reason}` : ""}</p>
-          <p class="row row-spread"><span data-seen></span><button type="button" class="button button-small" data-unseen="${one.control_id}">${t("dashboard.unseen_show")}</button></p><div data-rest></div></li>`)}`);
-    }
+    const rows = new Map([...list.children].map((row) => [row.dataset.control, row]));
     this.controls.forEach((one, n) => {
+      const row = rows.get(one.control_id) ?? make(controlRow(one));
+      rows.delete(one.control_id);
+      if (list.children[n] !== row) list.insertBefore(row, list.children[n] ?? null);
       const isAll = one.seen_count >= one.applied_count;
-      list.children[n].querySelector("[data-seen]").textContent = t("dashboard.seen", { seen: number(one.seen_count), applied: number(one.applied_count) });
-      list.children[n].querySelector("[data-unseen]").hidden = isAll;
-      if (isAll) list.children[n].querySelector("[data-rest]").replaceChildren();
+      row.querySelector("[data-seen]").textContent = t("dashboard.seen", { seen: number(one.seen_count), applied: number(one.applied_count) });
+      row.querySelector("[data-unseen]").hidden = isAll;
+      if (isAll) row.querySelector("[data-rest]").replaceChildren();
     });
+    for (const row of rows.values()) row.remove();
   }
 
   async #showUnseen(row, controlId) {
@@ -130,6 +130,13 @@ export class Receipts {
       fill(place, banner("bad", problem.message || t("client.failed")));
     }
   }
+}
+
+function controlRow(one) {
+  const about = { time: moment(one.at, "time-seconds"), name: one.by_name, scope: scopeWords(one) };
+  return html`<li data-control="${one.control_id}"><p class="row">${icon(ICONS[one.kind])}<strong dir="auto">${controlWords(one)}</strong></p>
+      <p class="small muted" dir="auto">${t("dashboard.order_by", about)}${one.reason ? html` · ${one.reason}` : ""}</p>
+      <p class="row row-spread"><span data-seen></span><button type="button" class="button button-small" data-unseen="${one.control_id}">${t("dashboard.unseen_show")}</button></p><div data-rest></div></li>`;
 }
 
 function scopeWords({ scope, applied_count: count }) {
