@@ -16,6 +16,8 @@ Thing = dict[str, Any]
 SECONDS_OF = {"month": 30 * 86_400, "year": 365 * 86_400}
 VERSION = "2026-10-28.endive"
 WEBHOOK_SECRET = "whsec_test_secret"  # of no use outside the tests
+CARD = "Xt5EWLLDS7FJjR1c"
+"""The fingerprint of the card with which everybody pays."""
 
 
 class NotThere(Exception):
@@ -262,7 +264,7 @@ class StripeAccount:
             raise NotSo("payment_intent_unexpected_state")
         taken = intent["amount"] if amount is None else amount
         fields = {"currency": intent["currency"], "payment_intent": intent["id"], "amount_refunded": 0}
-        means = {"type": "card", "card": {"brand": "visa", "last4": "4242"}}
+        means = {"type": "card", "card": {"brand": "visa", "last4": "4242", "fingerprint": CARD}}
         charge = self.make("charge", "ch", amount=taken, refunded=False, disputed=False, **fields)
         charge |= {"payment_method_details": means, "billing_details": {"email": "payer@private.example"}}
         self._put(intent, status="succeeded", amount_received=taken, latest_charge=charge["id"])
