@@ -38,6 +38,22 @@ async def test_a_new_course_is_a_draft_that_only_its_owner_knows(school: School)
     assert (await school.courses.list_own(OTHER_TEACHER, OwnCourseQuery())).total == 0
 
 
+async def test_the_next_of_many_courses_of_a_name_is_found_by_few_questions(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slugs = [(await school.course(title="Sums")).slug for _ in range(40)]
+    assert slugs == ["sums", *(f"sums-{number}" for number in range(2, 41))]
+    asked, is_slug_taken = [], Course.is_slug_taken
+
+    async def counted(slug: str, *, but_of: str = "") -> bool:
+        asked.append(slug)
+        return await is_slug_taken(slug, but_of=but_of)
+
+    monkeypatch.setattr(Course, "is_slug_taken", counted)
+    assert (await school.course(title="Sums")).slug == "sums-41"
+    assert len(asked) <= 12
+
+
 async def test_slugs_are_unique_never_a_routes_word_and_keep_their_script(school: School) -> None:
     titles = ["Algebra", "Algebra", "algebra!", "Me", "New", "مقدمة في الجبر", "???"]
     slugs = [(await school.course(title=title)).slug for title in titles]
