@@ -16,6 +16,7 @@ from pymongo import IndexModel
 
 from lms_rt.storage import mongo
 from lms_rt.storage.embedded import EmbeddedClient
+from tests import databases
 
 
 class _Noted:
@@ -64,7 +65,12 @@ async def _bind(*, database: Any, document_models: Sequence[type[Document]]) -> 
     if isinstance(database.client, EmbeddedClient):
         _make(database.delegate, indexes)
     else:
-        await asyncio.to_thread(_make, database.delegate, indexes)
+        await asyncio.to_thread(_make_on_server, database.delegate, indexes)
+
+
+def _make_on_server(database: Any, indexes: dict[str, list[IndexModel]]) -> None:
+    if not databases.is_prepared(database):
+        _make(database, indexes)
 
 
 def _make(database: Any, indexes: dict[str, list[IndexModel]]) -> None:
