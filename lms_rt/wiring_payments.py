@@ -151,7 +151,7 @@ def wired_payments(settings: Settings, clock: Clock, ground: PaymentGround) -> P
     refunded = SubscriptionRefunds(clock=clock, book=book, rules=AccessRules.of(settings))
     for name, handler in refunded.effects().items():
         ground.after.relay.register_effect(name, handler)
-    core["gateway_words"].subscriptions_by(subscriptions.settle)
+    core["gateway_words"].subscriptions_by(subscriptions.settle, subscriptions.look_begun)
     core["gateway_words"].refunds_by(core["refunds"].looking.look_at_order)
     return PaymentServices(
         payment_gateways=gateways,

@@ -19,7 +19,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from handlers.web.translation import Translator
-from lms_rt.contracts.money import amount_text, exponent, is_known, money_text
+from lms_rt.contracts.money import amount_text, is_known, money_text, unusual_places
 from lms_rt.services.rendering import plain_line
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -60,7 +60,6 @@ def environment() -> Environment:
         "moment": _moment,
         "money": _money,
         "units": units_text,
-        "exponent": _exponent,
         "percent": _percent,
         "points": _points,
         "duration": _duration,
@@ -71,6 +70,7 @@ def environment() -> Environment:
         "sections": _sections,
         "plain_line": plain_line,
     }
+    env.globals["unusual_places"] = unusual_places()
     return env
 
 
@@ -109,11 +109,6 @@ def _money(context: Context, amount: int, currency: str) -> Markup:
 def units_text(amount: int, currency: str) -> str:
     """Minor units as a plain number for a field: 1999 USD → "19.99"."""
     return amount_text(amount, currency) if is_known(currency) else f"{Decimal(amount).scaleb(-_UNKNOWN_PLACES):f}"
-
-
-def _exponent(currency: str) -> int:
-    """The places of a currency; of what is none, those that most have."""
-    return exponent(currency) if is_known(currency) else _UNKNOWN_PLACES
 
 
 @pass_context

@@ -23,6 +23,7 @@ from lms_rt.contracts.base import (
     check_shown,
 )
 from lms_rt.contracts.lessons import LessonView, Url
+from lms_rt.contracts.money import CurrencyIn
 
 Category = Annotated[str, StringConstraints(strip_whitespace=True, max_length=80), AfterValidator(check_line)]
 Tag = Annotated[
@@ -34,7 +35,6 @@ Tag = Annotated[
 Tags = Annotated[list[Tag], Field(max_length=20)]
 Slug = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
 Price = Annotated[int, Field(ge=0, le=1_000_000_000_000)]
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Minutes = Annotated[int, Field(ge=0, le=1_000_000)]
 Days = Annotated[int, Field(ge=1, le=36_500)]
 
@@ -56,7 +56,7 @@ class CourseDraft(Draft):
     tags: Tags = Field(default_factory=list)
     difficulty_level: DifficultyLevel | None = Field(default=None, validation_alias=_DIFFICULTY)
     price: Price = 0
-    currency: Currency = "USD"
+    currency: CurrencyIn = "USD"
     is_published: bool = False
     thumbnail_url: Url | None = None
     estimated_duration_minutes: Minutes | None = None
@@ -83,7 +83,7 @@ class CourseChange(Change):
     tags: Tags = Field(default_factory=list)
     difficulty_level: DifficultyLevel | None = Field(default=None, validation_alias=_DIFFICULTY)
     price: Price = 0
-    currency: Currency = "USD"
+    currency: CurrencyIn = "USD"
     is_published: bool = False
     is_archived: bool = False
     thumbnail_url: Url | None = None

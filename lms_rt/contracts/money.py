@@ -48,6 +48,11 @@ def exponent(currency: str) -> int:
     return _PLACES.get(currency, _USUAL_PLACES)
 
 
+def unusual_places() -> str:
+    """The currencies whose places are not two, for scripts that read amounts: "CLF:4 JPY:0 KWD:3"."""
+    return " ".join(f"{currency}:{places}" for currency, places in sorted(_PLACES.items()))
+
+
 def to_decimal(amount: int, currency: str) -> Decimal:
     """Minor units as the number that people write, with all its places: 1999 USD -> 19.99, 10000 KWD -> 10.000."""
     return Decimal(amount).scaleb(-exponent(currency))

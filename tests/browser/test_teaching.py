@@ -32,6 +32,16 @@ def add_question(page: Page, kind: str) -> None:
     page.wait_for_selector("#question-form [type=submit]")
 
 
+def price_it(page: Page, price: str, currency: str) -> None:
+    """By the places of the currency that is typed, not of the one that the course had."""
+    page.fill("#price", price)
+    page.fill("#currency", currency)
+    page.get_by_role("button", name="Save").click()
+    saved(page)
+    page.reload()
+    expect(page.locator("#price")).to_have_value(price)
+
+
 def test_a_course_from_nothing_to_its_first_student(open_window: Opener) -> None:
     page = open_window(who=TEACHER_EMAIL).page
     page.goto("/teach")
@@ -43,8 +53,8 @@ def test_a_course_from_nothing_to_its_first_student(open_window: Opener) -> None
     expect(page.locator(".error-summary")).to_be_focused()
     page.fill("#short_description", "Rope and patience.")
     page.fill("#description", "## What you learn\n\nTo tie **knots**.")
-    page.get_by_role("button", name="Save").click()
-    saved(page)
+    for price, currency in (("12.345", "KWD"), ("1500", "JPY"), ("0.00", "USD")):
+        price_it(page, price, currency)
 
     page.get_by_role("link", name="Lessons").click()
     for title in ("Bowline", "Reef knot"):

@@ -15,13 +15,14 @@ from tests.conftest import settings_on
 from tests.house import House, open_house
 from tests.rest.paying_browser import LINK, ONCE, Browser, browser_of, path_of
 from tests.working import idle, working
+from tests.zones import FromNoon
 
 
 @pytest.fixture(scope="module")
 async def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     """A school with workers; where its data lies makes no difference to pages."""
     settings = settings_on("embedded", request, tmp_path_factory.mktemp("money"))
-    async with open_house(settings) as opened, working(opened):
+    async with open_house(settings, clock=FromNoon()) as opened, working(opened):
         yield opened
 
 

@@ -61,3 +61,15 @@ async def test_an_open_order_keeps_its_price_its_tax_and_its_coupon(house: House
     faults: tuple[dict[str, Any], ...] = ({"percent_off": 0}, {"percent_off": -5}, {"percent_off": 100.5}, {})
     for fault in (*faults, {"amounts_off": []}):
         assert (await admin.call("POST", "/payments/coupons", json={"code": "FAULT", **fault})).status_code == 422
+
+
+async def test_no_course_is_sold_in_a_currency_that_there_is_not(house: House) -> None:
+    teacher = await house.teacher()
+    course = await factories.course(teacher, price=12_345, currency="KWD")
+    for currency in ("QQQ", "XAU", "XXX"):
+        asked = {"title": "Algebra", "price": 500, "currency": currency}
+        for method, path in (("POST", "/courses"), ("PATCH", f"/courses/{course['id']}")):
+            told = await teacher.call(method, path, json=asked)
+            assert told.status_code == 422, (method, currency)
+            assert [(one["field"], one["code"]) for one in told.json()["errors"]] == [("currency", "currency")]
+    assert (await teacher.ok("GET", f"/courses/{course['id']}"))["currency"] == "KWD"

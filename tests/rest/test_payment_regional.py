@@ -300,6 +300,30 @@ async def test_a_dispute_that_nobody_can_read_is_shown_to_people_and_moves_nothi
     assert [(one["status"], one["facts"]["state"]) for one in found] == [("open", "CLOSED")]
 
 
+@pytest.mark.parametrize("named", ["first", "second", "unheard of"])
+async def test_a_dispute_is_shown_at_the_payment_of_an_invoice_that_it_is_of(bazaar: Bazaar, named: str) -> None:
+    fake, student, course_id = bazaar.myfatoorah, await bazaar.house.student(), await bazaar.course("myfatoorah")
+    admin, checkout = await bazaar.house.admin(), await bazaar.begun(student, course_id, "myfatoorah")
+    fake.words()
+    fake.pay(checkout["intent_id"])
+    fake.pay(checkout["intent_id"], is_again=True)
+    await bazaar.settled("myfatoorah", fake.words())
+    payments = await Payment.find_of_order(checkout["order_id"])
+    paid_by = {
+        "unheard of": "0706",
+        **dict(zip(("first", "second"), (one["transaction_id"] for one in payments), strict=True)),
+    }
+    fake.dispute(checkout["intent_id"], payment_id=paid_by[named])
+    await bazaar.settled("myfatoorah", fake.words())
+    path = "/payments/findings?kind=dispute&payment_id="
+    shown = [len((await admin.ok("GET", path + one["_id"]))["items"]) for one in payments]
+    assert shown == ([0, 1] if named == "second" else [1, 0])
+    for payment, status in zip(payments, (201, 409) if named == "second" else (409, 201), strict=True):
+        wish = {"amount": 5_000, "reason": "It was too dear"}
+        reply = await admin.call("POST", f"/payments/{payment['_id']}/refund", json=wish)
+        assert (reply.status_code, reply.json().get("dispute")) == (status, "open" if status == 409 else None)
+
+
 @BOTH
 async def test_an_answer_that_got_lost_is_found_and_no_second_one_is_made(bazaar: Bazaar, gateway: str) -> None:
     fake, student, course_id = bazaar.fake(gateway), await bazaar.house.student(), await bazaar.course(gateway)
@@ -329,9 +353,15 @@ async def test_subscribing_renewing_and_ending(bazaar: Bazaar, gateway: str) -> 
     intent_id = str(list(fake.orders if isinstance(fake, PaymobFake) else fake.invoices)[-1])
     assert started["redirect_url"].startswith(fake.address)
     fake.pay(intent_id)
-    await bazaar.settled(gateway, fake.words())
+    of_the_payment, *of_the_subscription = fake.words()
+    await bazaar.settled(gateway, [of_the_payment])
     [row] = await subscriptions(student)
-    assert (row["status"], row["amount"], row["currency"]) == ("active", price, currency)
+    assert (row["status"], row["amount"], row["currency"]) == ("active", price, currency), (
+        "whose payment came is let in"
+    )
+    assert of_the_subscription
+    await bazaar.settled(gateway, of_the_subscription)
+    assert [one["status"] for one in await subscriptions(student)] == ["active"]
     fake.renew(row["gateway_subscription_id"])
     drawn = fake.words()
     await bazaar.settled(gateway, [*drawn[::-1], *drawn])

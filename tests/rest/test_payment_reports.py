@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,9 +20,11 @@ from documents.user import User
 from lms_rt.contracts.gateways import Disputed, GatewayName
 from tests import factories
 from tests.clients import Visitor
-from tests.house import House
+from tests.conftest import settings_on
+from tests.house import House, open_house
 from tests.services.small_gateway import SmallGateway, word
 from tests.working import idle, working
+from tests.zones import FromNoon
 
 SUMMARY = "/payments/revenue/summary"
 EMBEDDED = pytest.mark.parametrize("house", ["embedded"], indirect=True)
@@ -57,6 +60,14 @@ class Shop:
     async def work(self) -> None:
         async with working(self.house):
             await idle(self.house.services)
+
+
+@pytest.fixture(scope="module", params=["embedded", pytest.param("real", marks=pytest.mark.real)])
+async def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """In the middle of a day."""
+    settings = settings_on(str(request.param), request, tmp_path_factory.mktemp("house"))
+    async with open_house(settings, clock=FromNoon()) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

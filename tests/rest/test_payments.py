@@ -263,6 +263,19 @@ async def test_a_gateway_that_fails_costs_nobody_anything(shop: Shop) -> None:
 
 
 @EMBEDDED
+async def test_a_method_that_there_is_not_begins_nothing(shop: Shop) -> None:
+    student, course_id = await shop.house.student(), await shop.course()
+    order = await student.ok("POST", "/payments/orders", json={"course_id": course_id})
+    for path, wish in (("create-payment-intent", {"course_id": course_id}), (f"create-intent/{order['id']}", {})):
+        body = {"gateway": "stripe", "method": "shells", **wish}
+        problem = await student.refused(422, "POST", f"/payments/{path}", json=body)
+        assert problem["errors"][0]["field"] == "method"
+    assert (await student.ok("GET", "/payments/my-payments"))["items"] == [], "nobody is told of a payment that failed"
+    begun = await shop.begun(student, course_id, method="wallet")
+    assert begun["intent_id"].endswith("-1")
+
+
+@EMBEDDED
 async def test_who_asks_again_meets_the_same_checkout_and_nothing_of_it_lies_open(shop: Shop) -> None:
     wish = {"course_id": await shop.course(), "gateway": "stripe"}
     # whoever was asking is gone: the next asks with the same key

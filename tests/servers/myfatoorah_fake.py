@@ -98,10 +98,11 @@ class MyFatoorahFake(Desk):
         data = {"Refund": told, "Amount": {"ValueInBaseCurrency": base}, "ReferencedInvoice": {"Id": str(invoice)}}
         self._tell_v2("REFUND_STATUS_CHANGED", data, text)
 
-    def dispute(self, intent_id: str, status: str = "OPENED") -> None:
-        """A bank takes a payment back; nobody can read that here."""
+    def dispute(self, intent_id: str, status: str = "OPENED", *, payment_id: str | None = None) -> None:
+        """A bank takes a payment back (unless said, that which came last); nobody can read that here."""
         invoice = self.invoices[int(intent_id)]
-        payment_id, key = invoice["InvoiceTransactions"][-1]["PaymentId"], invoice["CustomerReference"]
+        payment_id = payment_id or invoice["InvoiceTransactions"][-1]["PaymentId"]
+        key = invoice["CustomerReference"]
         text = (
             f"Dispute.DisputeTransactionId=D{intent_id},Dispute.Status={status},Invoice.Id={intent_id},Invoice.Status=PAID,"
             f"Transaction.Status=SUCCESS,Transaction.PaymentId={payment_id},Invoice.ExternalIdentifier={key}"

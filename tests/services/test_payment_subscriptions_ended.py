@@ -247,3 +247,33 @@ async def test_a_checkout_is_not_given_up_before_its_gateway_was_asked(kiosk: Ki
     kiosk.clock.advance(DAY)
     await kiosk.subscriptions.sweep()
     assert (await kiosk.row(subscription_id))["status"] == "active"
+
+
+async def test_who_paid_just_now_and_ends_it_is_not_drawn_for_again(kiosk: Kiosk) -> None:
+    plan = await kiosk.plan()
+    begun = await kiosk.begin(plan)
+    kiosk.renewing.goes_through(f"cs_{begun.subscription_id}-1", kiosk)  # no word of it has come yet
+    kiosk.renewing.is_away = True
+    with pytest.raises(Refused) as caught:
+        await kiosk.changes.cancel(STUDENT, begun.subscription_id)
+    assert caught.value.code is Code.UNAVAILABLE
+    assert (await kiosk.row(begun.subscription_id))["status"] == "pending"
+    kiosk.renewing.is_away = False
+    ending = await kiosk.changes.cancel(STUDENT, begun.subscription_id)
+    assert (ending.status, ending.cancel_at_period_end) == ("active", True), "it ends with what was paid for"
+    kiosk.clock.advance(DAY)
+    await kiosk.subscriptions.sweep()
+    after = await kiosk.row(begun.subscription_id)
+    assert (after["status"], after["cancel_at_period_end"]) == ("active", True)
+
+
+async def test_who_paid_for_a_plan_just_now_does_not_go_over_to_it(kiosk: Kiosk) -> None:
+    subscription_id, _ = await kiosk.subscribed(await kiosk.plan())
+    dearer = await kiosk.plan(2_000, plan_name="More")
+    begun = await kiosk.begin(dearer)
+    kiosk.renewing.goes_through(f"cs_{begun.subscription_id}-1", kiosk)
+    with pytest.raises(Refused) as caught:
+        await kiosk.changes.change(STUDENT, subscription_id, SubscriptionMove(plan_id=dearer.id))
+    assert caught.value.code is Code.CONFLICT
+    assert (await kiosk.row(begun.subscription_id))["status"] == "active"
+    assert (await kiosk.row(subscription_id))["amount"] == 900

@@ -8,7 +8,7 @@ import { hasWords, t } from "./i18n.js";
 const READERS = {
   number: (control) => (control.value.trim() === "" ? null : Number(westernDigits(control.value))),
   decimal: (control) => (control.value.trim() === "" ? null : westernDigits(control.value).replace("٫", ".")),
-  money: (control) => Math.round(Number(westernDigits(control.value || "0")) * 10 ** Number(control.dataset.exponent ?? 2)),
+  money: (control) => minorUnits(control),
   boolean: (control) => control.checked,
   choice: (control) => control.value === "true",
   list: (control) => control.value.split(/[,،\n]/).map((part) => part.trim()).filter(Boolean),
@@ -17,6 +17,15 @@ const READERS = {
   optional: (control) => (control.value === "" ? null : control.value),
   text: (control) => control.value,
 };
+
+/** What is typed in minor units of the currency that the form names now; what has more places is sent as it is, and refused. */
+function minorUnits(control) {
+  const currency = control.form.elements.namedItem(control.dataset.currency).value.trim();
+  const [, places = 2] = control.dataset.places.split(" ").map((row) => row.split(":")).find(([code]) => code === currency) ?? [];
+  const exact = Number(westernDigits(control.value || "0").replace("٫", ".")) * 10 ** Number(places);
+  const whole = Math.round(exact);
+  return Math.abs(exact - whole) < 0.001 ? whole : exact;
+}
 
 /** "5 #lines" or "5 Week 1/Lines": so many questions with a tag, or of a category. */
 function drawRule(line) {

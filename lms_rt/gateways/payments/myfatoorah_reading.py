@@ -247,13 +247,18 @@ def _hint_v2(told: Row, data: Row, *, signature: str, secret: str) -> Hint:
     known_by = text
     if subject is Subject.SUBSCRIPTION:  # what is signed of it is the same every month
         known_by += words_of(part(event, "Reference")) or words_of(part(event, "CreationDate")) or ""
-    facts = (
-        {"dispute_status": words_of(part(data, "Dispute", "Status"), 40) or ""} if subject is Subject.DISPUTE else {}
-    )
+    facts = _of_dispute(data) if subject is Subject.DISPUTE else {}
     if not object_id:
         subject = Subject.OTHER
     key = words_of(part(data, "Invoice", "ExternalIdentifier")) if subject is Subject.PAYMENT else None
     return Hint(f"v2-{name}-{_digest(known_by)}", name, subject, object_id, key, facts)
+
+
+def _of_dispute(data: Row) -> dict[str, str]:
+    """How it stands, and of which payment of its invoice it is."""
+    facts = {"dispute_status": words_of(part(data, "Dispute", "Status"), 40) or ""}
+    paid_by = words_of(part(data, "Transaction", "PaymentId"))
+    return facts if paid_by is None else {**facts, "transaction_id": paid_by}
 
 
 _HINTS = {"v1": _hint_v1, "v2": _hint_v2}

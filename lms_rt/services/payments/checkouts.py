@@ -171,6 +171,7 @@ class Checkouts:
             payment = await Payment.find_by_key(key)
             if payment is None or payment["status"] == PaymentStatus.PENDING:
                 return order
+        await _refuse_unknown(gateway, Money(order["amount"], order["currency"]), draft.method)
         if order["attempt"] >= MAX_ATTEMPTS:
             raise Refused(Code.CONFLICT, "This order was begun to be paid too often: call it off, and order anew.")
         at, former = self._clock.now(), await Payment.find_by_key(key)
@@ -205,6 +206,13 @@ async def _methods_of(gateway: PaymentGateway, money: Money) -> Sequence[Method]
     except (GatewayRefused, GatewayUnavailable, TimeoutError) as error:
         _log.warning("%s tells no methods: %s", gateway.name.value, type(error).__name__)
         return ()
+
+
+async def _refuse_unknown(gateway: PaymentGateway, money: Money, method: str | None) -> None:
+    """Before anything is begun by a method that there is not. A gateway that tells none now is asked with the checkout."""
+    offered = () if method is None else await _methods_of(gateway, money)
+    if offered and method not in {one.method for one in offered}:
+        raise invalid("method", "The gateway does not offer this method here.", "method")
 
 
 async def _language_of(actor: Actor) -> str:

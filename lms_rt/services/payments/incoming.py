@@ -37,6 +37,8 @@ _DISPUTE_OVER = frozenset({"won", "withdrawn", "canceled", "cancelled"})
 
 SubscriptionSettled = Callable[[str, str], Awaitable[str]]
 """Settles a subscription by gateway and id; says what came of it."""
+SubscriptionBegun = Callable[[str], Awaitable[None]]
+"""Asks of a subscription, by its id, whether it has begun: a payment of it came."""
 RefundsLooked = Callable[[str, str], Awaitable[None]]
 """Takes over how each refund of a payment stands, by gateway and the payment's id, where only that tells."""
 
@@ -59,12 +61,13 @@ class Incoming:
         self._clock, self._relay, self._gateways = clock, relay, gateways
         self._settling, self._findings, self._limiter = settling, findings, limiter
         self._subscriptions: SubscriptionSettled | None = None
+        self._begun: SubscriptionBegun | None = None
         self._refunds: RefundsLooked | None = None
         self._told_version_at: datetime | None = None
 
-    def subscriptions_by(self, settled: SubscriptionSettled) -> None:
-        """Let somebody see to words about subscriptions."""
-        self._subscriptions = settled
+    def subscriptions_by(self, settled: SubscriptionSettled, begun: SubscriptionBegun) -> None:
+        """Let somebody see to words about subscriptions, and to subscriptions of which a payment was told."""
+        self._subscriptions, self._begun = settled, begun
 
     def refunds_by(self, looked: RefundsLooked) -> None:
         """Let somebody look at each refund when a gateway has a word about one: a sum does not say that one came back."""
@@ -168,6 +171,7 @@ class Incoming:
         settled = await self._settled(row)
         if settled is Settled.UNKNOWN:
             await self._wait_or_tell(row)
+        await self._begin_subscription(gateway, object_id)
         if subject == Subject.DISPUTE and row["facts"].get("dispute_status"):
             await self._show_dispute(row)
         return settled.value
@@ -187,6 +191,13 @@ class Incoming:
             await self._look_at_refunds(name, object_id)
         return await self._settling.settle(name, object_id, key=row.get("key"))
 
+    async def _begin_subscription(self, gateway: str, intent_id: str) -> None:
+        """Whose first payment came is let in: the word about the subscription itself comes later, or gets lost."""
+        payment = await Payment.find_by_intent(gateway, intent_id)
+        subscription_id = None if payment is None else payment.get("subscription_id")
+        if subscription_id is not None and self._begun is not None:
+            await self._begun(subscription_id)
+
     async def _look_at_refunds(self, gateway: str, intent_id: str) -> None:
         payment = await Payment.find_by_intent(gateway, intent_id)
         if payment is not None and self._refunds is not None:
@@ -194,7 +205,7 @@ class Incoming:
 
     async def _show_dispute(self, row: Row) -> None:
         """Some gateways tell of disputes and let nobody read them: then the word itself is shown to people, and moves nothing."""
-        payment = await Payment.find_by_intent(row["gateway"], row["object_id"])
+        payment = await _disputed(row)
         if payment is not None:
             if row["facts"]["dispute_status"].lower() in _DISPUTE_OVER:
                 await self._findings.mended("dispute", payment["_id"])
@@ -216,6 +227,15 @@ class Incoming:
         refs = {"gateway": row["gateway"], "intent_id": row["object_id"], "event_id": row["_id"]}
         facts = {"event_type": row["type"]}
         await self._findings.found("unknown_payment", f"{row['gateway']}:{row['object_id']}", refs=refs, facts=facts)
+
+
+async def _disputed(row: Row) -> Row | None:
+    """The payment that a word about a dispute is of; where its checkout was paid several times the one that the word names."""
+    rows = await Payment.find_of_checkout(row["gateway"], row["object_id"])
+    named = row["facts"].get("transaction_id")
+    return next(
+        (one for one in rows if named is not None and one.get("transaction_id") == named), next(iter(rows), None)
+    )
 
 
 def _bounded(event_id: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from documents.base import Row
@@ -230,6 +231,13 @@ class PlanSubscriptions:
             await self._book.write(row["_id"], lambda one: by_time(one, now=self._clock.now(), grace=self._book.grace))
         if not is_left_out:
             await self._put_off(row["_id"], put_off)
+
+    async def look_begun(self, subscription_id: str) -> None:
+        """Ask what came of the pages of one that has not begun. Raises `GatewayUnavailable`: the sweep asks again."""
+        row = await PlanSubscription.find_row(subscription_id)
+        if row is not None and row.get("gateway_subscription_id") is None:
+            with suppress(GatewayRefused):  # it knows no such page
+                await self._ask(row, Away())
 
     def _again_at(self, row: Row) -> datetime:
         now = self._clock.now()

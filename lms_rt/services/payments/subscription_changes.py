@@ -58,7 +58,9 @@ class SubscriptionChanges:
             return self._subscriptions.view(row)
         beside = self._recorded(actor, row, "subscription.cancel")
         if row["status"] == "pending":
-            return self._subscriptions.view(await self._call_off(row, beside))
+            row = await self._call_off(row, beside)
+            if not may_be_charged(row):
+                return self._subscriptions.view(row)
         gateway, began = self._gateway(row), self._clock.now()
         key = f"{row['_id']}-{row['revision']}"
         if beside:
@@ -114,7 +116,9 @@ class SubscriptionChanges:
         )
         begun = await PlanSubscription.find_open(f"{row['user_id']}:{plan['_id']}")
         if begun is not None and begun["status"] == "pending":
-            await self._call_off(begun, [])
+            begun = await self._call_off(begun, [])
+            if may_be_charged(begun):
+                raise Refused(Code.CONFLICT, "There is a subscription to this plan already.")
         row = await self._book.write(subscription_id, lambda present: _wanted(present, price), beside=beside)
         return self._subscriptions.view(await self._ask(gateway, row))
 
@@ -190,10 +194,14 @@ class SubscriptionChanges:
         await self._book.write(row["_id"], decide)
 
     async def _call_off(self, row: Row, beside: list[Intent]) -> Row:
-        """Nobody went through with it, and nobody shall."""
+        """Nobody went through with it, and nobody shall. Where somebody just did it goes on, as it is given back."""
         gateway, intent_id = self._gateways.find(row["gateway"]), row.get("checkout_intent_id")
         if gateway is not None and intent_id is not None:
             try:
+                await self._subscriptions.look_begun(row["_id"])
+                row = await PlanSubscription.find_row(row["_id"]) or row
+                if row["status"] != "pending":
+                    return row
                 await gateway.cancel_checkout(intent_id)
             except GatewayRefused as refused:
                 raise _refused(gateway, refused) from None
