@@ -14,6 +14,7 @@ from datetime import datetime
 from documents.attempt import OPEN, Attempt, closing, moment
 from documents.base import Row, with_intents
 from documents.enums import AttemptStatus, ControlKind, Grading, ScopeKind, SubmittedBy
+from documents.paper import AttemptPaper
 
 _CLOSED = [AttemptStatus.SUBMITTED.value, AttemptStatus.GRADED.value, AttemptStatus.ABANDONED.value]
 _THERE, _GONE = {"$exists": True}, {"$exists": False}
@@ -24,7 +25,10 @@ Statement = tuple[Row, Row]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One control on its way to the attempts (or to `attempt_id` alone), at `now_ms`, with what is told to who it reaches."""
+    """One control on its way to the attempts (or to `attempt_id` alone), at `now_ms`, with what is told to who it reaches.
+
+    `unasked_ids`: attempts that were not given what a correction speaks of.
+    """
 
     quiz_id: str
     n: int
@@ -34,6 +38,7 @@ class Step:
     seconds: int = 0
     intents: Sequence[Row] = field(default_factory=tuple)
     attempt_id: str | None = None
+    unasked_ids: Collection[str] = ()
 
     @property
     def at(self) -> datetime:
@@ -64,7 +69,9 @@ class Step:
             return self.in_scope() | {"status": _PAUSED}
         if self.kind == ControlKind.EXTEND:
             return self.in_scope() | {"deadline_ms": _THERE}
-        return self.in_scope()
+        if self.attempt_id is not None:
+            return {"_id": {"$in": []}} if self.attempt_id in self.unasked_ids else self.in_scope()
+        return self.in_scope() | ({"_id": {"$nin": sorted(self.unasked_ids)}} if self.unasked_ids else {})
 
 
 async def apply(step: Step) -> None:
@@ -89,6 +96,15 @@ async def skip_to(attempt_id: str, *, after: int, until: int) -> None:
     """The same for one attempt."""
     wanted = {"_id": attempt_id, "status": {"$in": OPEN}, "live_version": {"$gte": after, "$lt": until}}
     await Attempt.rows().update_one(wanted, {"$set": {"live_version": until}})
+
+
+async def unasked_of(quiz_id: str, n: int, question_ids: Collection[str], attempt_id: str | None = None) -> set[str]:
+    """The open attempts (or this one) that control n comes to next, and whose papers ask none of these questions."""
+    wanted: Row = {"quiz_id": quiz_id, "status": {"$in": OPEN}, "live_version": n - 1}
+    if attempt_id is not None:
+        wanted["_id"] = attempt_id
+    waiting = {row["_id"] async for row in Attempt.rows().find(wanted, {"_id": 1})}
+    return waiting - await AttemptPaper.ids_asking(waiting, question_ids) if waiting else waiting
 
 
 async def lowest_behind(quiz_id: str, n: int) -> int | None:
@@ -210,10 +226,11 @@ async def _resume(step: Step) -> None:
 
 
 async def _pass_by(step: Step) -> None:
-    """Who is out of scope, or has nothing to be done about, only gets the number."""
+    """Who is out of scope, or has nothing to be done about, only gets the number; of a correction as what it is graded by."""
     if affected := step.affected():
         wanted = step.waiting() | {"$nor": [affected]}
-        await Attempt.rows().update_many(wanted, {"$set": {"live_version": step.n}})
+        numbers = {"live_version": step.n} | ({"key_version": step.n} if step.kind == ControlKind.CORRECT else {})
+        await Attempt.rows().update_many(wanted, {"$set": numbers})
 
 
 async def _reopen_grading(step: Step) -> None:

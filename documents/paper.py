@@ -57,6 +57,12 @@ class AttemptPaper(Record):
         return await cls.rows().find(wanted, {"questions": 0}).to_list(length=None)
 
     @classmethod
+    async def ids_asking(cls, attempt_ids: Collection[str], question_ids: Collection[str]) -> set[str]:
+        """Which of these attempts have a paper that asks one of these questions."""
+        wanted = {**by_ids(attempt_ids), "question_ids": {"$in": sorted(question_ids)}}
+        return {row["_id"] async for row in cls.rows().find(wanted, {"_id": 1})}
+
+    @classmethod
     async def add(cls, row: Row) -> None:
         """Store a paper."""
         await cls.rows().insert_one(row)

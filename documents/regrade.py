@@ -28,6 +28,7 @@ class Regrade(RowAggregate):
     """One regrade. `changes` is what the control says, each with the question as it `was` in the quiz.
 
     `status`: preview, applying, applied, undoing, undone. `counts` is what its rows came to, once they are all there.
+    `asked` is a digest of the request, which its repeats share, whatever has become of the quiz since.
     """
 
     quiz_id: str
@@ -36,6 +37,7 @@ class Regrade(RowAggregate):
     changes: list[Row]
     reason: str = ""
     seconds: int | None = None
+    asked: str | None = None
     by: str
     left_out: list[Row] = Field(default_factory=list)
     counts: Row | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from lms_rt.contracts.base import Draft, Hundredths, Identifier, Instant, Key, Line, NewestFirst, PageQuery, View
@@ -27,6 +27,13 @@ class _Correcting(Draft):
     action: CorrectionWord
     question: QuestionChange | None = None
     accepted: Accepted | None = None
+
+    @field_validator("question")
+    @classmethod
+    def _says_something(cls, question: QuestionChange | None) -> QuestionChange | None:
+        if question is not None and not question.given():
+            raise PydanticCustomError("required", "Say what is to change")
+        return question
 
     @model_validator(mode="after")
     def _check_parts(self) -> Self:

@@ -85,11 +85,12 @@ class Answers:
         """Many answers: all checked first, then each decided for itself, in their order."""
         ops = [Operation(**row.model_dump(), device_id=draft.device_id, lease=draft.lease) for row in draft.answers]
         row = own(actor, await reread(attempt_id, ops))
-        ops = checked_all(await self._papers.sheet_of(attempt_id), ops)
-        decided: list[tuple[Operation, Decision]] = []
-        for op in ops:
-            decision, row = await self._ledger.save(row, op, received_ms=received_ms, scope=ops)
-            decided.append((op, decision))
+        try:
+            ops = checked_all(await self._papers.sheet_of(attempt_id), ops)
+        except Refused as refused:
+            raise with_facts(refused, writer=IsWriter(is_me=is_writer(row, draft.lease))) from None
+        decisions, row = await self._ledger.save_all(row, ops, received_ms=received_ms)
+        decided = list(zip(ops, decisions, strict=True))
         await self._note_late(row, decided, received_ms)
         await self.tell(row, decided)
         if any(decision.stored is not None for _, decision in decided):

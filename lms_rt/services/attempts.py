@@ -169,8 +169,9 @@ class Attempts:
             if signal.kind == "seen" and signal.event_id is not None:
                 await self.control_receipts.seen(attempt, signal.event_id)
         await self._telling.note(attempt_channel(attempt_id), actor.user_id, facts)
-        if "state" in facts and attempt["status"] in OPEN:
-            await self.integrity.page(attempt, facts["state"])
+        for signal in signals if attempt["status"] in OPEN else ():
+            if signal.kind == "page" and signal.state is not None:
+                await self.integrity.page(attempt, signal.state)
         if not attempt["is_preview"]:
             await self._telling.poke(quiz_live_channel(attempt["quiz_id"]), [attempt_id])
 

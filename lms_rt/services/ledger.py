@@ -154,6 +154,18 @@ def applied(row: Row, op: Operation, decision: Decision) -> Row:
     return after
 
 
+def decide_all(
+    row: Row, ops: Sequence[Operation], *, received_ms: int, rules: LedgerRules
+) -> tuple[list[Decision], Row]:
+    """Operations decided one after another, as if each was stored, and the row that they lead to."""
+    decisions = []
+    for op in ops:
+        decision = decide(row, op, received_ms=received_ms, rules=rules)
+        row = applied(row, op, decision)
+        decisions.append(decision)
+    return decisions, row
+
+
 def _answer(op: Operation, decision: Decision) -> Row:
     return {
         "value": op.value,
@@ -215,22 +227,27 @@ class Ledger:
         figures.ANSWERS_SAVED.inc()
         return decision, after
 
-    async def save(
-        self, row: Row, op: Operation, *, received_ms: int, scope: Sequence[Operation] = ()
-    ) -> tuple[Decision, Row]:
-        """What became of the operation, stored before it is told, and the row as it is after it.
+    async def save(self, row: Row, op: Operation, *, received_ms: int) -> tuple[Decision, Row]:
+        """What became of the operation, stored before it is told, and the row as it is after it."""
+        (decision,), row = await self.save_all(row, [op], received_ms=received_ms)
+        return decision, row
 
-        `scope` are the operations that are decided by the same row later on: what is read again is read for them, too.
+    async def save_all(self, row: Row, ops: Sequence[Operation], *, received_ms: int) -> tuple[list[Decision], Row]:
+        """The same of many, each decided by what those before it lead to; whatever is to be stored, one write stores.
+
+        A write for each would cost as many rewrites of a document that grows with every one of them.
         """
-        scope = scope or (op,)
         for _ in range(TRIES):
-            decision = decide(row, op, received_ms=received_ms, rules=self.rules)
-            if not decision.is_to_write:
-                return decision, row
-            after = applied(row, op, decision)
-            write = write_of(row, after, [op], now_ms=self._clock.now_ms())
-            if write is not None and await self._record(row["_id"], write):
-                figures.ANSWERS_SAVED.inc()
-                return decision, after
-            row = await reread(row["_id"], scope) or row
-        return Decision(Verdict.BUSY, decision.is_me), row
+            decisions, after = decide_all(row, ops, received_ms=received_ms, rules=self.rules)
+            write = write_of(row, after, ops, now_ms=self._clock.now_ms())
+            if write is None:
+                return decisions, row
+            if await self._record(row["_id"], write):
+                figures.ANSWERS_SAVED.inc(len(write.marks))
+                return decisions, after
+            row = await reread(row["_id"], ops) or row
+        known = row.get("ops", {})
+        return [
+            Decision(Verdict.BUSY, one.is_me) if one.is_saved and op.op_id not in known else one
+            for op, one in zip(ops, decisions, strict=True)
+        ], row

@@ -8,7 +8,7 @@ twice and skips nothing. Who may order, and what is shown, is `live_controls.py`
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -239,7 +239,12 @@ class QuizControls:
                 await self._apply(control)
 
     async def _apply(self, control: Row, attempt_id: str | None = None) -> None:
-        step = self._step(control, attempt_id)
+        unasked_ids: Collection[str] = ()
+        if control["kind"] == ControlKind.CORRECT:
+            # who was not given the question is neither told of it nor given time for it
+            asked = {change["question_id"] for change in control["changes"]}
+            unasked_ids = await attempt_controls.unasked_of(control["quiz_id"], control["n"], asked, attempt_id)
+        step = self._step(control, attempt_id, unasked_ids)
         await again_on_conflict(partial(attempt_controls.apply, step))
 
     async def _settle_named(self, controls: Sequence[Row]) -> None:
@@ -265,7 +270,7 @@ class QuizControls:
         if has_effect:
             await self._relay.hand_over(Attempt, attempt_id)
 
-    def _step(self, control: Row, attempt_id: str | None) -> Step:
+    def _step(self, control: Row, attempt_id: str | None, unasked_ids: Collection[str]) -> Step:
         return Step(
             quiz_id=control["quiz_id"],
             n=control["n"],
@@ -275,6 +280,7 @@ class QuizControls:
             seconds=control.get("seconds") or 0,
             intents=(control_intent(control),),
             attempt_id=attempt_id,
+            unasked_ids=unasked_ids,
         )
 
     async def _closed_before(self, control: Row) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from documents.base import Row
@@ -51,6 +52,14 @@ Changes = list[Row]
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """A request: the regrade that it makes, the same for a repeat, and a digest of what it asks for."""
+
+    regrade_id: str
+    asked: str
+
+
 class Regrades:
     """Corrects questions and grades anew. Only for those who teach the quiz."""
 
@@ -64,8 +73,11 @@ class Regrades:
     ) -> RegradeView:
         """Correct one question for everybody; with `dry_run`, only what it would do."""
         quiz = await _taught(actor, quiz_id)
+        wish = _wish(f"correct {question_id}", actor, quiz_id, draft, request_seed=request_seed)
+        if not draft.dry_run and (known := await _met(quiz_id, wish)):
+            return await self._went_live(known, quiz)
         change = await self._change(quiz, question_id, draft)
-        regrade = self._row(actor, quiz, [change], draft, request_seed=request_seed)
+        regrade = self._row(actor, quiz, [change], draft, wish=wish)
         if draft.dry_run:
             left_out: dict[str, int] = {}
             counts = counts_of([row async for row in self._regrading.foretell(quiz, [change], left_out)])
@@ -73,34 +85,37 @@ class Regrades:
             return regrade_view(
                 foretold, _in_order(quiz), counts, progress=(0, counts["attempts"]), by_name=actor.full_name
             )
-        return await self._begin(actor, quiz, regrade, "quiz.correct")
+        return await self._begin(actor, quiz, regrade, "quiz.correct", wish=wish)
 
     async def regrade(
         self, actor: Actor, quiz_id: str, draft: RegradeDraft, *, request_seed: str | None = None
     ) -> RegradeView:
         """Grade every attempt anew, by these changes or by the questions as they are now."""
         quiz = await _taught(actor, quiz_id)
+        wish = _wish("regrade", actor, quiz_id, draft, request_seed=request_seed)
+        if known := await _met(quiz_id, wish):
+            return await self._went_live(known, quiz)
         changes = await self._changes(quiz, draft)
-        regrade = self._row(actor, quiz, changes, draft, request_seed=request_seed)
+        regrade = self._row(actor, quiz, changes, draft, wish=wish)
         if not changes:
             return await self._nothing_to_do(actor, quiz, regrade)
-        return await self._begin(actor, quiz, regrade, "quiz.regrade")
+        return await self._begin(actor, quiz, regrade, "quiz.regrade", wish=wish)
 
     async def preview(
         self, actor: Actor, quiz_id: str, draft: RegradeDraft, *, request_seed: str | None = None
     ) -> RegradeView:
         """What such a regrade would do to whom, kept to be looked through and applied."""
         quiz = await _taught(actor, quiz_id)
-        changes = await self._changes(quiz, draft)
-        regrade = self._row(actor, quiz, changes, draft, request_seed=request_seed) | {"status": "preview"}
-        known = await Regrade.find_of(quiz_id, regrade["_id"])
-        if known is not None:
+        wish = _wish("preview", actor, quiz_id, draft, request_seed=request_seed)
+        if known := await _met(quiz_id, wish):
             return await self._view(known, quiz)
+        changes = await self._changes(quiz, draft)
+        regrade = self._row(actor, quiz, changes, draft, wish=wish) | {"status": "preview"}
         if not changes:
             return await self._nothing_to_do(actor, quiz, regrade)
         regrade |= await self._foretell(quiz, regrade)
         if not await Regrade.add(regrade | {"outbox": []}):  # asked twice at once
-            return await self._view(await _found(quiz_id, regrade["_id"]), quiz)
+            return await self._view(await _met(quiz_id, wish) or regrade, quiz)
         await self._forget_older(quiz_id, regrade["_id"])
         return await self._view(regrade, quiz)
 
@@ -198,10 +213,7 @@ class Regrades:
         return change_of(quiz, question_id, draft, at=self._clock.now())
 
     async def _nothing_to_do(self, actor: Actor, quiz: Row, regrade: Row) -> RegradeView:
-        """What was asked for before and is done; else a reply that says that every grade stays, and keeps nothing."""
-        known = await Regrade.find_of(quiz["_id"], regrade["_id"])
-        if known is not None:
-            return await self._view(known, quiz)
+        """A reply that says that every grade stays; nothing is kept of it."""
         counts = counts_of([row async for row in self._regrading.foretell(quiz, [], {})])
         done = {**regrade, "_id": "", "status": "applied", "applied_at": regrade["created_at"]}
         progress = counts["attempts"], counts["attempts"]
@@ -225,19 +237,19 @@ class Regrades:
         changes: Sequence[Row],
         draft: CorrectionDraft | RegradeDraft,
         *,
-        request_seed: str | None,
+        wish: _Wish,
     ) -> Row:
         at = self._clock.now()
-        op_id, known = draft.op_id or request_seed, {"seconds": draft.extra_minutes * 60} if draft.extra_minutes else {}
-        regrade_id = new_id(PREFIX) if op_id is None else derived_id(PREFIX, quiz["_id"], actor.user_id, op_id)
+        known = {"seconds": draft.extra_minutes * 60} if draft.extra_minutes else {}
         return {
-            "_id": regrade_id,
+            "_id": wish.regrade_id,
             "quiz_id": quiz["_id"],
             "course_id": quiz["course_id"],
             "status": "applying",
             "changes": list(changes),
             "reason": draft.reason,
             **known,
+            "asked": wish.asked,
             "by": actor.user_id,
             "left_out": [],
             "version": 1,
@@ -245,16 +257,13 @@ class Regrades:
             "updated_at": at,
         }
 
-    async def _begin(self, actor: Actor, quiz: Row, regrade: Row, action: str) -> RegradeView:
+    async def _begin(self, actor: Actor, quiz: Row, regrade: Row, action: str, *, wish: _Wish) -> RegradeView:
         """Write it with the job that carries it out; one that was asked for before is met again."""
         write = Write(1, regrade["created_at"])
         regrade["control_id"] = derived_id("ctl", regrade["_id"], "apply")
         intents = self._intents(actor, regrade, write, action)
         if not await Regrade.add(regrade | {"outbox": intents, "outbox_at": write.at}):
-            known = await _found(quiz["_id"], regrade["_id"])
-            if _asked(known) != _asked(regrade):
-                raise Refused(Code.OP_ID_REUSED)
-            regrade = known
+            regrade = await _met(quiz["_id"], wish) or regrade  # asked twice at once
         return await self._went_live(regrade, quiz)
 
     def _intents(self, actor: Actor, regrade: Row, write: Write, action: str) -> Sequence[Intent]:
@@ -324,9 +333,21 @@ async def _edited(quiz: Row) -> Changes:
     return changes_since(quiz, corrections, await first_start(quiz["_id"]))
 
 
-def _asked(regrade: Row) -> tuple[object, ...]:
-    changes = [(change["question_id"], change["action"], change.get("accepted")) for change in regrade["changes"]]
-    return changes, regrade.get("seconds"), regrade["reason"]
+def _wish(
+    kind: str, actor: Actor, quiz_id: str, draft: CorrectionDraft | RegradeDraft, *, request_seed: str | None
+) -> _Wish:
+    """Told by what was sent: what it comes to, the quiz says otherwise once it is done."""
+    op_id = draft.op_id or request_seed
+    asked = derived_id("ask", kind, draft.model_dump_json(exclude={"op_id"}, exclude_unset=True))
+    return _Wish(new_id(PREFIX) if op_id is None else derived_id(PREFIX, quiz_id, actor.user_id, op_id), asked)
+
+
+async def _met(quiz_id: str, wish: _Wish) -> Row | None:
+    """What became of the same request before; refused when its `op_id` named another one."""
+    known = await Regrade.find_of(quiz_id, wish.regrade_id)
+    if known is not None and known.get("asked", wish.asked) != wish.asked:
+        raise Refused(Code.OP_ID_REUSED)
+    return known
 
 
 def _in_order(quiz: Row) -> dict[str, Row]:

@@ -59,6 +59,9 @@ class Judge:
         found = next(self._explained(sitting, requests, row, now, may_close=may_close), None)
         assert found is not None, self._story(sitting, requests, before, row)
         self._check(sitting, row, found)
+        if found.status == CLOSED:  # did a take-over without a reply come before the end? Only the stored writer tells
+            writer = row.get("writer") or {}
+            found = replace(found, device=writer.get("device_id"), lease=writer.get("lease"))
         sitting.sheet, sitting.row = found, row
 
     def _explained(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from config.settings import Settings
-from documents.attempt import Attempt
+from documents.attempt import Attempt, LedgerWrite
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.attempts import (
     AnswersDraft,
@@ -187,7 +189,43 @@ async def test_one_invalid_row_saves_nothing(exam: Exam, student: Actor, attempt
     draft = rows(exam, attempt, (0, "b", {}), (1, "perhaps", {}), (2, [], {}))
     fault = await refused(exam.attempts.save_all(student, attempt.id, draft))
     assert [field.field for field in fault.fields] == ["answers.1.value", "answers.2.value"]
+    assert fault.data["writer"].is_me
     assert (await exam.stored(attempt.id))["ops"] == {}
+
+
+async def test_many_rows_are_stored_by_one_write(
+    exam: Exam, student: Actor, attempt: HandedOutView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes, record = list[LedgerWrite](), Attempt.record
+
+    async def counted(attempt_id: str, write: LedgerWrite) -> bool:
+        writes.append(write)
+        return await record(attempt_id, write)
+
+    monkeypatch.setattr(Attempt, "record", counted)
+    draft = rows(exam, attempt, *((0, "abc"[place % 3], {"base_revision": place}) for place in range(30)))
+    report = await exam.attempts.save_all(student, attempt.id, draft)
+    assert [row.revision for row in report.saved] == [*range(1, 31)]
+    assert [len(write.marks) for write in writes] == [30]
+    stored = await exam.stored(attempt.id)
+    assert (stored["revision"], stored["ops_count"], len(stored["ops"])) == (30, 30, 30)
+    assert stored["answers"][exam.question_ids[0]]["value"] == "c"
+
+
+async def test_rows_that_could_not_be_stored_are_not_told_to_be(
+    exam: Exam, student: Actor, attempt: HandedOutView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await exam.save(student, attempt, "a", op_id="known", seq=1)
+
+    async def overtaken(_attempt_id: str, _write: LedgerWrite) -> bool:
+        return False
+
+    monkeypatch.setattr(Attempt, "record", overtaken)
+    new: tuple[int, Any, dict[str, Any]] = (1, True, {"op_id": "new"})
+    draft = rows(exam, attempt, (0, "a", {"op_id": "known"}), new, new)
+    report = await exam.attempts.save_all(student, attempt.id, draft)
+    assert [row.op_id for row in report.saved] == ["known"]
+    assert [(row.op_id, row.code) for row in report.refused] == [("new", "busy"), ("new", "busy")]
 
 
 async def test_rows_that_are_all_refused_for_one_reason_are_that_error(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Literal
 
 import pytest
 
@@ -79,6 +80,13 @@ async def test_a_screen_that_flickers_does_not_fill_the_store(
     for state in ("hidden", "shown") * 5:
         await exam.attempts.signal(student, attempt.id, [Signal(kind="page", state=state)])
     assert [kind for kind, _ in await exam.facts(attempt)][3:] == ["page_shown", "log_full"]
+
+
+async def test_signals_that_come_together_are_facts_one_by_one(exam: Room, student: Actor) -> None:
+    attempt = await exam.begun(student, await exam.quiz())
+    states: tuple[Literal["hidden", "shown"], ...] = ("hidden", "shown", "hidden")
+    await exam.attempts.signal(student, attempt.id, [Signal(kind="page", state=state) for state in states])
+    assert [kind for kind, _ in await exam.facts(attempt)] == ["page_hidden", "page_shown", "page_hidden"]
 
 
 async def test_what_a_client_tells_leaves_room_for_what_the_server_sees(

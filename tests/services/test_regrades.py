@@ -12,10 +12,11 @@ from documents.base import Row
 from documents.job import Job
 from documents.quiz import Quiz
 from documents.regrade import RegradeRow
+from lms_rt.clock import to_ms
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.attempts import HandedOutView
 from lms_rt.contracts.base import read_model
-from lms_rt.contracts.questions import QuestionChange
+from lms_rt.contracts.questions import QuestionChange, QuestionDraft
 from lms_rt.contracts.regrades import (
     CorrectionDraft,
     RegradeDraft,
@@ -25,7 +26,7 @@ from lms_rt.contracts.regrades import (
     UndoDraft,
 )
 from lms_rt.errors import Code
-from tests.services.exam import ESSAY, QUESTIONS, Exam, code_of, refused, submitted
+from tests.services.exam import ESSAY, QUESTIONS, Exam, answering, code_of, refused, submitted
 
 EMBEDDED = pytest.mark.parametrize("engine", ["embedded"])
 """Rules: what the engine makes of the writes is asked by the tests without this."""
@@ -293,6 +294,65 @@ async def test_an_order_that_is_sent_twice_corrects_once(sat: Sat) -> None:
     assert first.id == again.id
     assert await sat.exam.controls.newest(sat.quiz_id) == 1
     assert await code_of(sat.correct(action="full_credit", op_id="one")) is Code.OP_ID_REUSED
+
+
+@EMBEDDED
+async def test_a_repeat_is_told_by_what_was_sent_and_not_by_what_the_quiz_says_by_now(sat: Sat) -> None:
+    fix: dict[str, Any] = {"action": "fix", "question": {"correct_answer": {"option_id": "a"}}, "op_id": "fix"}
+    first = await sat.correct(**fix)
+    other = {**fix, "question": {"correct_answer": {"option_id": "c"}}}
+    assert await code_of(sat.correct(**other)) is Code.OP_ID_REUSED, "a repeat would be told that this is done"
+    most = [{"option_id": "b"}] * 20
+    accepted = await sat.correct(action="accept", accepted=most, op_id="accept")
+    assert (await sat.correct(action="accept", accepted=most, op_id="accept")).id == accepted.id, "20 are the most"
+    await sat.exam.questions.remove(sat.exam.teacher, sat.exam.question_ids[0])
+    assert (await sat.correct(**fix)).id == first.id, "the question is gone, and what was done stays done"
+    assert await sat.exam.controls.newest(sat.quiz_id) == 2
+
+
+@EMBEDDED
+async def test_a_preview_meets_only_its_own_repeats(sat: Sat) -> None:
+    exam, question_ids = sat.exam, sat.exam.question_ids
+
+    def asked(place: int, action: str) -> RegradeDraft:
+        change = {"question_id": question_ids[place], "action": action}
+        return read_model(RegradeDraft, {"changes": [change], "op_id": "one"})
+
+    first = await exam.regrades.preview(exam.teacher, sat.quiz_id, asked(0, "void"))
+    again = await exam.regrades.preview(exam.teacher, sat.quiz_id, asked(0, "void"))
+    assert first.id == again.id
+    for other in (
+        exam.regrades.preview(exam.teacher, sat.quiz_id, asked(1, "full_credit")),
+        exam.regrades.regrade(exam.teacher, sat.quiz_id, asked(0, "void")),
+    ):
+        assert await code_of(other) is Code.OP_ID_REUSED
+
+
+@EMBEDDED
+async def test_who_was_not_given_a_question_is_neither_told_of_it_nor_given_time_for_it(exam: Exam) -> None:
+    quiz_id = await exam.quiz()
+    early, late = await exam.student("Early"), await exam.student("Late")
+    without = await exam.begun(early, quiz_id)
+    (added,) = await exam.questions.add_all(exam.teacher, quiz_id, [read_model(QuestionDraft, QUESTIONS[0])])
+    given = await exam.begun(late, quiz_id)
+    change = {"action": "fix", "question": {"question_text": "Which one?"}, "extra_minutes": 3}
+    view = await exam.regrades.correct(exam.teacher, quiz_id, added, read_model(CorrectionDraft, change))
+    for attempt, is_given in ((given, True), (without, False)):
+        stored = await exam.stored(attempt.id)
+        told = await exam.events(attempt, "question_corrected")
+        assert (len(told), stored.get("controls", [])) == ((1, [1]) if is_given else (0, []))
+        minutes = (stored["deadline_ms"] - to_ms(stored["started_at"])) / 60_000
+        assert (minutes, stored["live_version"], stored["key_version"]) == (33 if is_given else 30, 1, 1)
+    graded = await exam.attempts.submit(early, without.id, answering(exam, without, *RIGHT))
+    await exam.regrading.carry_out(str(view.id))
+    assert (graded.status, graded.percentage) == ("graded", 10_000)
+
+
+@EMBEDDED
+async def test_a_fix_says_what_it_changes(sat: Sat) -> None:
+    fault = await refused(sat.correct(action="fix", question={}))
+    assert [(one.field, one.code) for one in fault.fields] == [("question", "required")]
+    assert await sat.exam.controls.newest(sat.quiz_id) == 0
 
 
 @EMBEDDED
