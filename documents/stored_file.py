@@ -160,9 +160,15 @@ class StoredFile(Record):
     async def put_to_use(cls, file_ids: Collection[str], which: Row, use: str, fields: Row) -> int:
         """Let all of these that are so be used for this; how many are. Links to those that were not end."""
         asked = {**by_ids(file_ids), "state": {"$in": list(THERE)}, **which}
-        new = {"$push": {"uses": use}, "$set": fields, "$inc": {"access_epoch": 1}}
+        new = {"$push": {"uses": use}, "$set": fields, "$inc": _moved_by(use)}
         await cls.rows().update_many({**asked, "uses": {"$ne": use}}, new)
         return int((await cls.rows().update_many({**asked, "uses": use}, {"$set": fields})).matched_count)
+
+    @classmethod
+    async def tell_assignment(cls, use: str, assignment_id: str) -> None:
+        """Let the files of this use, some student's work, say for which assignment it is."""
+        which: Row = {"uses": use, "assignment_id": {"$ne": assignment_id}}
+        await cls.rows().update_many(which, {"$set": {"assignment_id": assignment_id}, "$inc": {"version": 1}})
 
     @classmethod
     async def release(cls, use: str, at: datetime, *, keep: Collection[str] = (), only: Collection[str] = ()) -> None:
@@ -174,7 +180,7 @@ class StoredFile(Record):
             which |= by_ids(only)
         await cls.rows().update_many(
             which,
-            {"$pull": {"uses": use}, "$set": {"touched_at": at, "updated_at": at}, "$inc": {"access_epoch": 1}},
+            {"$pull": {"uses": use}, "$set": {"touched_at": at, "updated_at": at}, "$inc": _moved_by(use)},
         )
 
     # --- what there is of all ---
@@ -215,6 +221,12 @@ class StoredFile(Record):
             for row in page:
                 yield row
             after = page[-1]["_id"]
+
+
+def _moved_by(use: str) -> dict[str, int]:
+    """What moves when a file is put to this use, or let go: of an assignment its view tells."""
+    is_shown = use.partition(":")[0] in (FileUse.ASSIGNMENT, FileUse.SUBMISSION)
+    return {"access_epoch": 1, "version": 1} if is_shown else {"access_epoch": 1}
 
 
 def use_of(use: str, subject_id: str) -> str:

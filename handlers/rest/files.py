@@ -143,7 +143,7 @@ ROUTES: tuple[Operation, ...] = (
         description="For its uploader, administrators, who teaches its course, and whoever may read it.",
     ),
     Operation(
-        "PATCH",
+        ("PATCH", "PUT"),
         "/files/{file_id}",
         change,
         SIGNED_IN,

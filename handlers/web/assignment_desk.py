@@ -221,14 +221,14 @@ class GradingWork(PageHandler):
         await self._go_on(assignment_id, work_id, said="graded")
 
     def _draft(self) -> dict[str, Any]:
-        """The form as REST takes it: numbers as people write them, fields that were left empty left out."""
+        """The form as REST takes it: numbers as people write them; an empty comment, and no levels, take away what was there."""
         typed = self._typed()
         number = read_number(typed["points"])
         wished = {
             "grade": (typed["points"] if number is None else str(number)) or None,
-            "feedback": typed["feedback"] or None,
+            "feedback": typed["feedback"],
             "reason": typed["reason"],
-            "rubric": self._levels() or None,
+            "rubric": self._levels(),
             "number": _count_of(typed["number"]) or None,
             "revision": _count_of(typed["revision"]),
         }

@@ -73,20 +73,22 @@ class _Work(PageHandler):
                 "revision": draft.revision if draft else 0,
                 "file_ids": _chosen(work),
             },
-            groups=("assignments",),
-            scripts=("shell.js", "assignment.js"),
-            sheets=_SHEETS,
+            groups=("assignments", "files", "errors", "stats"),
+            scripts=("shell.js", "file-picker.js", "assignment.js"),
+            sheets=(*_SHEETS, "files.css"),
         )
         self.show(
             screen,
-            assignment=shape(assignment),
+            assignment=shape(assignment) | {"description_html": await self.with_sizes(assignment.description_html)},
             course=shape(course),
             work=None if work is None else shape(work),
             is_open=is_open,
             is_locked=is_locked,
             text=typed if typed is not None else _text_of(work),
-            chosen=_chosen(work),
+            chosen=[shape(files[file_id]) for file_id in _chosen(work) if file_id in files],
             files={file_id: shape(view) for file_id, view in files.items()},
+            accepted=[f".{one}" for one in self.services.settings.allowed_upload_extensions],
+            limit_bytes=self.services.settings.max_upload_mb << 20,
             fault=fault,
             done=done if done in _SAID else "",
         )
@@ -142,6 +144,8 @@ class HandInForm(_Work):
         reason = refused.data.get("reason", "")
         field = refused.fields[0].field.partition(".")[0] if refused.fields else ""
         fault = reason if reason in _REASONS else f"field_{field}" if field in ("content", "file_ids") else "other"
+        if refused.fields and refused.fields[0].code == "refused_file":
+            fault = "refused_file"
         self.set_status(status_of(refused.code))
         await self.show_work(assignment, work, typed=text, fault=self.t(f"assignments.fault_{fault}"))
 

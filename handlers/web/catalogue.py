@@ -92,7 +92,7 @@ class CoursePage(PageHandler):
         )
         self.show(
             screen,
-            course=shape(course),
+            course=shape(course) | {"description_html": await self.with_sizes(course.description_html)},
             enrollment=shown,
             progress_of={row["lesson_id"]: row for row in shown["progress"]} if shown else {},
             is_teacher=is_teacher,

@@ -98,7 +98,7 @@ class LessonPage(PageHandler):
         self.show(
             screen,
             course=shape(course),
-            lesson=shape(lesson),
+            lesson=shape(lesson) | {"content_html": await self.with_sizes(lesson.content_html)},
             lock=lock_of(course, lesson),
             has_chat=enrollment is not None,
             media=media,

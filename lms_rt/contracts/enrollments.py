@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from documents.enums import AttemptStatus, CourseAccess, EnrollmentStatus, ProgressStatus
 from lms_rt.contracts.base import (
@@ -24,7 +24,12 @@ MAX_RANGES = 100
 
 Seconds = Annotated[int, Field(ge=0, le=10_000_000)]
 SecondsSpent = Annotated[int, Field(ge=0, le=86_400)]
-Percentage = Annotated[HundredthsIn, Field(ge=0, le=100_00)]
+Percentage = Annotated[
+    HundredthsIn,
+    BeforeValidator(lambda told: round(told, 2) if isinstance(told, float) else told),
+    Field(ge=0, le=100_00),
+]
+"""Players divide seconds by seconds: a number with more places is rounded."""
 Rate = Annotated[float, Field(ge=0.25, le=2)]
 Range = Annotated[list[Annotated[float, Field(ge=0, le=10_000_000)]], Field(min_length=2, max_length=2)]
 

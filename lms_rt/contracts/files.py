@@ -13,7 +13,8 @@ MAX_ATTACHED = 20
 """So many files hang on one thing at most."""
 
 FileIds = Annotated[list[Identifier], Field(max_length=MAX_ATTACHED)]
-Folder = Annotated[str, StringConstraints(max_length=200, pattern=r"^(?:[\w-]+(?:/[\w-]+)*)?$")]
+Folder = Annotated[str, StringConstraints(max_length=200, pattern=r"^(?:[\w-]+(?:[ /][\w-]+)*)?$")]
+"""Words and steps, with one space or slash between them."""
 FileType = Literal["image", "video", "audio", "document", "archive", "other"]
 Disposition = Literal["attachment", "inline"]
 

@@ -144,7 +144,7 @@ class AssignmentGrading:
     async def _try_to_grade(self, actor: Actor, submission_id: str, draft: GradeDraft) -> Row | None:
         """One compare-and-set: the row as it now is, or None when something was written to it meanwhile."""
         row, assignment = await _read(submission_id)
-        said = said_of(assignment, draft)
+        said = said_of(assignment, draft, row)
         if row.get("graded_by") == actor.user_id and _is_same(row, said, draft):
             return row  # sent again: the first reply was lost
         await self._refuse_unseen(actor, row, draft)
@@ -239,8 +239,11 @@ class AssignmentGrading:
 # --- what is said ---
 
 
-def said_of(assignment: Row, draft: GradeDraft) -> Row:
-    """Grade, comment and levels as they are stored; refused where they do not fit the assignment."""
+def said_of(assignment: Row, draft: GradeDraft, row: Row) -> Row:
+    """Grade, comment and levels as they are stored; refused where they do not fit the assignment.
+
+    A comment and levels that nothing is said of stay as they are in the `row`; empty ones take them away.
+    """
     chosen, rubric = draft.rubric or {}, assignment.get("rubric")
     _check_levels(rubric, chosen)
     grade = draft.grade
@@ -249,7 +252,11 @@ def said_of(assignment: Row, draft: GradeDraft) -> Row:
     if grade > assignment["points"]:
         most = hundredths_text(assignment["points"])
         raise invalid("grade", f"The assignment is worth {most} at most.", "out_of_range")
-    return {"raw_grade": grade, "feedback": (draft.feedback or "").strip() or None, "rubric": chosen or None}
+    return {
+        "raw_grade": grade,
+        "feedback": row.get("feedback") if draft.feedback is None else draft.feedback.strip() or None,
+        "rubric": row.get("rubric") if draft.rubric is None else chosen or None,
+    }
 
 
 def _check_levels(rubric: Mapping[str, Any] | None, chosen: Mapping[str, str]) -> None:

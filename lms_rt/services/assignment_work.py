@@ -15,7 +15,7 @@ from documents.base import Row
 from documents.enrollment import Enrollment, enrollment_id_of
 from documents.grading_claim import GradingClaim
 from documents.names import names_of
-from documents.stored_file import FileUse
+from documents.stored_file import FileUse, StoredFile, use_of
 from documents.submission import Submission
 from lms_rt.clock import Clock, rfc3339
 from lms_rt.contracts.actor import Actor
@@ -146,6 +146,7 @@ class AssignmentWork:
         if _is_repeat(row, said, seed):
             return row
         _refuse_graded(row)
+        await self._refuse_unreadable(said["file_ids"])
         group = None if access.enrollment is None else access.enrollment.group
         now = self._clock.now()
         _refuse_late(terms_of(assignment, actor.user_id, group), now)
@@ -193,6 +194,16 @@ class AssignmentWork:
             subject_id=submission_id,
             course_id=access.course.id,
         )
+        if file_ids:
+            await StoredFile.tell_assignment(use_of(FileUse.SUBMISSION, submission_id), access.assignment["_id"])
+
+    async def _refuse_unreadable(self, file_ids: Sequence[str]) -> None:
+        """An image that nobody else will ever be given is no work."""
+        views = await self._files.views(file_ids) if file_ids else {}
+        refused = [view.original_filename for view in views.values() if view.status == "refused"]
+        if refused:
+            words = f"{refused[0]} could not be read as an image: add another file in its place."
+            raise invalid("file_ids", words, "refused_file")
 
     async def _detach(self, submission_id: str) -> None:
         """Let go of files that neither the work nor its draft nor anything handed in before names: of refused ones too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from documents.base import Row
@@ -12,6 +12,8 @@ from lms_rt.contracts.files import FILES_URL
 _ID = r"fil_[0-9a-hjkmnp-tv-z]{26}"
 _SHORT = re.compile(rf"\]\(file:({_ID})(?=[\s)])")
 _MENTION = re.compile(rf"(?:\bfile:|{re.escape(FILES_URL)}/)({_ID})(?![0-9a-z])")
+_IMAGE = re.compile(rf'<img((?![^<>]* (?:width|height)=)[^<>]* src="{re.escape(FILES_URL)}/({_ID})/[^<>]*)>')
+"""One that says nothing of its size itself."""
 _ASKED = ("question_text", "options")
 """What students see of a question within the attempt; of the rest, and of what is said on answers, nothing before its end."""
 
@@ -26,6 +28,16 @@ def with_addresses(markdown: str) -> str:
     if "](file:fil_" not in markdown:
         return markdown
     return _SHORT.sub(rf"]({FILES_URL}/\1/download?disposition=inline", markdown)
+
+
+def with_sizes(html: str, sizes: Mapping[str, tuple[int, int]]) -> str:
+    """HTML as we render it, in which images of these files say how wide and high they are: nothing moves when they come."""
+
+    def sized(found: re.Match[str]) -> str:
+        width, height = sizes[found[2]]
+        return f'<img width="{width}" height="{height}"{found[1]}>'
+
+    return _IMAGE.sub(lambda found: sized(found) if found[2] in sizes else found[0], html)
 
 
 def question_mentions(question: Row) -> tuple[list[str], list[str]]:

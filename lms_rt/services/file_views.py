@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from documents.base import Row
-from documents.stored_file import FileState
+from documents.stored_file import FileState, FileUse, uses_of
 from lms_rt.contracts.files import FILES_URL, FileView
 
 _SHOWN = ("uploader_id", "original_filename", "file_type", "mime_type", "file_size", "folder", "storage_provider",
@@ -31,7 +31,7 @@ def file_view(row: Row) -> FileView:
         filename=f"{row['_id']}.{extension}" if extension else row["_id"],
         file_url=f"{url}/download",
         course_id=row.get("course_id"),
-        assignment_id=row.get("assignment_id"),
+        assignment_id=_assignment_of(row),
         status=_STATUS.get(row["state"], "ready"),
         refused_because=row.get("refused_because"),
         thumbnail_url=f"{url}/thumbnail" if row.get("thumbnail_blob_id") else None,
@@ -40,3 +40,9 @@ def file_view(row: Row) -> FileView:
         version=version_of(row),
         **{name: row[name] for name in _SHOWN},
     )
+
+
+def _assignment_of(row: Row) -> str | None:
+    """The assignment whose work it is or is kept to be, or whose text names it."""
+    subjects = dict(uses_of(row))
+    return row.get("assignment_id") if FileUse.SUBMISSION in subjects else subjects.get(FileUse.ASSIGNMENT)

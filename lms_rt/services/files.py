@@ -128,7 +128,7 @@ class Files:
     async def reserve(self, actor: Actor, new: NewFile, *, size_bytes: int) -> Row:
         """Begin a file, with room for so many bytes. The row: `_id`, and `blob_id` under which its bytes are to be saved.
 
-        403 or 404 for a course that the actor neither learns nor teaches in, 413 where there is no room.
+        403 or 404 for a course that the actor does not teach, 413 where there is no room.
         """
         if new.is_public:
             refuse_public(actor)

@@ -166,7 +166,7 @@ def _looked_at(ground: _Ground, row: SheetRow) -> _Asked:
         return _Asked(SheetRowView(**facts | {"after": before}, status="same", errors=[]), None)
     try:
         draft = _draft(row, ground.assignment, comment)
-        said = said_of(ground.assignment, draft)
+        said = said_of(ground.assignment, draft, stored)
         is_same = before == said["raw_grade"] and comment == said["feedback"]
         if not is_same:
             _check(stored, said, draft)
@@ -176,7 +176,7 @@ def _looked_at(ground: _Ground, row: SheetRow) -> _Asked:
     facts |= {"after": said["raw_grade"], "feedback_after": said["feedback"]}
     if is_same:
         return _Asked(SheetRowView(**facts, status="same", errors=[]), None)
-    kept = draft.model_copy(update={"rubric": stored.get("rubric"), "number": stored["number"]})
+    kept = draft.model_copy(update={"number": stored["number"]})
     return _Asked(SheetRowView(**facts, status="changed", errors=[]), kept)
 
 

@@ -183,15 +183,17 @@ class Progress:
             was_completed = lesson_id is not None and is_completed(enrollment, lesson_id)
             were_open = study.open_lessons()
             is_edit = await change(study)
+            new = study.complete_met()
             is_settled = study.settle()
-            if not is_edit and not is_settled:
+            if not is_edit and not new and not is_settled:
                 return None
-            is_lesson_new = lesson_id is not None and not was_completed and is_completed(enrollment, lesson_id)
+            if lesson_id is not None and not was_completed and is_completed(enrollment, lesson_id):
+                new = [lesson_id, *(one for one in new if one != lesson_id)]
             unlocked = [one for one in course.published_lesson_ids if one in study.open_lessons() - were_open]
-            told = _lesson_told(study, lesson_id) if is_lesson_new and lesson_id is not None else []
+            moved_in = new[0] if lesson_id is None and new else lesson_id
             return [
-                *told,
-                moved(enrollment, course, lesson_id, unlocked=unlocked),
+                *(_lesson_told(study, one) for one in new),
+                moved(enrollment, course, moved_in, unlocked=unlocked),
                 *([kept("enrollment.completed", enrollment)] if is_settled else []),
             ]
 
@@ -199,9 +201,9 @@ class Progress:
         return studies[0]
 
 
-def _lesson_told(study: Study, lesson_id: str) -> list[Told]:
+def _lesson_told(study: Study, lesson_id: str) -> Told:
     data = lesson_completed_data(study.enrollment, study.course, lesson_id)
-    return [Told("lesson_completed", (user_channel(study.enrollment.student_id),), data, "lesson.completed")]
+    return Told("lesson_completed", (user_channel(study.enrollment.student_id),), data, "lesson.completed")
 
 
 def _own(actor: Actor, enrollment_id: str) -> Callable[[], Awaitable[Enrollment]]:

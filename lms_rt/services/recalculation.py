@@ -6,12 +6,15 @@ What has to be written is written as always, by `progress.py`; nothing that was 
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 
 from documents.attempt import Attempt
 from documents.base import Row
 from documents.course import Course, CourseHead
 from documents.enrollment import Enrollment
-from documents.enums import EnrollmentStatus, Grading
+from documents.enums import EnrollmentStatus, Grading, ProgressStatus
+from documents.lesson_assignment import published_assignments
+from documents.lesson_quiz import published_quizzes
 from documents.paper import AttemptPaper
 from lms_rt.contracts.jobs import RecalculationArgs
 from lms_rt.services.attempt_grading import summary_data
@@ -39,14 +42,15 @@ class Recalculation:
         return 0 if args.course_id is None else await self.complete_in(args.course_id)
 
     async def complete_in(self, course_id: str) -> int:
-        """Complete the enrolments of which the course asks for no more; how many."""
+        """Complete the lessons that ask for no more than was done, and the enrolments of which the course does; how many of these."""
         course = await Course.find_head(course_id)
         if course is None or not course.published_lesson_ids:
             return 0
+        asking = {*await published_quizzes(course_id), *await published_assignments(course_id)}
         completed, after, active = 0, "", EnrollmentStatus.ACTIVE.value
         while rows := await Enrollment.page_of_course(course_id, status=active, after=after, limit=PAGE):
             for row in rows:
-                if _looks_done(row, course) and await self._progress.settle(row["_id"]):
+                if _is_worth_a_look(row, course, asking) and await self._progress.settle(row["_id"]):
                     completed += 1
             after = rows[-1]["_id"]
         if completed:
@@ -68,7 +72,11 @@ async def _summary(attempt: Row) -> Row:
     return summary_data(attempt) | ({} if paper is None else policy_of(paper))
 
 
-def _looks_done(row: Row, course: CourseHead) -> bool:
-    """Worth a closer look? Quizzes that are still open are seen there."""
+def _is_worth_a_look(row: Row, course: CourseHead, asking: Collection[str]) -> bool:
+    """Is all done, or one begun of the lessons that are `asking` for more than being opened? What is open still is seen there."""
+    progress = row.get("progress", {})
+    begun = (one for one in course.published_lesson_ids if one in asking and one in progress)
+    if any(progress[one].get("status") != ProgressStatus.COMPLETED for one in begun):
+        return True
     has_all = done_lessons(row, course) == len(course.published_lesson_ids)
     return has_all and not minutes_left(course.minimum_minutes, row.get("total_time_spent_seconds", 0))

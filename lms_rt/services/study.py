@@ -20,7 +20,13 @@ from documents.submission import Submission
 from lms_rt.errors import Code, Refused
 from lms_rt.security.access.lessons import open_lessons
 from lms_rt.services.learning import completed_lessons, minutes_left, percentage, seconds_in
-from lms_rt.services.lesson_rules import WATCHED_PERCENT, is_passed_asked, is_submitted_asked, is_watched_asked
+from lms_rt.services.lesson_rules import (
+    WATCHED_PERCENT,
+    asked_of,
+    is_passed_asked,
+    is_submitted_asked,
+    is_watched_asked,
+)
 
 _ACTIVE, _COMPLETED = EnrollmentStatus.ACTIVE.value, EnrollmentStatus.COMPLETED.value
 _BEGUN, _DONE = ProgressStatus.IN_PROGRESS.value, ProgressStatus.COMPLETED.value
@@ -85,6 +91,21 @@ class Study:
         """The same because nothing is asked any more; False when something is, or it was completed."""
         return not self.still_asked(lesson_id) and self.complete(lesson_id)
 
+    def complete_met(self) -> list[str]:
+        """Complete the open lessons that ask for more than being opened, and for nothing that is not done by now; which.
+
+        What they asked for may have become less since, or have been done before it was asked.
+        """
+        if self.enrollment.status not in (_ACTIVE, _COMPLETED):
+            return []
+        is_open = self.open_lessons()
+        met = [one for one in self.course.published_lesson_ids if one in is_open and self._is_met(one)]
+        for lesson_id in met:
+            row = self.row(lesson_id)
+            row.started_at = row.started_at or self.now
+            row.status, row.completed_at, row.completion_percentage = _DONE, self.now, percentage(1, 1)
+        return met
+
     def is_watched_asked(self, lesson_id: str) -> bool:
         """Does the lesson count by what was watched of its video?"""
         has_more = lesson_id in self.quizzes or lesson_id in self.assignments
@@ -121,6 +142,13 @@ class Study:
         self.enrollment.status, self.enrollment.completed_at = _COMPLETED, self.now
         return True
 
+    def _is_met(self, lesson_id: str) -> bool:
+        if self.enrollment.progress_in(lesson_id).status == _DONE:
+            return False
+        quiz, assignments = self.quizzes.get(lesson_id), self.assignments.get(lesson_id, ())
+        is_more_asked = asked_of(self.course.rule_of(lesson_id), quiz, assignments) != [Completion.VIEWED]
+        return is_more_asked and not self.still_asked(lesson_id)
+
     def _is_quiz_open(self, lesson_id: str) -> bool:
         quiz = self.quizzes.get(lesson_id)
         is_asked = is_passed_asked(self.course.rule_of(lesson_id), quiz)
@@ -138,7 +166,7 @@ class Study:
 
     def _is_watched(self, lesson_id: str) -> bool:
         duration_seconds = self.course.rule_of(lesson_id).duration_seconds or 0
-        return seconds_in(self.row(lesson_id).watched) * 100 >= duration_seconds * WATCHED_PERCENT
+        return seconds_in(self.enrollment.progress_in(lesson_id).watched) * 100 >= duration_seconds * WATCHED_PERCENT
 
 
 async def study_of(enrollment: Enrollment, course: CourseHead, now: datetime) -> Study:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from lms_rt.services.demo import STUDENT_EMAILS, TEACHER_EMAIL
 from tests.browser.test_grading import RUBRIC
@@ -51,7 +51,9 @@ def test_from_the_draft_to_the_grade_that_arrives(
     mine.get_by_label("Add files").set_input_files(
         {"name": "تقرير.txt", "mimeType": "text/plain", "buffer": "ميل".encode()}
     )
-    expect(mine.locator("#chosen")).to_contain_text("تقرير.txt")
+    expect(mine.locator("[data-picked]")).to_contain_text("تقرير.txt")
+    expect(mine.locator("[data-picked] input[name=file]")).to_have_count(1)
+    _refused(mine)
     mine.get_by_role("button", name="Hand in").click()
     expect(mine.get_by_text("Handed in. Your teacher has it.")).to_be_visible()
     expect(mine.get_by_text("1 day late").first).to_be_visible()
@@ -78,6 +80,14 @@ def test_from_the_draft_to_the_grade_that_arrives(
     assert not looked_at(teacher, desk)
 
     _taken_back(student, teacher, f"/assignments/{assignment_id}", desk)
+
+
+def _refused(page: Page) -> None:
+    """A file that is not taken; it says why, and the draft has the others."""
+    exe: FilePayload = {"name": "notes.exe", "mimeType": "application/octet-stream", "buffer": b"MZ"}
+    page.get_by_label("Add files").set_input_files([exe])
+    expect(page.locator("[data-picked]")).to_contain_text("Files of this kind are not taken.")
+    expect(page.locator("#draft-state")).to_contain_text("Draft kept")
 
 
 def _taken_back(student: Window, teacher: Window, work: str, desk: str) -> None:

@@ -1,4 +1,4 @@
-"""What of assignments is kept from whom: names while marking is anonymous, drafts, what a closed lesson asks; and sheets to the byte."""
+"""What of assignments is kept from whom: names while marking is anonymous, drafts, what a closed lesson asks, images that nobody can read; and sheets to the byte."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ import pytest
 from config.settings import Settings
 from documents.audit_record import AuditRecord
 from documents.notification import Notification
+from documents.stored_file import FileState, StoredFile
 from lms_rt.clock import rfc3339
 from lms_rt.ids import derived_id
 from tests import factories
 from tests.clients import Visitor
 from tests.house import open_house
 from tests.rest.test_assignments import RUBRIC, Desk, JumpingClock
-from tests.rest.uploading import upload
+from tests.rest.uploading import photo, upload
 
 
 @pytest.fixture
@@ -254,3 +255,43 @@ async def test_the_page_gives_exactly_the_sheet_that_was_looked_through(desk: De
     graded = await desk.teacher.ok("GET", f"/assignments/submissions/{work['id']}")
     assert (graded["raw_grade"], graded["feedback"]) == ("95.00", comment.strip())
     assert (await _sent(desk, text))["same"] == 1
+
+
+async def test_another_grade_keeps_the_comment_and_the_levels_that_nothing_is_said_of(desk: Desk) -> None:
+    await desk.open(rubric=RUBRIC)
+    work = await desk.handed_in(await desk.student())
+    levels = {"idea": "rich", "style": "clear"}
+    first = await desk.graded(work["id"], grade=None, rubric=levels, feedback="Steep indeed.")
+    assert (first["raw_grade"], first["feedback"]) == ("100.00", "Steep indeed.")
+    again = await desk.graded(work["id"], grade=90, reason="One line is missing")
+    assert (again["raw_grade"], again["feedback"], again["rubric"]) == ("90.00", "Steep indeed.", levels)
+    cleared = await desk.graded(work["id"], grade=90, feedback="", rubric={})
+    assert (cleared["raw_grade"], cleared["feedback"], cleared["rubric"]) == ("90.00", None, None)
+
+
+async def test_a_file_tells_for_which_assignment_it_is_kept_or_handed_in(desk: Desk) -> None:
+    await desk.open()
+    student = await desk.student()
+    essay, notes = [await upload(student, name, b"It climbs.") for name in ("essay.txt", "notes.txt")]
+    assert (essay["assignment_id"], notes["assignment_id"]) == (None, None)
+    await student.ok("PUT", f"{desk.path}/draft", json={"file_ids": [essay["id"], notes["id"]]})
+    kept = await student.ok("GET", f"/files/{notes['id']}")
+    assert (kept["assignment_id"], kept["version"] > notes["version"]) == (desk.assignment["id"], True)
+    await desk.handed_in(student, file_ids=[essay["id"]])
+    for reader in (student, desk.teacher):
+        assert (await reader.ok("GET", f"/files/{essay['id']}"))["assignment_id"] == desk.assignment["id"]
+    assert (await student.ok("GET", f"/files/{notes['id']}"))["assignment_id"] is None
+
+
+async def test_an_image_that_nobody_else_will_be_given_is_not_handed_in(desk: Desk) -> None:
+    await desk.open()
+    student = await desk.student()
+    file = await upload(student, "photo.jpg", photo())
+    refused_state = {"$set": {"state": FileState.REFUSED.value, "refused_because": "unreadable"}}
+    await StoredFile.change(file["id"], {}, refused_state)
+    await student.ok("PUT", f"{desk.path}/draft", json={"content": "See it.", "file_ids": [file["id"]]})
+    for body in ({}, {"content": "See it.", "file_ids": [file["id"]]}):
+        refused = await student.refused(422, "POST", f"{desk.path}/submit", json=body)
+        assert [(fault["field"], fault["code"]) for fault in refused["errors"]] == [("file_ids", "refused_file")]
+        assert "photo.jpg" in refused["errors"][0]["message"]
+    assert (await student.ok("GET", f"{desk.path}/my-submission"))["state"] == "draft"

@@ -139,7 +139,7 @@ async def test_enrolments_of_others_are_not_found(http: httpx.AsyncClient, schoo
         ({"lesson_id": "x", "time_spent_seconds": -1}, ("time_spent_seconds", "greater_than_equal")),
         ({"lesson_id": "x", "time_spent_seconds": "9"}, ("time_spent_seconds", "int_type")),
         ({"lesson_id": "x", "completion_percentage": 100.01}, ("completion_percentage", "less_than_equal")),
-        ({"lesson_id": "x", "completion_percentage": 1.234}, ("completion_percentage", "decimal_places")),
+        ({"lesson_id": "x", "completion_percentage": "1.234"}, ("completion_percentage", "decimal_places")),
         ({"lesson_id": "x", "status": "done"}, ("status", "enum")),
         ({"lesson_id": "x", "speed": 2}, ("speed", "unknown_field")),
     ],

@@ -13,11 +13,13 @@ from typing import Any
 import httpx
 import pytest
 
+from documents.stored_file import StoredFile
 from tests import factories
 from tests.clients import Visitor
 from tests.conftest import settings_on
 from tests.house import House, open_house
-from tests.rest.uploading import upload
+from tests.rest.uploading import photo, upload
+from tests.working import idle, working
 
 
 def sound(seconds: int = 1) -> bytes:
@@ -128,6 +130,45 @@ async def test_it_opens_plays_its_file_and_is_done_when_all_is(house: House) -> 
     await student.ok("POST", f"/attempts/{attempt['id']}/submit", json=submit)
     done = await student.ok("GET", f"/enrollments/{school.enrollment_id}")
     assert (done["status"], [row["status"] for row in done["progress"]]) == ("completed", ["completed"] * 2)
+
+
+async def test_a_lesson_that_asks_for_less_or_was_done_before_it_asked_is_completed(house: House) -> None:
+    teacher, student = await house.teacher(), await house.student()
+    course = await factories.course(teacher, title="Less of it")
+    added = await teacher.ok("POST", f"/courses/{course['id']}/lessons", json={"title": "Sums", "is_published": True})
+    enrollment = f"/enrollments/{(await factories.enrolled(student, course['id']))['id']}"
+    first, second = course["lessons"][0]["id"], added["id"]
+    essay, extra, later = [
+        await teacher.ok(
+            "POST", "/assignments", json={"course_id": course["id"], "title": title, "lesson_id": lesson_id}
+        )
+        for title, lesson_id in (("Essay", first), ("Extra", first), ("Later", None))
+    ]
+    for work in (essay, later):
+        await student.ok("POST", f"/assignments/{work['id']}/submit", json={"content": "It climbs."})
+    await teacher.ok("PATCH", f"/assignments/{later['id']}", json={"lesson_id": second})
+    waiting = await student.ok("POST", f"{enrollment}/progress", json={"lesson_id": first})
+    assert [row["status"] for row in waiting["progress"]] == ["in_progress", "completed"]
+    await teacher.ok("PATCH", f"/assignments/{extra['id']}", json={"is_published": False})
+    async with working(house):
+        await idle(house.services)
+    done = await student.ok("GET", enrollment)
+    assert (done["status"], done["progress_percentage"]) == ("completed", "100.00")
+
+
+async def test_pictures_in_texts_say_how_large_they_are_so_that_nothing_moves_when_they_come(house: House) -> None:
+    teacher, student = await house.teacher(), await house.student()
+    course = await factories.course(teacher, title="With pictures")
+    graph = await upload(teacher, "graph.jpg", photo(), course_id=course["id"])
+    await StoredFile.change(graph["id"], {}, {"$set": {"width": 480, "height": 640}})  # as whoever draws it anew does
+    lesson = course["lessons"][0]
+    await teacher.ok("PATCH", f"/lessons/{lesson['id']}", json={"content": f"![a graph](file:{graph['id']})"})
+    body = {"course_id": course["id"], "title": "Draw it", "description": f"Like ![this](file:{graph['id']})"}
+    work = await teacher.ok("POST", "/assignments", json=body)
+    await factories.enrolled(student, course["id"])
+    for path in (f"/learn/{course['slug']}/{lesson['slug']}", f"/assignments/{work['id']}"):
+        image = f'<img width="480" height="640" src="{graph["file_url"]}?disposition=inline"'
+        assert image in (await page_of(house, student, path)).text
 
 
 async def test_a_lesson_holds_files_of_its_own_teacher_alone_and_lets_them_go(house: House) -> None:

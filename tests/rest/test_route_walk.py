@@ -101,7 +101,7 @@ GET /payments/findings | GET /payments/findings/{finding_id} | POST /payments/fi
 GET /webhooks/{id}/deliveries | POST /webhooks/deliveries/{id}/redeliver | POST /webhooks/{id}/test
 POST /courses/{id}/students/import = /courses/{id}/enrollments/import | GET /imports | GET /imports/{id} | GET /imports/{id}/rows
 GET /imports/{id}/result | POST /imports/{id}/cancel | POST /courses/{id}/copy | POST /courses/{id}/export | POST /courses/import
-GET /files = /files/my-files | GET /files/quota | GET,PATCH,DELETE /files/{id} | GET /files/{id}/download = /files/download/{id}
+GET /files = /files/my-files | GET /files/quota | GET,PATCH,PUT,DELETE /files/{id} | GET /files/{id}/download = /files/download/{id}
 POST /files/{id}/signed-url | POST /files/upload | GET /files/{id}/thumbnail | POST /files/tus | GET,PATCH,POST,DELETE /files/tus/{id}
 """
 PROMISED = [

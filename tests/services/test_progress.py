@@ -10,7 +10,7 @@ import pytest
 from documents.enrollment import Enrollment
 from documents.quiz import Quiz
 from lms_rt.contracts.base import read_model
-from lms_rt.contracts.enrollments import EnrollmentView, LessonProgressCommand, LessonProgressView
+from lms_rt.contracts.enrollments import EnrollmentView, LessonProgressCommand, LessonProgressView, ProgressDraft
 from lms_rt.errors import Code, Refused
 from tests.services.school import ADMIN, OTHER_STUDENT, STUDENT, TEACHER, School, refusal
 
@@ -291,3 +291,12 @@ async def test_versions_of_record_never_repeat(school: School) -> None:
 def test_a_position_before_the_start_is_refused() -> None:
     with pytest.raises(Refused):
         read_model(LessonProgressCommand, {"enrollment_id": "a", "lesson_id": "b", "position_seconds": -1})
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"), [(100 / 3, 3333), (200 / 3, 6667), (99.999, 10_000), ("12.50", 1250), (7, 700)]
+)
+def test_a_percentage_that_a_player_worked_out_is_rounded(told: float | str, kept: int) -> None:
+    assert (
+        read_model(ProgressDraft, {"lesson_id": "les_1", "completion_percentage": told}).completion_percentage == kept
+    )

@@ -1,8 +1,8 @@
 // One's own work: text and files are kept as a draft while one writes, and a grade that comes or changes is said.
-// What is kept says so only once the server has it. Handing in is the form's own.
+// What is kept says so only once the server has it. Handing in is the form's own, uploading file-picker.js's.
 
 import { call, read } from "./api.js";
-import { fill, html, icon } from "./html.js";
+import { fill, html } from "./html.js";
 import { points, t } from "./i18n.js";
 import { on, whenMissed } from "./line.js";
 import { page } from "./page.js";
@@ -10,7 +10,6 @@ import { say } from "./say.js";
 import { banner, state } from "./states.js";
 
 const REST_MS = 1500;
-const UPLOAD_MS = 30 * 60 * 1000;
 const { assignment_id: assignmentId } = page.data;
 const path = `/assignments/${encodeURIComponent(assignmentId)}`;
 const form = document.getElementById("work");
@@ -79,54 +78,13 @@ function keepNow() {
   return saving;
 }
 
-// ------------------------------------------------------------- files
-
-function showFile(file) {
-  const row = document.createElement("li");
-  row.className = "row";
-  row.dataset.file = file.id;
-  fill(row, html`<input type="hidden" name="file" value="${file.id}"><a href="${file.file_url}" download><bdi>${file.original_filename}</bdi></a><button type="button" class="button button-quiet" data-drop>${icon("remove")}${t("assignments.drop")}<span class="unseen"> <bdi>${file.original_filename}</bdi></span></button>`);
-  document.getElementById("chosen").append(row);
-}
-
-async function upload(file) {
-  const told = document.getElementById("upload-state");
-  fill(told, html`${state("saving", t("assignments.uploading", { name: file.name }))}`);
-  const body = new FormData();
-  body.append("file", file);
-  try {
-    showFile(await call("POST", "/files/upload", body, { timeoutMs: UPLOAD_MS }));
-    fill(told, html`${state("saved", t("assignments.uploaded", { name: file.name }))}`);
-    say(t("assignments.uploaded", { name: file.name }));
-  } catch (problem) {
-    const words = problem.code === "too_large" ? t("assignments.upload_large") : t("assignments.upload_failed", { name: file.name });
-    fill(told, html`${state("refused", words)}`);
-    say(words);
-  }
-}
-
 if (form) {
-  const picker = document.getElementById("picker");
-  picker.hidden = false;
-  for (const button of form.querySelectorAll("[data-drop]")) button.hidden = false;
   form.elements.content.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(keepNow, REST_MS);
   });
   form.elements.content.addEventListener("blur", keepNow);
-  document.getElementById("upload").addEventListener("change", async (event) => {
-    const input = event.target;
-    for (const file of [...input.files]) await upload(file);
-    input.value = "";
-    keepNow();
-  });
-  form.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-drop]");
-    if (!button) return;
-    button.closest("li").remove();
-    document.getElementById("upload").focus();
-    keepNow();
-  });
+  form.addEventListener("picked", keepNow);
   form.addEventListener("submit", () => {
     isHandingIn = true;
     clearTimeout(timer);
