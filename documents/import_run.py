@@ -89,6 +89,11 @@ class ImportRun(RowAggregate):
         return bool(result.matched_count)
 
     @classmethod
+    async def note(cls, run_id: str, fields: Mapping[str, Any], at: datetime) -> None:
+        """How far it came although it was cancelled: what was being done at that moment was done."""
+        await cls.rows().update_one({"_id": run_id, "status": "cancelled"}, {"$set": {**fields, "updated_at": at}})
+
+    @classmethod
     async def land(cls, run_id: str, fields: Mapping[str, Any], at: datetime) -> bool:
         """The last write is all that is left; False when it was cancelled or ended before."""
         return await cls.advance(run_id, {**fields, "is_landing": True}, at)

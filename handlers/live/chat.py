@@ -20,12 +20,12 @@ from lms_rt.security.rights import Reach
 async def send(session: LiveSession, command: ChatSendCommand) -> ChatMessageView:
     """Say something; the same `op_id` again is the same message."""
     draft = MessageDraft(text=command.text, op_id=command.op_id, mentions=command.mentions)
-    return await session.services.chat.send(session.actor, command.course_id, draft)
+    return (await session.services.chat.send(session.actor, command.course_id, draft)).view
 
 
 async def edit(session: LiveSession, command: ChatEditCommand) -> ChatMessageView:
     """Say it in other words."""
-    change = MessageChange(text=command.text, mentions=command.mentions)
+    change = MessageChange(**command.model_dump(include={"text", "mentions"}, exclude_unset=True))
     return await session.services.chat.edit(session.actor, command.message_id, change)
 
 

@@ -10,6 +10,7 @@ from lms_rt.contracts.bulk import PeopleImportQuery, PeoplePreview, PersonRowVie
 from lms_rt.errors import Code
 from lms_rt.interchange.csv_rows import MEDIA_TYPE
 from lms_rt.security.rights import Reach
+from lms_rt.services.file_names import content_disposition
 
 ZIP = "application/zip"
 
@@ -56,11 +57,8 @@ async def fetch_result(call: Call) -> Reply:
 
 
 def _named(filename: str) -> dict[str, str]:
-    """A slug, or an id: nothing in it needs quoting but what is not ASCII."""
-    name = filename.encode("ascii", "ignore").decode().strip("-") or "course.zip"
-    name = f"course{name}" if name.startswith(".") else name
     return {
-        "Content-Disposition": f'attachment; filename="{name}"',
+        "Content-Disposition": content_disposition("attachment", filename),
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",
     }

@@ -27,10 +27,11 @@ async def list_messages(call: Call) -> Reply:
 
 
 async def send_message(call: Call) -> Reply:
-    """Say something."""
+    """Say something: 201 when new, 200 for what was said before."""
     chat, course_id = call.services.chat, call.path["course_id"]
-    message = await chat.send(call.actor, course_id, call.body, request_seed=call.idempotency_seed)
-    return Reply(message, location=f"/courses/{message.course_id}/messages/{message.id}")
+    message, is_new = await chat.send(call.actor, course_id, call.body, request_seed=call.idempotency_seed)
+    location = f"/courses/{message.course_id}/messages/{message.id}" if is_new else None
+    return Reply(message, status=201 if is_new else 200, location=location)
 
 
 async def edit_message(call: Call) -> Reply:
@@ -105,6 +106,7 @@ ROUTES: tuple[Operation, ...] = (
         body=MessageDraft,
         reply=ChatMessageView,
         status=201,
+        more_statuses=(200,),
         is_idempotent=True,
         codes=(Code.NOT_ENROLLED, Code.OP_ID_REUSED, Code.RATE_LIMITED),
         summary="Say something in the chat",

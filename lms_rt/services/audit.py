@@ -117,12 +117,13 @@ class Audit:
         return head, end
 
     async def _stored_end(self) -> tuple[Row | None, Link]:
-        head, last = await AuditMark.find_mark(HEAD), await AuditRecord.find_last()
-        if head is None and last is None:
+        head, last = await AuditMark.find_mark(HEAD), None
+        if head is None and (last := await AuditRecord.find_last()) is None:
             await AuditMark.begin(HEAD, self._chain.mark(HEAD, Link(), self._clock.now()))
             head = await AuditMark.find_mark(HEAD)
         if head is not None and self._chain.is_mark(HEAD, head):
             return head, await self._end_behind(place_of(head))
+        last = last or await AuditRecord.find_last()
         return head, Link() if last is None else Link(int(last["_id"]), str(last.get("hash")))
 
     async def _end_behind(self, end: Link) -> Link:

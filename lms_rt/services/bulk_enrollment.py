@@ -149,7 +149,8 @@ class BulkEnrollment:
             await ImportPart.finish(part["_id"], results, ids)
             counts.update(one["outcome"] for one in results.values())
             done = part["first"] + len(part["rows_by_place"])
-            if not await self._runs.advance(run, {"done": done, "counts": dict(counts)}):
+            if not await self._runs.advance(run, fields := {"done": done, "counts": dict(counts)}):
+                await ImportRun.note(run.run_id, fields, self._clock.now())
                 return
 
     async def _do(self, run: Run, course_id: str, part: Row, *, may_group: bool) -> dict[str, Row]:
@@ -158,6 +159,7 @@ class BulkEnrollment:
         groups: dict[str, list[str]] = {}
         for place, row in sorted(part["rows_by_place"].items(), key=lambda item: int(item[0])):
             results[place] = await self._do_row(run, course_id, row)
+            await asyncio.sleep(0)  # on a store within the process nothing else lets others have their turn
             student_id = results[place].get("student_id")
             if may_group and student_id and row.get("group"):
                 groups.setdefault(row["group"], []).append(enrollment_id_of(student_id, course_id))

@@ -25,6 +25,7 @@ from lms_rt.security.access.courses import require_taught_course
 from lms_rt.security.permissions import Permission
 from lms_rt.services.certificate_issuing import CertificateIssuing, one_piece
 from lms_rt.services.certificate_views import look_of, template_view
+from lms_rt.services.certificate_words import SHEET_FORMAT
 from lms_rt.services.contended import until_written
 from lms_rt.services.course_edits import refuse_other_version
 from lms_rt.services.files import FileKind, Files, Produced
@@ -105,6 +106,7 @@ class CertificateTemplates:
             "completion_date": at.date().isoformat(),
             "certificate_number": _SAMPLE_NUMBER,
             "verify_url": f"{site_url(self._settings)}/verify/{_SAMPLE_NUMBER}",
+            "sheet_format": SHEET_FORMAT,
         }
 
     async def _wanted(self, actor: Actor, course: CourseHead, change: CertificateTemplateChange) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def printed(row: Row, logo: bytes | None) -> PrintedCertificate:
         verify_url=row["verify_url"],
         signers=_signers(row, words),
         logo=logo,
-        enclosed=enclosed(row) if form >= _WITH_STATEMENT else None,
+        enclosed=enclosed(row) if form >= _WITH_STATEMENT and row.get("statement") else None,
         is_shaped=form >= _WITH_MARKS,
     )
 

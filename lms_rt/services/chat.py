@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from config.settings import Settings
 from documents.base import Row
@@ -52,6 +52,13 @@ TYPING_SHOWN_MS = 5_000
 MOST_UNREAD = 100
 
 
+class Sent(NamedTuple):
+    """What was said, and whether it was said by this."""
+
+    view: ChatMessageView
+    is_new: bool
+
+
 class Chat:
     """What can be done in chats."""
 
@@ -61,14 +68,13 @@ class Chat:
 
     # --- saying ---
 
-    async def send(
-        self, actor: Actor, course_id: str, draft: MessageDraft, *, request_seed: str | None = None
-    ) -> ChatMessageView:
+    async def send(self, actor: Actor, course_id: str, draft: MessageDraft, *, request_seed: str | None = None) -> Sent:
         """Say something. The same `op_id` (or request) again is the same message."""
         place = await require_chat(actor, course_id, now_ms=self._clock.now_ms())
         seed = request_seed if draft.op_id is None else f"{place.course.id}:{actor.user_id}:{draft.op_id}"
         message_id = new_id("msg") if seed is None else derived_id("msg", seed)
         row = await Message.find_row(message_id)
+        is_new = row is None
         if row is None:
             await refuse_muted(actor, place, now_ms=self._clock.now_ms())
             await self._pace(actor, place)
@@ -79,7 +85,7 @@ class Chat:
         if row.get("op_digest", digest := _digest(draft.text)) != digest:
             raise Refused(Code.OP_ID_REUSED)
         await self._relay.hand_over(Message, message_id)
-        return message_view(row)
+        return Sent(message_view(row), is_new)
 
     async def edit(
         self,
@@ -214,7 +220,8 @@ class Chat:
 
     async def _write_again(self, actor: Actor, place: ChatPlace, row: Row, change: MessageChange) -> Row | None:
         now, now_ms = self._clock.now(), self._clock.now_ms()
-        called = await called_among(place.course, change.mentions, but=actor.user_id, now_ms=now_ms)
+        wanted = change.mentions if "mentions" in change.given() else row.get("mentions") or []
+        called = await called_among(place.course, wanted, but=actor.user_id, now_ms=now_ms)
         fields: dict[str, Any] = {"text": change.text, "mentions": called, "edited_at": now}
         write = Write(row["version"] + 1, now)
         after = row | fields | {"version": write.version, "updated_at": now}

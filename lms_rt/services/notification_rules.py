@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from documents.course import Course, CourseHead
+from documents.enums import CourseAccess
 from lms_rt.contracts.event_records import RecordedEvent
 from lms_rt.contracts.mails import (
     AssignmentGraded,
@@ -64,8 +65,8 @@ async def _enrolled(enrollment: Mapping[str, Any], course: CourseHead) -> list[N
     student_id, facts = enrollment["student_id"], _course_facts(enrollment, course)
     mail = NoticeMail("enrollment_confirmation", _course_mail(course))
     told = [Notice(student_id, "enrollment.created", "enrollment.created", facts, _learn(course), mail)]
-    name = enrollment.get("student_name")
-    if course.instructor_id != student_id and name:
+    name, is_by_staff = enrollment.get("student_name"), enrollment.get("access") == CourseAccess.STAFF
+    if course.instructor_id != student_id and name and not is_by_staff:  # nobody is told what they did, row by row
         facts |= {"student_id": student_id, "student_name": name}
         link = f"/teach/courses/{course.id}/students"
         told.append(Notice(course.instructor_id, "enrollment.created", "enrollment.created.staff", facts, link))

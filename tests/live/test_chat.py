@@ -102,6 +102,15 @@ async def test_who_leaves_hears_and_says_nothing_more(house: House) -> None:
         assert heard(line, "chat_message") == []
 
 
+async def test_over_http_what_was_said_before_is_not_said_to_be_new(house: House) -> None:
+    course_id, _, amal, _ = await a_class(house)
+    words = {"text": "Hello", "op_id": "one"}
+    first, again = [await amal.call("POST", f"/courses/{course_id}/messages", json=words) for _ in range(2)]
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.headers["Location"].endswith(f"/messages/{first.json()['id']}")
+    assert again.json() == first.json()
+
+
 @pytest.mark.parametrize(
     ("fields", "named"),
     [({"text": " \n"}, "text"), ({"text": "x" * 2_001}, "text"), ({"text": "x", "mentions": ["u"] * 11}, "mentions")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator
@@ -175,6 +176,44 @@ async def test_a_run_that_was_cut_goes_on_and_meets_its_own_work(
     assert {await mails("invitation", user_id) for user_id in invited} == {1}
     counted = await teacher.ok("GET", f"/courses/{course_id}")
     assert counted["enrollments_count"] == 8
+
+
+async def test_others_have_their_turn_between_the_rows_of_a_run(house: House, teacher: Visitor, course_id: str) -> None:
+    raw = table(*(f"turn{n}@example.net,Turn {n}," for n in range(12)))
+    run = await teacher.ok("POST", f"/courses/{course_id}/students/import", content=raw, headers=CSV)
+    turns = 0
+
+    async def somebody_else() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.ensure_future(somebody_else())
+    await house.services.import_runs.run(run["id"])
+    other.cancel()
+    assert turns >= 12
+
+
+async def test_what_was_being_done_when_a_run_was_cancelled_is_counted(
+    house: House, teacher: Visitor, course_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (bulk_rows, bulk_enrollment):
+        monkeypatch.setattr(module, "PART", 3)
+    raw = table(*(f"halt{n}@example.net,Halt {n}," for n in range(9)))
+    run = await teacher.ok("POST", f"/courses/{course_id}/students/import", content=raw, headers=CSV)
+    finish = ImportPart.finish
+
+    async def cancelled_meanwhile(part_id: str, *args: Any) -> None:
+        await finish(part_id, *args)
+        if part_id.endswith("000003"):
+            assert (await teacher.ok("POST", f"/imports/{run['id']}/cancel"))["done"] == 3
+
+    monkeypatch.setattr(ImportPart, "finish", cancelled_meanwhile)
+    await house.services.import_runs.run(run["id"])
+    ended = await teacher.ok("GET", f"/imports/{run['id']}")
+    assert (ended["status"], ended["done"], ended["counts"]) == ("cancelled", 6, {"invited": 6})
+    assert await Enrollment.count_present(course_id) == 6
 
 
 async def test_who_may_not_and_what_cannot_be(house: House, teacher: Visitor, course_id: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -11,6 +12,7 @@ from documents.assignment import Assignment
 from documents.course_parts import put_row
 from documents.stored_file import StoredFile
 from lms_rt.services import course_packages
+from tests import factories
 from tests.clients import Visitor
 from tests.house import House
 from tests.rest.archived import NOTES, archive_of, course, done, leftovers, parts_of, teacher, uploaded, worker, zipped
@@ -61,6 +63,15 @@ async def test_what_goes_out_comes_in_the_same_and_goes_out_the_same_again(
     files = (await other.ok("GET", "/files", params={"course_id": made["id"]}))["items"]
     shown = {one["original_filename"]: one["is_public"] for one in files}
     assert shown == {"notes.vtt": False, "spare.vtt": True}
+
+
+@pytest.mark.usefixtures("worker")
+async def test_an_archive_is_called_as_its_course_in_any_script(house: House, teacher: Visitor) -> None:
+    made = await factories.course(teacher, title="جبر")
+    run = await done(house, teacher, "POST", f"/courses/{made['id']}/export")
+    assert run["filename"] == "جبر.zip"
+    reply = await teacher.call("GET", f"/imports/{run['id']}/result")
+    assert f"filename*=UTF-8''{quote('جبر')}.zip" in reply.headers["Content-Disposition"]
 
 
 @pytest.mark.usefixtures("worker")

@@ -98,11 +98,11 @@ class Noticing:
         }  # fmt: skip
         await self.happen("attempt.graded", f"evt_graded_{number}", **data | fields)
 
-    async def enrolled(self, student: Actor = STUDENT) -> None:
+    async def enrolled(self, student: Actor = STUDENT, *, access: str = "free") -> None:
         """A student came into the course."""
         data = {
             "id": f"{student.user_id}:crs_1", "course_id": "crs_1", "student_id": student.user_id,
-            "student_name": student.full_name,
+            "student_name": student.full_name, "access": access,
         }  # fmt: skip
         await self.happen("enrollment.created", f"evt_{student.user_id}", **data)
 

@@ -67,7 +67,7 @@ class Room:
 
     async def say(self, text: str = "Hello", by: Actor = STUDENT, *, node: int = 0, **fields: Any) -> ChatMessageView:
         draft = read_model(MessageDraft, {"text": text, **fields})
-        return await self.nodes[node].send(by, self.course_id, draft)
+        return (await self.nodes[node].send(by, self.course_id, draft)).view
 
     async def edit(self, message: ChatMessageView, text: str, by: Actor = STUDENT, **fields: Any) -> ChatMessageView:
         change = read_model(MessageChange, {"text": text, **fields})
@@ -201,6 +201,7 @@ async def test_who_is_called_by_name_is_told_once_if_they_are_in_the_course(room
     asked = [OTHER_STUDENT.user_id, TEACHER.user_id, OTHER_TEACHER.user_id, STUDENT.user_id, "usr_nobody"]
     message = await room.say("@Omar and @Tariq, look", mentions=asked)
     assert message.mentions == [OTHER_STUDENT.user_id, TEACHER.user_id]
+    assert (await room.edit(message, "@Omar, @Tariq: look")).mentions == message.mentions  # what is not sent stays
     await room.edit(message, "@Omar, look", mentions=[OTHER_STUDENT.user_id])
     told = {user_id: notice.data["author_name"] for (_, user_id), notice in room.told.notices.items()}
     assert told == {OTHER_STUDENT.user_id: "Sara Saleh", TEACHER.user_id: "Sara Saleh"}

@@ -38,6 +38,9 @@ async def test_who_enrols_and_who_teaches_are_told_each_in_their_words(noticing:
     (theirs,) = await noticing.seen(TEACHER)
     assert (theirs.title, theirs.link) == ("Sara Saleh enrolled in Algebra", "/teach/courses/crs_1/students")
     assert theirs.data["student_id"] == STUDENT.user_id
+    await noticing.enrolled(OTHER_STUDENT, access="staff")  # as by a table of thousands: nobody is told what they did
+    assert len(await noticing.seen(OTHER_STUDENT)) == 1
+    assert await noticing.seen(TEACHER) == [theirs]
 
 
 async def test_a_teacher_who_tries_their_own_course_is_told_once(noticing: Noticing) -> None:

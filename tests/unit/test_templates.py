@@ -57,6 +57,20 @@ def test_nothing_is_inline_and_nothing_comes_from_elsewhere(path: Path) -> None:
         assert "src=" in opened or 'type="application/json"' in opened
 
 
+HEADING = re.compile(r"""<h\d[^>]*\sid="([\w-]+)"[^>]*>\{\{ t\(["']([\w.]+)""")
+REGION = re.compile(r"""role="region" aria-label(?:ledby="([\w-]+)"|="\{\{ t\(["']([\w.]+)["']\))""")
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=named)
+def test_a_table_that_can_be_scrolled_is_not_called_as_the_section_around_it(path: Path) -> None:
+    """Who hears the page goes from landmark to landmark, and tells them apart by their names."""
+    text = path.read_text(encoding="utf-8")
+    words = dict(HEADING.findall(text))
+    sections = {words.get(one, one) for one in re.findall(r'<section[^>]*\saria-labelledby="([\w-]+)"', text)}
+    regions = {label or words.get(one, one) for one, label in REGION.findall(text)}
+    assert not sections & regions
+
+
 def test_markup_enters_by_one_door() -> None:
     sinks = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createPolicy|\beval\(|new Function")
     assert [path.name for path in SCRIPTS if sinks.search(path.read_text(encoding="utf-8"))] == ["html.js"]

@@ -54,7 +54,10 @@ def sorted_natively(documents: list[Document], sort: Any) -> list[Document] | No
     for field, direction in reversed(pairs):
         if field.startswith("$"):
             return None
-        values = [resolve_key(field, document) for document in documents]
+        if "." in field:
+            values = [resolve_key(field, document) for document in documents]
+        else:  # the same, without its dozen steps for each
+            values = [document.get(field) for document in documents]
         if len(kinds := set(map(type, values))) > 1 or not kinds <= set(_NATIVE):
             return None
         order = sorted(range(len(documents)), key=values.__getitem__, reverse=direction < 0)
