@@ -59,18 +59,17 @@ def _written(reply: Reply, operation: Operation, *, has_envelope: bool) -> tuple
     if isinstance(reply.body, bytes):
         return reply.content_type or operation.gives[0], reply.body
     if has_envelope:
-        return JSON_TYPE, enveloped(reply.body, operation.summary)
+        return JSON_TYPE, enveloped(reply.body)
     return JSON_TYPE, _json_of(reply.body)
 
 
-def enveloped(body: object, message: str) -> bytes:
+def enveloped(body: object) -> bytes:
     """`{success, message, data, meta}`; the numbers of a page move to `meta`."""
     data, meta = body, {}
     if isinstance(body, Page | CursorPage):
         data = body.items
         meta = {name: getattr(body, name) for name in type(body).model_fields if name != "items"}
-    head = encode({"success": True, "message": message})[:-1]
-    return head + b',"data":' + _json_of(data) + b',"meta":' + encode(meta) + b"}"
+    return b'{"success":true,"message":"Success","data":' + _json_of(data) + b',"meta":' + encode(meta) + b"}"
 
 
 def _json_of(body: object) -> bytes:

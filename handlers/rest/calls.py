@@ -136,9 +136,8 @@ class Encoded:
 class Reply:
     """What to answer. The body is a view (its `version` becomes the ETag) or one `Encoded`, plain JSON data, or bytes of another type.
 
-    `status` defaults to the operation's; `location` is a path below /api/v1 ("/quizzes/quz_1"). `envelope_message`
-    and `meta` only show with the optional envelope. `stream` stands instead of `body` for what is too long to hold: it is
-    written as it comes, uncompressed and of the type `content_type`.
+    `status` defaults to the operation's; `location` is a path below /api/v1 ("/quizzes/quz_1"). `stream` stands instead
+    of `body` for what is too long to hold: it is written as it comes, uncompressed and of the type `content_type`.
     """
 
     body: Any = None

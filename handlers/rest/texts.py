@@ -27,4 +27,4 @@ def model_of_texts(model: type[ModelT], given: dict[str, Any]) -> ModelT:
     try:
         return model.model_validate(given, strict=False)
     except ValidationError as error:
-        raise Refused(Code.VALIDATION_FAILED, fields=field_errors(error)) from None
+        raise Refused(Code.VALIDATION_FAILED, fields=field_errors(error, of=given)) from None

@@ -10,8 +10,10 @@ from handlers.web.presentation import Reader, local_text
 from lms_rt.contracts.quizzes import QuestionQuery, QuizView
 from lms_rt.security.permissions import Permission
 from lms_rt.security.rights import Reach
+from lms_rt.services.rendering import plain_line
 
 ROWS = 50
+_OPTION_LENGTH = 300
 _OPEN = ("in_progress", "paused")
 _ALL_AT_ONCE = 100
 
@@ -60,7 +62,7 @@ class DashboardPage(LivePage):
             "dashboard.html",
             title=(self.t("dashboard.title"), quiz.title, course.title),
             data=data,
-            groups=("dashboard", "errors", "log"),
+            groups=("dashboard", "errors", "keys", "log"),
             scripts=("shell.js", "dashboard.js"),
             sheets=("pages.css", "dashboard.css"),
         )
@@ -131,8 +133,14 @@ def _options(questions: list[dict[str, Any]]) -> dict[str, list[dict[str, str]]]
         if kind == "true_false":
             found[question["id"]] = [{"id": "true", "text": ""}, {"id": "false", "text": ""}]
         elif kind in {"multiple_choice", "multiple_select"}:
-            found[question["id"]] = [{"id": option["id"], "text": option["text"]} for option in question["options"]]
+            found[question["id"]] = [_option(option) for option in question["options"]]
     return found
+
+
+def _option(option: dict[str, Any]) -> dict[str, str]:
+    """An option in plain words; `source` is what was written, where that has marks."""
+    source, text = option["text"], plain_line(option["text"], _OPTION_LENGTH)
+    return {"id": option["id"], "text": text} | ({"source": source} if source != text else {})
 
 
 def _versions(questions: list[dict[str, Any]]) -> dict[str, int]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from markupsafe import Markup
 
 from handlers.web.translation import Translator
+from lms_rt.contracts.numbers import decimal_text
 from lms_rt.services.grading import is_empty
 
 _PAIR = Markup(
@@ -36,9 +38,9 @@ class ShownQuestion:
 
 def shown_question(row: Mapping[str, Any], t: Translator) -> ShownQuestion:
     """The question with its answers in words."""
-    key = row.get("correct_answer")
+    keys = [key for key in (row.get("correct_answer"), *(row.get("also_accepted") or ())) if key]
     given = _lines(row, row.get("value"), t)
-    right = _lines(row, _right_value(row["question_type"], key), t) if key else []
+    right = [line for key in keys for line in _lines(row, _right_value(row["question_type"], key, t), t)]
     return ShownQuestion(row, given, right, _outcome(row))
 
 
@@ -55,7 +57,7 @@ def _outcome(row: Mapping[str, Any]) -> str:
     return "empty" if is_empty(row["value"]) else "wrong"
 
 
-def _right_value(question_type: str, key: Mapping[str, Any]) -> Any:
+def _right_value(question_type: str, key: Mapping[str, Any], t: Translator) -> Any:
     """The value that a perfect answer has, or a list of texts where there are several."""
     if question_type == "multiple_choice":
         return key.get("option_id")
@@ -67,19 +69,28 @@ def _right_value(question_type: str, key: Mapping[str, Any]) -> Any:
         return key.get("pairs")
     if question_type == "ordering":
         return key.get("sequence")
-    return _accepted(key)
+    return _accepted(key, t)
 
 
-def _accepted(key: Mapping[str, Any]) -> list[str]:
+def _accepted(key: Mapping[str, Any], t: Translator) -> list[str]:
     rows = key.get("accepted") or ([key] if "value" in key else [])
-    best = [row for row in rows if float(row.get("weight", 100) or 0) >= 100] or rows
-    return [_with_tolerance(row) for row in best]
+    best = [row for row in rows if float(row.get("weight", 100) or 0) >= 100]
+    if not best and "pattern" in key:
+        return [str(key["pattern"])]
+    return [str(row["text"]) if "text" in row else _number(row, t) for row in best or rows]
 
 
-def _with_tolerance(row: Mapping[str, Any]) -> str:
-    value = str(row.get("text", row.get("value", "")))
-    tolerance = str(row.get("tolerance") or "")
-    return f"{value} ± {tolerance}" if tolerance.strip("0.") else value
+def _number(row: Mapping[str, Any], t: Translator) -> str:
+    """A number and how near to it is near enough: in its own unit, in percent of it, or by its figures."""
+    value, tolerance = str(row["value"]), Decimal(row.get("tolerance") or 0)
+    if not tolerance:
+        return value
+    match row.get("tolerance_type"):
+        case "significant_figures":
+            return t("keys.figures", number=f"\u2066{value}\u2069", count=int(tolerance))
+        case "relative":
+            return t("keys.percent", number=value, percent=decimal_text(tolerance * 100))
+    return f"{value} ± {decimal_text(tolerance)}"
 
 
 def _lines(row: Mapping[str, Any], value: Any, t: Translator) -> list[Line]:

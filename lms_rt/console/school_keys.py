@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 import urllib.error
 import urllib.request
@@ -65,12 +66,12 @@ async def receipt_keys(services: Services) -> dict[str, Any]:
 
 
 def content_of(path: str, most: int, *, named: str = "receipt") -> bytes:
-    """A file that is no larger than that."""
+    """A file that is no larger than that, without the mark that some editors put before a text."""
     with Path(path).open("rb") as file:
         content = file.read(most + 1)
     if len(content) > most:
         raise Unreadable(f"{path}: larger than any {named}")
-    return content
+    return content.removeprefix(codecs.BOM_UTF8)
 
 
 def json_of(content: bytes, source: str) -> Any:

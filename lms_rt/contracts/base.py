@@ -289,13 +289,13 @@ def read_model(model: type[ModelT], value: Any) -> ModelT:
     try:
         return model.model_validate_json(orjson.dumps(value))
     except ValidationError as error:
-        raise Refused(Code.VALIDATION_FAILED, fields=field_errors(error)) from None
+        raise Refused(Code.VALIDATION_FAILED, fields=field_errors(error, of=value)) from None
 
 
-def field_errors(error: ValidationError) -> list[FieldError]:
-    """Pydantic's faults in the house's words: dotted path, message, stable code; at most 100."""
+def field_errors(error: ValidationError, *, of: Any = None) -> list[FieldError]:
+    """Pydantic's faults in the house's words: dotted path in what was sent (`of`), message, stable code; at most 100."""
     return [
-        FieldError(_path(fault["loc"]), _words(fault), _CODES.get(fault["type"], fault["type"]))
+        FieldError(_path(fault, of), _words(fault), _CODES.get(fault["type"], fault["type"]))
         for fault in error.errors(include_url=False, include_input=False)[:100]
     ]
 
@@ -321,5 +321,14 @@ _WORDS = {
 _CODES = {"extra_forbidden": "unknown_field", "missing": "required"}
 
 
-def _path(loc: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in loc)
+def _path(fault: ErrorDetails, sent: Any) -> str:
+    """Where it is. Where one of several types is taken, Pydantic puts between what it tried: nobody sent that."""
+    parts, at = list[str](), sent
+    for place, part in enumerate(fault["loc"], 1):
+        is_sent = part in at if isinstance(at, dict) else isinstance(at, list) and isinstance(part, int)
+        if is_sent:
+            at = at[part]
+        elif sent is not None and not (fault["type"] == "missing" and place == len(fault["loc"])):
+            continue
+        parts.append(str(part))
+    return ".".join(parts)

@@ -37,6 +37,7 @@ class ResultQuestionView(View):
     points_awarded: Hundredths | None
     is_correct: bool | None
     feedback: str | None
+    feedback_html: str | None = Field(default=None, exclude_if=_is_none)
     comment: str | None = None
     rubric: list[CriterionMarkView] | None = None
     changes: list[ChangeView] = Field(default_factory=list)

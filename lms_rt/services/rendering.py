@@ -5,6 +5,7 @@ Tables and strikethrough beside CommonMark; every block finds its own direction.
 
 from __future__ import annotations
 
+import html
 import re
 from functools import lru_cache
 
@@ -20,8 +21,11 @@ MAX_MARKDOWN = 100_000
 _SHORT = 4_000
 """Characters: questions and options, of which many are remembered; of longer texts a few."""
 
-_MARKS = re.compile(r"`+|\*\*|^\s*(?:#{1,6}|>)\s+", re.MULTILINE)
-"""What a line of plain words does without: code marks, bold, headings and quotations."""
+_IMAGE = re.compile(r'<img [^<>]*?alt="([^"<>]*)"[^<>]*>')
+_WITHIN = "a|abbr|b|bdi|bdo|cite|code|del|dfn|em|i|ins|kbd|mark|q|s|samp|small|span|strike|strong|sub|sup|u|var"
+_INLINE = re.compile(rf"</?(?:{_WITHIN})(?: [^<>]*)?>")
+_TAG = re.compile(r"<[^<>]*>")
+"""In HTML of ours: an image, whose words stand for it; what stands within a word; and all else, which parts words."""
 
 _BLOCKS = frozenset(
     {"paragraph_open", "heading_open", "blockquote_open", "bullet_list_open", "ordered_list_open", "th_open", "td_open"}
@@ -103,8 +107,17 @@ def render(markdown: str) -> str:
 
 
 def plain_line(markdown: str, length: int) -> str:
-    """The beginning of a Markdown text as one line without its marks, for lists that name what it says."""
-    return " ".join(_MARKS.sub("", markdown).split())[:length]
+    """The beginning of a Markdown text as one line of plain words, for lists that name what it says.
+
+    What has no words at all, an image without a description, is "…".
+    """
+    return _plain(markdown[:_SHORT])[:length] or ("…" if markdown.strip() else "")
+
+
+@lru_cache(maxsize=4_096)
+def _plain(markdown: str) -> str:
+    text = _TAG.sub(" ", _INLINE.sub("", _IMAGE.sub(r" \1 ", render(markdown))))
+    return " ".join(html.unescape(text).split())
 
 
 def _render(markdown: str) -> str:

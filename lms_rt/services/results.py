@@ -143,6 +143,7 @@ def _question(
     if graded is not None:
         explanation = question.get("explanation")
         allowed = {
+            "feedback_html": None if graded.feedback is None else render(graded.feedback),
             "correct_answer": question.get("correct_answer"),
             "also_accepted": question.get("also_accepted"),
             "explanation": explanation,

@@ -12,11 +12,17 @@ from playwright.sync_api import expect
 from lms_rt.services.demo import STUDENT_EMAILS, TEACHER_EMAIL
 from tests.browser.exam import Exam, follow, names, row_of
 from tests.browser.late_events import LateEvents
-from tests.browser.window import Window
+from tests.browser.window import Window, spoken
 
 pytestmark = pytest.mark.browser
 
 Opener = Callable[..., Window]
+KEYS = """
+async ([path, keys]) => {
+  const { keyOf } = await import(`${path}dashboard-answers.js`);
+  return keys.map((key) => keyOf({ question_type: "numeric", correct_answer: key }).words);
+}
+"""
 
 
 def test_rows_and_questions_follow_the_students_and_equal_what_is_stored(open_window: Opener, exam: Exam) -> None:
@@ -102,7 +108,7 @@ def test_while_live_events_are_late_the_page_says_so_and_reads_the_answers(open_
     late.begin()
     expect(page.locator("#connection")).to_have_text("Late")
     expect(page.locator("#stamp")).to_contain_text(re.compile(r"^Late, as of \d\d:\d\d:\d\d\. Answers are read"))
-    expect(page.locator("#say")).to_have_text("Live updates are late. Everything you do is still saved.")
+    spoken(page, "Live updates are late. Everything you do is still saved.")
     one.answer(exam.choice, "a")
     expect(row_of(page, one)).to_contain_text("1 of 3", timeout=15_000)
     expect(row_of(page, one)).to_contain_text("Here")
@@ -171,6 +177,12 @@ def test_the_key_is_fetched_when_asked_for_and_bars_become_a_table(open_window: 
     page.get_by_role("button", name="Show key").click()
     expect(right.locator(".dash-key")).to_be_visible()
     expect(page.get_by_text("Key: 3.14 ± 0.005")).to_be_visible()
+    near = [
+        {"value": "200", "tolerance": "0.07", "tolerance_type": "relative"},
+        {"value": "3.14159", "tolerance": "3", "tolerance_type": "significant_figures"},
+    ]
+    path = page.evaluate("document.querySelector('link[href*=\"/static/\"]').href.replace(/[^/]*$/, '')")
+    assert page.evaluate(KEYS, [path, near]) == ["200 ± 7%", "\u20663.14159\u2069 to 3 significant figures"]
     page.get_by_role("button", name="As table").click()
     expect(page.locator("#question-table tbody tr").nth(0)).to_contain_text(re.compile(r"Q1.*B 1"))
     expect(page.locator("#question-list")).to_be_hidden()

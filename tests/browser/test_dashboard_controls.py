@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from lms_rt.services.demo import TEACHER_EMAIL
 from tests.browser.exam import Exam, follow, names, row_of
-from tests.browser.window import Window
+from tests.browser.window import Window, spoken
 
 pytestmark = pytest.mark.browser
 
@@ -58,7 +58,7 @@ def test_more_time_for_all_by_keyboard_alone_with_receipts_and_who_has_not_seen_
     page.keyboard.type("The fire alarm")
     page.keyboard.press("Enter")
     expect(page.get_by_text("10 min more for 2.").first).to_be_visible(timeout=PATIENCE_MS)
-    expect(page.locator("#say")).to_have_text("10 min more for 2.")
+    spoken(page, "10 min more for 2.")
     expect(control(page, "extend")).to_be_focused()
     expect(page.locator("#receipt")).to_have_text("+10 min: 0 of 2 seen")
     expect(page.locator("#f-ends")).not_to_have_text(before)
@@ -226,13 +226,15 @@ def test_the_room_and_the_projector_which_has_no_names(open_window: Opener, exam
     expect(page.locator("#room [data-selected] .dash-name")).to_have_text(cards.nth(1).inner_text())
     page.locator("#unselect").click()
     control(page, "announce").click()
-    page.get_by_label("What you want to say").fill("Ten minutes to go.")
+    page.get_by_label("What you want to say").fill("بقيت عشر دقائق.")
     send(page)
+    expect(page.locator("#receipt")).to_contain_text("0 of 5 seen")
+    expect(page.locator("#receipt button > span")).to_have_css("direction", "ltr")  # our sentence around another script
 
     wall = window.new_page()
     wall.goto(exam.path.replace("/live", "/screen"))
     expect(wall.locator("#screen-here")).to_have_text("5 of 5 here")
-    expect(wall.locator("#screen-words")).to_have_text("Ten minutes to go.")
+    expect(wall.locator("#screen-words")).to_have_text("بقيت عشر دقائق.")
     project = page.locator(f'[data-question="{exam.choice}"]').get_by_role("button", name="on the projector")
     project.click()
     expect(wall.locator("#screen-question")).to_contain_text("Q1")

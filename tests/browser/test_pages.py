@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser
 
+from handlers.web.presentation import Reader, local_text
+from handlers.web.translation import Translator
 from lms_rt.services.demo import STUDENT_EMAILS, TEACHER_EMAIL
 from tests.browser.window import DemoSchool, Window, opening
 
@@ -21,6 +24,12 @@ LOOKS = (
     ("en", "dark", 320, False),
 )
 MAX_FIRST_PAGE_BYTES = 100_000
+MOMENTS = """
+async ([path, at, kinds]) => {
+  const { moment } = await import(`${path}i18n.js`);
+  return kinds.map((kind) => moment(at, kind));
+}
+"""
 
 OPEN = {
     "catalogue": "/",
@@ -151,6 +160,18 @@ def test_the_editor_of_every_type(open_window: Opener, demo_school: DemoSchool) 
         window.page.wait_for_selector("#question-form [type=submit]")
         wrong += [f"{kind}: {what}" for what in window.look_over(has_axe=True)]
     assert not wrong
+
+
+def test_a_moment_is_written_alike_by_the_server_and_by_scripts(open_window: Opener) -> None:
+    page, at = open_window().page, "2026-03-07T21:05:09.000Z"
+    kinds = ["time", "date", "date-time", "date-time-seconds"]
+    for words in (Translator("en"), Translator("ar"), Translator("ar", "arab")):
+        page.goto(f"/?lang={words.language}")
+        page.evaluate("digits => { document.cookie = `lms_digits=${digits}; path=/`; }", words.digits)
+        page.reload()
+        path = page.evaluate("document.querySelector('link[href*=\"/static/\"]').href.replace(/[^/]*$/, '')")
+        reader = Reader(words, ZoneInfo("Africa/Cairo"))
+        assert page.evaluate(MOMENTS, [path, at, kinds]) == [local_text(at, kind, reader) for kind in kinds]
 
 
 @pytest.mark.parametrize("path", ["/", "/signin"])

@@ -6,12 +6,14 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from time import monotonic
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
+from lms_rt.contracts.numbers import read_number
 from lms_rt.services.demo import STUDENT_EMAILS
 from tests.browser.room import Interjector, RoomPage, make_quiz
 from tests.browser.window import DemoSchool, Window
@@ -38,6 +40,24 @@ for (const id of ["say", "say-now", "status-line"]) {
   new MutationObserver(note).observe(place, { childList: true, characterData: true, subtree: true });
 }
 """
+READ = "async ([path, typed]) => { const { readNumber } = await import(`${path}room-numbers.js`); return typed.map(readNumber); }"
+NUMBERS = [
+    *("3.14", "3,14", "٣٫١٤", "۳٫۱۴", "-٥", "− 5", "+.5", "5.", "007", "-0", "0.50", "1e3", "1.2E-3", "\u200f3,5"),
+    *("1,234", "1,234,567", "1.234,5", "1 234 567", "1'234.5", "١٬٢٣٤٬٥٦٧", "12,34,567", "1,234.5,6", "1000,000.5"),
+    *("", "-", ".", "abc", "1e", "22/7", "0x1f", "1_000", "½", "1e1000", "3 cm", "NaN", "Infinity"),
+    *(
+        "1e300",
+        "1e301",
+        "1e400",
+        "0.1e-300",
+        "0e999",
+        "1" * 40,
+        "1" * 41,
+        "0" * 39 + "1",
+        "1" * 40 + ".5",
+        "0." + "0" * 39 + "1",
+    ),
+]
 STATES = ("saving", "saved", "waiting", "conflict", "refused", "late", "paused")
 EDGES = """
 async ([path, kinds]) => {
@@ -228,6 +248,17 @@ def test_the_room_at_twice_the_size(open_window: Opener, quiz_id: str) -> None:
     covered = """element => { const { x, y, width, height } = element.getBoundingClientRect();
       return !element.contains(document.elementFromPoint(x + width / 2, y + height / 2)); }"""
     assert page.locator(".option:has(:focus)").evaluate(covered) is False
+
+
+def test_a_number_is_said_to_be_read_where_the_server_reads_it(open_window: Opener) -> None:
+    page = open_window().page
+    page.goto("/")
+    path = page.evaluate("document.querySelector('link[href*=\"/static/\"]').href.replace(/[^/]*$/, '')")
+    read = page.evaluate(READ, [path, NUMBERS])
+    numbers = [read_number(typed) for typed in NUMBERS]
+    assert [shown is None for shown in read] == [number is None for number in numbers]
+    plain = [shown and shown.replace("−", "-").replace(" × 10^", "e") for shown in read]
+    assert [shown and Decimal(shown) for shown in plain] == numbers
 
 
 def test_states_are_told_apart_without_colour(open_window: Opener, quiz_id: str) -> None:

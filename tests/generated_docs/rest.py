@@ -35,9 +35,11 @@ same 404 ([permissions](permissions.md) says who is told what).
 
 ## Conventions
 
-- JSON in and out. Unknown fields are refused (422 `validation_failed` with `unknown_field`). Bodies hold at most 1 MiB,
-  imports 5 MiB. Times are RFC 3339 in UTC with milliseconds; ids are opaque strings; points and percentages are decimal
-  strings with two places (`"70.00"`); money is integer minor units.
+- JSON in and out. Unknown fields are refused (422 `validation_failed`, in `errors[].code` `unknown_field`); fields that can
+  only be read are taken with the value that they have, else refused (`read_only`). An answer that does not fit its
+  question is `invalid_answer`, whatever the state of the attempt. Bodies hold at most 1 MiB, imports 5 MiB.
+  Times are RFC 3339 in UTC with milliseconds; ids are opaque strings; points and percentages are decimal strings with two
+  places (`"70.00"`); money is integer minor units.
 - Lists: `?page=1&page_size=20` (at most 100) gives `{{items, page, page_size, total, pages}}`; long lists take
   `?after=<cursor>&limit=` too, for `{{items, next, limit}}`. `?sort=field` or `-field`, from a list of each operation;
   any other, and any where the operation names no `sort`, is 422.
@@ -48,7 +50,8 @@ same 404 ([permissions](permissions.md) says who is told what).
 - `PUT` and `PATCH` are the same partial change. `HEAD` and `OPTIONS` work everywhere. A trailing slash changes nothing.
 - Sign in with `POST /api/v1/auth/login` and send `Authorization: Bearer …`; browsers use the cookie flow
   (`/api/v1/auth/login-cookie`) and send `X-CSRF-Token`.
-- With `API_RESPONSE_ENVELOPE_ENABLED` every JSON reply is wrapped: `{{success, message, data, meta}}`.
+- With `API_RESPONSE_ENVELOPE_ENABLED` every JSON reply is wrapped: `{{success, message, data, meta}}`, the numbers of a
+  list in `meta`; an error is `{{success, message, error}}`, the problem document in `error`.
 """
 
 

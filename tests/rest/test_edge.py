@@ -237,7 +237,7 @@ async def test_one_line_per_request_without_secrets(client: httpx.AsyncClient) -
 async def test_the_envelope_wraps_everything(serve: Serve) -> None:
     table = await serve(api_response_envelope_enabled=True)
     one = (await table.client.get(f"{API}/things/thg_1")).json()
-    assert (one["success"], one["message"], one["data"]["id"], one["meta"]) == (True, "One thing", "thg_1", {})
+    assert (one["success"], one["message"], one["data"]["id"], one["meta"]) == (True, "Success", "thg_1", {})
     page = (await table.client.get(f"{API}/things?page_size=2")).json()
     assert [item["id"] for item in page["data"]] == ["thg_0", "thg_1"]
     assert page["meta"] == {"page": 1, "page_size": 2, "total": 3, "pages": 2}

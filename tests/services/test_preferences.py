@@ -86,7 +86,7 @@ async def test_nothing_sent_moves_no_version(preferences: Preferences) -> None:
 @pytest.mark.parametrize(
     ("fields", "where"),
     [
-        ({"kinds": {"attempt.lost": {"email": False}}}, "kinds.attempt.lost.[key]"),
+        ({"kinds": {"attempt.lost": {"email": False}}}, "kinds.attempt.lost"),
         ({"kinds": {"attempt.graded": {"sms": True}}}, "kinds.attempt.graded.sms"),
         ({"quiet_hours": {"from": "25:00", "to": "07:00"}}, "quiet_hours.from"),
         ({"quiet_hours": {"from": "07:00", "to": "07:00"}}, "quiet_hours"),

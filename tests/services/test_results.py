@@ -42,6 +42,25 @@ async def test_keys_are_shown_as_the_policy_says(exam: Exam, student: Actor, pol
     assert await code_of(exam.results.show(somebody, attempt.id)) is Code.NOT_FOUND
 
 
+async def test_feedback_is_shown_as_it_was_meant(exam: Exam, student: Actor) -> None:
+    options = [{"id": "a", "text": "A", "feedback": "Look *again*."}, {"id": "b", "text": "B"}]
+    choice = {
+        "question_type": "multiple_choice",
+        "question_text": "Which?",
+        "options": options,
+        "correct_answer": {"option_id": "b"},
+    }
+    for policy, shown in (
+        ("after_submit", ("Look *again*.", '<p dir="auto">Look <em>again</em>.</p>')),
+        ("never", (None, None)),
+    ):
+        quiz_id = await exam.quiz(questions=(choice,), show_correct_answers=policy)
+        attempt = await exam.begun(student, quiz_id)
+        await exam.attempts.submit(student, attempt.id, answering(exam, attempt, "a"))
+        question = (await exam.results.show(student, attempt.id)).questions[0]
+        assert (question.feedback, question.feedback_html) == shown
+
+
 async def test_a_rounded_percentage_passes_nobody(exam: Exam, student: Actor) -> None:
     truth = {"question_type": "true_false", "question_text": "So?", "correct_answer": {"value": True}}
     quiz_id = await exam.quiz(questions=(truth, truth, truth), passing_score="66.67", grading_policy="best")

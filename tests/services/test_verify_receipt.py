@@ -61,6 +61,9 @@ def test_a_whole_receipt_tells_whose_it_is(run: Any) -> None:
     assert lines[3] == "last saved 1970-01-01T00:00:01.007Z"
     assert lines[-1] == "the receipt holds"
     assert run({"success": True, "message": "", "data": receipt()}, attempt="att_1")[0] == 0
+    assert (
+        run(b"\xef\xbb\xbf" + orjson.dumps(receipt()))[0] == 0
+    )  # as an editor may have saved it; a browser takes it, too
 
 
 def test_damage_is_named_with_its_place(run: Any) -> None:

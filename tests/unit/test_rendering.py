@@ -86,6 +86,13 @@ def test_deep_nesting_ends() -> None:
         ("Solve for x:\n\n```\n3x + 4 = 19\n```", "Solve for x: 3x + 4 = 19"),
         ("## Read\n> then\nanswer", "Read then answer"),
         ("3 * 4 # 5 > 2", "3 * 4 # 5 > 2"),
+        ("What is *m* in [this](https://example.org/a_b)?", "What is m in this?"),
+        (r"2 \* 3\_4 &amp; x < y", "2 * 3_4 & x < y"),
+        ("<p>H<sub>2</sub>O&nbsp;is</p><p>wet<br>and <b>cold</b></p>", "H2O is wet and cold"),
+        ('![a "triangle"](t.png) How many sides?', 'a "triangle" How many sides?'),
+        ('<img src="t.png">', "…"),
+        ("- x\n- y\n\n| a | b |\n|---|---|\n| 1 | 2 |", "x y a b 1 2"),
+        (" \n", ""),
     ],
 )
 def test_a_line_for_lists_has_the_words_without_the_marks(markdown: str, line: str) -> None:
@@ -93,4 +100,4 @@ def test_a_line_for_lists_has_the_words_without_the_marks(markdown: str, line: s
 
 
 def test_a_line_for_lists_has_its_length() -> None:
-    assert plain_line("**" + "a" * 40, 30) == "a" * 30
+    assert plain_line("**" + "a" * 40 + "**", 30) == "a" * 30

@@ -1,5 +1,6 @@
 // Answers and keys in a few words, for the dashboard: letters for what is chosen, texts for what is written.
 
+import { wordsOf } from "./html.js";
 import { digits, letter, t } from "./i18n.js";
 import { page } from "./page.js";
 
@@ -16,7 +17,10 @@ function chosen(questionId, ids) {
   });
 }
 
-const textOf = (items, id) => items.find((item) => item.id === id)?.text ?? id;
+function textOf(items, id) {
+  const item = items.find((one) => one.id === id);
+  return item ? wordsOf(item) : id;
+}
 const together = (words) => words.join(page.language === "ar" ? "، " : ", ");
 
 /** What somebody answered. */
@@ -41,9 +45,18 @@ export function keyOf(question) {
   return { optionIds: new Set(), words: keyWords(question, kind, key) };
 }
 
+/** A number and how near to it is near enough: in its own unit, in percent of it, or by its figures. */
+function numberWords({ value, tolerance, tolerance_type: kind }) {
+  const near = Number(tolerance);
+  if (!near) return digits(value);
+  if (kind === "significant_figures") return t("keys.figures", { number: `\u2066${digits(value)}\u2069`, count: near });
+  if (kind === "relative") return t("keys.percent", { number: digits(value), percent: digits(Number((near * 100).toPrecision(12))) });
+  return digits(`${value} ± ${tolerance}`);
+}
+
 function keyWords(question, kind, key) {
-  if (kind === "short_answer") return together(key.accepted.map((one) => one.text));
-  if (kind === "numeric") return together((key.accepted ?? [key]).map((one) => digits(Number(one.tolerance) ? `${one.value} ± ${one.tolerance}` : one.value)));
+  if (kind === "short_answer") return together([...key.accepted.map((one) => one.text), ...(key.pattern ? [key.pattern] : [])]);
+  if (kind === "numeric") return together((key.accepted ?? [key]).map(numberWords));
   if (kind === "ordering") return answerWords(question, key.sequence);
   return kind === "matching" ? answerWords(question, key.pairs) : "";
 }

@@ -70,7 +70,7 @@ export class Receipts {
     if (!newest) return;
     const words = this.#words(newest);
     // the button stays, or who opened the list by it would not be led back to it
-    if (!line.firstElementChild) fill(line, html`<button type="button" class="button button-quiet dash-receipt-open"><i></i><span dir="auto"></span></button>`);
+    if (!line.firstElementChild) fill(line, html`<button type="button" class="button button-quiet dash-receipt-open"><i></i><span></span></button>`);
     if (this.shown !== newest.control_id) {
       this.shown = newest.control_id;
       line.querySelector("span").previousElementSibling.replaceWith(make(icon(ICONS[newest.kind])));
@@ -135,7 +135,7 @@ export class Receipts {
 function controlRow(one) {
   const about = { time: moment(one.at, "time-seconds"), name: one.by_name, scope: scopeWords(one) };
   return html`<li data-control="${one.control_id}"><p class="row">${icon(ICONS[one.kind])}<strong dir="auto">${controlWords(one)}</strong></p>
-      <p class="small muted" dir="auto">${t("dashboard.order_by", about)}${one.reason ? html` · ${one.reason}` : ""}</p>
+      <p class="small muted">${t("dashboard.order_by", about)}${one.reason ? html` · <bdi>${one.reason}</bdi>` : ""}</p>
       <p class="row row-spread"><span data-seen></span><button type="button" class="button button-small" data-unseen="${one.control_id}">${t("dashboard.unseen_show")}</button></p><div data-rest></div></li>`;
 }
 

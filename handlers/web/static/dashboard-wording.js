@@ -19,9 +19,12 @@ export async function fetchQuestions() {
   return found;
 }
 
-function optionsOf({ question_type: kind, options }) {
+/** Options whose writing has not changed keep the plain words that came with the page. */
+function optionsOf({ id: questionId, question_type: kind, options }) {
   if (kind === "true_false") return TRUTH;
-  return CHOICES.has(kind) ? options.map(({ id, text }) => ({ id, text })) : undefined;
+  const known = page.data.options[questionId] ?? [];
+  const isSame = (option) => (one) => one.id === option.id && (one.source ?? one.text) === option.text;
+  return CHOICES.has(kind) ? options.map((option) => known.find(isSame(option)) ?? { id: option.id, text: option.text }) : undefined;
 }
 
 let nextMs = 0;

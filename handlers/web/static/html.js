@@ -52,6 +52,12 @@ export function make(markup) {
   return template.content.firstElementChild;
 }
 
+/** The words of an item of a question ({text, html}) without its marks, for where only text can stand. */
+export function wordsOf({ text, html: rendered }) {
+  const shown = rendered === undefined ? "" : make(html`<div>${fromServer(rendered)}</div>`).textContent;
+  return shown.replace(/\s+/g, " ").trim() || text;
+}
+
 /** An icon of the page's sprite; `mirrored` for those that follow the reading direction. */
 export function icon(name, { mirrored = false } = {}) {
   const names = mirrored ? "icon icon-mirrored" : "icon";

@@ -52,7 +52,7 @@ export function points(value) {
   return digits(String(Number(value)));
 }
 
-const LOCALE = `${page.language || "en"}-u-nu-${page.digits === "arab" ? "arab" : "latn"}-ca-gregory`;
+const LOCALE = `${page.language === "ar" ? "ar" : "en-GB"}-u-nu-${page.digits === "arab" ? "arab" : "latn"}-ca-gregory`;
 const formats = new Map();
 
 function format(name, options) {
@@ -64,12 +64,17 @@ const OPTIONS = {
   time: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
   "time-seconds": { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
   date: { day: "numeric", month: "long", year: "numeric" },
-  "date-time-seconds": { day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
-  "date-time": { day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
 };
 
-/** A moment (RFC 3339 text, epoch ms or Date) in the reader's zone; kind: time, time-seconds, date, date-time, date-time-seconds. */
+/**
+ * A moment (RFC 3339 text, epoch ms or Date) in the reader's zone, written as the server writes it (presentation.py);
+ * kind: time, time-seconds, date, date-time, date-time-seconds.
+ */
 export function moment(value, kind = "date-time") {
+  if (kind.startsWith("date-")) {
+    const comma = page.language === "ar" ? "، " : ", ";
+    return moment(value, "date") + comma + moment(value, kind.slice("date-".length));
+  }
   return format(kind, OPTIONS[kind]).format(new Date(value));
 }
 

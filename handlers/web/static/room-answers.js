@@ -1,7 +1,7 @@
 // The controls of an answer, native ones for all eight types, and an answer in a few words. They report each change;
 // when it is saved is not their business.
 
-import { fill, fromServer, html, icon } from "./html.js";
+import { fill, fromServer, html, icon, wordsOf } from "./html.js";
 import { letter, t } from "./i18n.js";
 import { isEmpty } from "./room-ledger.js";
 import { readNumber } from "./room-numbers.js";
@@ -58,7 +58,7 @@ function matching(question, value) {
     (item, i) => html`<li class="pair"><label for="pair-${i}" class="pair-left" dir="auto">${fromServer(item.html)}</label>
       <select class="input" id="pair-${i}" data-left="${item.id}" aria-describedby="answer-state">
         <option value="">${t("room.choose")}</option>
-        ${right.map((other) => html`<option value="${other.id}"${chosen[item.id] === other.id ? html` selected` : ""}>${other.text}</option>`)}
+        ${right.map((other) => html`<option value="${other.id}"${chosen[item.id] === other.id ? html` selected` : ""}>${wordsOf(other)}</option>`)}
       </select></li>`,
   )}</ul>`;
 }
@@ -73,7 +73,7 @@ function ordering(question, value) {
   const items = new Map(question.options.map((option) => [option.id, option]));
   const order = sequenceOf(question, value);
   return html`<ol class="plain sequence" aria-labelledby="${NAMES}">${order.map((id, i) => {
-    const name = items.get(id).text;
+    const name = wordsOf(items.get(id));
     return html`<li class="sequence-item" data-id="${id}"><span class="sequence-place">${i + 1}</span>${rich(items.get(id))}
       <span class="sequence-moves">
         <button type="button" class="button button-square" data-move="-1" aria-label="${t("room.move_up", { name })}"${i === 0 ? html` aria-disabled="true"` : ""}>${icon("up")}</button>
@@ -209,11 +209,13 @@ export function inWords(question, value) {
     case "true_false":
       return t(`room.${value}`);
     case "matching": {
-      const texts = new Map([...question.options.left, ...question.options.right].map(({ id, text }) => [id, text]));
+      const texts = new Map([...question.options.left, ...question.options.right].map((item) => [item.id, wordsOf(item)]));
       return Object.entries(value).map(([left, right]) => clipped(`${texts.get(left)}: ${texts.get(right)}`)).join(t("room.comma"));
     }
-    case "ordering":
-      return value.map((id) => clipped(question.options.find((option) => option.id === id)?.text ?? id)).join(t("room.comma"));
+    case "ordering": {
+      const texts = new Map(question.options.map((item) => [item.id, wordsOf(item)]));
+      return value.map((id) => clipped(texts.get(id) ?? id)).join(t("room.comma"));
+    }
     default:
       return t("room.quoted", { text: clipped(String(value)) });
   }

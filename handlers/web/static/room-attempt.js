@@ -300,7 +300,7 @@ export class Room {
   tellTimeUp(isSpoken = false) {
     const waiting = this.ledger.waiting.length;
     const words = this.isOffline ? t("room.time_up_offline", { count: waiting }) : t("room.time_up");
-    this.status.set("timeup", words);
+    this.status.set("timeup", words, this.presence.wayBack);
     this.closing.checking(this.isOffline);
     if (isSpoken) say(words);
   }

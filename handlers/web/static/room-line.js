@@ -79,7 +79,7 @@ export class Line {
 
   async #savedByRest(operation, lease) {
     const body = { answers: [row(operation)], device_id: this.deviceId, lease };
-    const report = await patch(`${this.path}/answers`, body, { timeoutMs: 8000 });
+    const report = await patch(`${this.path}/answers`, body, { timeoutMs: 8000, isQuiet: true });
     const [conflict] = report.conflicts;
     if (conflict) throw new Refusal({ code: "conflict", data: { stored: conflict.stored, writer: report.writer } });
     const [refused] = report.refused;
@@ -114,7 +114,7 @@ export class Line {
     } catch (refusal) {
       if (!FOR_REST.has(refusal.code)) throw refusal;
     }
-    return post(`${this.path}/sync`, fields, { timeoutMs: 6000 });
+    return post(`${this.path}/sync`, fields, { timeoutMs: 6000, isQuiet: true });
   }
 
   /** Hand in, unless somebody wrote after `revision`. */
@@ -134,7 +134,7 @@ export class Line {
       await this.live.command("attempt.seen", { attempt_id: this.attemptId, event_id: controlId }, AT_ONCE);
     } catch (refusal) {
       if (!FOR_REST.has(refusal.code)) throw refusal;
-      await post(`${this.path}/signals`, { signals: [{ kind: "seen", event_id: controlId }] });
+      await post(`${this.path}/signals`, { signals: [{ kind: "seen", event_id: controlId }] }, { isQuiet: true });
     }
   }
 

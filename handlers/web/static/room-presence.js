@@ -8,6 +8,7 @@ import { page } from "./page.js";
 import { channelHandlers, ownHandlers } from "./room-events.js";
 import { isUnreached } from "./room-line.js";
 import { say, sayNow } from "./say.js";
+import { askToSignIn } from "./shell.js";
 
 const OFFLINE_AFTER_MS = 2000;
 const ASK_OFFLINE_MS = 3000;
@@ -22,7 +23,7 @@ const OPEN = new Set(["in_progress", "paused"]);
 /** The presence of this page in its attempt. `isInStep`: what the server holds is known, sending may go on. */
 export class Presence {
   constructor(room) {
-    Object.assign(this, { room, live: room.live, line: room.line, isInStep: false, isStopped: false });
+    Object.assign(this, { room, live: room.live, line: room.line, isInStep: false, isStopped: false, hasEnded: false });
     Object.assign(this, { generation: 0, askTimer: 0, wasOffline: false, resumedAt: -Infinity });
     this.channel = `attempt:${room.attempt.id}`;
     this.handlers = channelHandlers(room, this);
@@ -160,9 +161,15 @@ export class Presence {
       if (!this.live.isUp) this.live.hurry();
       this.#askSoon(ASK_BY_REST_MS);
     } catch (error) {
-      if (isUnreached(error)) this.setOffline(true);
+      this.#isUnanswered(error);
       this.#askSoon(ASK_OFFLINE_MS);
     }
+  }
+
+  /** It could not be asked how the attempt stands: the way to the server fails, or it does not know us any more. */
+  #isUnanswered(error) {
+    if (error.status === 401) this.#tellEnded();
+    else if (isUnreached(error)) this.setOffline(true);
   }
 
   setOffline(isOffline) {
@@ -173,11 +180,34 @@ export class Presence {
     if (isOffline) {
       this.isInStep = false;
       this.wasOffline = true;
-      room.status.set("offline", t("room.offline"));
-      if (!room.isTimeUp) say(t("room.offline"));
-    } else room.status.clear("offline");
+      this.#showOffline();
+      if (!room.isTimeUp) say(this.#offlineWords);
+    } else {
+      this.hasEnded = false;
+      room.status.clear("offline");
+    }
     if (room.isTimeUp && !room.isClosed) room.tellTimeUp(isOffline);
     room.review.refresh();
+  }
+
+  get #offlineWords() {
+    return t(this.hasEnded ? "room.session_ended" : "room.offline");
+  }
+
+  #showOffline() {
+    this.room.status.set("offline", this.#offlineWords, this.wayBack);
+  }
+
+  /** What a line of the status offers whose session has ended: signing in, in place, when it is asked for. */
+  get wayBack() {
+    return this.hasEnded ? { action: t("room.sign_in"), act: () => this.#signIn() } : {};
+  }
+
+  async #signIn() {
+    if (!(await askToSignIn())) return;
+    this.live.start();
+    this.live.hurry();
+    this.#askSoon(0);
   }
 
   /** Recovery is spoken once all that waited is saved. */
@@ -210,15 +240,22 @@ export class Presence {
   #ended({ code }) {
     const { room } = this;
     if (room.isClosed) return;
-    if (typeof code === "string" || code === 4501) {
-      room.status.set("offline", t("room.session_ended"), {
-        action: t("room.sign_in"),
-        act: () => location.assign(`/signin?next=${encodeURIComponent(location.pathname)}`),
-      });
-      say(t("room.session_ended"));
-    }
+    if (typeof code === "string" || code === 4501) this.#tellEnded();
     setTimeout(() => this.live.start(), 15_000);
     this.#askSoon(OFFLINE_AFTER_MS);
+  }
+
+  /** The session has ended: said, with the way back; writing goes on, and nothing is lost or opens by itself. */
+  #tellEnded() {
+    if (this.hasEnded) return;
+    this.hasEnded = true;
+    if (!this.room.isOffline) {
+      this.setOffline(true);
+      return;
+    }
+    this.#showOffline();
+    if (this.room.isTimeUp) this.room.tellTimeUp();
+    else say(this.#offlineWords);
   }
 
   // --- what was refused ---
@@ -246,7 +283,7 @@ export class Presence {
       this.ask().then(
         () => setTimeout(again, ASK_CLOSED_MS),
         (error) => {
-          if (isUnreached(error)) this.setOffline(true);
+          this.#isUnanswered(error);
           setTimeout(again, ASK_CLOSED_MS * 2);
         },
       );

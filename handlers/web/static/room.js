@@ -22,7 +22,7 @@ function primeClock(clock) {
 }
 
 async function open() {
-  const live = pageLive();
+  const live = pageLive({ isQuiet: true }); // nothing opens over a question by itself
   if (page.data.attempt) {
     primeClock(live.clock);
     const store = await RoomStore.open(page.data.attempt.id, page.user.id);

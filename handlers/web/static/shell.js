@@ -79,7 +79,9 @@ export function showConnection(line) {
 
 let asking = null;
 
-function askToSignIn() {
+/** Sign in without leaving the page; resolves true once the same reader has, false when they would not. */
+export function askToSignIn() {
+  if (page.acting) return leaveActing();
   asking ??= new Promise((resolve) => {
     let isDone = false;
     const dialog = openDialog({
@@ -99,5 +101,5 @@ function askToSignIn() {
   return asking;
 }
 
-if (page.user) onSessionEnd(page.acting ? leaveActing : askToSignIn);
+if (page.user) onSessionEnd(askToSignIn);
 showKeptToast();
