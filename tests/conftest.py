@@ -11,7 +11,6 @@ import importlib.util
 import logging
 import os
 import sys
-import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
@@ -21,7 +20,7 @@ import pytest
 
 from config.settings import Settings
 from lms_rt.storage.mongo import OpenDatabase, open_database
-from tests import secrets_used
+from tests import databases, secrets_used
 from tests.rebinding import read_documents_once
 from tests.servers.mongo_server import running_mongo
 from tests.servers.redis_server import running_redis
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
 
 _KEY = "0123456789abcdefghijklmnopqrstuv"  # of no use outside the tests
 _SIGNING_KEY = base64.b64encode(_KEY.encode()).decode()
+_ONE_PROCESS = Path(__file__).parent / "services"
+"""Here nothing but this process writes into a test's database."""
 _ENGINES = ("embedded", pytest.param("real", marks=pytest.mark.real))
 
 
@@ -41,14 +42,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="also run the long tests")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     # Here, since pytest puts the level back after each step of a test: lines are made, and read, from INFO on.
     logging.getLogger().setLevel(logging.INFO)
+    _settle_draws(is_drawn_anew=config.getoption("--soak") or os.environ.get("LMS_TEST_REQUIRE") != "all")
     secrets_used.note_all_that_are_made()
+    databases.watch_writes()
     read_documents_once()
     # httpx looks along the whole path for it with each of its requests.
     if importlib.util.find_spec("sniffio") is None:
         sys.modules["sniffio"] = None  # type: ignore[assignment]
+
+
+def _settle_draws(*, is_drawn_anew: bool) -> None:
+    """No example is judged by how long it takes. CI judges what was changed: its draws are the same each time."""
+    from hypothesis import HealthCheck
+    from hypothesis import settings as profile
+
+    known = profile.get_profile("default" if is_drawn_anew else "ci")
+    profile.register_profile("tests", known, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    profile.load_profile("tests")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -147,7 +160,9 @@ def engine(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def settings(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Settings for this test alone: an empty data directory, or an empty database of its own on the real server."""
-    return settings_on(engine, request, tmp_path)
+    is_shared = engine == "real" and "database" in request.fixturenames and request.path.is_relative_to(_ONE_PROCESS)
+    more = {"mongodb_database": databases.take_one()} if is_shared else {}
+    return settings_on(engine, request, tmp_path, **more)
 
 
 def settings_on(engine: str, request: pytest.FixtureRequest, path: Path, **more: Any) -> Settings:
@@ -158,17 +173,21 @@ def settings_on(engine: str, request: pytest.FixtureRequest, path: Path, **more:
         lane |= {
             "mongodb_url": request.getfixturevalue("mongodb_url"),
             "redis_url": request.getfixturevalue("redis_url"),
-            "mongodb_database": f"test_{uuid.uuid4().hex}",
+            "mongodb_database": databases.new_name(),
         }
     return Settings(_env_file=None, **lane | keys | more)
 
 
 @pytest.fixture
-async def database(settings: Settings) -> AsyncIterator[OpenDatabase]:
-    """The open database of this test, every document bound to it; gone afterwards."""
+async def database(settings: Settings, request: pytest.FixtureRequest) -> AsyncIterator[OpenDatabase]:
+    """The open database of this test, every document bound to it; gone afterwards, or empty."""
     async with open_database(settings) as opened:
         yield opened
-        if not opened.is_embedded:
+        if opened.is_embedded:
+            return
+        if request.path.is_relative_to(_ONE_PROCESS):
+            await databases.give_back(opened.motor)
+        else:
             await opened.motor.client.drop_database(settings.mongodb_database)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.clients import Visitor
+
+T = TypeVar("T")
 
 CHOICE: dict[str, Any] = {
     "question_type": "multiple_choice",
@@ -69,6 +72,30 @@ async def closing_in(seconds: float, teacher: Visitor, quiz_id: str) -> datetime
     closes_at = datetime.now(UTC) + timedelta(seconds=seconds)
     await teacher.ok("PATCH", f"/quizzes/{quiz_id}", json={"closes_at": closes_at.isoformat()})
     return closes_at
+
+
+async def begun_before_closing(
+    seconds: float, teacher: Visitor, quiz_id: str, begin: Callable[[], Awaitable[T | None]]
+) -> tuple[datetime, T]:
+    """Let a quiz close so soon, and begin it: when it closes, and what `begin` gave.
+
+    `begin` gives None when the quiz was closed by then: it closes later on a machine that is too busy for that.
+    """
+    for patience in (1, 4, 16):
+        closes_at = await closing_in(patience * seconds, teacher, quiz_id)
+        if (begun := await begin()) is not None:
+            return closes_at, begun
+    raise AssertionError(f"it could not be begun before {closes_at}")
+
+
+async def attempt(student: Visitor, quiz_id: str) -> dict[str, Any] | None:
+    """An attempt that this student has just begun; None: the quiz is closed."""
+    reply = await student.call("POST", "/attempts", json={"quiz_id": quiz_id})
+    if reply.status_code == 409 and reply.json()["code"] == "quiz_closed":
+        return None
+    assert reply.is_success, reply.text
+    begun: dict[str, Any] = reply.json()
+    return begun
 
 
 async def enrolled(student: Visitor, course_id: str) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from pymongo import MongoClient
 
 from config.settings import VERSION, Settings
 from documents import DOCUMENTS
-from documents.base import Aggregate
+from documents.base import Aggregate, Row
 from documents.enums import JobState
 from documents.job import Job
+from documents.worker import WorkerRecord
 from lms_rt.bootstrap import Services
 from lms_rt.bus.base import WakeUps
+from lms_rt.clock import from_ms
 from lms_rt.contracts import jobs
 from lms_rt.contracts.jobs import QUEUES, Queue, TaskKind
 from lms_rt.services.background import running
@@ -97,6 +99,17 @@ async def _left(services: Services) -> list[str]:
     # One question: a job that fails goes from one state to the other and back, between two it could be seen in neither.
     row = await Job.rows().find_one({"$or": [waiting, {"state": JobState.RUNNING.value}]})
     return [] if row is None else [f"job {row['_id']} ({row['task']}) is {row['state']}: {row.get('error')}"]
+
+
+async def leases_run_out(*pids: int) -> None:
+    """As if the time had gone by after which workers that do not renew are missed: these processes, else all there were.
+
+    What one of them had sent just before it died may be carried out after this: that lease lasts its whole time.
+    """
+    which: Row = {"state": JobState.RUNNING.value}
+    if pids:
+        which["worker"] = {"$in": await WorkerRecord.rows().distinct("_id", {"pid": {"$in": list(pids)}})}
+    await Job.rows().update_many(which, {"$set": {"lease_until": from_ms(0)}})
 
 
 @contextmanager

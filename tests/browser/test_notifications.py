@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from lms_rt.ids import new_id
 from lms_rt.services.demo import DEMO_PASSWORD, TEACHER_EMAIL
-from tests.browser.window import DemoSchool, Window
+from tests.browser.window import DemoSchool, Window, spoken
 
 pytestmark = pytest.mark.browser
 
@@ -67,7 +67,7 @@ def test_the_bell_counts_live_and_what_is_read_on_one_device_is_read_on_the_othe
         expect(bell(window)).to_have_attribute("aria-label", "Notifications, 2 unread")
         expect(bell(window).locator(".bell-count")).to_have_text("2")
     expect(phone.page.locator("#new-notifications")).to_contain_text("2 new notifications")
-    expect(phone.page.locator("#say")).to_contain_text(second["title"])
+    spoken(phone.page, second["title"])
     phone.page.get_by_role("link", name="Show", exact=True).click()
     expect(phone.page.locator(".notice")).to_have_count(2)
     phone.page.get_by_role("button", name="Mark as read").first.click()

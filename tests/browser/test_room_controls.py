@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from lms_rt.services.demo import STUDENT_EMAILS
 from tests.browser.room import RoomPage, make_quiz
-from tests.browser.window import DemoSchool, Window
+from tests.browser.window import DemoSchool, Window, spoken
 
 pytestmark = pytest.mark.browser
 
@@ -115,7 +115,7 @@ def test_a_corrected_question_changes_in_place(open_window: Opener, demo_school:
     room.expect_state("saved")
     teacher.order("announce", text=LONG)
     expect(room.line).to_contain_text("Please read the fourth question twice: its second sentence says…")
-    expect(page.locator("#say")).to_have_text(LONG)
+    spoken(page, LONG)
     with demo_school.at_rest(CHOOSER) as student:
         questions = student.get(f"/attempts/{room.attempt_id}").raise_for_status().json()["questions"]
         first, _, third = (question["id"] for question in questions[:3])
@@ -161,7 +161,7 @@ def test_what_was_said_meanwhile_is_told_on_coming_back(open_window: Opener, dem
     teacher.order("extend", seconds=90)
     page.goto(address)
     expect(room.line).to_contain_text("90 more seconds. New end: ")
-    expect(page.locator("#say")).to_contain_text("90 more seconds. New end: ")
+    spoken(page, "90 more seconds. New end: ")
     expect(page.locator("#messages")).to_have_attribute("aria-label", "Messages, 2 new")
     teacher.has_been_seen(room, heard)
     page.locator("#clock-button").click()

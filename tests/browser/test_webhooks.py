@@ -114,7 +114,7 @@ def test_from_the_first_secret_to_the_end(open_here: Opener, inbox: Inbox) -> No
     new_secret = page.locator("#secret-text").input_value()
     page.get_by_label("quiz.published", exact=True).check()
     page.get_by_role("button", name="Save").click()
-    expect(page.locator(".toast")).to_contain_text("Saved")
+    expect(page.locator(".toast", has_text="Saved")).to_be_visible()
     page.get_by_role("button", name="Send again").click()
     expect(page.locator(".toast", has_text="on its way again")).to_be_visible()  # it goes again after six seconds
     headers, again = inbox.received.get(timeout=PATIENCE_SECONDS)

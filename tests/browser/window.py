@@ -24,6 +24,11 @@ window.shift = 0;
 new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
 }).observe({ type: "layout-shift", buffered: true });
+window.said = [];
+document.addEventListener("DOMContentLoaded", () => {
+  const voice = document.getElementById("say");
+  if (voice) new MutationObserver(() => window.said.push(voice.textContent)).observe(voice, { childList: true });
+});
 """
 AT_REST = "document.getAnimations().forEach((animation) => animation.finish())"
 """A panel that is still fading in is half transparent: its colours are judged as they stay."""
@@ -266,6 +271,11 @@ class Window:
     def _asked(self, request: Request) -> None:
         if not request.url.startswith((self.school.address, "data:", "blob:", "ws://127.0.0.1")):
             self.faults.append(f"asked another host: {request.url}")
+
+
+def spoken(page: Page, words: str) -> None:
+    """Wait until the page has said this: its voice keeps nothing that something else follows."""
+    page.wait_for_function("(words) => window.said.some((one) => one.includes(words))", arg=words)
 
 
 @contextmanager

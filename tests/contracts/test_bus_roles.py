@@ -161,7 +161,7 @@ class TestServer:
         await presence.join("attempt:1", Member("con_1", "usr_1"))
         await presence.note("attempt:1", "usr_1", {"question_id": "qst_1"})
         await RedisRevocations(line).revoke("fam_1", ttl_seconds=60)
-        await RedisRateLimits(line, MemoryRateLimits(FakeClock())).take("usr_1", per_second=1, burst=2)
+        await RedisRateLimits(line, MemoryRateLimits(FakeClock())).take("usr_1", per_second=0.1, burst=2)
         await RedisLocks(line).acquire("sweep", ttl_seconds=10)
         await RedisTickets(line).issue("hash", {}, ttl_seconds=30)
         async with Redis.from_url(redis_url) as client:

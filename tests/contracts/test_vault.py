@@ -19,7 +19,8 @@ from lms_rt.gateways.vault import VaultFault, read_secrets
 from lms_rt.services import vault_keeper
 from lms_rt.services.background import running
 from lms_rt.services.vault_keeper import VaultKeeper
-from tests.servers.vault_server import ROLE, ROLE_SECRET, VaultServer, vault_running
+from tests.servers.ports import free_port
+from tests.servers.vault_server import PATIENCE_SECONDS, ROLE, ROLE_SECRET, VaultServer, vault_running
 
 KEY = "k9UJgXWtf5QXWKwFQ7wRVNKA44QnMpDgeJgTUz"
 RENEW, SIGN_IN, READ = "/v1/auth/token/renew-self", "/v1/auth/approle/login", "/v1/secret/data/lms"
@@ -31,7 +32,7 @@ def vault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[VaultServ
     monkeypatch.chdir(tmp_path)
     for name in ("SECRET_KEY", "VAULT_TOKEN", "VAULT_ADDR", "MONGODB_URL", "REDIS_URL"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(gateway, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(gateway, "PATIENCE_SECONDS", 0.1)
     monkeypatch.setattr(gateway, "_WAITS_SECONDS", (0.05,))
     with vault_running() as server:
         server.values = {"SECRET_KEY": KEY, "SMTP_USERNAME": "school"}
@@ -87,7 +88,8 @@ def test_a_role_signs_in_reads_and_gives_its_token_back(vault: VaultServer) -> N
     assert "x-vault-token" not in vault.headers[0]
 
 
-def test_a_sealed_one_is_waited_for(vault: VaultServer) -> None:
+def test_a_sealed_one_is_waited_for(vault: VaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway, "PATIENCE_SECONDS", PATIENCE_SECONDS)
     vault.is_sealed = True
 
     def unseal() -> None:
@@ -215,10 +217,13 @@ async def heard(vault: VaultServer, path: str, count: int) -> None:
 async def test_a_token_is_renewed_for_as_long_as_the_process_runs(
     vault: VaultServer, keeping: pytest.LogCaptureFixture
 ) -> None:
-    vault.give_token("hvs.short", ttl_seconds=1)
+    token = vault.tokens[vault.give_token("hvs.short", ttl_seconds=0.2)]
     async with running({"vault": VaultKeeper(settings_of(vault, vault_token="hvs.short")).run}):
-        await heard(vault, RENEW, 3)
-        assert vault.tokens["hvs.short"].is_alive
+        for _ in range(3):
+            await heard(vault, RENEW, 1)
+            vault.now += 0.9 * token.ttl_seconds
+        await heard(vault, READ, 1)
+        assert token.is_alive(vault.now)
     assert "hvs." not in keeping.text
 
 
@@ -252,7 +257,6 @@ async def test_sealed_and_away_for_a_while_is_told_once_and_costs_nothing(
 ) -> None:
     keeping.set_level(logging.INFO, vault_keeper.__name__)
     vault.give_token("hvs.long", ttl_seconds=0.2)
-    vault.tokens["hvs.long"].ends_at += 3600  # it outlives the test
     async with running({"vault": VaultKeeper(settings_of(vault, vault_token="hvs.long")).run}):
         await heard(vault, READ, 1)
         vault.is_sealed = True
@@ -267,7 +271,6 @@ async def test_a_newer_version_is_told_and_used_from_the_next_start(
     vault: VaultServer, keeping: pytest.LogCaptureFixture
 ) -> None:
     vault.give_token("hvs.short", ttl_seconds=0.5)
-    vault.tokens["hvs.short"].ends_at += 3600
     async with running({"vault": VaultKeeper(settings_of(vault, vault_token="hvs.short")).run}):
         await heard(vault, READ, 1)
         vault.version = 2
@@ -276,7 +279,7 @@ async def test_a_newer_version_is_told_and_used_from_the_next_start(
 
 
 async def test_one_that_comes_back_at_its_place_is_found(keeping: pytest.LogCaptureFixture) -> None:
-    with vault_running() as vault:
+    with vault_running(port=free_port()) as vault:
         vault.values = {"SECRET_KEY": KEY}
         vault.give_token()
     keeper = VaultKeeper(settings_of(vault, vault_token="hvs.root"))

@@ -1,7 +1,9 @@
 """A real node as a process, with limits and a wall clock that a test has chosen: `python -m tests.servers.node_main JSON`.
 
-The JSON may hold `limits` (fields of `NodeLimits`), `clock_skew_ms`, and `dies_at_rotation`: as soon as a session has been
-rotated in the database, and nobody told. Settings come from the environment, as always.
+The JSON may hold `limits` (fields of `NodeLimits`), `clock_skew_ms`, `renewals_in_a_life` (of who is present),
+`leave_after_ms` (from the end of a line), `goes_by_words`: what people may do is never looked at without one, and
+`dies_at_rotation`: as soon as a session has been rotated in the database, and nobody told. Settings come from the environment,
+as always.
 """
 
 from __future__ import annotations
@@ -21,12 +23,17 @@ from config.settings import Settings, load_settings
 from documents.session import Session
 from handlers.serve import serving
 from lms_rt.bootstrap import open_services
+from lms_rt.realtime import authority, presence
 from lms_rt.realtime.node import NodeLimits
 
 
 def main(given: dict[str, Any]) -> None:
     """Serve until SIGTERM."""
     _skew_wall_clock(given.get("clock_skew_ms", 0))
+    if given.get("goes_by_words"):
+        authority.STEP_SECONDS = 3_600.0
+    presence.LEAVE_AFTER_MS = given.get("leave_after_ms", presence.LEAVE_AFTER_MS)
+    presence._RENEWALS_IN_A_LIFE = given.get("renewals_in_a_life", presence._RENEWALS_IN_A_LIFE)
     if given.get("dies_at_rotation"):
         _die_at_rotation()
     settings = load_settings(_env_file=None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,19 +23,18 @@ class Token:
     ends_at: float
     longest_until: float = float("inf")
 
-    @property
-    def left_seconds(self) -> float:
-        return min(self.ttl_seconds, max(0.0, self.ends_at - time.monotonic())) if self.ttl_seconds else 0
+    def left_seconds(self, now: float) -> float:
+        return min(self.ttl_seconds, max(0.0, self.ends_at - now)) if self.ttl_seconds else 0
 
-    @property
-    def is_alive(self) -> bool:
-        return not self.ttl_seconds or time.monotonic() < self.ends_at
+    def is_alive(self, now: float) -> bool:
+        return not self.ttl_seconds or now < self.ends_at
 
 
 @dataclass
 class VaultServer:
-    """What it holds, and who asked for what."""
+    """What it holds, and who asked for what. Tokens go by `now`, in seconds, which stands still unless a test moves it."""
 
+    now: float = 0.0
     path: str = "secret/data/lms"
     values: dict[str, Any] = field(default_factory=dict)
     version: int = 1
@@ -58,8 +56,8 @@ class VaultServer:
     def give_token(
         self, name: str = "hvs.root", *, ttl_seconds: float = 0, longest_seconds: float = float("inf")
     ) -> str:
-        now = time.monotonic()
-        self.tokens[name] = Token(ttl_seconds, bool(ttl_seconds), now + ttl_seconds, now + longest_seconds)
+        ends_at, longest_until = self.now + ttl_seconds, self.now + longest_seconds
+        self.tokens[name] = Token(ttl_seconds, bool(ttl_seconds), ends_at, longest_until)
         return name
 
     def wait_for(self, path: str, count: int = 1) -> None:
@@ -79,7 +77,7 @@ class VaultServer:
         if path == "/v1/auth/approle/login":
             return self._sign_in(body)
         token = self.tokens.get(headers.get("x-vault-token", ""))
-        if token is None or not token.is_alive:
+        if token is None or not token.is_alive(self.now):
             return 403, {"errors": ["permission denied"]}
         return self._answer_holder(method, path, headers["x-vault-token"])
 
@@ -87,7 +85,9 @@ class VaultServer:
         token = self.tokens[name]
         if path == "/v1/auth/token/lookup-self":
             ends = "2026-01-01T00:00:00Z" if token.ttl_seconds else None
-            return 200, {"data": {"ttl": token.left_seconds, "expire_time": ends, "renewable": token.is_renewable}}
+            return 200, {
+                "data": {"ttl": token.left_seconds(self.now), "expire_time": ends, "renewable": token.is_renewable}
+            }
         if path == "/v1/auth/token/renew-self":
             return self._renew(token)
         if path == "/v1/auth/token/revoke-self":
@@ -105,9 +105,9 @@ class VaultServer:
     def _renew(self, token: Token) -> tuple[int, Any]:
         if not token.is_renewable:
             return 400, {"errors": ["lease is not renewable"]}
-        now = time.monotonic()
-        token.ends_at = min(max(token.ends_at, now + token.ttl_seconds), token.longest_until)
-        return 200, {"auth": {"lease_duration": token.left_seconds, "renewable": True, "client_token": "x"}}
+        token.ends_at = min(max(token.ends_at, self.now + token.ttl_seconds), token.longest_until)
+        left_seconds = token.left_seconds(self.now)
+        return 200, {"auth": {"lease_duration": left_seconds, "renewable": True, "client_token": "x"}}
 
     def _read(self, method: str, path: str) -> tuple[int, Any]:
         if (method, path) != ("GET", f"/v1/{self.path}"):

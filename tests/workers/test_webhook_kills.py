@@ -20,11 +20,11 @@ from lms_rt.services.webhook_delivery import AT_ONCE
 from tests.conftest import settings_on
 from tests.servers.receiver import Receiver, receiving
 from tests.servers.workers import LmsWorker
-from tests.working import idle
+from tests.working import idle, leases_run_out
 
 pytestmark = pytest.mark.real
 
-EVENTS, LEASE_SECONDS = 50, 1.5
+EVENTS = 50
 KILLS = (15,)
 """A worker is killed when so many requests have come."""
 
@@ -60,7 +60,7 @@ async def followed(services: Services, receiver: Receiver) -> tuple[WebhookView,
 
 async def deliver_and_die(settings: Settings, services: Services, receiver: Receiver, path: Path) -> None:
     """Workers one after the other, each but the last killed in the middle."""
-    given = {"notes": str(path / "notes"), "lease_seconds": LEASE_SECONDS}
+    given = {"notes": str(path / "notes")}
     with ExitStack() as stack:
         for turn, count in enumerate((*KILLS, EVENTS)):
             worker = LmsWorker(settings, "webhooks", log=path / f"worker{turn}.log", given=given)
@@ -69,4 +69,5 @@ async def deliver_and_die(settings: Settings, services: Services, receiver: Rece
             await receiver.hear(count)
             if count < EVENTS:
                 worker.kill()
+                await leases_run_out()
         await idle(services)

@@ -25,14 +25,13 @@ from tests.servers.ports import free_port
 from tests.servers.redis_server import RedisServer
 from tests.servers.workers import LmsWorker
 from tests.workers.worker_main import STEP_KINDS, StepNotes
-from tests.working import idle, task
+from tests.working import idle, leases_run_out, task
 from workers import run
 from workers.beside import open_beside
 
 pytestmark = pytest.mark.real
 
 PATIENCE_SECONDS = 20
-LEASE_SECONDS = 1.5
 
 
 @dataclass
@@ -50,8 +49,7 @@ class Place:
     async def worker(self, *queues: str, **given: Any) -> LmsWorker:
         """One more worker; it is ready."""
         log = self.folder / f"worker{len(self.workers)}.log"
-        given = {"notes": str(self.notes.path), "lease_seconds": LEASE_SECONDS, **given}
-        worker = LmsWorker(self.settings, *queues, log=log, given=given)
+        worker = LmsWorker(self.settings, *queues, log=log, given={"notes": str(self.notes.path), **given})
         self.workers.append(worker)
         self.stack.callback(worker.kill)
         await asyncio.to_thread(worker.start)
@@ -139,11 +137,14 @@ async def test_a_busy_worker_ends_what_it_can_and_hands_back_the_rest(place: Pla
     assert place.notes.lines("ended").count(never) == 1
 
 
-async def test_what_a_killed_worker_held_is_run_by_another_within_seconds(place: Place) -> None:
+async def test_what_a_killed_worker_held_is_run_by_another_when_its_leases_are_over(place: Place) -> None:
     first, _ = await asyncio.gather(place.worker(), place.worker())
+    await until(lambda: _is(place.reported(), 2))
     held = [await place.ask(until=str(place.folder / "door")) for _ in range(8)]
     await place.begun(*held)
+    pid = first.pid
     first.kill()
+    await leases_run_out(pid)
     (place.folder / "door").touch()
     await idle(place.services)
     assert set(place.notes.lines("ended")) == set(held)
@@ -157,6 +158,7 @@ async def test_a_worker_that_hung_is_taken_for_dead_and_stops_what_is_not_its_ow
     job_id = await place.ask(until=str(place.folder / "door"))
     await place.begun(job_id)
     worker.freeze()
+    await leases_run_out()
     other = await place.worker()
     await until(lambda: _now(place.notes.lines("begun").count(job_id) == 2))
     worker.thaw()
@@ -209,9 +211,7 @@ async def _is_heard(place: Place) -> bool:
 
 async def test_wake_ups_are_few_and_hold_no_more_than_a_queue_and_an_id(place: Place) -> None:
     stream = f"lms:{place.settings.mongodb_database}:tasks:emails"
-    for n in range(50):
-        await place.ask("test.mail", seconds=n)
-        await asyncio.sleep(0)
+    await place.services.jobs.put_all("test.mail", {new_id("job"): {"seconds": n} for n in range(50)})
     await until(lambda: _now(bool(place.redis.do("XLEN", stream))))
     with Redis.from_url(place.redis.url) as client:
         messages = [json.loads(entry[b"data"]) for _, entry in client.xrange(stream)]

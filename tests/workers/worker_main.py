@@ -1,8 +1,11 @@
 """A real worker with tasks that a test looks at: `python -m tests.workers.worker_main JSON [--queues …]`.
 
 The JSON holds `notes`, a file that gets a line for all that a task does, which outlives `kill -9`, and may hold
-`patience_seconds`, how long what runs may go on after SIGTERM, `lease_seconds`, and `suspect_seconds`, how long a job waits at most
-that was there when workers died. Settings come from the environment, as always.
+`patience_seconds`, how long what runs may go on after SIGTERM, and `suspect_seconds`, how long a job waits at most that was there
+when workers died. Settings come from the environment, as always.
+
+A lease lasts so long that no worker loses one because this machine is slow: a test says when those of the dead are over
+(`leases_run_out`).
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from lms_rt.services.jobs import Taken
 from tests.working import task
 from workers import run, worker
 from workers.worker import Worker
+
+LEASE_SECONDS, RENEW_SECONDS = 10.0, 0.5
 
 
 class StepArgs(JobArgs):
@@ -69,9 +74,8 @@ def main() -> int:
     if "patience_seconds" in given:
         assert Worker.close.__kwdefaults__ is not None
         Worker.close.__kwdefaults__["patience_seconds"] = given["patience_seconds"]
-    jobs.LEASE_SECONDS = given.get("lease_seconds", jobs.LEASE_SECONDS)
     jobs.SUSPECT_SECONDS = given.get("suspect_seconds", jobs.SUSPECT_SECONDS)
-    worker.RENEW_SECONDS = jobs.LEASE_SECONDS / 3  # type: ignore[attr-defined]
+    jobs.LEASE_SECONDS, worker.RENEW_SECONDS = LEASE_SECONDS, RENEW_SECONDS  # type: ignore[attr-defined]
     with ExitStack() as stack:
         for kind in STEP_KINDS:
             stack.enter_context(task(kind, StepNotes(Path(given["notes"])).perform))
