@@ -328,7 +328,7 @@ def _path(fault: ErrorDetails, sent: Any) -> str:
         is_sent = part in at if isinstance(at, dict) else isinstance(at, list) and isinstance(part, int)
         if is_sent:
             at = at[part]
-        elif sent is not None and not (fault["type"] == "missing" and place == len(fault["loc"])):
-            continue
+        elif sent is not None and place > 1 and not (fault["type"] == "missing" and place == len(fault["loc"])):
+            continue  # the first is always a field of the model, perhaps by its other name
         parts.append(str(part))
     return ".".join(parts)
