@@ -119,6 +119,12 @@ class Payment(RevisedAggregate):
         return await cls.rows().find_one({"intent_key": intent_key_of(gateway, intent_id)}, {"outbox": 0})
 
     @classmethod
+    async def find_by_intents(cls, gateway: str, intent_ids: Sequence[str]) -> list[Row]:
+        """The payments that a gateway calls so, in no order."""
+        keys = [intent_key_of(gateway, intent_id) for intent_id in intent_ids]
+        return await cls.rows().find({"intent_key": {"$in": keys}}, {"outbox": 0}).to_list(length=len(keys) or 1)
+
+    @classmethod
     async def find_of_checkout(cls, gateway: str, checkout_id: str, *, limit: int = 100) -> list[Row]:
         """The payment of a checkout, and those that came on top of it, whose ids begin with the checkout's and a colon."""
         key = intent_key_of(gateway, checkout_id)

@@ -108,6 +108,12 @@ class PlanSubscription(RowAggregate):
         return await cls.rows().find_one(which, dict(cls.HEAD))
 
     @classmethod
+    async def find_unnamed(cls, subscription_ids: Sequence[str]) -> list[Row]:
+        """Those of these that no gateway is known to have."""
+        which: Row = {"_id": {"$in": list(subscription_ids)}, "gateway_subscription_id": {"$exists": False}}
+        return await cls.rows().find(which, dict(cls.HEAD)).to_list(length=len(subscription_ids) or 1)
+
+    @classmethod
     async def find_paid_of(cls, user_id: str, *, ends_after: datetime, limit: int = 50) -> list[Row]:
         """Somebody's that were paid for until then or longer, the longest first. Courses are not asked."""
         which: Row = {"user_id": user_id, "status": {"$in": list(PAID_FOR)}, "end_date": {"$gt": ends_after}}

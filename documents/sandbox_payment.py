@@ -50,10 +50,11 @@ class SandboxPayment(RevisedAggregate):
         ]
 
     @classmethod
-    async def find_of_subscription(cls, subscription_id: str, *, limit: int) -> list[Row]:
+    async def find_of_subscription(cls, subscription_id: str, *, limit: int, skip: int = 0) -> list[Row]:
         """Its payments, newest first."""
         found = cls.rows().find({"subscription_id": subscription_id}, {"outbox": 0})
-        return await found.sort([("created_at", DESCENDING), ("_id", DESCENDING)]).limit(limit).to_list(length=limit)
+        newest = found.sort([("created_at", DESCENDING), ("_id", DESCENDING)])
+        return await newest.skip(skip).limit(limit).to_list(length=limit)
 
     @classmethod
     async def page_between(cls, since: datetime, until: datetime, *, after: str, limit: int) -> list[Row]:

@@ -125,6 +125,8 @@ class AllPayments(DeskPage):
 class TracePage(DeskPage):
     """/admin/payments/orders/{id}: one order, from what was bought to what it opened, and the form that pays back."""
 
+    is_form_own_alone = True
+
     async def get(self, order_id: str) -> None:
         """The whole way of it."""
         await self.show_trace(order_id)
@@ -215,6 +217,8 @@ class TracePage(DeskPage):
 
 class FindingsPage(DeskPage):
     """/admin/payments/findings: what is not as it should be, and the form by which somebody says what came of it."""
+
+    is_form_own_alone = True
 
     async def get(self) -> None:
         """Those that are open, unless the address asks for others."""

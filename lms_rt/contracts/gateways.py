@@ -231,8 +231,9 @@ class SubscriptionWish:
 
 @dataclass(frozen=True, slots=True)
 class GatewaySubscription:
-    """A subscription, as read. `intent_ids` are its newest payments, newest first, at most ten.
+    """A subscription, as read. `intent_ids` are its newest payments, newest first, some ten.
 
+    `older` is where those before them are asked for (`older_payments`); None: there are none.
     `is_at_once` is said of a change that was asked for: the new price holds and is paid from now on. Else it is drawn with
     the next period.
     """
@@ -245,7 +246,16 @@ class GatewaySubscription:
     cancel_at_period_end: bool = False
     money: Money | None = None
     intent_ids: tuple[str, ...] = ()
+    older: str | None = None
     is_at_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OlderPayments:
+    """A page of a subscription's payments, newest first, and where those before them are asked for; None: there are none."""
+
+    intent_ids: tuple[str, ...] = ()
+    older: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

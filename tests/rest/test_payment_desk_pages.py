@@ -11,6 +11,7 @@ from documents.refund import Refund
 from tests.conftest import settings_on
 from tests.house import House, open_house
 from tests.rest.paying_browser import browser_of
+from tests.rest.rights.school import impersonated
 from tests.rest.test_payment_desk import bought, for_sale, stored
 from tests.services.till import TillGateway
 
@@ -66,3 +67,26 @@ async def test_what_was_not_compared_is_told_above_the_findings(house: House) ->
     assert "The last comparison left something out" in await desk.see("/admin/payments/findings")
     arabic = await browser_of(house, await house.admin(), "ar")
     assert "تركت آخر مقارنة شيئًا دون فحص" in await arabic.see("/admin/payments/findings")
+
+
+async def test_nobody_moves_money_in_a_treasurers_place(house: House) -> None:
+    till = TillGateway()
+    house.services.payment_gateways.add(till)
+    row = await bought(house, till, await house.student(), await for_sale(house))
+    treasurer, admin = await house.student(), await house.admin()
+    given = {"permissions": ["payments:manage"]}
+    await admin.ok("PATCH", f"/admin/users/{treasurer.user_id}", json=given)
+    stand_in = await impersonated(house, treasurer)
+    own, theirs = await browser_of(house, treasurer), await browser_of(house, stand_in)
+    page, form = f"/admin/payments/orders/{row['order_id']}", {"payment_id": row["_id"], "reason": "By mistake"}
+    assert row["order_id"] in await theirs.see(page), "they may look"
+    for act in ("refund", "release", "dispute"):
+        wish = {"amount": 500, "reason": "By mistake", "state": "open"}
+        await stand_in.refused(403, "POST", f"/payments/{row['_id']}/{act}", json=wish)
+        assert (await theirs.send(page, **form, act=act, amount="5.00", state="open")).status_code == 403
+    await stand_in.refused(403, "POST", "/payments/findings/some/resolve", json={"note": "Seen"})
+    assert (await theirs.send("/admin/payments/findings", finding_id="some", note="Seen")).status_code == 403
+    assert (await stored(row)) == row
+    wrong = await own.send(page, **form, amount="19.999")
+    assert (wrong.status_code, "Write an amount of this currency" in wrong.text) == (422, True)
+    assert (await own.send(page, **form, amount="5.00")).status_code == 303

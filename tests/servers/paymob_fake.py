@@ -327,11 +327,13 @@ class PaymobFake(Desk):
             self._tell_subscription(one, "updated")
         return one
 
-    def _drawn(self, _asked: Asked, number: str) -> Thing:
+    def _drawn(self, asked: Asked, number: str) -> Thing:
+        """The newest first, ten a page."""
         rows = [
             {**one, "order": one["order"]["id"]} for one in self.tries.values() if one.get("source_id") == int(number)
-        ]
-        return {"next": None, "previous": None, "results": rows}
+        ][::-1]
+        end = 10 * int(asked.query.get("page", "1"))
+        return {"next": "more" if len(rows) > end else None, "previous": None, "results": rows[end - 10 : end]}
 
     def _stop(self, asked: Asked, number: str, verb: str) -> Thing:
         one = self._subscription(asked, number)

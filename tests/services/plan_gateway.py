@@ -13,13 +13,14 @@ from lms_rt.contracts.gateways import (
     GatewaySubscription,
     GatewayUnavailable,
     Money,
+    OlderPayments,
     RecurringPrice,
     Renewing,
     SubscriptionWish,
 )
 from tests.services.market import PageGateway
 
-RETRIED_DAYS, DRAFT, PAGE_LASTS = 14, timedelta(hours=1), timedelta(days=1)
+RETRIED_DAYS, DRAFT, PAGE_LASTS, NAMED_LATE = 14, timedelta(hours=1), timedelta(days=1), timedelta(days=2)
 WRONG = 10**6
 """An amount that nobody agreed to."""
 
@@ -50,6 +51,7 @@ class Standing:
     changes: int = 0
     months: int = 0
     failures: int = 0
+    resumes: int = 0
     wrong: set[str] = field(default_factory=set)
     renewals: list[datetime] = field(default_factory=list)
     """When it drew by itself."""
@@ -90,7 +92,7 @@ class PlanGateway(PageGateway):
         self.by_page: dict[str, str] = {}
         self.keys: set[str] = set()
         self.changes_at_once = self.is_hasty = self.keeps_anchor = False
-        self.is_card_empty = self.draws_wrong = self.is_still = False
+        self.is_card_empty = self.draws_wrong = self.is_still = self.is_shy = False
         self.loses = 0
 
     # --- what happens there ---
@@ -115,7 +117,7 @@ class PlanGateway(PageGateway):
         """Its owner lets it go on, at the gateway's own page."""
         one = self.standing[subscription_id]
         if one.state is Renewing.ACTIVE:
-            one.is_ending = False
+            one.is_ending, one.resumes = False, one.resumes + 1
 
     def _go_on(self, one: Standing, now: datetime) -> None:
         last = one.periods[-1]
@@ -186,15 +188,23 @@ class PlanGateway(PageGateway):
             await super().cancel_checkout(intent_id)
 
     async def find_subscription(self, key: str, intent_id: str) -> GatewaySubscription | None:  # noqa: ARG002
-        """By its page."""
+        """By its page; one that is shy names it some days after it was paid for."""
         self._be_there()
         found = self.by_page.get(intent_id)
-        return None if found is None else self._read(found)
+        is_hidden = found is not None and self.standing[found].periods[0].start + NAMED_LATE > self._clock.now()
+        return None if found is None or (self.is_shy and is_hidden) else self._read(found)
 
     async def read_subscription(self, subscription_id: str) -> GatewaySubscription:
         """As it stands."""
         self._be_there()
         return self._read(subscription_id)
+
+    async def older_payments(self, subscription_id: str, place: str) -> OlderPayments:
+        """Ten of those behind the newest ones."""
+        self._be_there()
+        intents = [each for period in self.standing[subscription_id].periods for each in period.intent_ids][::-1]
+        end = int(place) + 10
+        return OlderPayments(tuple(intents[int(place) : end]), str(end) if len(intents) > end else None)
 
     async def change_subscription(
         self, subscription_id: str, price: RecurringPrice, *, key: str
@@ -263,15 +273,18 @@ class PlanGateway(PageGateway):
     def _read(self, subscription_id: str) -> GatewaySubscription:
         one = self.standing[subscription_id]
         last, intents = one.periods[-1], [each for period in one.periods for each in period.intent_ids]
+        # after a change what is left of a plan may pay for long: only the gateway knows whether it does, and Stripe's is so read
+        is_draft = bool(one.changes) and one.state is Renewing.ACTIVE and not last.is_paid
         return GatewaySubscription(
             subscription_id,
             one.state,
             one.key,
             last.start,
-            last.end,
+            last.start if is_draft else last.end,
             cancel_at_period_end=one.is_ending,
             money=Money(one.price.money.amount, one.price.money.currency),
             intent_ids=tuple(intents[::-1][:10]),
+            older="10" if len(intents) > 10 else None,
         )
 
     def _be_there(self) -> None:

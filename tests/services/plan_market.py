@@ -12,6 +12,7 @@ from documents.base import Row
 from documents.course import Course
 from documents.enums import JobState
 from documents.job import Job
+from documents.payment import Payment
 from documents.plan_subscription import PlanSubscription
 from lms_rt.contracts.base import read_model
 from lms_rt.contracts.coupons import CouponDraft
@@ -38,8 +39,8 @@ class PlanMarket(Market):
 
     def __init__(self, settings: Settings, **options: bool) -> None:
         self._settings = settings
-        self.ended: dict[str, datetime] = {}
-        """Subscriptions at the gateway whose owner has ended them, and since when."""
+        self.ended: dict[str, tuple[datetime, int]] = {}
+        """Subscriptions at the gateway whose owner has ended them: since when, and how often they had let them go on till then."""
         self.given = set[str | None]()
         super().__init__(settings, closes_pages=options["closes_pages"])
         self.gateway.changes_at_once = options["changes_at_once"]
@@ -78,18 +79,22 @@ class PlanMarket(Market):
             await self.shop.subscription_changes.change(STUDENT, row["_id"], move)
 
     async def ending(self, which: int) -> None:
-        """Its owner ends it."""
+        """Its owner ends it; who lets it go on at the same time may be the last that its gateway hears."""
         if row := await self.subscription(which):
+            there = self.gateway.standing.get(row.get("gateway_subscription_id") or "")
+            resumes = 0 if there is None else there.resumes
             view = await self.shop.subscription_changes.cancel(STUDENT, row["_id"])
             after = await PlanSubscription.find_row(row["_id"]) or {}
             if known := after.get("gateway_subscription_id"):
                 assert view.cancel_at_period_end or view.status in ("cancelled", "expired")
-                self.ended.setdefault(known, self.clock.now())
+                one = self.gateway.standing[known]
+                assert not one.is_live or one.resumes > resumes, "it was said to end, and goes on"
+                if not one.is_live and self.ended.get(known, (None, None))[1] != one.resumes:
+                    self.ended[known] = (self.clock.now(), one.resumes)
 
     async def resuming(self, which: int) -> None:
         """Its owner lets it go on after all."""
         if row := await self.subscription(which):
-            self.ended.pop(row.get("gateway_subscription_id") or "", None)
             await self.shop.subscription_changes.resume(STUDENT, row["_id"], SubscriptionResume())
 
     def learning(self, which: int) -> Coroutine[Any, Any, Any]:
@@ -110,6 +115,14 @@ class PlanMarket(Market):
         """A word about a payment."""
         if known := list(self.gateway.payments):
             await self.shop.settling.settle("stripe", known[which % len(known)])
+
+    async def whole_word(self, which: int) -> None:
+        """The same as a worker sees to it: whose first payment came is let in."""
+        await self.money_word(which)
+        if known := list(self.gateway.payments):
+            payment = await Payment.find_by_intent("stripe", known[which % len(known)])
+            if payment is not None and payment.get("subscription_id"):
+                await self.shop.plan_subscriptions.look_begun(payment["subscription_id"])
 
     async def reconciling(self) -> None:
         """What runs each hour and each day."""
@@ -165,7 +178,6 @@ class PlanMarket(Market):
     def takes_back(self, which: int) -> None:
         """Its owner lets it go on, at the gateway."""
         if known := list(self.gateway.standing):
-            self.ended.pop(known[which % len(known)], None)
             self.gateway.takes_back(known[which % len(known)])
 
     async def subscription(self, which: int) -> Row | None:
@@ -175,7 +187,7 @@ class PlanMarket(Market):
 
     async def rest(self, *, is_told: bool) -> None:
         """Nothing new happens there, and all that is left is done: by words, or by what looks again without any."""
-        self.gateway.is_still, self.gateway.is_away, self.gateway.loses = True, False, 0
+        self.gateway.is_still, self.gateway.is_away, self.gateway.is_shy, self.gateway.loses = True, False, False, 0
         for _ in range(3):
             for intent_id, read in list(self.gateway.payments.items()):
                 if is_told or read.refunds or read.disputes:  # without a word those may be found months later

@@ -67,8 +67,9 @@ async def assert_plans_are_true(market: PlanMarket) -> None:
 
 
 def _assert_nobody_drawn_for_after_the_end(market: PlanMarket) -> None:
-    for subscription_id, since in market.ended.items():
-        later = [at for at in market.gateway.standing[subscription_id].renewals if at > since]
+    for subscription_id, (since, resumes) in market.ended.items():
+        one = market.gateway.standing[subscription_id]
+        later = [at for at in one.renewals if at > since and one.resumes == resumes]
         assert not later, "somebody was charged after they had ended it"
 
 

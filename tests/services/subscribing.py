@@ -24,6 +24,7 @@ from lms_rt.contracts.gateways import (
     GatewaySubscription,
     GatewayUnavailable,
     Money,
+    OlderPayments,
     RecurringPrice,
     Renewing,
     SubscriptionWish,
@@ -66,6 +67,7 @@ class RenewingGateway(TillGateway):
         self.wishes: dict[str, SubscriptionWish] = {}
         self.closed: list[str] = []
         self.resumed: list[str] = []
+        self.asked_older: list[str] = []
         self.subscriptions: dict[str, GatewaySubscription] = {}
         self.by_checkout: dict[str, str] = {}
         self.loses_answers = 0
@@ -129,13 +131,24 @@ class RenewingGateway(TillGateway):
         if self.is_away:
             raise GatewayUnavailable("away")
         found = self.by_checkout.get(intent_id)
-        return None if found is None else self.subscriptions[found]
+        return None if found is None else self._told(found)
 
     async def read_subscription(self, subscription_id: str) -> GatewaySubscription:
         """As it stands."""
         if self.is_away:
             raise GatewayUnavailable("away")
-        return self.subscriptions[subscription_id]
+        return self._told(subscription_id)
+
+    def _told(self, subscription_id: str) -> GatewaySubscription:
+        one = self.subscriptions[subscription_id]
+        older = "10" if len(one.intent_ids) > 10 else None
+        return replace(one, intent_ids=one.intent_ids[:10], older=older)
+
+    async def older_payments(self, subscription_id: str, place: str) -> OlderPayments:
+        """Ten of them."""
+        intents, begin = self.subscriptions[subscription_id].intent_ids, int(place)
+        self.asked_older.append(place)
+        return OlderPayments(intents[begin : begin + 10], str(begin + 10) if len(intents) > begin + 10 else None)
 
     async def change_subscription(
         self, subscription_id: str, price: RecurringPrice, *, key: str

@@ -171,6 +171,13 @@ async def test_who_completed_the_course_loses_and_gets_it_back_completed(desk: D
     assert await desk.becomes(payment_id, dispute="lost") is Change.EXPIRED
     assert await desk.becomes(payment_id, dispute="won") is Change.RETURNED
     assert (await desk.standing())[0] == "completed"
+    before = await desk.enrollment()
+    await desk.school.enrollments.drop(STUDENT, before.id)
+    desk.school.clock.advance(DAY.total_seconds())
+    await desk.pays()
+    assert await desk.derive() is Change.RETURNED, "who left pays anew"
+    after = await desk.enrollment()
+    assert (after.status, after.completed_at) == ("completed", before.completed_at)
 
 
 @EMBEDDED
@@ -267,6 +274,22 @@ async def test_what_was_paid_for_a_period_opens_it_while_most_of_that_stands(des
     assert await desk.becomes(first, dispute="lost") is Change.KEPT, "an earlier month is over"
     assert (await desk.enrollment()).expires_ms == to_ms(second_end + 3 * DAY)
     assert await desk.becomes(second, dispute="open") is Change.EXPIRED
+
+
+@EMBEDDED
+async def test_what_a_month_still_owed_when_the_next_began_is_no_part_of_that_one(desk: Desk) -> None:
+    subscription_id = await desk.subscribes(30, gateway="paymob")
+    await desk.draws(subscription_id)
+    await desk.school.enrolled(desk.course.id)
+    desk.school.clock.advance((58 * DAY).total_seconds())
+    late = await desk.draws(subscription_id)
+    desk.school.clock.advance((2 * DAY).total_seconds())
+    third = await desk.draws(subscription_id)
+    await desk.lasts(subscription_id, desk.school.clock.now() + 30 * DAY)
+    await desk.derive()
+    assert await desk.becomes(late, status="refunded", refunded_amount=1000) is Change.KEPT
+    await desk.becomes(late, status="completed", refunded_amount=0)
+    assert await desk.becomes(third, status="refunded", refunded_amount=1000) is Change.EXPIRED
 
 
 @EMBEDDED

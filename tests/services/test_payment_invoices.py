@@ -323,6 +323,19 @@ def test_the_period_that_was_paid_is_the_one_that_the_payment_fell_into(
     assert period_of(None, day(paid_at)) is None
 
 
+@pytest.mark.parametrize("gateway", ["stripe", "paymob"])
+def test_what_was_drawn_late_is_of_the_period_that_was_owed(gateway: str) -> None:
+    def day(month: int, of_month: int) -> datetime:
+        return datetime(2026, month, of_month, 12, tzinfo=UTC)
+
+    row = {"gateway": gateway, "interval": "month", "start_date": day(4, 1), "end_date": day(5, 31)}
+    begins = [day(4, 1), day(5, 1), day(5, 31) if gateway == "paymob" else day(6, 1)]
+    for others, number in (([day(4, 1)], 1), ([day(4, 1), day(4, 30)], 2), ([day(4, 1), day(5, 20)], 2), ([], 2)):
+        begin, end = period_of(row, day(5, 30), others) or (None, None)
+        assert begin == begins[number], others
+        assert number == 2 or end == begins[2]
+
+
 def test_the_renewals_of_a_gateway_whose_months_have_thirty_days_are_of_one_period_each_without_a_gap() -> None:
     begin = datetime(2026, 1, 1, 9, tzinfo=UTC)
     for interval, days in (("month", 30), ("year", 360)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -285,6 +286,27 @@ class TestSubscriptions:
         assert ended.state is Renewing.CANCELLED
         assert (await paymob.resume_subscription(begun.subscription_id, key="k")).state is Renewing.CANCELLED
         assert len(fake.of("/suspend")) == len(fake.of("/resume")) == 1
+
+    async def test_a_period_for_which_the_last_try_failed_is_not_paid(self, paymob: Paymob, fake: PaymobFake) -> None:
+        started = await paymob.start_subscription(self.wish())
+        fake.pay(started.intent_id)
+        begun = await paymob.find_subscription("sub_1-1", started.intent_id)
+        assert begun is not None
+        fake.renew(begun.subscription_id)
+        one = fake.subscriptions[int(begun.subscription_id)]
+        paid = await paymob.read_subscription(begun.subscription_id)
+        fake.renew(begun.subscription_id, is_paid=False)
+        failed = list(fake.tries.values())[-1]
+        for days, is_of_told in ((0, False), (-1, False), (-28, True)):
+            failed["created_at"] = f"{paid.period_end + timedelta(days=days):%Y-%m-%dT12:00:00}"  # type: ignore[operator]
+            one["state"] = "canceled"
+            ended = await paymob.read_subscription(begun.subscription_id)
+            expected = paid.period_start if is_of_told else paid.period_end
+            assert (ended.state, ended.period_start, ended.period_end) == (
+                Renewing.CANCELLED,
+                paid.period_start,
+                expected,
+            )
 
     async def test_a_price_has_one_plan_and_may_change(self, paymob: Paymob, fake: PaymobFake) -> None:
         started = await paymob.start_subscription(self.wish())

@@ -106,7 +106,8 @@ async def test_no_more_is_paid_back_than_was_paid_however_many_ask_at_once(
     assert (await gateway.read_payment(intent_id)).state is Charged.COMPLETED
 
 
-async def test_a_subscription_renews_itself_until_its_end(gateway: SandboxGateway, clock: FakeClock) -> None:
+async def subscribed(gateway: SandboxGateway, clock: FakeClock) -> str:
+    """A subscription of which the first month is paid; its id."""
     price = RecurringPrice("pln_1", "All courses", Money(5000, "KWD"), "month")
     begun = await gateway.start_subscription(SubscriptionWish("sub_1-1", "sub_1", price, PAYER, PLACES))
     assert await gateway.find_subscription("sub_1-1", begun.intent_id) is None
@@ -115,7 +116,12 @@ async def test_a_subscription_renews_itself_until_its_end(gateway: SandboxGatewa
     fields, payment = period_from(row, clock.now())
     assert await SandboxPayment.add(payment)
     assert await SandboxPayment.change(row, {"$set": fields}, at=clock.now())
-    first = await gateway.find_subscription("sub_1-1", begun.intent_id)
+    return begun.intent_id
+
+
+async def test_a_subscription_renews_itself_until_its_end(gateway: SandboxGateway, clock: FakeClock) -> None:
+    subscription_id = await subscribed(gateway, clock)
+    first = await gateway.find_subscription("sub_1-1", subscription_id)
     assert first is not None
     assert (first.state, first.key, first.period_end) == (
         Renewing.ACTIVE,
@@ -123,22 +129,32 @@ async def test_a_subscription_renews_itself_until_its_end(gateway: SandboxGatewa
         datetime(2026, 2, 28, 9, 0, tzinfo=UTC),
     )
     clock.advance(60 * 86_400)
-    read, again = await asyncio.gather(*(gateway.read_subscription(begun.intent_id) for _ in range(2)))
+    read, again = await asyncio.gather(*(gateway.read_subscription(subscription_id) for _ in range(2)))
     assert read.period_end == again.period_end
     assert read.period_end is not None
     assert clock.now() < read.period_end
     assert len(read.intent_ids) == 3
     renewal = await gateway.read_payment(read.intent_ids[0])
-    assert (renewal.state, renewal.key, renewal.subscription_id) == (Charged.COMPLETED, None, begun.intent_id)
+    assert (renewal.state, renewal.key, renewal.subscription_id) == (Charged.COMPLETED, None, subscription_id)
+    assert read.older is None
     dearer = RecurringPrice("pln_2", "More", Money(9000, "KWD"), "year")
-    assert (await gateway.change_subscription(begun.intent_id, dearer, key="c")).money == dearer.money
-    ending = await gateway.cancel_subscription(begun.intent_id, at_period_end=True, key="e")
+    assert (await gateway.change_subscription(subscription_id, dearer, key="c")).money == dearer.money
+    ending = await gateway.cancel_subscription(subscription_id, at_period_end=True, key="e")
     assert (ending.state, ending.cancel_at_period_end) == (Renewing.ACTIVE, True)
     clock.advance(40 * 86_400)
-    over = await gateway.read_subscription(begun.intent_id)
+    over = await gateway.read_subscription(subscription_id)
     assert (over.state, over.intent_ids) == (Renewing.CANCELLED, read.intent_ids)
     told = [one async for one in gateway.payments_between(datetime(2026, 1, 1, tzinfo=UTC), clock.now())]
     assert {one.intent_id for one in told} == set(read.intent_ids)
+
+
+@EMBEDDED
+async def test_all_that_was_drawn_is_named_page_by_page(gateway: SandboxGateway, clock: FakeClock) -> None:
+    begun = await subscribed(gateway, clock)
+    clock.advance(12 * 31 * 86_400)
+    read = await gateway.read_subscription(begun)
+    more = await gateway.older_payments(begun, str(read.older))
+    assert (len(read.intent_ids), len({*read.intent_ids, *more.intent_ids}), more.older) == (10, 13, None)
 
 
 @EMBEDDED

@@ -19,7 +19,7 @@ from lms_rt.contracts.gateways import (
     GatewayUnavailable,
     SubscriptionWish,
 )
-from lms_rt.contracts.plans import PlanChange
+from lms_rt.contracts.plans import PlanChange, SubscriptionMove, SubscriptionResume
 from lms_rt.errors import Code, Refused
 from lms_rt.services.payments.away import MOST_MISSES
 from lms_rt.services.payments.subscription_terms import checkouts_of
@@ -239,3 +239,61 @@ async def test_whose_money_is_held_is_not_told_that_they_have_subscribed(kiosk: 
     assert "subscribed" not in refused.value.detail
     await kiosk.subscriptions.sweep()
     assert (await kiosk.row(subscription_id))["status"] == "active", "known by the next sweep, and not after a day"
+
+
+async def test_a_page_of_a_gateway_that_is_gone_keeps_nobody_from_ending_what_they_began(
+    kiosk: Kiosk, other: Counting
+) -> None:
+    plan = await kiosk.plan()
+    subscription_id = (await kiosk.begin(plan, gateway="paymob")).subscription_id
+    await kiosk.begin(plan)
+    other.is_away = True
+    with pytest.raises(Refused) as caught:
+        await kiosk.changes.cancel(STUDENT, subscription_id)
+    assert caught.value.code is Code.UNAVAILABLE, "it may have been paid there"
+    kiosk.gateways._gateways.pop("paymob")
+    assert (await kiosk.changes.cancel(STUDENT, subscription_id)).status == "expired"
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+async def test_a_page_that_cannot_be_asked_of_keeps_no_word_about_another_from_being_done(
+    kiosk: Kiosk, other: Counting, *, is_gone: bool
+) -> None:
+    plan = await kiosk.plan()
+    subscription_id = (await kiosk.begin(plan, gateway="paymob")).subscription_id
+    await kiosk.begin(plan)
+    other.is_away = True
+    if is_gone:
+        kiosk.gateways._gateways.pop("paymob")
+    kiosk.renewing.goes_through(f"cs_{subscription_id}-2", kiosk)
+    row = await kiosk.subscriptions.look_begun(subscription_id)
+    assert row is not None
+    assert row["status"] == "active"
+
+
+async def test_who_ends_it_after_all_is_not_drawn_for_though_the_answer_that_it_goes_on_was_lost(kiosk: Kiosk) -> None:
+    subscription_id, gateway_id = await kiosk.subscribed(await kiosk.plan())
+    await kiosk.changes.cancel(STUDENT, subscription_id)
+    kiosk.renewing.loses_answers = 1
+    with pytest.raises(Refused):
+        await kiosk.changes.resume(STUDENT, subscription_id, SubscriptionResume())
+    assert not kiosk.renewing.subscriptions[gateway_id].cancel_at_period_end, "it goes on there"
+    assert (await kiosk.changes.cancel(STUDENT, subscription_id)).cancel_at_period_end
+    assert kiosk.renewing.subscriptions[gateway_id].cancel_at_period_end
+
+
+async def test_a_change_that_may_have_happened_is_not_forgotten_when_its_gateway_is_away_at_the_next_try(
+    kiosk: Kiosk,
+) -> None:
+    subscription_id, _ = await kiosk.subscribed(await kiosk.plan())
+    move = SubscriptionMove(plan_id=(await kiosk.plan(2_000, plan_name="More")).id)
+    kiosk.renewing.loses_answers = 1
+    for is_away in (False, True):
+        kiosk.renewing.is_away = is_away
+        with pytest.raises(Refused):
+            await kiosk.changes.change(STUDENT, subscription_id, move)
+    kiosk.renewing.is_away = False
+    kiosk.clock.advance(HOUR)
+    await kiosk.subscriptions.sweep()
+    row = await kiosk.row(subscription_id)
+    assert (row["amount"], row["plan_id"]) == (2_000, move.plan_id)

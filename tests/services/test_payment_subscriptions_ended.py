@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from config.settings import Settings
+from documents.payment import Payment
 from documents.payment_finding import PaymentFinding
 from documents.plan_subscription import PlanSubscription
 from lms_rt.contracts.gateways import (
@@ -17,15 +18,17 @@ from lms_rt.contracts.gateways import (
     GatewayName,
     GatewayRefused,
     GatewaySubscription,
+    GatewayUnavailable,
     SubscriptionWish,
 )
 from lms_rt.contracts.plans import PlanChange, SubscriptionMove, SubscriptionResume
 from lms_rt.errors import Code, Refused
-from tests.services.school import ADMIN, STUDENT, School
+from lms_rt.services.payments.reconcile_books import Books
+from tests.services.school import ADMIN, OTHER_STUDENT, STUDENT, School
 from tests.services.subscribing import Kiosk, RenewingGateway
 
 pytestmark = pytest.mark.parametrize("engine", ["embedded"])
-DAY = 86_400.0
+DAY, HOUR = 86_400.0, 3_700.0
 
 
 @pytest.fixture
@@ -219,6 +222,23 @@ async def test_money_that_comes_long_after_a_checkout_was_over_finds_its_subscri
     assert (await kiosk.row(subscription_id))["status"] == "active"
 
 
+async def test_one_that_was_not_named_for_long_begins_with_what_is_drawn_next(kiosk: Kiosk) -> None:
+    subscription_id = (await kiosk.begin(await kiosk.plan())).subscription_id
+    gateway_id = kiosk.renewing.goes_through(page := f"cs_{subscription_id}-1", kiosk)
+    del kiosk.renewing.by_checkout[page]
+    await kiosk.settling.settle("stripe", "pi_0")
+    for _ in range(30):
+        kiosk.clock.advance(DAY)
+        await kiosk.subscriptions.sweep()
+    assert "check_at" not in await kiosk.row(subscription_id), "it is not asked any more"
+    kiosk.renewing.by_checkout[page] = gateway_id
+    kiosk.renewing.renews(gateway_id, kiosk)
+    await kiosk.settling.settle("stripe", "pi_1")
+    row = await kiosk.subscriptions.look_begun(subscription_id)
+    assert row is not None
+    assert row["status"] == "active"
+
+
 async def test_money_of_a_second_one_that_comes_long_after_ends_it(kiosk: Kiosk) -> None:
     plan = await kiosk.plan()
     subscription_id = (await kiosk.begin(plan)).subscription_id
@@ -277,3 +297,98 @@ async def test_who_paid_for_a_plan_just_now_does_not_go_over_to_it(kiosk: Kiosk)
     assert caught.value.code is Code.CONFLICT
     assert (await kiosk.row(begun.subscription_id))["status"] == "active"
     assert (await kiosk.row(subscription_id))["amount"] == 900
+
+
+async def test_who_ends_what_they_paid_for_before_its_gateway_names_it_is_not_drawn_for_again(kiosk: Kiosk) -> None:
+    subscription_id, _ = await kiosk.subscribed(await kiosk.plan())
+    begun = await kiosk.begin(dearer := await kiosk.plan(2_000, plan_name="More"))
+    gateway_id = kiosk.renewing.goes_through(page := f"cs_{begun.subscription_id}-1", kiosk)
+    del kiosk.renewing.by_checkout[page]
+    await kiosk.settling.settle("stripe", kiosk.renewing.subscriptions[gateway_id].intent_ids[0])
+    with pytest.raises(Refused) as caught:
+        await kiosk.changes.change(STUDENT, subscription_id, SubscriptionMove(plan_id=dearer.id))
+    assert [one.code for one in caught.value.fields] == ["money_came"], "who has paid for it does not go over to it"
+    assert (await kiosk.changes.cancel(STUDENT, begun.subscription_id)).status == "expired"
+    kiosk.renewing.by_checkout[page] = gateway_id
+    for _ in range(3):
+        kiosk.clock.advance(HOUR)
+        await kiosk.subscriptions.sweep()
+    after = await kiosk.row(begun.subscription_id)
+    assert (kiosk.renewing.subscriptions[gateway_id].state, after["status"]) == ("cancelled", "cancelled")
+    assert after["end_date"] > kiosk.clock.now(), "what was paid for stays paid"
+
+
+async def test_who_pays_while_it_is_called_off_is_not_drawn_for_again(
+    kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = await kiosk.begin(await kiosk.plan())
+    page = f"cs_{begun.subscription_id}-1"
+    close = kiosk.renewing.cancel_checkout
+
+    async def too_late(intent_id: str) -> None:
+        kiosk.renewing.goes_through(page, kiosk)
+        await close(intent_id)
+
+    monkeypatch.setattr(kiosk.renewing, "cancel_checkout", too_late)
+    ending = await kiosk.changes.cancel(STUDENT, begun.subscription_id)
+    assert (ending.status, ending.cancel_at_period_end) == ("active", True)
+
+
+@pytest.mark.parametrize("cut_after", [None, 3])
+async def test_what_was_drawn_while_nobody_looked_is_all_found(
+    kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch, cut_after: int | None
+) -> None:
+    subscription_id, gateway_id = await kiosk.subscribed(await kiosk.plan())
+    for _ in range(24):
+        kiosk.clock.advance(30 * DAY)
+        kiosk.renewing.renews(gateway_id, kiosk)
+    await kiosk.settling.settle("stripe", "pi_24")  # its own word comes first
+    settle, done = kiosk.settling.settle, list[str]()
+
+    async def cut(gateway: str, intent_id: str, **options: Any) -> Any:
+        if len(done) == cut_after:
+            raise GatewayUnavailable("away")
+        done.append(intent_id)
+        return await settle(gateway, intent_id, **options)
+
+    monkeypatch.setattr(kiosk.settling, "settle", cut)
+    if cut_after is not None:
+        with pytest.raises(GatewayUnavailable):
+            await kiosk.subscriptions.settle("stripe", gateway_id)
+        cut_after = None
+    await kiosk.subscriptions.settle("stripe", gateway_id)
+    assert done == [f"pi_{number}" for number in range(1, 24)], "the oldest first, and each once"
+    rows = await Payment.rows().find({"subscription_id": subscription_id}).to_list(50)
+    assert [row["status"] for row in rows] == ["completed"] * 25
+    kiosk.renewing.asked_older.clear()
+    await kiosk.subscriptions.settle("stripe", gateway_id)
+    assert kiosk.renewing.asked_older == [], "nothing more is asked of what is known"
+
+
+async def test_one_that_was_paid_for_and_that_its_gateway_never_names_is_shown_to_people(kiosk: Kiosk) -> None:
+    plan = await kiosk.plan()
+    begun = await kiosk.begin(plan)
+    gateway_id = kiosk.renewing.goes_through(page := f"cs_{begun.subscription_id}-1", kiosk)
+    del kiosk.renewing.by_checkout[page]
+    await kiosk.subscribed(plan, OTHER_STUDENT)
+    kiosk.renewing.payments["pi_0"] = replace(
+        kiosk.renewing.payments["pi_0"], key=f"{begun.subscription_id}-1", subscription_id=None
+    )
+    await kiosk.settling.settle("stripe", "pi_0")
+    books = Books(clock=kiosk.clock, access=kiosk.access, journal=kiosk.journal, findings=kiosk.findings)
+    shown = []
+    for days in (0.5, 0.6, 30):
+        kiosk.clock.advance(days * DAY)
+        await kiosk.subscriptions.sweep()
+        await books.check_all()
+        found = await PaymentFinding.rows().find({"kind": "paid_no_access"}).to_list(5)
+        shown.append([(one["refs"]["subscription_id"], one["status"]) for one in found])
+    told = [(begun.subscription_id, "open")]
+    assert shown == [[], told, told]
+    assert found[0]["facts"]["reason"] == "not_named"
+    await PlanSubscription.ask_again(begun.subscription_id, kiosk.clock.now())
+    kiosk.renewing.by_checkout[page] = gateway_id
+    await kiosk.subscriptions.sweep()
+    await books.check_all()
+    [found_one] = await PaymentFinding.rows().find({"kind": "paid_no_access"}).to_list(5)
+    assert found_one["status"] == "mended"

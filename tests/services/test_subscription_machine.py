@@ -36,7 +36,7 @@ from tests.services.test_payment_machine import opened
 
 WHICH = st.integers(0, 5)
 KINDS = (
-    "word", "word", "money_word", "money_word", "work", "sweep", "reconcile", "subscribe", "subscribe", "change", "end",
+    "word", "word", "money_word", "whole_word", "whole_word", "work", "sweep", "reconcile", "subscribe", "subscribe", "change", "end",
     "resume", "learn", "refund", "buy", "expire",
 )  # fmt: skip
 
@@ -97,13 +97,14 @@ class PlanMachine(RuleBasedStateMachine):
     def card(self, is_empty: bool) -> None:
         self.shop.gateway.is_card_empty = is_empty
 
-    @rule(kind=st.sampled_from(["away", "there", "lost", "wrong"]))
+    @rule(kind=st.sampled_from(["away", "there", "lost", "wrong", "shy"]))
     def gateway_fails(self, kind: str) -> None:
-        """It is away, an answer gets lost, or it draws something else."""
+        """It is away, an answer gets lost, it draws something else, or does not name what came of its pages for a while."""
         gateway = self.shop.gateway
         gateway.is_away = kind == "away"
         gateway.loses += kind == "lost"
         gateway.draws_wrong |= kind == "wrong"
+        gateway.is_shy = kind == "shy"
 
     @rule(which=WHICH, part=st.sampled_from([100, 900, 10**6]))
     def pay_back(self, which: int, part: int) -> None:
@@ -167,6 +168,7 @@ class PlanMachine(RuleBasedStateMachine):
         works: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
             "word": lambda: shop.word(which),
             "money_word": lambda: shop.money_word(which),
+            "whole_word": lambda: shop.whole_word(which),
             "work": shop.working,
             "sweep": shop.sweeping,
             "reconcile": shop.reconciling,

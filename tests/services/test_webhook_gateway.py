@@ -99,6 +99,7 @@ async def test_addresses_and_signatures_are_not_logged(gateway: WebhookGateway, 
     root, stream = logging.getLogger(), io.StringIO()
     handlers, level = list(root.handlers), root.level
     try:
+        logging.getLogger("httpx").setLevel(logging.NOTSET)
         set_up_logging(Settings(_env_file=None, debug=True), stream)
         await sent(gateway, target(receiver.port))
     finally:

@@ -148,9 +148,29 @@ def test_what_has_ended_is_paid_for_by_the_money_of_a_whole_period_and_by_no_cha
 ) -> None:
     is_changed = any(one["amount"] != 900 for one in payments) or changed_on is not None
     changed_at = None if changed_on is None else START + timedelta(days=changed_on)
-    one = row(changes=int(is_changed), amount=900, changed_at=changed_at)
+    one = row(changes=int(is_changed), amount=900, changed_at=changed_at, interval="month")
     end = paid_before_end(one, read(Renewing.CANCELLED, 1), payments)
     assert end == (None if until is None else START + until * MONTH)
+
+
+@pytest.mark.parametrize(
+    ("paid_on", "until"),
+    [
+        ([88, 29, 0], 3),
+        ([88, 59, 29, 0], 4),
+        ([88, 58, 0], 3),
+        ([88, 58, 28, 0], 4),
+        ([90.1, 58, 0], 4),
+        ([88, 62], 4),
+    ],
+    ids=["late", "early", "late, and so was the one before", "all early", "in it", "beside one of the month before"],
+)
+def test_what_was_drawn_late_is_for_the_period_that_was_owed_and_not_for_the_next_one(
+    paid_on: list[float], until: int
+) -> None:
+    one = row(amount=900, interval="month", gateway="paymob", start_date=START)
+    end = paid_before_end(one, read(Renewing.CANCELLED, 3), [paid(at) for at in paid_on])
+    assert end == START + until * MONTH
 
 
 WORDS = st.lists(

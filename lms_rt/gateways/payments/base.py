@@ -19,6 +19,7 @@ from lms_rt.contracts.gateways import (
     Hint,
     Method,
     Money,
+    OlderPayments,
     RecurringPrice,
     RefundWish,
     SubscriptionWish,
@@ -85,6 +86,10 @@ class PaymentGateway(ABC):
     @abstractmethod
     async def read_subscription(self, subscription_id: str) -> GatewaySubscription:
         """How a subscription stands."""
+
+    async def older_payments(self, subscription_id: str, place: str) -> OlderPayments:  # noqa: ARG002 - for who names few
+        """Payments of a subscription before its newest ones, from a place that a reading named."""
+        return OlderPayments()
 
     @abstractmethod
     async def change_subscription(

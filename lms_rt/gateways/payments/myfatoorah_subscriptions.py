@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from lms_rt.clock import Clock
-from lms_rt.contracts.gateways import GatewayRefused, GatewaySubscription, GatewayUnavailable, Renewing
+from lms_rt.contracts.gateways import GatewayRefused, GatewaySubscription, GatewayUnavailable, OlderPayments, Renewing
 from lms_rt.gateways.payments.http import part, whole, words_of
 from lms_rt.gateways.payments.myfatoorah_calls import MyFatoorahCalls
 from lms_rt.gateways.payments.myfatoorah_reading import is_paid_for, moment, payment_of, renewing_of
@@ -29,6 +29,11 @@ class MyFatoorahSubscriptions:
         """How one stands, with its newest payments."""
         return await self._told(await self._row(subscription_id))
 
+    async def older(self, subscription_id: str, place: str) -> OlderPayments:
+        """Payments behind so many of the newest ones."""
+        intents, begin = _invoices_of(await self._row(subscription_id)), int(place)
+        return OlderPayments(tuple(intents[begin : begin + _NEWEST]), _place_after(intents, begin + _NEWEST))
+
     async def of_invoice(self, intent_id: str, key: str) -> GatewaySubscription | None:
         """The one that a first payment began; None before it is paid. Refused only where there is no such invoice."""
         try:
@@ -37,11 +42,15 @@ class MyFatoorahSubscriptions:
             if error.code == "not_found":
                 raise
             raise GatewayUnavailable(error.reason) from error
-        recurring_id = words_of(part(invoice, "RecurringId"))
-        if recurring_id is None or not is_paid_for(invoice) or words_of(invoice.get("CustomerReference")) != key:
+        if not is_paid_for(invoice) or words_of(invoice.get("CustomerReference")) != key:
             return None
+        recurring_id = words_of(part(invoice, "RecurringId"))
         try:
-            return await self.read(recurring_id)
+            if recurring_id is not None:
+                return await self.read(recurring_id)
+            # the list of all may know what the invoice does not say
+            row = next((one for one in await self._rows() if intent_id in _invoices_of(one)), None)
+            return None if row is None else await self._told(row)
         except GatewayRefused as error:  # it was paid: the list of all has it not yet
             raise GatewayUnavailable(error.reason) from error
 
@@ -53,19 +62,19 @@ class MyFatoorahSubscriptions:
 
     async def _row(self, subscription_id: str) -> dict[str, Any]:
         """There is a list of all, and no way to ask for one."""
-        rows = part(await self._calls.look("GetRecurringPayment"), "RecurringPayment")
-        for row in rows if isinstance(rows, list) else ():
-            if isinstance(row, dict) and words_of(row.get("RecurringId")) == subscription_id:
+        for row in await self._rows():
+            if words_of(row.get("RecurringId")) == subscription_id:
                 return row
         raise GatewayRefused("no such subscription", code="not_found")
 
+    async def _rows(self) -> list[dict[str, Any]]:
+        rows = part(await self._calls.look("GetRecurringPayment"), "RecurringPayment")
+        return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
     async def _told(self, row: dict[str, Any]) -> GatewaySubscription:
-        invoices = row.get("RecurringInvoices")
-        numbers = [words_of(part(one, "InvoiceId")) for one in (invoices if isinstance(invoices, list) else ())]
-        intents = sorted((number for number in numbers if number), key=lambda text: whole(text) or 0)
-        first = None
+        intents, first = _invoices_of(row), None
         if intents:  # the first invoice carries our reference and the currency that the payer sees
-            body = {"Key": intents[0], "KeyType": "InvoiceId"}
+            body = {"Key": intents[-1], "KeyType": "InvoiceId"}
             first = payment_of(await self._calls.ask("GetPaymentStatus", body))
         state, end = renewing_of(row), moment(row.get("NextPayDate"), self._zone)
         started = moment(row.get("LastPayDate"), self._zone) or moment(row.get("CreationDate"), self._zone)
@@ -77,5 +86,18 @@ class MyFatoorahSubscriptions:
             period_end=end,
             cancel_at_period_end=state is Renewing.CANCELLED and end is not None and end > self._clock.now(),
             money=first.money if first is not None else None,
-            intent_ids=tuple(reversed(intents))[:_NEWEST],
+            intent_ids=tuple(intents[:_NEWEST]),
+            older=_place_after(intents, _NEWEST),
         )
+
+
+def _invoices_of(row: dict[str, Any]) -> list[str]:
+    """The numbers of all its invoices, the newest first."""
+    invoices = row.get("RecurringInvoices")
+    numbers = [words_of(part(one, "InvoiceId")) for one in (invoices if isinstance(invoices, list) else ())]
+    return sorted((number for number in numbers if number), key=lambda text: whole(text) or 0, reverse=True)
+
+
+def _place_after(invoices: list[str], number: int) -> str | None:
+    """Where those behind so many are asked for."""
+    return str(number) if len(invoices) > number else None

@@ -36,6 +36,7 @@ from lms_rt.gateways.payments.paymob_signature import (
 from lms_rt.gateways.payments.word_reader import read_word
 
 Row = Mapping[str, Any]
+_DAY = timedelta(days=1)
 _STATES = {
     "active": Renewing.ACTIVE,
     "pending": Renewing.PENDING,
@@ -180,9 +181,20 @@ def renewing_of(subscription: Row, newest: Row | None, now: datetime) -> tuple[R
 
 
 def period_of(subscription: Row) -> tuple[datetime | None, datetime | None]:
-    """From when until when it is paid for."""
+    """From when until when it is paid for, for all that the subscription says."""
     end, days = day_of(subscription.get("next_billing")), whole(subscription.get("frequency"))
     return (end - timedelta(days=days) if end and days else None, end)
+
+
+def is_period_unpaid(newest: Row | None, end: datetime | None) -> bool:
+    """Did the last try fail, and was it made before this end? Then it was for the period that ends then: no later one was due.
+
+    Days are told without a zone: a try of the last one is for the period that follows.
+    """
+    tried = None if newest is None else day_of(newest.get("created_at"))
+    if newest is None or tried is None or end is None or newest.get("pending"):
+        return False
+    return not is_paid(newest) and tried < end - _DAY
 
 
 def hints_of(body: bytes, query: Mapping[str, str], *, secret: str, integrations: Collection[int]) -> list[Hint]:

@@ -17,15 +17,15 @@ from lms_rt.contracts.gateways import (
     GatewaySubscription,
     GatewayUnavailable,
     Money,
+    OlderPayments,
     RecurringPrice,
     Renewing,
 )
 from lms_rt.gateways.payments.http import part, whole, words_of
 from lms_rt.gateways.payments.paymob_calls import MAX_PAGES, PaymobAccount, PaymobCalls, rows_of
-from lms_rt.gateways.payments.paymob_reading import is_paid, order_of, period_of, renewing_of
+from lms_rt.gateways.payments.paymob_reading import is_paid, is_period_unpaid, order_of, period_of, renewing_of
 
 FREQUENCY_DAYS = PERIOD_DAYS[GatewayName.PAYMOB]
-_NEWEST = 10
 _PLANS, _ONES = "api/acceptance/subscription-plans", "api/acceptance/subscriptions"
 _MAX_PLANS_KEPT = 200
 
@@ -53,8 +53,19 @@ class PaymobSubscriptions:
         """How one stands, with its newest payments."""
         path = f"{_ONES}/{quote(subscription_id, safe='')}"
         one = await self._calls.read(path)
-        tries = rows_of(await self._calls.read(f"{path}/transactions"))
-        return await self._told(one, tries)
+        listed = await self._calls.read(f"{path}/transactions")
+        return await self._told(one, rows_of(listed), "2" if part(listed, "next") else None)
+
+    async def older(self, subscription_id: str, place: str) -> OlderPayments:
+        """Payments on a further page of its transactions; behind the last one is the first payment, which began it."""
+        path = f"{_ONES}/{quote(subscription_id, safe='')}"
+        listed = await self._calls.read(f"{path}/transactions?page={place}")
+        tries = _newest_first(rows_of(listed))
+        if part(listed, "next"):
+            return OlderPayments(_orders_of(tries), str(int(place) + 1))
+        first_id = words_of(part(await self._calls.read(path), "initial_transaction"))
+        first = [] if first_id is None else [await self._calls.transaction(first_id)]
+        return OlderPayments(_orders_of([*tries, *first]))
 
     async def of_transaction(self, transaction_id: str) -> GatewaySubscription | None:
         """The one that a first payment began."""
@@ -90,16 +101,17 @@ class PaymobSubscriptions:
             return await self.read(subscription_id)
         return there
 
-    async def _told(self, one: Any, tries: list[dict[str, Any]]) -> GatewaySubscription:
+    async def _told(self, one: Any, tries: list[dict[str, Any]], older: str | None) -> GatewaySubscription:
         subscription_id, first_id = words_of(part(one, "id")), words_of(part(one, "initial_transaction"))
         if subscription_id is None or first_id is None:
             raise GatewayUnavailable("a subscription without its number")
-        tries.sort(key=lambda row: whole(row.get("id")) or 0, reverse=True)
-        first = await self._calls.transaction(first_id)
+        tries, first = _newest_first(tries), await self._calls.transaction(first_id)
         renewals = [row for row in tries if words_of(row.get("id")) != first_id]
-        state, is_ending = renewing_of(one, renewals[0] if renewals else None, self._clock.now())
+        newest = renewals[0] if renewals else None
+        state, is_ending = renewing_of(one, newest, self._clock.now())
         start, end = period_of(one)
-        orders = [order_of(row) for row in (*tries, first) if is_paid(row) or row.get("pending")]
+        if state is Renewing.CANCELLED and is_period_unpaid(newest, end):
+            end = start
         amount, currency = whole(one.get("amount_cents")), words_of(part(first, "currency"))
         return GatewaySubscription(
             subscription_id=subscription_id,
@@ -109,7 +121,8 @@ class PaymobSubscriptions:
             period_end=end,
             cancel_at_period_end=is_ending,
             money=Money(amount, currency.upper()) if amount is not None and currency else None,
-            intent_ids=tuple(dict.fromkeys(order for order in orders if order))[:_NEWEST],
+            intent_ids=_orders_of(tries if older else [*tries, first]),
+            older=older,
         )
 
     async def _plan_named(self, name: str) -> int | None:
@@ -144,3 +157,13 @@ class PaymobSubscriptions:
         if number is None:
             raise GatewayUnavailable("a plan without its number")
         return number
+
+
+def _newest_first(tries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(tries, key=lambda row: whole(row.get("id")) or 0, reverse=True)
+
+
+def _orders_of(tries: list[dict[str, Any]]) -> tuple[str, ...]:
+    """The orders that were paid, or are being paid, each once."""
+    orders = (order_of(row) for row in tries if is_paid(row) or row.get("pending"))
+    return tuple(dict.fromkeys(order for order in orders if order))

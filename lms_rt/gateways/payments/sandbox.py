@@ -29,6 +29,7 @@ from lms_rt.contracts.gateways import (
     Hint,
     Method,
     Money,
+    OlderPayments,
     PaidBack,
     Places,
     RecurringPrice,
@@ -172,6 +173,12 @@ class SandboxGateway(PaymentGateway):
         row = await _require(intent_id, SUBSCRIPTION)
         return await self.read_subscription(intent_id) if row["facts"]["periods"] else None
 
+    async def older_payments(self, subscription_id: str, place: str) -> OlderPayments:
+        """Those behind so many of the newest ones."""
+        rows = await SandboxPayment.find_of_subscription(subscription_id, limit=NEWEST, skip=int(place))
+        following = str(int(place) + NEWEST) if len(rows) == NEWEST else None
+        return OlderPayments(tuple(one["_id"] for one in rows), following)
+
     async def read_subscription(self, subscription_id: str) -> GatewaySubscription:
         """As it stands, once the periods that are over are paid."""
         for _ in range(MAX_TRIES):
@@ -286,6 +293,7 @@ async def _subscription_of(row: Row) -> GatewaySubscription:
         cancel_at_period_end=bool(facts.get("cancel_at_period_end")),
         money=Money(row["amount"], row["currency"]),
         intent_ids=tuple(one["_id"] for one in payments),
+        older=str(NEWEST) if len(payments) == NEWEST else None,
     )
 
 

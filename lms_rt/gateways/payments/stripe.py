@@ -27,6 +27,7 @@ from lms_rt.contracts.gateways import (
     Hint,
     Method,
     Money,
+    OlderPayments,
     RecurringPrice,
     RefundWish,
     SubscriptionWish,
@@ -295,6 +296,10 @@ class StripeGateway(PaymentGateway):
     async def read_subscription(self, subscription_id: str) -> GatewaySubscription:
         """With its newest payments."""
         return await self._subscriptions.read(subscription_id)
+
+    async def older_payments(self, subscription_id: str, place: str) -> OlderPayments:
+        """Those before its newest ones."""
+        return await self._subscriptions.older(subscription_id, place)
 
     async def change_subscription(
         self, subscription_id: str, price: RecurringPrice, *, key: str

@@ -135,7 +135,7 @@ def subscription_of(subscription: Answer, intent_ids: Sequence[str]) -> GatewayS
         period_end=_at(item.get("current_period_end")),
         cancel_at_period_end=bool(subscription.get("cancel_at_period_end") or subscription.get("cancel_at")),
         money=_price_of(item),
-        intent_ids=tuple(dict.fromkeys(intent_ids))[:MAX_INTENTS],
+        intent_ids=tuple(dict.fromkeys(intent_ids)),
     )
 
 

@@ -15,6 +15,7 @@ from lms_rt.contracts.gateways import (
     CheckoutStarted,
     GatewayRefused,
     GatewaySubscription,
+    OlderPayments,
     Payer,
     RecurringPrice,
     Renewing,
@@ -132,13 +133,21 @@ class StripeSubscriptions:
         """Has it ended? Then it is no wonder that nothing can be changed."""
         return (await self._calls.read(path)).get("status") in {"canceled", "incomplete_expired"}
 
+    async def older(self, subscription_id: str, place: str) -> OlderPayments:
+        """Payments before an invoice."""
+        invoices = await self._invoices(subscription_id, starting_after=place)
+        return OlderPayments(_intents_of(invoices), _place_after(invoices))
+
     async def _with_payments(self, subscription: Answer) -> GatewaySubscription:
         with understood():
-            invoices = await self._calls.read(
-                "/v1/invoices", subscription=subscription["id"], limit=MAX_INTENTS, expand=["data.payments"]
-            )
-            intents = [intent for invoice in invoices["data"] for intent in intents_of(invoice)]
-            return _without_unpaid(subscription_of(subscription, intents), invoices["data"])
+            invoices = await self._invoices(subscription["id"])
+            told = replace(subscription_of(subscription, _intents_of(invoices)), older=_place_after(invoices))
+            return _without_unpaid(told, invoices["data"])
+
+    async def _invoices(self, subscription_id: str, **place: str) -> Answer:
+        return await self._calls.read(
+            "/v1/invoices", subscription=subscription_id, limit=MAX_INTENTS, expand=["data.payments"], **place
+        )
 
     async def _customer_of(self, payer: Payer, again: str = "") -> str:
         """A customer that knows whose it is; Stripe's page asks for the rest."""
@@ -156,6 +165,16 @@ class StripeSubscriptions:
             if refused.code != _THERE_ALREADY:
                 raise
         return product_id
+
+
+def _intents_of(invoices: Answer) -> tuple[str, ...]:
+    with understood():
+        return tuple(dict.fromkeys(intent for invoice in invoices["data"] for intent in intents_of(invoice)))
+
+
+def _place_after(invoices: Answer) -> str | None:
+    with understood():
+        return str(invoices["data"][-1]["id"]) if invoices.get("has_more") and invoices["data"] else None
 
 
 def _without_unpaid(told: GatewaySubscription, invoices: Sequence[Answer]) -> GatewaySubscription:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from documents.base import Row
 from documents.course import Course, CourseHead
 from documents.enrollment import BOUGHT, PRESENT, Enrollment, enrollment_id_of
 from documents.enums import CourseAccess, EnrollmentStatus, Role
@@ -31,8 +33,9 @@ from lms_rt.services.enrollment_edits import (
     kept,
     moved,
 )
-from lms_rt.services.payments.entitlements import Entitlement, Entitlements
+from lms_rt.services.payments.entitlements import Entitlement, Entitlements, is_valid
 from lms_rt.services.relay import EffectHandler, Relay
+from lms_rt.services.study import stand_again
 
 
 class Change(StrEnum):
@@ -109,6 +112,10 @@ class Access:
         """What the relay carries out in its name."""
         return {PAYMENT_USED_EFFECT: self._note_use}
 
+    def opens(self, payment: Row) -> bool:
+        """Does a payment, as it stands, open what was bought by it?"""
+        return is_valid(payment, self._entitlements.rules)
+
     async def entitlements(self, user_id: str, course_id: str) -> list[Entitlement]:
         """All that was paid and opens the course for somebody now, the best first."""
         course, enrollment = await _facts(user_id, course_id)
@@ -175,7 +182,7 @@ class Access:
             if due.change is Change.RETURNED and await _is_erased(enrollment.student_id):
                 due = Due(Change.KEPT)
             done[:] = [due.change]
-            return await _told(enrollment, course, due)
+            return await _told(enrollment, course, due, self._clock.now())
 
         await self._edits.apply(load, decide)
         return done[0]
@@ -184,23 +191,26 @@ class Access:
         await Payment.note_use(data["payment_id"], data["enrollment_id"])
 
 
-async def _told(enrollment: Enrollment, course: CourseHead | None, due: Due) -> Sequence[Told] | None:
+async def _told(enrollment: Enrollment, course: CourseHead | None, due: Due, now: datetime) -> Sequence[Told] | None:
     """Change the enrolment in place; what is told of it. None: nobody has to hear of it."""
     if due.change is Change.EXPIRED:
         enrollment.status = EnrollmentStatus.EXPIRED.value
         return [kept("enrollment.expired", enrollment), moved(enrollment, course)]
     if due.by is None or due.change is Change.KEPT:
         return None
-    if due.by.is_unused and due.change is Change.RETURNED:
-        enrollment.completed_at = None  # who pays anew begins anew, with the progress of before
     live_by(enrollment, due.by)
     enrollment.is_put_out = False
     if due.change is Change.MOVED:
         return [moved(enrollment, course)]
-    is_over = enrollment.completed_at is not None
-    enrollment.status = (EnrollmentStatus.COMPLETED if is_over else EnrollmentStatus.ACTIVE).value
+    is_completed = False
+    if due.by.is_unused and course is not None:  # who pays anew begins anew, with the progress of before
+        is_completed = await stand_again(enrollment, course, now)
+    else:
+        is_over = enrollment.completed_at is not None
+        enrollment.status = (EnrollmentStatus.COMPLETED if is_over else EnrollmentStatus.ACTIVE).value
     person = (await names_of([enrollment.student_id])).get(enrollment.student_id, {})
-    return [came_in(enrollment, person.get("full_name", "")), moved(enrollment, course)]
+    told = [came_in(enrollment, person.get("full_name", "")), moved(enrollment, course)]
+    return [*told, kept("enrollment.completed", enrollment)] if is_completed else told
 
 
 async def _is_erased(user_id: str) -> bool:

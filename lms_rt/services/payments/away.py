@@ -18,6 +18,10 @@ class LeftOut(GatewayUnavailable):
     """It was not even asked."""
 
 
+class NotSetUp(GatewayUnavailable):
+    """It is not in the settings any more: nobody can ask it."""
+
+
 class Away:
     """How often in a row each gateway did not answer, of one going through."""
 

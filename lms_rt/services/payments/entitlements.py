@@ -20,6 +20,7 @@ from documents.payment import PAID, Payment
 from documents.plan_subscription import PlanSubscription
 from lms_rt.clock import Clock, to_ms
 from lms_rt.contracts.gateways import Disputed
+from lms_rt.services.payments.service_periods import is_late
 
 _DAY_MS = 86_400_000
 _SLACK = timedelta(days=3)
@@ -119,21 +120,40 @@ def paid_until(subscription: Mapping[str, Any], payments: Sequence[Row], rules: 
     paid for the newest period opens it while most of that stands: a small sum that is paid back for a change of plan closes
     nothing, nor does a small one that stays keep it open.
     """
-    end: datetime = subscription["end_date"]
-    newest = payments[0]["completed_at"] if payments else None
-    if newest is None:
+    if not payments:
         return None
-    is_yearly = subscription.get("interval") == "year"
-    period = [one for one in payments if one["completed_at"] > _period_before(newest, is_yearly=is_yearly) + _SLACK]
+    until = _until(subscription, payments[0]["completed_at"])
+    period = [] if until is None else _of_newest_period(subscription, payments, until)
     standing = sum(_came(one) for one in period if is_valid(one, rules))
-    if 2 * standing <= sum(_came(one) for one in period):
-        return None
+    return until if 2 * standing > sum(_came(one) for one in period) else None
+
+
+def _until(subscription: Mapping[str, Any], newest: datetime) -> datetime | None:
+    """The end of the period that was paid for at `newest`: the present one, or the one before; None: of an older one."""
     # after a change of plan gateways count the rest of what was paid before, so that there may be nothing to pay for long
-    is_yearly = is_yearly or subscription.get("changes", 0) > 0
+    is_yearly = _is_yearly(subscription) or subscription.get("changes", 0) > 0
+    end: datetime = subscription["end_date"]
     for until in (end, _period_before(end, is_yearly=is_yearly)):
         if newest > _period_before(until, is_yearly=is_yearly) - _SLACK:
             return until
     return None
+
+
+def _of_newest_period(subscription: Mapping[str, Any], payments: Sequence[Row], until: datetime) -> Sequence[Row]:
+    """The newest payment, and those that were for the same period, which ends then: not what the one before still owed."""
+    newest, *others = payments
+    is_yearly = _is_yearly(subscription)
+    since = _period_before(newest["completed_at"], is_yearly=is_yearly) + _SLACK
+    begin, times = _period_before(until, is_yearly=is_yearly), [one["completed_at"] for one in payments]
+
+    def is_of_before(at: datetime) -> bool:
+        return at < begin and is_late(subscription, begin, at, times)
+
+    return [newest, *(one for one in others if since < one["completed_at"] and not is_of_before(one["completed_at"]))]
+
+
+def _is_yearly(subscription: Mapping[str, Any]) -> bool:
+    return bool(subscription.get("interval") == "year")
 
 
 def chosen(entitlements: Sequence[Entitlement], payment_id: str | None = None) -> Entitlement | None:

@@ -14,6 +14,7 @@ from lms_rt.services.payments.access import Access
 from lms_rt.services.payments.findings import Findings
 from lms_rt.services.payments.journal import Journal
 from lms_rt.services.payments.payment_alarms import is_over
+from lms_rt.services.payments.reconcile_unnamed import NOT_NAMED, is_named
 from lms_rt.services.payments.walking import Page, tried
 
 PAGE = 200
@@ -58,6 +59,8 @@ class Mending:
 
     async def _is_in_line(self, row: Row) -> bool:
         refs = row["refs"]
+        if row["facts"].get("reason") == NOT_NAMED:
+            return await is_named(row, self._access)
         return (await self._access.due(refs["user_id"], refs["course_id"])).is_in_line
 
 

@@ -223,7 +223,9 @@ def _card_of(payment: Row) -> Row:
 
 async def _period(payment: Row, paid_at: datetime | None) -> Row:
     """For which time it was, if it was for a subscription."""
-    subscription_id = payment.get("subscription_id")
-    subscription = None if subscription_id is None else await PlanSubscription.find_row(subscription_id)
-    period = period_of(subscription, paid_at)
+    if (subscription_id := payment.get("subscription_id")) is None:
+        return {}
+    others = await Payment.find_last_of_subscription(subscription_id)
+    times = [one["completed_at"] for one in others if one["_id"] != payment["_id"]]
+    period = period_of(await PlanSubscription.find_row(subscription_id), paid_at, times)
     return {} if period is None else {"service_from": period[0].isoformat(), "service_until": period[1].isoformat()}

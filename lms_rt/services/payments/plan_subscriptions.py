@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from documents.base import Row
-from documents.payment import PAID, Payment
+from documents.payment import Payment
 from documents.plan_subscription import PAID_FOR, PlanSubscription
 from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
@@ -24,14 +24,14 @@ from lms_rt.errors import Code, Refused
 from lms_rt.gateways.payments.base import PaymentGateway
 from lms_rt.security.permissions import Permission
 from lms_rt.services.payments.access import Access
-from lms_rt.services.payments.away import Away, LeftOut
-from lms_rt.services.payments.findings import found_intent
+from lms_rt.services.payments.away import Away, LeftOut, NotSetUp
 from lms_rt.services.payments.gateways import Gateways
 from lms_rt.services.payments.plan_views import subscription_view
 from lms_rt.services.payments.plans import require_payment_rights
 from lms_rt.services.payments.renewals import subscription_id_of
 from lms_rt.services.payments.settling import Settling
 from lms_rt.services.payments.subscription_book import SubscriptionBook
+from lms_rt.services.payments.subscription_findings import doubled, unasked, unended
 from lms_rt.services.payments.subscription_moves import (
     Move,
     Told,
@@ -42,6 +42,7 @@ from lms_rt.services.payments.subscription_moves import (
     may_be_begun,
     paid_before_end,
 )
+from lms_rt.services.payments.subscription_payments import SubscriptionPayments
 from lms_rt.services.payments.subscription_terms import checkouts_of, is_of, key_of, may_be_of
 
 SWEEP_PAGE = 100
@@ -63,7 +64,7 @@ class PlanSubscriptions:
         self, *, clock: Clock, gateways: Gateways, book: SubscriptionBook, settling: Settling, access: Access
     ) -> None:
         self._clock, self._gateways, self._book = clock, gateways, book
-        self._settling, self._access = settling, access
+        self._payments, self._access = SubscriptionPayments(gateways=gateways, settling=settling), access
         self._finish: Finish | None = None
 
     def changes_by(self, finish: Finish) -> None:
@@ -146,11 +147,7 @@ class PlanSubscriptions:
             return Move({**move.fields, **moved, "read_at": began}, move.told) if move.fields else None
 
         row = await self._book.write(subscription_id, decide)
-        for intent_id in reversed(read.intent_ids):
-            name = gateway or row["gateway"]
-            payment = await Payment.find_by_intent(name, intent_id)
-            if payment is None or payment["status"] not in PAID:
-                await self._settling.settle(name, intent_id)
+        await self._payments.settle(gateway or row["gateway"], read)
         return await self._take_last(row, read) if read.state is Renewing.CANCELLED else row
 
     async def _take_last(self, row: Row, read: GatewaySubscription) -> Row:
@@ -189,7 +186,9 @@ class PlanSubscriptions:
         for newer in [one for one in live if one["plan_id"] == row["plan_id"]][:-1]:
             _log.error("subscription %s is a second one of its plan", newer["_id"])
             ending = Move({"must_end": True, "check_at": now})
-            told = self._doubled(newer, newer.get("gateway_subscription_id") or newer["_id"], newer["version"] + 1)
+            told = doubled(
+                newer, newer.get("gateway_subscription_id") or newer["_id"], Write(newer["version"] + 1, now)
+            )
             await self._book.write(newer["_id"], lambda _, move=ending: move, beside=[told])  # type: ignore[misc]
 
     async def derive_access(self, subscription_id: str) -> None:
@@ -232,12 +231,25 @@ class PlanSubscriptions:
         if not is_left_out:
             await self._put_off(row["_id"], put_off)
 
-    async def look_begun(self, subscription_id: str) -> None:
-        """Ask what came of the pages of one that has not begun. Raises `GatewayUnavailable`: the sweep asks again."""
+    async def look_begun(self, subscription_id: str) -> Row | None:
+        """Ask what came of the pages of one that has not begun; how it stands then.
+
+        Raises `GatewayUnavailable` where that is not known yet: the sweep asks again. A page whose gateway is not in the
+        settings can be asked of by nobody, and holds up nobody.
+        """
         row = await PlanSubscription.find_row(subscription_id)
-        if row is not None and row.get("gateway_subscription_id") is None:
-            with suppress(GatewayRefused):  # it knows no such page
+        if row is None or row.get("gateway_subscription_id") is not None:
+            return row
+        missed: GatewayUnavailable | None = None
+        try:
+            with suppress(GatewayRefused, NotSetUp):  # it knows no such page
                 await self._ask(row, Away())
+        except GatewayUnavailable as error:
+            missed = error
+        row = await PlanSubscription.find_row(subscription_id)
+        if missed is not None and row is not None and row.get("gateway_subscription_id") is None:
+            raise missed
+        return row
 
     def _again_at(self, row: Row) -> datetime:
         now = self._clock.now()
@@ -289,7 +301,7 @@ class PlanSubscriptions:
             try:
                 refused = await self._ask_checkout(row, page, now, away) or refused
             except (GatewayRefused, GatewayUnavailable) as error:  # the others are asked all the same
-                missed = error if missed is None or isinstance(missed, LeftOut) else missed
+                missed = error if missed is None or isinstance(missed, LeftOut | NotSetUp) else missed
                 unasked.add(page["gateway"])
         if now >= (closed_at(row) if missed is None else given_up_at(row)):
             beside = [self._unasked(row, name) for name in sorted(unasked)]
@@ -299,7 +311,7 @@ class PlanSubscriptions:
     async def _ask_checkout(self, row: Row, page: Row, now: datetime, away: Away) -> GatewayRefused | None:
         """Ask of one. That its gateway knows no such page, or does not close it, is an answer, too, and given back."""
         if (gateway := self._gateways.find(page["gateway"])) is None:
-            raise GatewayUnavailable("its gateway is not in the settings")
+            raise NotSetUp("its gateway is not in the settings")
         is_late = row["status"] == "pending" and by_time(row, now=now, grace=self._book.grace).fields
         try:
             with away.asking(page["gateway"]):
@@ -349,7 +361,9 @@ class PlanSubscriptions:
     async def _surplus(self, gateway_name: str, row: Row, read: GatewaySubscription) -> str:
         """Somebody went through with two checkouts of one subscription: the second is ended, so that nobody pays twice."""
         _log.error("subscription %s was begun twice, now at %s", row["_id"], gateway_name)
-        await self._book.tell(row["_id"], [self._doubled(row, read.subscription_id, row["version"])])
+        await self._book.tell(
+            row["_id"], [doubled(row, read.subscription_id, Write(row["version"], self._clock.now()))]
+        )
         if read.state in (Renewing.CANCELLED, Renewing.EXPIRED):
             return "surplus"
         await self._gateways.named(gateway_name).cancel_subscription(
@@ -358,35 +372,19 @@ class PlanSubscriptions:
         return "surplus"
 
     async def _tell_unended(self, row: Row, refused: GatewayRefused) -> None:
-        """It must not be drawn for any more, and its gateway does not end it: a person has to."""
         if (await PlanSubscription.find_row(row["_id"]) or row).get("is_ended_there"):
             return  # what was refused was about a page that it left
-        write = Write(row["version"], self._clock.now())
-        facts = {"reason": "not_ended", "code": refused.code}
-        await self._book.tell(
-            row["_id"], [found_intent(write, "state_differs", row["_id"], refs=_refs(row), facts=facts)]
-        )
+        await self._book.tell(row["_id"], [unended(row, refused.code, self._clock.now())])
 
     def _unasked(self, row: Row, gateway: str) -> Intent:
-        """It is gone from the settings, or answers no more. One finding for each gateway; the log names them all."""
         _log.error("checkouts of subscription %s at %s are given up unasked", row["_id"], gateway)
-        write, refs = Write(row["version"] + 1, self._clock.now()), {**_refs(row), "gateway": gateway}
-        return found_intent(write, "state_differs", gateway, refs=refs, facts={"reason": "not_asked"})
-
-    def _doubled(self, row: Row, gateway_subscription_id: str, version: int) -> Intent:
-        write, refs = Write(version, self._clock.now()), _refs(row)
-        facts = {"reason": "duplicate", "gateway_subscription_id": gateway_subscription_id}
-        return found_intent(write, "duplicate_payment", gateway_subscription_id, refs=refs, facts=facts)
+        return unasked(row, gateway, Write(row["version"] + 1, self._clock.now()))
 
 
 def _asked(present: Row, row: Row, at: datetime) -> Move | None:
     """All its checkouts were asked of, unless it has others by now or was to be asked again meanwhile."""
     is_same = present.get("check_at") == row.get("check_at") and checkouts_of(present) == checkouts_of(row)
     return Move({"asked_at": at}) if is_same and may_be_begun(present) else None
-
-
-def _refs(row: Row) -> dict[str, str | None]:
-    return {"subscription_id": row["_id"], **{name: row.get(name) for name in ("user_id", "plan_id", "gateway")}}
 
 
 async def require_subscription(actor: Actor, subscription_id: str) -> Row:

@@ -20,6 +20,7 @@ from lms_rt.services.payments.access import Access, Change
 from lms_rt.services.payments.finding_mending import Mending
 from lms_rt.services.payments.findings import Findings, refs_of
 from lms_rt.services.payments.journal import Journal
+from lms_rt.services.payments.reconcile_unnamed import UnnamedSubscriptions
 from lms_rt.services.payments.walking import Page, Run, tried, walk
 
 PAGE = 100
@@ -41,6 +42,7 @@ class Books:
 
     def __init__(self, *, clock: Clock, access: Access, journal: Journal, findings: Findings) -> None:
         self._clock, self._access, self._journal, self._findings = clock, access, journal, findings
+        self._unnamed = UnnamedSubscriptions(clock=clock, access=access, findings=findings)
         self._mending = Mending(access=access, journal=journal, findings=findings)
 
     async def check_all(self, run: Run | None = None) -> int:
@@ -73,6 +75,7 @@ class Books:
         await self._check_together([row for row in rows if not row.get("outbox")], page)
         pairs = {(row["user_id"], row["course_id"]) for row in rows if row.get("course_id")}
         await self._check_each(pairs, page)
+        await self._unnamed.check(rows, page)
         return page
 
     async def _check_bought(self, access: str, state: Row) -> Page:

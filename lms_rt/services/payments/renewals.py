@@ -52,7 +52,7 @@ class Renewals:
         if subscription is None:
             return None
         is_surplus = read.is_again or _is_surplus(subscription, gateway, read, key)
-        if is_surplus:
+        if is_surplus or _is_given_up(subscription):
             await PlanSubscription.ask_again(subscription["_id"], self._clock.now())
         amount = read.money.amount if is_surplus else expected_amount(subscription, read)
         order = self._order(subscription, gateway, read, amount=amount)
@@ -140,6 +140,11 @@ def _is_surplus(subscription: Row, gateway: str, read: GatewayPayment, key: str 
     known = subscription.get("gateway_subscription_id")
     is_elsewhere = subscription["gateway"] != gateway or read.subscription_id not in (None, known)
     return known is not None and is_elsewhere
+
+
+def _is_given_up(subscription: Row) -> bool:
+    """Did no gateway name it for so long that it was not asked any more? What is drawn for it says that there is one."""
+    return subscription.get("gateway_subscription_id") is None and subscription.get("asked_at") is not None
 
 
 def _alarmed(payment: Row, at: datetime) -> Row:

@@ -5,8 +5,9 @@ Gateways draw some hours or days beside the beginning of a period, and one of th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from documents.base import Row
 from lms_rt.clock import months_later
@@ -20,15 +21,40 @@ Later = Callable[[datetime, int], datetime]
 """So many periods later; earlier, if less than none."""
 
 
-def period_of(subscription: Row | None, paid_at: datetime | None) -> tuple[datetime, datetime] | None:
-    """From when until when, the latter not included. None: it is of no subscription, or was not paid."""
+def period_of(
+    subscription: Row | None, paid_at: datetime | None, others: Iterable[datetime] = ()
+) -> tuple[datetime, datetime] | None:
+    """From when until when, the latter not included. None: it is of no subscription, or was not paid.
+
+    `others` is when all else was paid for it.
+    """
     if subscription is None or paid_at is None:
         return None
     later, end = _later(subscription), subscription.get("end_date")
     if end is not None and paid_at < end and _is_of_change(subscription, paid_at, later(end, -1)):
         return paid_at, end
     since, number = _counted(subscription, later, paid_at)
-    return later(since, number), later(since, number + 1)
+    begin = later(since, number)
+    if paid_at < begin and is_late(subscription, begin, paid_at, others):
+        return later(since, number - 1), begin
+    return begin, later(since, number + 1)
+
+
+def is_late(subscription: Mapping[str, Any], begin: datetime, paid_at: datetime, others: Iterable[datetime]) -> bool:
+    """Is what was drawn shortly before a period begins for the one before, which nobody had paid till then?
+
+    Where each one was drawn a little early, the first that is known says what they were for. After a change of plan there may
+    be nothing to pay for long, so that nothing is late.
+    """
+    times, later, number = sorted(at for at in others if at < paid_at), _later(subscription), 0
+    while times and not subscription.get("changes", 0):
+        end, start = later(begin, -number), later(begin, -number - 1)
+        if start < times[0] - _SLACK or any(start <= at < end - _SLACK for at in times):
+            return False
+        if not any(start - _SLACK <= at < start for at in times):
+            return True
+        number += 1
+    return False
 
 
 def _is_of_change(subscription: Row, paid_at: datetime, began: datetime) -> bool:
@@ -59,13 +85,13 @@ def _counted(subscription: Row, later: Later, paid_at: datetime) -> tuple[dateti
     return (end, -1) if end is not None and later(end, -1) <= at < end else (paid_at, 0)
 
 
-def _later(subscription: Row) -> Later:
+def _later(subscription: Mapping[str, Any]) -> Later:
     days, months = _days_of(subscription), _MONTHS[subscription["interval"]]
     if days is not None:
         return lambda at, number: at + number * timedelta(days=days)
     return lambda at, number: months_later(at, number * months)
 
 
-def _days_of(subscription: Row) -> int | None:
+def _days_of(subscription: Mapping[str, Any]) -> int | None:
     """So many days its gateway counts for a period; None: it goes by the calendar."""
     return PERIOD_DAYS.get(subscription.get("gateway", ""), {}).get(subscription["interval"])

@@ -25,7 +25,7 @@ from lms_rt.services.payments.gateways import Gateways
 from lms_rt.services.payments.plan_subscriptions import PlanSubscriptions, require_subscription
 from lms_rt.services.payments.pricing import Pricing
 from lms_rt.services.payments.subscription_book import SubscriptionBook
-from lms_rt.services.payments.subscription_checkouts import promised, recurring
+from lms_rt.services.payments.subscription_checkouts import has_money, promised, recurring
 from lms_rt.services.payments.subscription_moves import Move, Told, changed_to, may_be_charged, may_be_resumed
 
 _log = logging.getLogger(__name__)
@@ -50,11 +50,11 @@ class SubscriptionChanges:
     async def cancel(self, actor: Actor, subscription_id: str) -> SubscriptionView:
         """Let it end with what is paid for; one whose renewal failed, and one that was never paid, at once. Again is the same.
 
-        One that is over here is ended at its gateway, where that may still try to draw.
+        One that is over here is ended at its gateway, where that may still try to draw. One that is to end already is told to its
+        gateway once more: that it goes on after all may have been carried out there, and the answer lost.
         """
         row = await require_subscription(actor, subscription_id)
-        is_over = row["status"] in ("cancelled", "expired")
-        if not may_be_charged(row) if is_over else row.get("cancel_at_period_end"):
+        if row["status"] in ("cancelled", "expired") and not may_be_charged(row):
             return self._subscriptions.view(row)
         beside = self._recorded(actor, row, "subscription.cancel")
         if row["status"] == "pending":
@@ -70,7 +70,7 @@ class SubscriptionChanges:
                 row["gateway_subscription_id"], at_period_end=row["status"] == "active", key=key
             )
         except GatewayRefused as refused:
-            raise _refused(gateway, refused) from None
+            raise _refused(gateway.name, refused) from None
         except GatewayUnavailable as away:
             raise _away(away) from None
         return self._subscriptions.view(await self._subscriptions.take_done(row["_id"], read, began=began))
@@ -96,7 +96,7 @@ class SubscriptionChanges:
                 row["gateway_subscription_id"], key=f"{row['_id']}-{row['revision']}"
             )
         except GatewayRefused as refused:
-            raise _refused(gateway, refused) from None
+            raise _refused(gateway.name, refused) from None
         except GatewayUnavailable as away:
             raise _away(away) from None
         after = await self._subscriptions.take_done(row["_id"], read, began=began)
@@ -116,11 +116,15 @@ class SubscriptionChanges:
         )
         begun = await PlanSubscription.find_open(f"{row['user_id']}:{plan['_id']}")
         if begun is not None and begun["status"] == "pending":
-            begun = await self._call_off(begun, [])
-            if may_be_charged(begun):
-                raise Refused(Code.CONFLICT, "There is a subscription to this plan already.")
-        row = await self._book.write(subscription_id, lambda present: _wanted(present, price), beside=beside)
-        return self._subscriptions.view(await self._ask(gateway, row))
+            await self._make_way(begun)
+        moves: list[Move | None] = []
+
+        def decide(present: Row) -> Move | None:
+            moves.append(_wanted(present, price))
+            return moves[-1]
+
+        row = await self._book.write(subscription_id, decide, beside=beside)
+        return self._subscriptions.view(await self._ask(gateway, row, is_again=moves[-1] is None))
 
     async def finish(self, row: Row) -> None:
         """Ask once more for a change whose answer was lost."""
@@ -154,15 +158,16 @@ class SubscriptionChanges:
             raise Refused(Code.CONFLICT, "There is a subscription to this plan already.")
         return plan
 
-    async def _ask(self, gateway: PaymentGateway, row: Row) -> Row:
+    async def _ask(self, gateway: PaymentGateway, row: Row, *, is_again: bool) -> Row:
+        """What was asked for before may have happened then, whatever comes of asking again: it is not forgotten."""
         began = self._clock.now()
         try:
             read = await self._changed(gateway, row)
         except GatewayRefused as refused:
             await self._book.write(row["_id"], _forgotten)
-            raise _refused(gateway, refused) from None
+            raise _refused(gateway.name, refused) from None
         except GatewayUnavailable as away:
-            if not away.may_have_happened:
+            if not (away.may_have_happened or is_again):
                 await self._book.write(row["_id"], _forgotten)
             raise _away(away) from None
         await self._confirm(row, read)
@@ -193,21 +198,31 @@ class SubscriptionChanges:
 
         await self._book.write(row["_id"], decide)
 
+    async def _make_way(self, begun: Row) -> None:
+        """Call off what was begun of a plan, for another that goes over to it; refused where somebody has paid for it."""
+        if begun.get("first_key") is not None:
+            raise has_money(begun)
+        if may_be_charged(await self._call_off(begun, [])):
+            raise Refused(Code.CONFLICT, "There is a subscription to this plan already.")
+
     async def _call_off(self, row: Row, beside: list[Intent]) -> Row:
-        """Nobody went through with it, and nobody shall. Where somebody just did it goes on, as it is given back."""
+        """Nobody went through with it, and nobody shall. Where somebody just did it goes on, as it is given back.
+
+        Its page is closed before that is asked: nobody goes through in between.
+        """
         gateway, intent_id = self._gateways.find(row["gateway"]), row.get("checkout_intent_id")
-        if gateway is not None and intent_id is not None:
-            try:
-                await self._subscriptions.look_begun(row["_id"])
-                row = await PlanSubscription.find_row(row["_id"]) or row
-                if row["status"] != "pending":
-                    return row
+        try:
+            if gateway is not None and intent_id is not None:
                 await gateway.cancel_checkout(intent_id)
-            except GatewayRefused as refused:
-                raise _refused(gateway, refused) from None
-            except GatewayUnavailable as away:
-                raise _away(away) from None
-        return await self._book.write(row["_id"], _called_off, beside=beside)
+            row = await self._subscriptions.look_begun(row["_id"]) or row
+        except GatewayRefused as refused:
+            raise _refused(row["gateway"], refused) from None
+        except GatewayUnavailable as away:
+            raise _away(away) from None
+        if row["status"] != "pending":
+            return row
+        now = self._clock.now()
+        return await self._book.write(row["_id"], lambda present: _called_off(present, now), beside=beside)
 
     def _gateway(self, row: Row) -> PaymentGateway:
         gateway = self._gateways.find(row["gateway"])
@@ -260,14 +275,16 @@ def _forgotten(_: Row) -> Move:
     return Move({"next_price": None, "is_next_agreed": None})
 
 
-def _called_off(present: Row) -> Move | None:
+def _called_off(present: Row, now: datetime) -> Move | None:
+    """One whose money was heard of is ended as soon as its gateway names it: what was paid for stays paid."""
     if present["status"] != "pending":
         return None
-    return Move({"status": "expired", "open_key": None, "checkout": None})
+    paid = {} if present.get("first_key") is None else {"must_end": True, "check_at": now}
+    return Move({"status": "expired", "open_key": None, "checkout": None} | paid)
 
 
-def _refused(gateway: PaymentGateway, refused: GatewayRefused) -> Refused:
-    _log.warning("%s said no to a change of a subscription: %s", gateway.name, refused.code)
+def _refused(gateway_name: str, refused: GatewayRefused) -> Refused:
+    _log.warning("%s said no to a change of a subscription: %s", gateway_name, refused.code)
     return Refused(Code.CONFLICT, "The gateway does not allow this for this subscription.", reason=refused.code)
 
 

@@ -106,7 +106,7 @@ class SubscriptionCheckouts:
         if row is not None and row["status"] != "pending":
             return None  # it was paid just now: refused at the next look
         if row is not None and row.get("first_key") is not None:
-            raise _has_money(row)
+            raise has_money(row)
         if row is None:
             told = {**fields, "address_country": seen_country}
             given = {name: value for name, value in told.items() if value is not None}
@@ -182,7 +182,7 @@ class SubscriptionCheckouts:
         if _is_closing(present):
             if present.get("first_key") != wish.key:
                 await self._close({**row, "checkout_intent_id": started.intent_id})
-            raise _has_money(row)
+            raise has_money(row)
         return client
 
     async def _asked(self, gateway: PaymentGateway, wish: SubscriptionWish) -> CheckoutStarted:
@@ -206,7 +206,7 @@ def _is_closing(row: Row) -> bool:
     return bool(row.get("must_end")) or row.get("first_key") is not None
 
 
-def _has_money(row: Row) -> Refused:
+def has_money(row: Row) -> Refused:
     """Its money was heard of before it was. That may be held, or have gone back: that it has begun nobody can say yet."""
     words = "A payment for this plan has arrived and is being looked into. Please do not pay again."
     fault = FieldError("plan_id", words, "money_came")

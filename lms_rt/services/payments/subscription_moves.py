@@ -16,6 +16,7 @@ from typing import Any
 from documents.base import Row
 from documents.enums import SubscriptionStatus as Status
 from lms_rt.contracts.gateways import GatewaySubscription, Money, Renewing
+from lms_rt.services.payments.service_periods import is_late
 from lms_rt.services.payments.states import SUBSCRIPTION
 from lms_rt.services.payments.subscription_terms import counted
 
@@ -207,13 +208,16 @@ def _paid_until(row: Row, read: GatewaySubscription) -> datetime | None:
 def paid_before_end(row: Row, read: GatewaySubscription, payments: Sequence[Row]) -> datetime | None:
     """Until when one is paid that has ended there: to the end of its last period, if money came for it, or to its start.
 
-    Some gateways draw a little before a period; what a change of plan cost then was for the rest of the one before.
+    Some gateways draw a little before a period; what a change of plan cost then, or what the period before still owed, was not for it.
     """
     if not payments or (start := read.period_start) is None:
         return None
     early = [one for one in payments if start - _SLACK < one["completed_at"] < start - _AT_ONCE]
     is_paid = any(one["completed_at"] >= start - _AT_ONCE for one in payments)
-    is_paid = is_paid or any(not _is_for_rest(row, one) for one in early)
+    times = [one["completed_at"] for one in payments]
+    is_paid = is_paid or any(
+        not _is_for_rest(row, one) and not is_late(row, start, one["completed_at"], times) for one in early
+    )
     return read.period_end if is_paid else start
 
 

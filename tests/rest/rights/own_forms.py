@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _ORDERS, _SUBSCRIPTIONS = r"/payments/orders/([^/]+)", r"/payments/subscriptions/([^/]+)/([a-z]+)"
+_DESK = r"/admin/payments/orders/([^/]+)/?"
 OWN_FORMS: Mapping[str, str] = {
     "POST /auth/mfa/enable/request": r"/me/security/two-steps",
     "POST /auth/mfa/enable/confirm": r"/me/security/two-steps/confirm",
@@ -25,6 +26,11 @@ OWN_FORMS: Mapping[str, str] = {
     "POST /payments/subscriptions/{subscription_id}/change": _SUBSCRIPTIONS,
     "POST /payments/create-intent/{order_id}": rf"{_ORDERS}/pay",
     "POST /payments/create-payment-intent": r"/checkout/([^/]+)/?",
+    "POST /payments/{payment_id}/refund": _DESK,
+    "POST /payments/{payment_id}/refunds/{refund_id}/cancel": _DESK,
+    "POST /payments/{payment_id}/release": _DESK,
+    "POST /payments/{payment_id}/dispute": _DESK,
+    "POST /payments/findings/{finding_id}/resolve": r"/admin/payments/findings/?",
     "POST /attempts": "",
     "PATCH /attempts/{attempt_id}/answers": "",
     "POST /attempts/{attempt_id}/sync": "",
