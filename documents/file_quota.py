@@ -35,6 +35,11 @@ class FileQuota(Record):
         return 0 if row is None else int(row["used_bytes"])
 
     @classmethod
+    async def find_row(cls, owner_id: str) -> Row | None:
+        """The count as it is stored."""
+        return await cls.rows().find_one({"_id": owner_id})
+
+    @classmethod
     async def take(cls, owner_id: str, size_bytes: int, *, limit_bytes: int, at: datetime) -> bool:
         """Count so many more, if they fit; one write, so that of two who meet only those get in for whom there is room."""
         update = {"$inc": {"used_bytes": size_bytes, "revision": 1}, "$set": {"updated_at": at}}

@@ -1,10 +1,12 @@
 """How much room files may take: of one person, and of one course. Counted before a byte is kept, and given back with the file.
 
 What is counted and the row that it is counted for are two writes. Whoever does both does them `whole`, so that a cancellation
-falls before both or after both: only a crash leaves a wrong count, until the night.
+falls before both or after both: only a crash leaves a wrong count, until the night or until somebody would be refused for it.
 """
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from config.settings import Settings
 from documents.base import Row
@@ -19,6 +21,8 @@ from lms_rt.undoing import undoing, whole
 MEBIBYTE = 1024 * 1024
 _PAGE = 200
 _MOST_ARCHIVES = 1_000
+AT_REST = timedelta(minutes=1)
+"""When nobody counted for so long, no row is still to be written for what was counted."""
 
 
 async def _archived_bytes(user_id: str) -> int:
@@ -96,10 +100,19 @@ class FileQuotas:
         return self._settings.max_storage_mb_per_user * MEBIBYTE
 
     async def _take(self, whose: str, owner_id: str, size_bytes: int, limit_bytes: int) -> None:
-        if not await FileQuota.take(owner_id, size_bytes, limit_bytes=limit_bytes, at=self._clock.now()):
-            raise Refused(
-                Code.TOO_LARGE,
-                f"There is no room left for files of this {whose}.",
-                quota=whose,
-                limit_bytes=limit_bytes,
-            )
+        async def is_taken() -> bool:
+            return await FileQuota.take(owner_id, size_bytes, limit_bytes=limit_bytes, at=self._clock.now())
+
+        if await is_taken() or (await self._correct_at_rest(owner_id) and await is_taken()):
+            return
+        raise Refused(
+            Code.TOO_LARGE,
+            f"There is no room left for files of this {whose}.",
+            quota=whose,
+            limit_bytes=limit_bytes,
+        )
+
+    async def _correct_at_rest(self, owner_id: str) -> bool:
+        """Before somebody is refused: was the count wrong since a crash, and is it right now?"""
+        seen = await FileQuota.find_row(owner_id)
+        return seen is not None and seen["updated_at"] <= self._clock.now() - AT_REST and await self._correct(seen)

@@ -111,6 +111,7 @@ class Taken:
     token: str
     failures: int
     created_at: datetime
+    due_at: datetime
     held_at: datetime
     is_done: bool = False
 
@@ -187,7 +188,8 @@ class Jobs:
         except (KeyError, ValueError) as error:
             await self._leave_unread(row, token, error)
             return None
-        return Taken(due.job_id, row["queue"], kind, args, token, row["tries"], row["created_at"], now)
+        times = row["created_at"], row["due_at"], now
+        return Taken(due.job_id, row["queue"], kind, args, token, row["tries"], *times)
 
     async def _suspect(self, due: Due, token: str) -> None:
         """It was there when several workers were lost: let it run apart from what was there as well, or never again."""
@@ -262,9 +264,11 @@ class Jobs:
         await Job.leave(taken.job_id, taken.token, fields)
 
     async def hand_back(self, taken: Taken) -> None:
-        """Its worker ends: another may take it at once, and this run does not count."""
-        due_at = _at_once(taken.kind.name, taken.args.model_dump(include={"template"}), self._clock.now())
-        fields: Row = {"state": JobState.WAITING.value, "due_at": due_at}
+        """Its worker ends: another may take it at once, and this run does not count.
+
+        It keeps its place among those that wait: before all that were asked for since, among them what it asked for itself.
+        """
+        fields: Row = {"state": JobState.WAITING.value, "due_at": taken.due_at}
         if await Job.leave(taken.job_id, taken.token, fields):
             await self.wake(taken.queue, taken.job_id)
 

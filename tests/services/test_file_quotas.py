@@ -24,10 +24,15 @@ SARA = Actor("usr_sara", None)
 
 
 @pytest.fixture
-def files(settings: Settings, database: OpenDatabase, tmp_path: Path) -> Files:
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def files(settings: Settings, database: OpenDatabase, clock: FakeClock, tmp_path: Path) -> Files:
     limited = settings.model_copy(update={"max_storage_mb_per_user": 10, "max_storage_mb_per_course": 8})
     audit: Any = None
-    return Files(settings=limited, clock=FakeClock(), store=LocalFiles(tmp_path), audit=audit)
+    return Files(settings=limited, clock=clock, store=LocalFiles(tmp_path), audit=audit)
 
 
 async def made(files: Files, size_bytes: int = MIB) -> str:
@@ -47,6 +52,27 @@ async def test_of_many_at_once_those_get_in_for_which_there_is_room(files: Files
     await asyncio.gather(*(files.discard(file_id) for file_id in there[:4] * 2))
     assert await FileQuota.find_used(SARA.user_id) == 6 * MIB
     assert await files.quotas.correct() == 0
+
+
+async def test_what_a_crash_left_counted_is_found_before_somebody_is_refused_for_it(
+    files: Files, clock: FakeClock
+) -> None:
+    """A crash between the count and the row leaves room taken by nothing, of the person and of the course."""
+    await made(files)
+    await files.quotas.take(8 * MIB, user_id=SARA.user_id, course_id="crs_1")
+    wanted = {"user_id": SARA.user_id, "course_id": "crs_1"}
+    for _ in range(2):  # whoever counted just now may be about to write the row
+        with pytest.raises(Refused):
+            await files.quotas.take(2 * MIB, **wanted)
+    clock.advance(60)
+    await files.quotas.take(2 * MIB, **wanted)
+    assert [await FileQuota.find_used(one) for one in (SARA.user_id, "crs_1")] == [3 * MIB, 2 * MIB]
+    assert await files.quotas.correct() == 2
+    await asyncio.gather(*(made(files) for _ in range(9)))
+    clock.advance(60)
+    with pytest.raises(Refused):  # of whom all is there
+        await made(files)
+    assert await FileQuota.find_used(SARA.user_id) == 10 * MIB
 
 
 async def test_files_are_put_to_use_all_or_none_and_fill_their_course_once(files: Files) -> None:

@@ -310,6 +310,18 @@ async def test_a_job_that_another_worker_has_cannot_be_held(place: Place) -> Non
     await place.jobs.hold(other)
 
 
+async def test_a_job_that_is_handed_back_keeps_its_place_before_what_it_asked_for(place: Place) -> None:
+    await place.ask("run")
+    place.clock.advance(1)
+    taken = await place.must_take()
+    for number in range(3):
+        place.clock.advance(1)
+        await place.ask(f"made_{number}")
+    place.clock.advance(60)
+    await place.jobs.hand_back(taken)
+    assert (await place.must_take()).job_id == "run"
+
+
 async def test_a_job_that_an_older_version_put_elsewhere_is_handed_back_and_counted_there(place: Place) -> None:
     job_id = await place.ask()
     await Job.rows().update_one({"_id": job_id}, {"$set": {"queue": "progress"}})

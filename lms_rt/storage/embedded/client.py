@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -19,6 +19,7 @@ from mongomock.filtering import filter_applies
 from mongomock.helpers import create_index_list, gen_index_name
 from mongomock.mongo_client import MongoClient
 from mongomock_motor import AsyncMongoMockClient
+from mongomock_motor.patches import _normalize_strings
 from pymongo.errors import WriteError
 
 from lms_rt.storage.embedded.file import Document
@@ -99,8 +100,19 @@ class _Collection(Collection):
             candidates = list(self._store.documents)
         if not candidates:
             filter_applies(filter, {})  # a filter that is not valid is refused even if nothing can match
-        fits = test_of(filter)
-        return (document for document in candidates if fits(document))
+        return self._iter_fitting(filter, candidates)
+
+    @staticmethod
+    def _iter_fitting(filter_: Document, documents: Iterable[Document]) -> Iterator[Document]:
+        fits = test_of(filter_)
+        return (document for document in documents if fits(document))
+
+    def _find_in_order(self, filter_: Document, sort: Any) -> Iterable[Document] | None:
+        """What fits, in order; None where mongomock has to sort."""
+        plain = _normalize_strings(filter_)  # Beanie's names equal everything; `_iter_documents` is given plain ones
+        if (in_order := self._store.find_sorted(plain, sort)) is not None:
+            return self._iter_fitting(plain, in_order)
+        return sorted_natively(list(self._iter_documents(filter_)), sort)
 
     def find(self, *args: Any, **kwargs: Any) -> LimitedCursor:
         """A cursor that costs what it brings."""
@@ -112,7 +124,7 @@ class _Collection(Collection):
         return found
 
     def _get_dataset(self, spec: Document, sort: Any, fields: Any, as_class: type) -> Iterator[Document]:
-        documents = sorted_natively(list(self._iter_documents(spec)), sort) if sort else self._iter_documents(spec)
+        documents = self._find_in_order(spec, sort) if sort else self._iter_documents(spec)
         if documents is None:
             yield from super()._get_dataset(spec, sort, fields, as_class)
             return

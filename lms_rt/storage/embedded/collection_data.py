@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import bson
@@ -13,7 +14,7 @@ from pymongo.errors import DocumentTooLarge
 
 from lms_rt.storage.embedded.errors import StoreError
 from lms_rt.storage.embedded.file import Document
-from lms_rt.storage.embedded.indexes import EqualityIndex
+from lms_rt.storage.embedded.indexes import DeclaredIndexes
 
 if TYPE_CHECKING:
     from lms_rt.storage.embedded.server import DatabaseData
@@ -37,7 +38,7 @@ class CollectionData(CollectionStore):
         """An empty collection; :meth:`load` fills it."""
         super().__init__(name)
         self.database, self.server = database, database.server
-        self._lookup = EqualityIndex()
+        self._lookup = DeclaredIndexes()
         self._next_expiry = 0.0
 
     def load(self) -> None:
@@ -63,6 +64,12 @@ class CollectionData(CollectionStore):
         else:
             keys = self._lookup.find_candidates(filter_)
         return None if keys is None else [self._documents[key] for key in keys]
+
+    def find_sorted(self, filter_: Document, sort: Any) -> Iterator[Document] | None:
+        """The same in order, one after the other as they are asked for; None when they have to be sorted."""
+        (by, direction), *more = sort.items() if isinstance(sort, dict) else sort
+        keys = None if more else self._lookup.find_sorted(filter_, by, descending=direction < 0)
+        return None if keys is None else (self._documents[key] for key in keys)
 
     def find_stored(self, _id: Any) -> Document | None:
         """The stored document itself, not a copy."""
