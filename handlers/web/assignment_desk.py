@@ -121,7 +121,7 @@ class AssignmentEditor(PageHandler):
                 "overrides": shown["overrides"],
                 "rubric": shown["rubric"],
             },
-            groups=("errors", "teach", "assignments", "question"),
+            groups=("errors", "compare", "teach", "assignments", "question"),
             scripts=("shell.js", "teach.js", "assignment-dates.js", "assignment-rubric.js"),
             sheets=_SHEETS,
         )

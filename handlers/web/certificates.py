@@ -82,7 +82,7 @@ class CourseCertificates(PageHandler):
             "teach_certificates.html",
             title=(self.t("teach.tab_certificates"), course.title),
             data={"course_id": course.id},
-            groups=("errors", "teach", "certificates"),
+            groups=("errors", "compare", "teach", "certificates"),
             scripts=("shell.js", "teach.js", "certificate-template.js"),
             sheets=("pages.css", "teach.css", "certificates.css"),
         )

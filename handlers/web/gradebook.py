@@ -171,7 +171,8 @@ class GradingPage(_BookPage):
             await self.services.gradebooks.change(self.actor, course.id, change, expected_version=self._version())
         except Refused as refused:
             faults = self._faults(refused, "categories")
-            await self._show(course, typed, items, book.version, faults=faults)
+            now = settings_typed(book) if refused.code is Code.VERSION_MISMATCH else None
+            await self._show(course, typed, items, book.version, faults=faults, now=now)
             return
         self.redirect(f"/teach/courses/{course.id}/gradebook/settings?done=saved", status=303)
 
@@ -183,10 +184,11 @@ class GradingPage(_BookPage):
         version: int,
         *,
         faults: tuple[FieldError, ...] = (),
+        now: Typed | None = None,
     ) -> None:
         screen = self._screen("teach_grading_rules.html", course, self.t("gradebook.rules"))
         errors = [(typed.element_of(field), words) for field, words in self._words(faults)]
-        self.show(screen, typed=typed, items=items, version=version, errors=errors, **self._around(course))
+        self.show(screen, typed=typed, items=items, version=version, errors=errors, now=now, **self._around(course))
 
 
 PAGES = [

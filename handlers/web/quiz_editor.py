@@ -77,7 +77,7 @@ class QuizEditor(QuizPage):
                 "question_type": chosen["question_type"] if chosen else kind,
                 "question_ids": [row["id"] for row in questions],
             },
-            groups=("errors", "teach", "question"),
+            groups=("errors", "compare", "teach", "question"),
             scripts=("shell.js", "question-editor.js" if wanted else "teach.js"),
             sheets=_SHEETS,
         )

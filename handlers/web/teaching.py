@@ -86,7 +86,7 @@ class CourseEditor(PageHandler):
             f"teach_{tab}.html",
             title=(self.t(f"teach.tab_{tab}"), course.title),
             data={"course_id": course.id, "version": course.version, **values.pop("data", {})},
-            groups=("errors", "teach", *(teach_lessons.GROUPS if tab == "lessons" else ())),
+            groups=("errors", "compare", "teach", *(teach_lessons.GROUPS if tab == "lessons" else ())),
             scripts=("shell.js", "teach.js", *_TAB_SCRIPTS.get(tab, ())),
             sheets=(*_SHEETS, *(teach_lessons.SHEETS if tab == "lessons" else ())),
         )

@@ -29,7 +29,7 @@ class WebhookPageHandler(PageHandler):
 
     def screen(self, template: str, *title: str) -> Screen:
         """A page with this template."""
-        return Screen(template, title=title, groups=("errors", "webhooks"), scripts=_SCRIPTS, sheets=_SHEETS)
+        return Screen(template, title=title, groups=("errors", "compare", "webhooks"), scripts=_SCRIPTS, sheets=_SHEETS)
 
 
 class WebhooksPage(WebhookPageHandler):

@@ -42,6 +42,15 @@ def price_it(page: Page, price: str, currency: str) -> None:
     expect(page.locator("#price")).to_have_value(price)
 
 
+def price_it_in_many_ways(page: Page) -> None:
+    """What has more places than its currency is refused in words of money."""
+    page.fill("#price", "19.999999")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#price-error")).to_contain_text("Write an amount of this currency")
+    for price, currency in (("12.345", "KWD"), ("1500", "JPY"), ("0.00", "USD")):
+        price_it(page, price, currency)
+
+
 def test_a_course_from_nothing_to_its_first_student(open_window: Opener) -> None:
     page = open_window(who=TEACHER_EMAIL).page
     page.goto("/teach")
@@ -53,8 +62,7 @@ def test_a_course_from_nothing_to_its_first_student(open_window: Opener) -> None
     expect(page.locator(".error-summary")).to_be_focused()
     page.fill("#short_description", "Rope and patience.")
     page.fill("#description", "## What you learn\n\nTo tie **knots**.")
-    for price, currency in (("12.345", "KWD"), ("1500", "JPY"), ("0.00", "USD")):
-        price_it(page, price, currency)
+    price_it_in_many_ways(page)
 
     page.get_by_role("link", name="Lessons").click()
     for title in ("Bowline", "Reef knot"):

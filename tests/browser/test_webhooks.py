@@ -71,7 +71,7 @@ def school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoSchool]:
     command = [sys.executable, str(ROOT / "run.py"), "serve", "--port", "0", "--data", str(data)]
     wishes = {"WEBHOOK_ALLOW_HTTP": "true", "WEBHOOK_ALLOW_NETWORKS": "127.0.0.0/8"}
     env = {**os.environ, "LOG_LEVEL": "WARNING", "PASSWORD_HASH_COST": "4", **wishes}
-    with ServerProcess(command, env=env) as server:
+    with ServerProcess(command, env=env, is_forked=True) as server:
         yield DemoSchool(server.line_with("lms_rt ready on http").rpartition(" ")[2].strip())
 
 

@@ -131,6 +131,12 @@ async def test_a_course_is_graded_by_categories_letters_and_places(desk: Desk) -
     assert "0% F" in words(await desk.teacher.get(desk.book))
     own = words(await desk.student.get(f"/courses/{desk.course['slug']}/grades"))
     assert "Tests 0 / 1 0% 100%" in own
+    stale = await desk.send(desk.teacher, rules, **(typed | {"weight-0": "60", "missing": "ignore", "version": "1"}))
+    assert (stale.status_code, 'value="60"' in stale.text) == (412, True)
+    stale.status_code = 200
+    shown = words(stale)
+    assert "Stored now, where it differs: Categories: Tests : Weight 75.00 · Lowest left out 0" in shown
+    assert "What is missing: counts as nothing once its time is over" in shown
 
 
 async def test_one_makes_changes_and_takes_away_the_address_of_ones_calendar(desk: Desk) -> None:

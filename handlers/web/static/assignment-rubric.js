@@ -1,6 +1,8 @@
 // By what an assignment is graded: the editor of an essay's rubric. The best levels together become the points.
 
-import { patch } from "./api.js";
+import { patch, read } from "./api.js";
+import { settle } from "./compare.js";
+import { partField, partSaid } from "./compare-fields.js";
 import { clearErrors, showProblem } from "./forms.js";
 import { page } from "./page.js";
 import { rubricPart } from "./question-rubric.js";
@@ -15,7 +17,19 @@ function pointsOf(rubric) {
   return (best.reduce((all, points) => all + points, 0) / 100).toFixed(2);
 }
 
+/** How the rubric stands to the one that is stored now; false when that cannot be had. */
+async function compare() {
+  const now = await read(form.dataset.path).catch(() => null);
+  if (!now) return false;
+  const field = { name: "rubric", base, ...partField(rubricPart, place, now) };
+  [base, version] = [field.theirs, now.version];
+  settle(form, [field]);
+  return true;
+}
+
 rubricPart.draw(place, { rubric: page.data.rubric });
+let base = partSaid(rubricPart, place);
+let { version } = page.data;
 form.hidden = false;
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -23,10 +37,10 @@ form.addEventListener("submit", async (event) => {
   const { rubric } = rubricPart.read(place);
   try {
     const change = rubric ? { rubric, points: pointsOf(rubric) } : { rubric: null };
-    await patch(form.dataset.path, change, { ifMatch: page.data.version });
+    await patch(form.dataset.path, change, { ifMatch: version });
     toastAfter(t("teach.saved"));
     location.assign(location.pathname);
   } catch (problem) {
-    showProblem(form, problem);
+    if (problem.status !== 412 || !(await compare())) showProblem(form, problem);
   }
 });

@@ -18,13 +18,14 @@ const READERS = {
   text: (control) => control.value,
 };
 
-/** What is typed in minor units of the currency that the form names now; what has more places is sent as it is, and refused. */
+/** What is typed in minor units of the currency that the form names now; what is no amount of it is sent as it is, and refused. */
 function minorUnits(control) {
   const currency = control.form.elements.namedItem(control.dataset.currency).value.trim();
   const [, places = 2] = control.dataset.places.split(" ").map((row) => row.split(":")).find(([code]) => code === currency) ?? [];
-  const exact = Number(westernDigits(control.value || "0").replace("٫", ".")) * 10 ** Number(places);
-  const whole = Math.round(exact);
-  return Math.abs(exact - whole) < 0.001 ? whole : exact;
+  const typed = westernDigits(control.value || "0").replace("٫", ".");
+  const [, whole = "", parts = ""] = /^([0-9]{0,13})(?:\.([0-9]{0,30}))?$/.exec(typed) ?? [];
+  const isAmount = whole + parts !== "" && !/[^0]/.test(parts.slice(Number(places)));
+  return isAmount ? Number(whole + parts.slice(0, Number(places)).padEnd(Number(places), "0")) : typed;
 }
 
 /** "5 #lines" or "5 Week 1/Lines": so many questions with a tag, or of a category. */
@@ -40,6 +41,15 @@ export function westernDigits(text) {
     .trim()
     .replace(/[٠-٩]/g, (digit) => String(digit.charCodeAt(0) - 0x0660))
     .replace(/[۰-۹]/g, (digit) => String(digit.charCodeAt(0) - 0x06f0));
+}
+
+/** Local times for datetime-local fields, whose values have no zone. */
+export function fillMoments(form) {
+  for (const field of form.querySelectorAll("[data-moment]")) {
+    if (!field.dataset.moment) continue;
+    const at = new Date(field.dataset.moment);
+    field.value = new Date(at.getTime() - at.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+  }
 }
 
 /** The form's named controls as the API's fields; `data-kind` says how each is read, `data-skip-empty` leaves it out. */
@@ -65,8 +75,23 @@ function controlOf(form, field) {
   return control instanceof RadioNodeList ? control[0] : control;
 }
 
-function wordsOf(error) {
-  const key = `errors.${error.code}`;
+/** Say of the control what stands in the element with this id, too. */
+export function describe(control, id) {
+  control.setAttribute("aria-describedby", `${control.getAttribute("aria-describedby") ?? ""} ${id}`.trim());
+}
+
+/** Take that back; what else is said of the control stays. */
+export function describeNoMore(control, id) {
+  const described = (control.getAttribute("aria-describedby") ?? "").split(" ").filter((one) => one !== id);
+  if (described.join("")) control.setAttribute("aria-describedby", described.join(" "));
+  else control.removeAttribute("aria-describedby");
+}
+
+const NO_AMOUNT = new Set(["int_type", "int_parsing"]);
+
+function wordsOf(error, control) {
+  const isAmount = control?.dataset.kind === "money" && NO_AMOUNT.has(error.code);
+  const key = isAmount ? "errors.amount" : `errors.${error.code}`;
   return error.code && hasWords(key) ? t(key) : error.message;
 }
 
@@ -81,9 +106,9 @@ function markField(form, error) {
     line.id = id;
     line.className = "field-error";
     (control.closest(".field") ?? control.parentElement).append(line);
-    control.setAttribute("aria-describedby", `${control.getAttribute("aria-describedby") ?? ""} ${id}`.trim());
+    describe(control, id);
   }
-  fill(line, html`${icon("refused")}<span>${wordsOf(error)}</span>`);
+  fill(line, html`${icon("refused")}<span>${wordsOf(error, control)}</span>`);
   return control.id;
 }
 
@@ -93,9 +118,7 @@ export function clearErrors(form) {
   for (const line of form.querySelectorAll(".field-error")) line.remove();
   for (const control of form.querySelectorAll("[aria-invalid]")) {
     control.removeAttribute("aria-invalid");
-    const described = (control.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => id !== `${control.id}-error`);
-    if (described.join("")) control.setAttribute("aria-describedby", described.join(" "));
-    else control.removeAttribute("aria-describedby");
+    describeNoMore(control, `${control.id}-error`);
   }
   document.title = document.title.replace(`${t("client.error_title")} `, "");
 }
@@ -105,21 +128,14 @@ function wordsOfProblem(problem) {
   return key ? t(key) : problem.message;
 }
 
-/** Show why the form was refused; the summary takes focus. */
-export function showProblem(form, problem) {
-  clearErrors(form);
-  const rows = (problem.errors ?? []).map((error) => ({ words: wordsOf(error), id: markField(form, error), field: error.field }));
-  const missing = (problem.data?.missing ?? []).map((item) => ({ words: hasWords(`errors.missing_${item}`) ? t(`errors.missing_${item}`) : item }));
-  const list = [...rows, ...missing].map((row) =>
-    row.id ? html`<li><a href="#${row.id}">${row.words}</a></li>` : html`<li>${row.words}</li>`,
-  );
+/** Say above the fields what is to be seen to, where nothing is said any more; it takes focus, its links lead to the fields. */
+export function showSummary(form, label, words) {
   const box = document.createElement("div");
   box.className = "error-summary";
   box.tabIndex = -1;
-  box.setAttribute("aria-label", t("client.summary"));
+  box.setAttribute("aria-label", label);
   box.setAttribute("role", "group");
-  const reference = problem.requestId && problem.status >= 500 ? html`<p class="small muted">${t("client.request_id")} <bdi dir="ltr">${problem.requestId}</bdi></p>` : "";
-  fill(box, html`<h2>${icon("refused")}${list.length ? t("client.summary") : wordsOfProblem(problem)}</h2>${list.length ? html`<ul>${list}</ul>` : ""}${reference}`);
+  fill(box, words);
   form.prepend(box);
   box.addEventListener("click", (event) => {
     const link = event.target.closest("a[href^='#']");
@@ -131,11 +147,25 @@ export function showProblem(form, problem) {
   box.focus();
 }
 
+/** Show why the form was refused. */
+export function showProblem(form, problem) {
+  clearErrors(form);
+  const rows = (problem.errors ?? []).map((error) => ({ words: wordsOf(error, controlOf(form, error.field)), id: markField(form, error), field: error.field }));
+  const missing = (problem.data?.missing ?? []).map((item) => ({ words: hasWords(`errors.missing_${item}`) ? t(`errors.missing_${item}`) : item }));
+  const list = [...rows, ...missing].map((row) =>
+    row.id ? html`<li><a href="#${row.id}">${row.words}</a></li>` : html`<li>${row.words}</li>`,
+  );
+  const reference = problem.requestId && problem.status >= 500 ? html`<p class="small muted">${t("client.request_id")} <bdi dir="ltr">${problem.requestId}</bdi></p>` : "";
+  const words = list.length ? t("client.summary") : wordsOfProblem(problem);
+  showSummary(form, t("client.summary"), html`<h2>${icon("refused")}${words}</h2>${list.length ? html`<ul>${list}</ul>` : ""}${reference}`);
+}
+
 /**
  * Send the form by the API when it is submitted: `data-method`, `data-path`, `data-version` (If-Match).
- * `onDone(reply, form)` follows; a second press while it runs is nothing.
+ * `onDone(reply, form)` follows; a second press while it runs is nothing. `comparison` (compare.js) sees to it that somebody
+ * else has saved the same in the meantime.
  */
-export function enhance(form, onDone, { values = valuesOf } = {}) {
+export function enhance(form, onDone, { values = valuesOf, comparison = null } = {}) {
   let isRunning = false;
   form.noValidate = true;
   form.addEventListener("submit", async (event) => {
@@ -146,13 +176,15 @@ export function enhance(form, onDone, { values = valuesOf } = {}) {
     button?.setAttribute("aria-disabled", "true");
     clearErrors(form);
     try {
+      const sent = comparison?.state();
       const reply = await call(form.dataset.method ?? "POST", form.dataset.path, values(form), {
         ifMatch: form.dataset.version,
         idempotencyKey: form.dataset.once,
       });
+      comparison?.remember(sent);
       await onDone(reply, form);
     } catch (problem) {
-      showProblem(form, problem);
+      if (problem.status !== 412 || !(await comparison?.show())) showProblem(form, problem);
     } finally {
       isRunning = false;
       button?.removeAttribute("aria-disabled");

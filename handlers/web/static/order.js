@@ -2,7 +2,7 @@
 // is what the server keeps, as the server would show it: nothing of the address is believed.
 
 import { read } from "./api.js";
-import { fromServer, html, make } from "./html.js";
+import { drawn } from "./drawn.js";
 import { t } from "./i18n.js";
 import { on, whenMissed } from "./line.js";
 import { page } from "./page.js";
@@ -11,7 +11,6 @@ import { localiseTimes } from "./shell.js";
 
 const ASKED_AT_MOST = 120; // with growing waits: an hour and a half, longer than an order lives
 const MAX_WAIT_MS = 60000;
-const TIMEOUT_MS = 15000;
 const LOOKS_OWED = 2;
 
 let { status, version } = page.data;
@@ -21,11 +20,9 @@ let owed = 0; // so many looks after a move, whatever the order's version says
 let turn = 0;
 
 /** This page's own part that moves, as it is now. */
-async function drawn() {
-  const path = `/payments/orders/${page.data.order_id}`; // that of a form that was refused shows nothing
-  const reply = await fetch(path, { credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
-  if (!reply.ok || reply.redirected) throw new Error("not shown");
-  return make(html`<div>${fromServer(await reply.text())}</div>`).querySelector("#moves");
+async function movesNow() {
+  const order = await drawn(`/payments/orders/${page.data.order_id}`); // the address of a form that was refused shows nothing
+  return order.querySelector("#moves");
 }
 
 /** What a part says, in whatever zone and words its times stand. */
@@ -59,7 +56,7 @@ async function look() {
   const mine = (turn += 1);
   try {
     const order = await read(`/payments/orders/${page.data.order_id}`, { isQuiet: true });
-    const moves = owed > 0 || order.version !== version ? await drawn() : null;
+    const moves = owed > 0 || order.version !== version ? await movesNow() : null;
     if (mine !== turn) return; // somebody told of another move: that look shows more
     owed = Math.max(0, owed - 1);
     show(order, moves);

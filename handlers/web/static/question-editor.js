@@ -1,7 +1,9 @@
 // The editor of one question: common fields here, the part that differs by type in question-parts.js. What is typed is
 // previewed beside it in both directions; the server decides what is right.
 
-import { call, remove } from "./api.js";
+import { call, read, remove } from "./api.js";
+import { settle } from "./compare.js";
+import { fieldsOf, partField, partSaid, stateOf } from "./compare-fields.js";
 import { confirmAct } from "./dialog.js";
 import { clearErrors, showProblem, westernDigits } from "./forms.js";
 import { fill, html, icon } from "./html.js";
@@ -12,43 +14,42 @@ import { preview } from "./question-preview.js";
 import { toastAfter } from "./toast.js";
 
 const form = document.getElementById("question-form");
-const stored = page.data.question;
 const type = page.data.question_type;
 const back = `/teach/quizzes/${encodeURIComponent(page.data.quiz_id)}`;
 const part = partOf(type);
+let stored = page.data.question;
 
 function field(name, label, control, hint = "") {
   const note = hint ? html`<p class="hint" id="${name}-hint">${hint}</p>` : "";
   return html`<div class="field"><label for="${name}">${label}</label>${note}${control}</div>`;
 }
 
-function draw() {
-  const value = (name) => stored?.[name] ?? "";
+/** The common fields of a question, and the place of its part. */
+function draw(target, question) {
+  const value = (name) => question?.[name] ?? "";
   const points =
     type === "description"
       ? ""
       : field(
           "points",
           t("question.points"),
-          html`<input class="input input-short" id="points" name="points" inputmode="decimal" dir="ltr" value="${stored ? Number(stored.points) : 1}">`,
+          html`<input class="input input-short" id="points" name="points" inputmode="decimal" data-kind="decimal" dir="ltr" value="${question ? Number(question.points) : 1}">`,
         );
-  fill(
-    form,
+  return fill(
+    target,
     html`
       ${field("question_text", t("question.text"), html`<textarea class="input" id="question_text" name="question_text" rows="5" dir="auto" required aria-describedby="question_text-hint">${value("question_text")}</textarea>`, t("teach.markdown"))}
-      <div id="part" class="stack stack-16"></div>
+      <div id="part" class="stack stack-16" data-apart></div>
       <div class="fields fields-two">
         ${points}
         ${field("category", t("question.category"), html`<input class="input" id="category" name="category" maxlength="200" dir="auto" value="${value("category")}">`)}
         ${field("title", t("question.title"), html`<input class="input" id="title" name="title" maxlength="200" dir="auto" value="${value("title")}" aria-describedby="title-hint">`, t("question.title_hint"))}
-        ${field("tags", t("teach.tags"), html`<input class="input" id="tags" name="tags" dir="auto" value="${(stored?.tags ?? []).join(", ")}" aria-describedby="tags-hint">`, t("teach.tags_hint"))}
+        ${field("tags", t("teach.tags"), html`<input class="input" id="tags" name="tags" data-kind="list" dir="auto" value="${(question?.tags ?? []).join(", ")}" aria-describedby="tags-hint">`, t("teach.tags_hint"))}
       </div>
       ${type === "description" ? "" : field("explanation", t("question.explanation"), html`<textarea class="input" id="explanation" name="explanation" rows="3" dir="auto" aria-describedby="explanation-hint">${value("explanation")}</textarea>`, t("question.explanation_hint"))}
       <p class="row"><button type="submit" class="button button-main">${t("teach.save")}</button><a class="button" href="${back}">${t("client.cancel")}</a>
-        ${stored ? html`<button type="button" class="button button-danger" id="remove">${icon("remove")}${t("question.remove")}</button>` : ""}</p>`,
+        ${question ? html`<button type="button" class="button button-danger" id="remove">${icon("remove")}${t("question.remove")}</button>` : ""}</p>`,
   );
-  part.draw(form.querySelector("#part"), stored);
-  form.dataset.drawn = "yes";
 }
 
 function control(name) {
@@ -64,7 +65,21 @@ function draft() {
     tags: control("tags").value.split(/[,،]/).map((tag) => tag.trim()).filter(Boolean),
   };
   if (type === "description") return common;
-  return { ...common, explanation: optional("explanation"), points: westernDigits(control("points").value || "0"), ...part.read(form.querySelector("#part")) };
+  return { ...common, explanation: optional("explanation"), points: westernDigits(control("points").value || "0"), ...part.read(place) };
+}
+
+/** How the question stands to the one that is stored now; false when that cannot be had. */
+async function compare() {
+  const now = await read(`/questions/${encodeURIComponent(stored.id)}`).catch(() => null);
+  if (!now) return false;
+  const theirs = partField(part, place, now);
+  const fields = [...fieldsOf(form, draw(document.createElement("form"), now), base), { name: "part", base: basePart, ...theirs }];
+  base = Object.fromEntries(fields.map((one) => [one.name, one.theirs]));
+  basePart = theirs.theirs;
+  stored = now;
+  settle(form, fields);
+  show();
+  return true;
 }
 
 async function save(event) {
@@ -88,7 +103,7 @@ async function save(event) {
     toastAfter(t("question.saved"));
     location.assign(back);
   } catch (problem) {
-    showProblem(form, problem);
+    if (problem.status !== 412 || !(await compare())) showProblem(form, problem);
   } finally {
     delete form.dataset.isRunning;
   }
@@ -111,10 +126,15 @@ async function removeQuestion() {
 }
 
 function show() {
-  preview(document.getElementById("preview"), { type, text: control("question_text").value, stored, shown: part.shown(form.querySelector("#part")) });
+  preview(document.getElementById("preview"), { type, text: control("question_text").value, stored, shown: part.shown(place) });
 }
 
-draw();
+draw(form, stored);
+const place = form.querySelector("#part");
+part.draw(place, stored);
+let base = stateOf(form);
+let basePart = stored && partSaid(part, place);
+form.dataset.drawn = "yes";
 show();
 form.noValidate = true;
 form.addEventListener("submit", save);

@@ -8,6 +8,7 @@ import { plain, rowList, rowsOf, textInput, valueOf } from "./question-rows.js";
 
 const LEVEL = /^([\d٠-٩۰-۹]+(?:[.,٫][\d٠-٩۰-۹]+)?)\s+(.+)$/;
 
+const knownOf = new WeakMap(); // what each place was drawn of
 const lineOf = (level) => `${plain(level.points)} ${level.title}`;
 const idsByTitle = (rows) => new Map((rows ?? []).map((row) => [row.title, row]));
 
@@ -20,7 +21,7 @@ function levelOf(line, known) {
 
 export const rubricPart = {
   draw(place, stored) {
-    this.known = idsByTitle(stored?.rubric?.criteria);
+    knownOf.set(place, idsByTitle(stored?.rubric?.criteria));
     const rowOf = (criterion) => html`<span class="edit-fields">${textInput("criterion", "question.criterion", criterion.title)}${textInput("described", "question.criterion_described", criterion.description)}
       <textarea class="input" rows="3" data-name="levels" data-label="question.levels" dir="auto" placeholder="${t("question.place_levels")}">${(criterion.levels ?? []).map(lineOf).join("\n")}</textarea></span>`;
     rowList(place, { legend: t("question.rubric"), hint: t("question.hint_rubric"), items: stored?.rubric?.criteria ?? [], rowOf, least: 0, addWords: t("question.add_criterion") });
@@ -29,7 +30,7 @@ export const rubricPart = {
     const criteria = rowsOf(place)
       .map((row) => {
         const title = valueOf(row, "criterion");
-        const before = this.known.get(title);
+        const before = knownOf.get(place).get(title);
         const lines = valueOf(row, "levels").split("\n").map((line) => line.trim()).filter(Boolean);
         const known = idsByTitle(before?.levels);
         return { title, description: valueOf(row, "described") || null, levels: lines.map((line) => levelOf(line, known)), ...(before ? { id: before.id } : {}) };

@@ -1,8 +1,9 @@
 // Forms that each send one call of the REST API (`data-send`, `data-path`, `data-version`), then stay or go on (`data-stay`,
 // `data-goto`, words for after it in `data-done`); `data-confirm` asks before what cannot be undone.
 
+import { comparisonOf } from "./compare.js";
 import { confirmAct } from "./dialog.js";
-import { enhance } from "./forms.js";
+import { enhance, fillMoments } from "./forms.js";
 import { toast, toastAfter } from "./toast.js";
 
 function goOn(reply, form) {
@@ -32,18 +33,9 @@ function askFirst(form) {
   );
 }
 
-/** Local times for datetime-local fields, whose values have no zone. */
-function fillMoments(form) {
-  for (const field of form.querySelectorAll("[data-moment]")) {
-    if (!field.dataset.moment) continue;
-    const at = new Date(field.dataset.moment);
-    field.value = new Date(at.getTime() - at.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
-  }
-}
-
 for (const form of document.querySelectorAll("form[data-send]")) {
   form.dataset.method = form.dataset.send;
   fillMoments(form);
   askFirst(form);
-  enhance(form, goOn);
+  enhance(form, goOn, { comparison: form.dataset.version ? comparisonOf(form) : null });
 }

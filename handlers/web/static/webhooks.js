@@ -1,18 +1,14 @@
 // Webhooks: made, changed, given a new secret. A secret is shown here once, and with the page it is gone.
 // Testing, sending again, switching and removing are plain forms (sending.js).
 
-import { enhance } from "./forms.js";
+import { comparisonOf } from "./compare.js";
+import { enhance, valuesOf } from "./forms.js";
 import { fill, html, icon } from "./html.js";
 import { t } from "./i18n.js";
 import { say } from "./say.js";
 import { toast } from "./toast.js";
 
 const place = document.getElementById("secret");
-
-function valuesOf(form) {
-  const chosen = [...form.querySelectorAll("[name=event_types]:checked")].map((box) => box.value);
-  return { url: form.elements.url.value, description: form.elements.description.value, event_types: chosen };
-}
 
 async function copy(input) {
   try {
@@ -24,7 +20,7 @@ async function copy(input) {
 }
 
 function showSecret(reply, isNew) {
-  const link = isNew ? html`<p><a href="/admin/webhooks/${reply.id}">${t("webhooks.open")}</a></p>` : "";
+  const link = isNew ? html`<p><a class="alone" href="/admin/webhooks/${reply.id}">${t("webhooks.open")}</a></p>` : "";
   fill(
     place,
     html`<div class="banner" data-tone="warn">${icon("lock")}<div class="stack stack-12 grow">
@@ -48,7 +44,10 @@ const AFTER = {
     showSecret(reply, true);
   },
   rotate(reply) {
-    for (const form of document.querySelectorAll("form[data-version]")) form.dataset.version = reply.version;
+    for (const form of document.querySelectorAll("form[data-version]")) {
+      // else somebody has changed it meanwhile, too: the form is still of what they changed
+      if (reply.version === Number(form.dataset.version) + 1) form.dataset.version = reply.version;
+    }
     showSecret(reply, false);
   },
   change(reply, form) {
@@ -59,5 +58,8 @@ const AFTER = {
 
 for (const form of document.querySelectorAll("form[data-hook]")) {
   const kind = form.dataset.hook;
-  enhance(form, AFTER[kind], { values: kind === "rotate" ? () => ({ rotate_secret: true }) : valuesOf });
+  enhance(form, AFTER[kind], {
+    values: kind === "rotate" ? () => ({ rotate_secret: true }) : valuesOf,
+    comparison: form.dataset.version ? comparisonOf(form) : null,
+  });
 }
