@@ -78,19 +78,20 @@ class Accommodation(Record):
         return await cursor.to_list(limit), await rows.count_documents(wanted)
 
     @classmethod
-    async def put(cls, key: str, fields: Row, fixed: Row, at: datetime) -> Row:
-        """Set a profile, new or not; each write moves its version. The row as it is afterwards."""
+    async def put(cls, key: str, fields: Row, fixed: Row, at: datetime) -> tuple[Row, bool]:
+        """Set a profile; each write moves its version. The row as it is afterwards, and whether there was none before."""
         update = {
             "$set": {**fields, "updated_at": at},
             "$setOnInsert": {**fixed, "created_at": at},
             "$inc": {"version": 1},
         }
         try:
-            await cls.rows().update_one({"_id": key}, update, upsert=True)
+            is_new = (await cls.rows().update_one({"_id": key}, update, upsert=True)).upserted_id is not None
         except DuplicateKeyError:  # somebody else put the first one at the same moment
+            is_new = False
             await cls.rows().update_one({"_id": key}, update)
         row = await cls.rows().find_one({"_id": key})
-        return row or {"_id": key, **fixed, **fields, "version": 1, "created_at": at, "updated_at": at}
+        return row or {"_id": key, **fixed, **fields, "version": 1, "created_at": at, "updated_at": at}, is_new
 
     @classmethod
     async def find_row(cls, key: str) -> Row | None:

@@ -30,6 +30,8 @@ _LEDGER = (
     "status",
     "deadline_ms",
     "paused_at_ms",
+    "submitted_at",
+    "submitted_by",
     "revision",
     "writer",
     "ops_count",

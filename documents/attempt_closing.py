@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from documents.attempt import Attempt, closing, moment
+from documents.attempt import OPEN, Attempt, closing, moment
 from documents.base import Row, with_intents
 from documents.enums import AttemptStatus, Grading, SubmittedBy
 
@@ -110,6 +110,26 @@ async def close_paused(
     update["$unset"]["paused_at_ms"] = ""
     result = await Attempt.rows().update_many(wanted, with_intents(update, intents, moment(now_ms)))
     return result.matched_count > 0
+
+
+async def find_begun(student_id: str, course_id: str, until_ms: int) -> list[Row]:
+    """The open attempts of a student in a course that were begun until then. Previews are left out."""
+    wanted: Row = {
+        "student_id": student_id,
+        "course_id": course_id,
+        "status": {"$in": OPEN},
+        "is_preview": False,
+        "started_at": {"$lte": moment(until_ms)},
+    }
+    return await Attempt.rows().find(wanted, dict(_DUE) | {"status": 1}).to_list(None)
+
+
+async def close_one(attempt_id: str, by: SubmittedBy, now_ms: int) -> bool:
+    """Close this attempt, running or paused, whatever its deadline; False: it is closed already."""
+    update = closing(AttemptStatus.SUBMITTED, by, now_ms)
+    update["$unset"]["paused_at_ms"] = ""
+    result = await Attempt.rows().update_one({"_id": attempt_id, "status": {"$in": OPEN}}, update)
+    return result.matched_count == 1
 
 
 async def find_ungraded(*, until_ms: int, failed_ms: int, limit: int) -> list[str]:

@@ -56,7 +56,7 @@ class Enrollment(Aggregate):
     """A student's enrolment in a course. `request_seed` names the request that last brought the student in.
 
     `access` says what it lives by, `payment_id` or `subscription_id` which one; what is older than that has none of them.
-    `is_put_out`: it was not the student who had it dropped.
+    `is_put_out`: it was not the student who had it dropped. `review_version` counts the changes of the review alone.
     """
 
     student_id: str
@@ -72,6 +72,9 @@ class Enrollment(Aggregate):
     reviewed_at: datetime | None = None
     review_hidden_at: datetime | None = None
     review_hidden_reason: str | None = None
+    review_version: int | None = None
+    review_created_at: datetime | None = None
+    review_updated_at: datetime | None = None
     certificate_issued_at: datetime | None = None
     access: str | None = None
     payment_id: str | None = None
@@ -152,6 +155,12 @@ class Enrollment(Aggregate):
         return {
             row["_id"] async for row in cls.rows().find(filter_, ["status", "expires_ms"]) if _is_in_time(row, now_ms)
         }
+
+    @classmethod
+    async def find_dropped(cls, enrollment_id: str) -> Row | None:
+        """How this enrolment was dropped, if it is: by its student, or by somebody else."""
+        which = {"_id": enrollment_id, "status": EnrollmentStatus.DROPPED.value}
+        return await cls.rows().find_one(which, {"is_put_out": 1})
 
     @classmethod
     async def page_of_present(cls, course_id: str, *, after: str, limit: int, now_ms: int) -> list[tuple[str, str]]:

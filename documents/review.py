@@ -18,7 +18,7 @@ RATED_INTENTS = 100
 _COUNTS = {"ratings": 1, "rating_moves": 1, "rated": 1, "rated_ms": 1, "rating_average": 1, "ratings_count": 1}
 _SHOWN = {
     "student_id": 1, "course_id": 1, "rating": 1, "review": 1, "reviewed_at": 1, "review_hidden_reason": 1,
-    "review_hidden_at": 1,
+    "review_hidden_at": 1, "review_version": 1, "review_created_at": 1, "review_updated_at": 1,
 }  # fmt: skip
 
 

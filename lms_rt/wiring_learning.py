@@ -119,6 +119,7 @@ def wired_learning(settings: Settings, clock: Clock, ground: LearningGround) -> 
     files.access.register(FileUse.LESSON, may_read_of_lesson)
     ground.after.announcements.keep_pictures_by(Pictures(files))
     ground.exams.questions.keep_files_by(QuestionFiles(files))
+    ground.enrollments.hand_in_by(ground.exams.attempt_clock.closing.close_left)
     ground.accounts.accounts.keep_pictures_by(Pictures(files))
     FileSweep(settings=settings, clock=clock, store=ground.file_store, files=files).register(ground.after.retention)
     links = FileLinks(keyring_of(settings))

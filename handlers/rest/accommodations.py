@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from handlers.rest.access import needs
 from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import Operation
@@ -16,6 +18,7 @@ from lms_rt.contracts.accommodations import (
 )
 from lms_rt.contracts.base import Page, PageQuery
 from lms_rt.security.rights import Reach
+from lms_rt.services.accommodations import WasSet
 
 
 async def list_of_course(call: Call) -> Reply:
@@ -24,8 +27,9 @@ async def list_of_course(call: Call) -> Reply:
 
 
 async def set_in_course(call: Call) -> Reply:
-    """Set a student's profile in a course."""
-    return Reply(await call.services.accommodations.set_in_course(call.actor, call.path["course_id"], call.body))
+    """Set a student's profile in a course: 201 when there was none."""
+    done = await call.services.accommodations.set_in_course(call.actor, call.path["course_id"], call.body)
+    return _was_set(done, f"/courses/{done.view.course_id}/accommodations")
 
 
 async def remove_in_course(call: Call) -> Reply:
@@ -41,8 +45,9 @@ async def list_of_quiz(call: Call) -> Reply:
 
 
 async def set_at_quiz(call: Call) -> Reply:
-    """Set a student's profile at a quiz."""
-    return Reply(await call.services.accommodations.set_at_quiz(call.actor, call.path["quiz_id"], call.body))
+    """Set a student's profile at a quiz: 201 when there was none."""
+    done = await call.services.accommodations.set_at_quiz(call.actor, call.path["quiz_id"], call.body)
+    return _was_set(done, f"/quizzes/{done.view.quiz_id}/accommodations")
 
 
 async def remove_at_quiz(call: Call) -> Reply:
@@ -58,12 +63,20 @@ async def list_groups(call: Call) -> Reply:
 
 
 async def assign_group(call: Call) -> Reply:
-    """Put students into a group."""
-    return Reply(await call.services.groups.assign(call.actor, call.path["course_id"], call.body))
+    """Put students into a group: 201 when there was none of that name. It has no address but the list's."""
+    grouping, is_new = await call.services.groups.assign(call.actor, call.path["course_id"], call.body)
+    return Reply(grouping, status=201 if is_new else 200)
+
+
+def _was_set(done: WasSet, path: str) -> Reply:
+    """A profile; its address is the list's with its student, as it is taken away by."""
+    location = f"{path}?student_id={quote(done.view.student_id, safe='')}" if done.is_new else None
+    return Reply(done.view, status=201 if done.is_new else 200, location=location)
 
 
 _MANAGE = needs("quizzes:manage")
 _COURSE, _QUIZ = "/courses/{course_id}/accommodations", "/quizzes/{quiz_id}/accommodations"
+_NEW_OR_NOT = "201: they had none there. 200: it takes the place of theirs."
 _MOVES_NOTHING = "What an attempt was given at its start stays: extend it instead."
 
 ROUTES: tuple[Operation, ...] = (
@@ -85,9 +98,11 @@ ROUTES: tuple[Operation, ...] = (
         reach=Reach.TAUGHT,
         body=AccommodationDraft,
         reply=AccommodationView,
+        status=201,
+        more_statuses=(200,),
         audit="accommodation.set",
         summary="Give a student more time in a course",
-        description=_MOVES_NOTHING,
+        description=f"{_NEW_OR_NOT} {_MOVES_NOTHING}",
     ),
     Operation(
         "DELETE",
@@ -119,9 +134,11 @@ ROUTES: tuple[Operation, ...] = (
         reach=Reach.TAUGHT,
         body=AccommodationDraft,
         reply=AccommodationView,
+        status=201,
+        more_statuses=(200,),
         audit="accommodation.set",
         summary="Give a student more time at a quiz",
-        description=f"It holds instead of the course's. {_MOVES_NOTHING}",
+        description=f"It holds instead of the course's. {_NEW_OR_NOT} {_MOVES_NOTHING}",
     ),
     Operation(
         "DELETE",
@@ -152,7 +169,10 @@ ROUTES: tuple[Operation, ...] = (
         reach=Reach.TAUGHT,
         body=GroupingDraft,
         reply=GroupingView,
+        status=201,
+        more_statuses=(200,),
         audit="course.group",
         summary="Put students of a course into a group",
+        description="201: nobody was in such a group. 200: it was there, or they are taken out of any. It has no address of its own.",
     ),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from handlers.rest.access import SIGNED_IN, needs
 from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import Operation
@@ -69,8 +71,10 @@ async def list_mutes(call: Call) -> Reply:
 
 
 async def mute(call: Call) -> Reply:
-    """Let somebody only read for a while."""
-    return Reply(await call.services.chat_moderation.mute(call.actor, call.path["course_id"], call.body))
+    """Let somebody only read for a while: 201 when they might write until now."""
+    muted, is_new = await call.services.chat_moderation.mute(call.actor, call.path["course_id"], call.body)
+    location = f"/courses/{quote(call.path['course_id'], safe='')}/chat/mutes/{muted.student_id}" if is_new else None
+    return Reply(muted, status=201 if is_new else 200, location=location)
 
 
 async def unmute(call: Call) -> Reply:
@@ -171,8 +175,11 @@ ROUTES: tuple[Operation, ...] = (
         reach=Reach.TAUGHT,
         body=MuteDraft,
         reply=MuteView,
+        status=201,
+        more_statuses=(200,),
         audit="enrollment.mute",
         summary="Let a student only read for a while",
+        description="201: they might write until now. 200: it takes the place of what was said before.",
     ),
     Operation(
         "DELETE",

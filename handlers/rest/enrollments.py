@@ -64,6 +64,7 @@ async def complete_enrollment(call: Call) -> Reply:
 
 
 _ONE = "/enrollments/{enrollment_id}"
+_LEAVING = "Who leaves hands in what they have open in the course, as it was saved."
 
 ROUTES: tuple[Operation, ...] = (
     Operation(
@@ -112,6 +113,7 @@ ROUTES: tuple[Operation, ...] = (
         codes=(Code.VERSION_MISMATCH, Code.PAYMENT_REQUIRED),
         audit="enrollment.drop",
         summary="Leave a course, or come back",
+        description=_LEAVING,
     ),
     Operation(
         "DELETE",
@@ -123,6 +125,7 @@ ROUTES: tuple[Operation, ...] = (
         codes=(Code.VERSION_MISMATCH,),
         audit="enrollment.drop",
         summary="Leave a course; progress is kept",
+        description=_LEAVING,
     ),
     Operation(
         ("POST", "PUT"),

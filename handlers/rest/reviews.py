@@ -23,8 +23,14 @@ async def list_reviews(call: Call) -> Reply:
 
 async def moderate_review(call: Call) -> Reply:
     """Hide the words of a review, or show them."""
-    reviews, path = call.services.course_reviews, call.path
-    return Reply(await reviews.moderate(call.actor, path["course_id"], path["enrollment_id"], call.body))
+    moderated = await call.services.course_reviews.moderate(
+        call.actor,
+        call.path["course_id"],
+        call.path["enrollment_id"],
+        call.body,
+        expected_version=call.expected_version,
+    )
+    return Reply(moderated)
 
 
 ROUTES: tuple[Operation, ...] = (
@@ -59,6 +65,7 @@ ROUTES: tuple[Operation, ...] = (
         reach=Reach.TAUGHT,
         body=ReviewModeration,
         reply=ReviewView,
+        codes=(Code.VERSION_MISMATCH,),
         audit="enrollment.moderate_review",
         summary="Hide the words of a review, with a reason, or show them again",
         description="The stars count all the same. The author reads the reason.",

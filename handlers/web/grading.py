@@ -107,14 +107,14 @@ class GradingDesk(PageHandler):
         await self._go_on(quiz_id, item_id, said="marked")
 
     def _draft(self, item: QueueItemView) -> dict[str, Any]:
-        """The form as REST takes it: numbers as people write them, fields that were left empty left out."""
+        """The form as REST takes it: numbers as people write them; an empty comment, and no levels, take away what was there."""
         typed = self._typed()
         number = read_number(typed["points"])
         wished = {
             "points": (typed["points"] if number is None else str(number)) or None,
-            "comment": typed["comment"] or None,
+            "comment": typed["comment"],
             "reason": typed["reason"],
-            "rubric": self._levels() or None,
+            "rubric": self._levels(),
         }
         revision = typed["revision"]
         is_number = revision.isascii() and revision.isdigit() and len(revision) <= _MAX_REVISION_DIGITS

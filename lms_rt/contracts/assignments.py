@@ -29,7 +29,8 @@ from lms_rt.contracts.base import (
 from lms_rt.contracts.rubrics import RubricDraft, RubricView
 
 MAX_OVERRIDES = 500
-Points = Annotated[HundredthsIn, Field(ge=1, le=1_000_000)]
+Points = Annotated[HundredthsIn, Field(ge=0, le=1_000_000)]
+"""0: there are none to be had. Such work is handed in and commented on, and counts in no grade."""
 PercentPerDay = Annotated[HundredthsIn, Field(ge=0, le=10_000)]
 WorkState = Literal["none", "draft", "submitted", "graded"]
 

@@ -19,7 +19,8 @@ class MarkDraft(Draft):
     """What a person gives for one answer. Without `points`, what the levels of the rubric come to.
 
     `revision` is that of the mark which the caller last saw (0: none): a mark that somebody else gave is never overwritten
-    unseen. An answer that has its points by a rule, or by a mark, is only changed for a `reason`.
+    unseen. An answer that has its points by a rule, or by a mark, is only changed for a `reason`. A comment and levels that nothing
+    is said of stay; null and empty ones take them away.
     """
 
     question_id: Key

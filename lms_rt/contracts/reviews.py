@@ -49,7 +49,10 @@ class ReviewQuery(PageQuery):
 
 
 class ReviewView(View):
-    """One review. Its author and the course's staff see whose it is, and the words that were hidden; others a short name."""
+    """One review. Its author and the course's staff see whose it is, and the words that were hidden; others a short name.
+
+    `version` is the review's own: it moves with what is said and with being hidden or shown, not with the enrolment.
+    """
 
     id: str
     enrollment_id: str | None
@@ -61,6 +64,9 @@ class ReviewView(View):
     hidden_reason: str | None
     is_own: bool
     reviewed_at: Instant | None
+    version: int
+    created_at: Instant | None
+    updated_at: Instant | None
 
 
 class ReviewPage(Page[ReviewView]):

@@ -68,7 +68,7 @@ class GradeDraft(Draft):
 
     `number` is that of the submission which was read, `revision` that of the grade last seen (0: none): neither newer work nor
     somebody else's grade is graded over unseen. Another grade than before is given for a `reason`. A comment and levels that nothing
-    is said of stay; empty ones take them away.
+    is said of stay; null and empty ones take them away.
     """
 
     grade: Annotated[HundredthsIn, Field(ge=0, le=1_000_000)] | None = None

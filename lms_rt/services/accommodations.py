@@ -7,7 +7,7 @@ nothing in an attempt that runs (a teacher extends it instead).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from documents.accommodation import Accommodation, key_of
 from documents.base import Row
@@ -34,6 +34,13 @@ from lms_rt.services.deadlines import NO_PROFILE, Profile, Sitting, sitting_of
 _FIELDS = ("factor_percent", "extra_minutes", "break_minutes", "stretches_closing")
 
 
+class WasSet(NamedTuple):
+    """A profile, and whether its student had none there."""
+
+    view: AccommodationView
+    is_new: bool
+
+
 class Accommodations:
     """Profiles of more time, for those who teach a course."""
 
@@ -52,12 +59,12 @@ class Accommodations:
         wanted: Row = {"course_id": course.id, "$or": [{"quiz_id": quiz_id}, {"quiz_id": {"$exists": False}}]}
         return await _page(wanted, query, quiz_id)
 
-    async def set_in_course(self, actor: Actor, course_id: str, draft: AccommodationDraft) -> AccommodationView:
+    async def set_in_course(self, actor: Actor, course_id: str, draft: AccommodationDraft) -> WasSet:
         """Give a student more time at all quizzes of a course that say nothing else."""
         course = await require_taught_course(actor, course_id, Permission.QUIZZES_MANAGE)
         return await self._set(actor, course, None, draft)
 
-    async def set_at_quiz(self, actor: Actor, quiz_id: str, draft: AccommodationDraft) -> AccommodationView:
+    async def set_at_quiz(self, actor: Actor, quiz_id: str, draft: AccommodationDraft) -> WasSet:
         """Give a student more time at one quiz, whatever holds in the course."""
         course = (await require_taught_quiz(actor, quiz_id, Permission.QUIZZES_MANAGE)).course
         return await self._set(actor, course, quiz_id, draft)
@@ -72,9 +79,7 @@ class Accommodations:
         await require_taught_quiz(actor, quiz_id, Permission.QUIZZES_MANAGE)
         await self._remove(actor, key_of(quiz_id, student_id), student_id)
 
-    async def _set(
-        self, actor: Actor, course: CourseHead, quiz_id: str | None, draft: AccommodationDraft
-    ) -> AccommodationView:
+    async def _set(self, actor: Actor, course: CourseHead, quiz_id: str | None, draft: AccommodationDraft) -> WasSet:
         if await Enrollment.find_of(draft.student_id, course.id) is None:
             raise invalid("student_id", "The course has no such student.", "unknown")
         key, at = key_of(quiz_id or course.id, draft.student_id), self._clock.now()
@@ -91,9 +96,9 @@ class Accommodations:
         fixed: Row = {"course_id": course.id, "student_id": draft.student_id}
         if quiz_id is not None:
             fixed["quiz_id"] = quiz_id
-        row = await Accommodation.put(key, {**profile, "set_by": actor.user_id}, fixed, at)
+        row, is_new = await Accommodation.put(key, {**profile, "set_by": actor.user_id}, fixed, at)
         names = await names_of([draft.student_id])
-        return _view(row, names, is_in_force=True)
+        return WasSet(_view(row, names, is_in_force=True), is_new)
 
     async def _remove(self, actor: Actor, key: str, student_id: str) -> None:
         before = await Accommodation.find_row(key)

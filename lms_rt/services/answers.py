@@ -8,7 +8,8 @@ from typing import Any
 
 from documents.attempt import Attempt
 from documents.base import Row
-from lms_rt.clock import from_ms, rfc3339
+from documents.enums import SubmittedBy
+from lms_rt.clock import from_ms, rfc3339, to_ms
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.answers import check_answer
 from lms_rt.contracts.attempts import (
@@ -46,7 +47,7 @@ class Answers:
         saved = await self._save_unread(actor, attempt_id, op, received_ms)
         op, decision, row = saved or await self._save(actor, attempt_id, op, received_ms)
         if not decision.is_saved:
-            await self._note_late(row, [(op, decision)], received_ms)
+            await self.note_late(row, [(op, decision)], received_ms)
             if decision.stored is not None:
                 await self._note_conflict(row)
             raise Refused(decision.code, **_facts(decision))
@@ -91,7 +92,7 @@ class Answers:
             raise with_facts(refused, writer=IsWriter(is_me=is_writer(row, draft.lease))) from None
         decisions, row = await self._ledger.save_all(row, ops, received_ms=received_ms)
         decided = list(zip(ops, decisions, strict=True))
-        await self._note_late(row, decided, received_ms)
+        await self.note_late(row, decided, received_ms)
         await self.tell(row, decided)
         if any(decision.stored is not None for _, decision in decided):
             await self._note_conflict(row)
@@ -103,12 +104,12 @@ class Answers:
             raise Refused(decided[0][1].code, **facts)
         return AnswersView(**report)
 
-    async def _note_late(self, row: Row, decided: Sequence[tuple[Operation, Decision]], received_ms: int) -> None:
+    async def note_late(self, row: Row, decided: Sequence[tuple[Operation, Decision]], received_ms: int) -> None:
         """Answers that came when the time was over: that they came is a fact, though they do not count."""
         late = [op.question_id for op, decision in decided if decision.verdict is Verdict.CLOSED]
-        deadline_ms = row.get("deadline_ms")
-        if late and deadline_ms is not None and received_ms > deadline_ms:
-            data = {"question_ids": late[:_NAMED], "answers": len(late), "late_ms": received_ms - deadline_ms}
+        end_ms = _end_ms(row)
+        if late and end_ms is not None and received_ms > end_ms:
+            data = {"question_ids": late[:_NAMED], "answers": len(late), "late_ms": received_ms - end_ms}
             await self._integrity.note(row, "late_message", data, at_ms=received_ms)
 
     async def tell(self, row: Row, decided: Sequence[tuple[Operation, Decision]]) -> None:
@@ -132,6 +133,14 @@ class Answers:
             return
         await self._telling.note(attempt_channel(row["_id"]), row["student_id"], {"conflict": row["revision"]})
         await self._telling.poke(quiz_live_channel(row["quiz_id"]), [row["_id"]])
+
+
+def _end_ms(row: Row) -> int | None:
+    """When the time of an attempt was over: at its deadline, or when somebody else than its student closed it, if that was before."""
+    ends: list[int] = [] if row.get("deadline_ms") is None else [row["deadline_ms"]]
+    if row.get("submitted_by") not in (None, SubmittedBy.STUDENT):
+        ends.append(to_ms(row["submitted_at"]))
+    return min(ends, default=None)
 
 
 def _comes_from(row: Row, read: Row, question_id: str) -> bool:

@@ -242,7 +242,7 @@ class AssignmentGrading:
 def said_of(assignment: Row, draft: GradeDraft, row: Row) -> Row:
     """Grade, comment and levels as they are stored; refused where they do not fit the assignment.
 
-    A comment and levels that nothing is said of stay as they are in the `row`; empty ones take them away.
+    A comment and levels that nothing is said of stay as they are in the `row`; null and empty ones take them away.
     """
     chosen, rubric = draft.rubric or {}, assignment.get("rubric")
     _check_levels(rubric, chosen)
@@ -252,10 +252,11 @@ def said_of(assignment: Row, draft: GradeDraft, row: Row) -> Row:
     if grade > assignment["points"]:
         most = hundredths_text(assignment["points"])
         raise invalid("grade", f"The assignment is worth {most} at most.", "out_of_range")
+    sent = draft.model_fields_set
     return {
         "raw_grade": grade,
-        "feedback": row.get("feedback") if draft.feedback is None else draft.feedback.strip() or None,
-        "rubric": row.get("rubric") if draft.rubric is None else chosen or None,
+        "feedback": (draft.feedback or "").strip() or None if "feedback" in sent else row.get("feedback"),
+        "rubric": chosen or None if "rubric" in sent else row.get("rubric"),
     }
 
 

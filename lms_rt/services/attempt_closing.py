@@ -1,4 +1,4 @@
-"""Finalisers: closing attempts at their deadline, after a pause that nobody ended, and when nobody goes on with them.
+"""Finalisers: closing attempts at their deadline, after a pause that nobody ended, when nobody goes on with them, and who left.
 
 Each takes its `now` first, applies the controls that are missing, and closes with that `now` what has all of them; so an
 attempt that was extended a moment ago stays open. Grading follows, here or behind.
@@ -15,12 +15,13 @@ from config.settings import Settings
 from documents import attempt_closing
 from documents.attempt import Attempt
 from documents.base import Row
-from documents.enums import AttemptStatus
+from documents.enums import AttemptStatus, SubmittedBy
 from lms_rt.clock import Clock, from_ms
 from lms_rt.contracts.outbox import Intent, Write, effect
 from lms_rt.services import deadlines
 from lms_rt.services.attempt_grading import AttemptGrading
 from lms_rt.services.contended import is_for_now
+from lms_rt.services.enrollment_edits import Left
 from lms_rt.services.offline import waits_for_word
 from lms_rt.services.quiz_controls import QuizControls
 from lms_rt.storage.faults import again_on_conflict
@@ -133,6 +134,14 @@ class AttemptClosing:
             )
             has_closed |= await again_on_conflict(close)
         return await self._followed(now_ms, has_closed=has_closed, is_grading=is_grading)
+
+    async def close_left(self, left: Left) -> None:
+        """Hand in what somebody has begun in a course that they left; again is as good. Grades are made at once."""
+        for attempt in await attempt_closing.find_begun(left.student_id, left.course_id, left.at_ms):
+            await self._controls.settle(attempt)
+            by = SubmittedBy.INSTRUCTOR if left.is_put_out else SubmittedBy.STUDENT
+            await attempt_closing.close_one(attempt["_id"], by, self._clock.now_ms())
+            await self._grading.grade(attempt["_id"])
 
     async def _close(self, due: Sequence[Row], moment: _Moment, attempt_id: str | None) -> bool:
         """Close the quizzes' due attempts that have every control, but for those that are left."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from documents.accommodation import Accommodation
 from documents.attempt import OPEN, Attempt, open_key
 from documents.base import Row
+from documents.enrollment import Enrollment
 from documents.enums import AttemptStatus
 from documents.quiz import Quiz
 from lms_rt import ids
@@ -20,6 +21,7 @@ from lms_rt.services.accommodations import snapshot, times_of_quiz
 from lms_rt.services.attempt_closing import AttemptClosing
 from lms_rt.services.attempt_grading import started_intents
 from lms_rt.services.deadlines import Sitting
+from lms_rt.services.enrollment_edits import Left
 from lms_rt.services.leases import Device, Leases, new_writer
 from lms_rt.services.papers import Papers, paper_row
 from lms_rt.services.quiz_controls import Standing
@@ -110,9 +112,20 @@ class AttemptStart:
         if not attempt["is_preview"]:
             figures.ATTEMPTS_STARTED.inc()
         await self._relay.hand_over(Attempt, attempt_id)
+        attempt = await self._closed_if_left(attempt)
         settled = await self._controls.settle(attempt)  # what was ordered since this start read how the quiz stands
         is_open = settled["status"] in OPEN
         return Started(settled, attempt["writer"]["lease"] if is_open else None, is_new=True)
+
+    async def _closed_if_left(self, attempt: Row) -> Row:
+        """The attempt, handed in if its student left the course since this start read that they are in it."""
+        enrollment_id = attempt.get("enrollment_id")
+        enrollment = None if enrollment_id is None else await Enrollment.find_dropped(enrollment_id)
+        if enrollment is None:
+            return attempt
+        left_ms, is_put_out = to_ms(attempt["started_at"]), enrollment.get("is_put_out", False)
+        await self._closing.close_left(Left(attempt["student_id"], attempt["course_id"], left_ms, is_put_out))
+        return await Attempt.find_whole(attempt["_id"]) or attempt
 
 
 @dataclass(frozen=True, slots=True)

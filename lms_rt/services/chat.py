@@ -105,13 +105,13 @@ class Chat:
             place = await require_present(actor, row["course_id"], now_ms=self._clock.now_ms())
             refuse_other_version(row["version"], expected_version)
             refuse_changed_read_only(change, message_view(row))
-            given = change.given()
-            if not ({"text", "mentions"} & set(given)) or given.get("text", row["text"]) == row["text"]:
+            fields = await self._changed(actor, place, row, change)
+            if not fields:
                 return row
             self._refuse_late(row)
             await refuse_muted(actor, place, now_ms=self._clock.now_ms())
             await self._pace(actor, place)
-            return await self._write_again(actor, place, row, change)
+            return await self._write_again(actor, row, fields)
 
         row = await until_written(step)
         await self._relay.hand_over(Message, message_id)
@@ -218,11 +218,19 @@ class Chat:
             **named,
         }
 
-    async def _write_again(self, actor: Actor, place: ChatPlace, row: Row, change: MessageChange) -> Row | None:
-        now, now_ms = self._clock.now(), self._clock.now_ms()
-        wanted = change.mentions if "mentions" in change.given() else row.get("mentions") or []
-        called = await called_among(place.course, wanted, but=actor.user_id, now_ms=now_ms)
-        fields: dict[str, Any] = {"text": change.text, "mentions": called, "edited_at": now}
+    async def _changed(self, actor: Actor, place: ChatPlace, row: Row, change: MessageChange) -> Row:
+        """Words and whom they call as they are to be; nothing where both are so already."""
+        given, present = change.given(), {"text": row["text"], "mentions": row.get("mentions") or []}
+        if all(given.get(name, said) == said for name, said in present.items()):
+            return {}
+        wanted = given.get("mentions", present["mentions"])
+        called = await called_among(place.course, wanted, but=actor.user_id, now_ms=self._clock.now_ms())
+        fields: Row = {"text": given.get("text", row["text"]), "mentions": called}
+        return {} if fields == present else fields
+
+    async def _write_again(self, actor: Actor, row: Row, said: Row) -> Row | None:
+        now = self._clock.now()
+        fields: dict[str, Any] = {**said, "edited_at": now}
         write = Write(row["version"] + 1, now)
         after = row | fields | {"version": write.version, "updated_at": now}
         recorded = audited(
@@ -232,8 +240,8 @@ class Chat:
             kind="message",
             target_id=row["_id"],
             person_id=row["sender_id"],
-            before={"text": row["text"]},
-            after={"text": change.text},
+            before={"text": row["text"], "mentions": row.get("mentions") or []},
+            after=said,
         )
         intents = [*edited_intents(after, row, write), *recorded]
         is_written = await Message.write(row["_id"], row["version"], {"$set": fields}, intents=intents, at=now)

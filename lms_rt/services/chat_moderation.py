@@ -38,22 +38,27 @@ class ChatModeration:
         people = await names_of(row["user_id"] for row in rows)
         return page_of([_view(row, people.get(row["user_id"], {})) for row in rows], query, total)
 
-    async def mute(self, actor: Actor, course_id: str, draft: MuteDraft) -> MuteView:
-        """Let a student of the actor's own course only read for so many minutes from now; said again, that holds."""
+    async def mute(self, actor: Actor, course_id: str, draft: MuteDraft) -> tuple[MuteView, bool]:
+        """Let a student of the actor's own course only read for so many minutes from now, and whether they might write until now.
+
+        Said again, that holds.
+        """
         course = await require_taught_course(actor, course_id, Permission.ENROLLMENTS_MANAGE)
         student_id = draft.student_id
         if student_id == course.instructor_id or await Enrollment.find_of(student_id, course.id) is None:
             raise invalid("student_id", "The course has no such student.", "unknown")
         await ChatMember.ensure(student_id, course.id, self._clock.now())
 
-        async def step() -> Row | None:
-            until_ms = self._clock.now_ms() + draft.minutes * _MINUTE_MS
+        async def step() -> tuple[Row, bool] | None:
+            before, now_ms = await ChatMember.find_row(student_id, course.id), self._clock.now_ms()
+            until_ms = now_ms + draft.minutes * _MINUTE_MS
             fields = {"muted_until_ms": until_ms, "mute_reason": draft.reason, "muted_by": actor.user_id}
-            return await self._write(actor, student_id, course.id, fields)
+            after = await self._write(actor, before, fields)
+            return None if before is None or after is None else (after, not is_muted(before, now_ms))
 
-        row = await until_written(step)
+        row, is_new = await until_written(step)
         await self._relay.hand_over(ChatMember, row["_id"])
-        return _view(row, (await names_of([student_id])).get(student_id, {}))
+        return _view(row, (await names_of([student_id])).get(student_id, {})), is_new
 
     async def unmute(self, actor: Actor, course_id: str, student_id: str) -> None:
         """Let them write again; who may do so anyway is not there."""
@@ -63,17 +68,16 @@ class ChatModeration:
             row = await ChatMember.find_row(student_id, course.id)
             if row is None or not is_muted(row, self._clock.now_ms()):
                 raise Refused(Code.NOT_FOUND)
-            return await self._write(actor, student_id, course.id, {})
+            return await self._write(actor, row, {})
 
         row = await until_written(step)
         await self._relay.hand_over(ChatMember, row["_id"])
 
-    async def _write(self, actor: Actor, user_id: str, course_id: str, fields: dict[str, Any]) -> Row | None:
+    async def _write(self, actor: Actor, row: Row | None, fields: dict[str, Any]) -> Row | None:
         """One change: the student is told live, and the audit log has it. No fields: they may write again."""
-        row = await ChatMember.find_row(user_id, course_id)
         if row is None:
             raise Refused(Code.NOT_FOUND)
-        now = self._clock.now()
+        user_id, course_id, now = row["user_id"], row["course_id"], self._clock.now()
         write, until_ms = Write(row["version"] + 1, now), fields.get("muted_until_ms")
         until, reason = None if until_ms is None else rfc3339(from_ms(until_ms)), fields.get("mute_reason")
         told = {"member_id": row["_id"], "course_id": course_id, "muted_until": until, "reason": reason}

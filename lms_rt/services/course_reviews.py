@@ -30,6 +30,7 @@ from lms_rt.security.access.courses import (
     teaches,
 )
 from lms_rt.security.permissions import Permission
+from lms_rt.services.course_edits import refuse_other_version
 from lms_rt.services.course_search import sorting
 from lms_rt.services.enrollment_edits import EnrollmentEdits, Told
 from lms_rt.services.enrollment_views import enrollment_view
@@ -63,6 +64,7 @@ class CourseReviews:
             if (enrollment.rating, enrollment.review) == (draft.rating, draft.review):
                 return None
             is_new = enrollment.rating is None
+            self._move(enrollment)
             enrollment.rating, enrollment.review = draft.rating, draft.review
             enrollment.reviewed_at = self._clock.now()
             return [await _received(enrollment, is_new=is_new)]
@@ -87,8 +89,16 @@ class CourseReviews:
             ratings=counts_of(counts),
         )
 
-    async def moderate(self, actor: Actor, course_id: str, enrollment_id: str, change: ReviewModeration) -> ReviewView:
-        """Hide the words of a review of the actor's own course, or show them again."""
+    async def moderate(
+        self,
+        actor: Actor,
+        course_id: str,
+        enrollment_id: str,
+        change: ReviewModeration,
+        *,
+        expected_version: int | None = None,
+    ) -> ReviewView:
+        """Hide the words of a review of the actor's own course, or show them again; the version is the review's own."""
 
         async def load() -> Enrollment:
             course = await require_taught_course(actor, course_id, Permission.ENROLLMENTS_MANAGE)
@@ -98,11 +108,15 @@ class CourseReviews:
             return enrollment
 
         async def decide(enrollment: Enrollment) -> Sequence[Told] | None:
-            if change.is_hidden:
-                enrollment.review_hidden_at = enrollment.review_hidden_at or self._clock.now()
-                enrollment.review_hidden_reason = change.reason
-            else:
-                enrollment.review_hidden_at = enrollment.review_hidden_reason = None
+            refuse_other_version(_version_of(enrollment), expected_version)
+            is_hidden, reason = enrollment.review_hidden_at is not None, enrollment.review_hidden_reason
+            wanted = change.reason if change.is_hidden else None
+            if (is_hidden, reason) == (change.is_hidden, wanted):
+                return None
+            self._move(enrollment)
+            hidden_at = enrollment.review_hidden_at or self._clock.now()
+            enrollment.review_hidden_at = hidden_at if change.is_hidden else None
+            enrollment.review_hidden_reason = wanted
             return None
 
         deed = Deed(actor, "enrollment.moderate_review", enrollment_id, is_of_all=True)
@@ -110,6 +124,13 @@ class CourseReviews:
         people = await names_of([enrollment.student_id])
         row = {"_id": enrollment.id, **enrollment.model_dump(include=set(_FIELDS))}
         return _view(row, people.get(enrollment.student_id, {}), _Reader(actor.user_id, is_staff=True))
+
+    def _move(self, enrollment: Enrollment) -> None:
+        """The review is about to be another one: its version moves, and its times."""
+        now = self._clock.now()
+        enrollment.review_version = _version_of(enrollment) + 1
+        enrollment.review_created_at = enrollment.review_created_at or enrollment.reviewed_at or now
+        enrollment.review_updated_at = now
 
     async def _require_may_rate(self, enrollment: Enrollment) -> None:
         """Who is in the course, and does not teach it."""
@@ -122,7 +143,13 @@ class CourseReviews:
 
 _FIELDS = (
     "student_id", "course_id", "rating", "review", "reviewed_at", "review_hidden_at", "review_hidden_reason",
+    "review_version", "review_created_at", "review_updated_at",
 )  # fmt: skip
+
+
+def _version_of(enrollment: Enrollment) -> int:
+    """0: there is no review yet. One from before they were counted is the first."""
+    return enrollment.review_version or (0 if enrollment.rating is None else 1)
 
 
 async def _received(enrollment: Enrollment, *, is_new: bool) -> Told:
@@ -154,6 +181,9 @@ def _view(row: Row, person: Row, reader: _Reader) -> ReviewView:
         hidden_reason=row.get("review_hidden_reason") if sees_all else None,
         is_own=is_own,
         reviewed_at=row.get("reviewed_at"),
+        version=row.get("review_version") or 1,
+        created_at=row.get("review_created_at") or row.get("reviewed_at"),
+        updated_at=row.get("review_updated_at") or row.get("reviewed_at"),
     )
 
 

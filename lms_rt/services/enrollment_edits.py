@@ -1,13 +1,13 @@
 """The one way to write an enrolment: decide, one compare-and-set with its events and effects, hand over.
 
 What follows from coming into a course, leaving it or rating it is added here, whoever caused it: the course's counters move,
-and who left loses the course's live channels. Whose enrolment it is has been decided before.
+and who left loses the course's live channels and hands in what is open. Whose enrolment it is has been decided before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from documents.base import with_intents
@@ -26,11 +26,23 @@ from lms_rt.services.relay import EffectHandler, Relay
 
 COUNT_EFFECT = "course.enrollment_counted"
 ACCESS_LOST_EFFECT = "enrollment.access_lost"
+LEFT_EFFECT = "enrollment.left"
+"""Carried out by `attempt_closing.py`: what was begun is handed in."""
 RATED_EFFECT = "course.rated"
 """Carried out by `ratings.py`."""
 PAYMENT_USED_EFFECT = "payment.used"
 """Carried out by `payments/access.py`."""
 _LIVED_BY = ("access", "payment_id", "subscription_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Who left which course, and when; `is_put_out`: it was not they who said so."""
+
+    student_id: str
+    course_id: str
+    at_ms: int
+    is_put_out: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +151,7 @@ class EnrollmentEdits:
             enrollment.version = changed["version"] = enrollment.version + 1
             intents = _intents(enrollment, told, was_present=before["status"] in PRESENT)
         intents += _of_rating(enrollment, before["rating"]) + _of_payment(enrollment, before)
+        intents += _of_leaving(enrollment, before["status"])
         if deed is not None:
             was, status = {"status": before["status"]}, {"status": enrollment.status}
             intents += deed.intents(Write(enrollment.version, now), enrollment.id, before=was, after=status)
@@ -174,6 +187,14 @@ def _of_rating(enrollment: Enrollment, before: int | None) -> list[Intent]:
     write = Write(enrollment.version, enrollment.updated_at)
     said = {"course_id": enrollment.course_id, "moved": moved, "at_ms": to_ms(enrollment.updated_at)}
     return [effect(write, RATED_EFFECT, said)]
+
+
+def _of_leaving(enrollment: Enrollment, before: str) -> list[Intent]:
+    """What is open in the course is closed for who left it; whose time or money ran out goes on to the end of what was begun."""
+    if enrollment.status != EnrollmentStatus.DROPPED or before == enrollment.status:
+        return []
+    left = Left(enrollment.student_id, enrollment.course_id, to_ms(enrollment.updated_at), enrollment.is_put_out)
+    return [effect(Write(enrollment.version, enrollment.updated_at), LEFT_EFFECT, asdict(left))]
 
 
 def _of_payment(enrollment: Enrollment, before: Mapping[str, Any]) -> list[Intent]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from documents.base import Row
 from documents.course import Course, CourseHead
@@ -39,12 +40,16 @@ from lms_rt.services import figures
 from lms_rt.services.contended import until_written
 from lms_rt.services.course_edits import refuse_other_version
 from lms_rt.services.course_search import sorting
-from lms_rt.services.enrollment_edits import EnrollmentEdits, Told, came_in, kept, moved
+from lms_rt.services.enrollment_edits import LEFT_EFFECT, EnrollmentEdits, Left, Told, came_in, kept, moved
 from lms_rt.services.enrollment_views import enrollment_view, roster_view
 from lms_rt.services.payments.access import live_by
 from lms_rt.services.payments.entitlements import AccessRules, Entitlement, Entitlements
 from lms_rt.services.relay import EffectHandler, Relay
 from lms_rt.services.rosters import roster_filter
+from lms_rt.services.study import stand_again
+
+HandIn = Callable[[Left], Awaitable[None]]
+"""Closes what somebody has begun in a course, however often it is asked."""
 
 SWEEP_PAGE = 100
 SWEEP_SECONDS = 60.0
@@ -81,10 +86,15 @@ class Enrollments:
         self._clock = clock
         self._entitlements = Entitlements(clock=clock, rules=rules or AccessRules())
         self._edits = EnrollmentEdits(clock=clock, relay=relay, bus=bus)
+        self._hand_in: HandIn = _nothing
+
+    def hand_in_by(self, hand_in: HandIn) -> None:
+        """Let this hand in what somebody has begun in a course that they left."""
+        self._hand_in = hand_in
 
     def effects(self) -> dict[str, EffectHandler]:
         """The handlers of the effects that enrolments leave, for the relay."""
-        return self._edits.effects()
+        return {**self._edits.effects(), LEFT_EFFECT: self._see_off}
 
     async def enroll(self, actor: Actor, draft: EnrollmentDraft, *, request_seed: str | None = None) -> Enrolled:
         """Come into a course, or back into it with the progress of before. Its staff may bring in others, unpaid.
@@ -187,6 +197,9 @@ class Enrollments:
                 _log.exception("the sweep of expiring enrolments failed")
             await self._clock.sleep(SWEEP_SECONDS)
 
+    async def _see_off(self, _: str, data: dict[str, Any]) -> None:
+        await self._hand_in(Left(**data))
+
     async def _present(self, enrollment: Enrollment, wish: _Wish) -> Enrolled | None:
         """Who is in the course is refused, but for a request that comes again, or asks for what its payment did already."""
         view = enrollment_view(enrollment, wish.course)
@@ -232,9 +245,10 @@ class Enrollments:
             if not has_time or enrollment.access in BOUGHT or _has_to_pay(enrollment, wish):
                 # whoever left keeps what was paid for, as long as it is; whoever's time ran out begins a new one
                 await self._let_in(enrollment, wish, enrollment)
-            enrollment.status, enrollment.completed_at, enrollment.is_put_out = _ACTIVE, None, False
-            enrollment.request_seed = wish.request_seed
-            return [came_in(enrollment, wish.student_name), moved(enrollment, wish.course)]
+            is_completed = await stand_again(enrollment, wish.course, self._clock.now())
+            enrollment.is_put_out, enrollment.request_seed = False, wish.request_seed
+            told = [came_in(enrollment, wish.student_name), moved(enrollment, wish.course)]
+            return [*told, kept("enrollment.completed", enrollment)] if is_completed else told
 
         deed = _deed(actor, "enrollment.return", enrollment_id)
         return enrollment_view(await self._edits.apply(load, decide, deed), wish.course)
@@ -266,6 +280,10 @@ class Enrollments:
 
     def _is_past(self, moment_ms: int | None) -> bool:
         return moment_ms is not None and moment_ms <= self._clock.now_ms()
+
+
+async def _nothing(_: Left) -> None:
+    """Nobody sits anything here."""
 
 
 def _has_to_pay(enrollment: Enrollment, wish: _Wish) -> bool:

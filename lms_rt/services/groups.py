@@ -45,8 +45,11 @@ class Groups:
         named = sorted(group for group in counted if group is not None and wanted.casefold() in group.casefold())
         return named[:limit]
 
-    async def assign(self, actor: Actor, course_id: str, draft: GroupingDraft) -> GroupingView:
-        """Put these students into a group, or (null) into none. Who is not in the course is named, and nobody is moved."""
+    async def assign(self, actor: Actor, course_id: str, draft: GroupingDraft) -> tuple[GroupingView, bool]:
+        """Put these students into a group, or (null) into none, and whether it is a new one.
+
+        Who is not in the course is named, and nobody is moved.
+        """
         course = await require_taught_course(actor, course_id, Permission.QUIZZES_MANAGE)
         student_ids = list(dict.fromkeys(draft.student_ids))
         enrollment_ids = [enrollment_id_of(student_id, course.id) for student_id in student_ids]
@@ -58,10 +61,11 @@ class Groups:
         ]
         if unknown:
             raise Refused(Code.VALIDATION_FAILED, fields=unknown[:_NAMED])
+        is_new = draft.group is not None and not await Enrollment.has_group(course.id, draft.group)
         after = {"group": draft.group, "student_ids": student_ids}
         await self._audit.record(actor, "course.group", kind="course", target_id=course.id, after=after)
         await put_into_group(self._relay, course.id, enrollment_ids, draft.group, now=self._clock.now())
-        return GroupingView(group=draft.group, student_ids=student_ids)
+        return GroupingView(group=draft.group, student_ids=student_ids), is_new
 
 
 async def put_into_group(

@@ -77,7 +77,7 @@ class ManualGrading:
         if question is None or not is_counted(question):
             raise Refused(Code.NOT_FOUND, "The attempt has no such question to mark.")
         stored: Row | None = (attempt.get("marks") or {}).get(draft.question_id)
-        said = _said(question, draft)
+        said = _said(question, draft, stored or {})
         if stored is not None and stored["by"] == actor.user_id and _is_same(stored, said, draft):
             return attempt  # sent again: the first reply was lost
         await _refuse_unseen(actor, stored, draft)
@@ -136,8 +136,11 @@ class ManualGrading:
 # --- what is said ---
 
 
-def _said(question: StoredQuestion, draft: MarkDraft) -> Row:
-    """Points, comment and levels; refused where they do not fit the question."""
+def _said(question: StoredQuestion, draft: MarkDraft, stored: Row) -> Row:
+    """Points, comment and levels; refused where they do not fit the question.
+
+    A comment and levels that nothing is said of stay as they are in the mark that is `stored`; null and empty ones take them away.
+    """
     chosen = draft.rubric or {}
     rubric: Mapping[str, Any] | None = question.get("rubric")
     if chosen:
@@ -148,7 +151,12 @@ def _said(question: StoredQuestion, draft: MarkDraft) -> Row:
     if points > question["points"]:
         most = hundredths_text(question["points"])
         raise invalid("points", f"The question is worth {most} at most.", "out_of_range")
-    return {"points": points, "comment": (draft.comment or "").strip() or None, "rubric": chosen or None}
+    sent = draft.model_fields_set
+    return {
+        "points": points,
+        "comment": (draft.comment or "").strip() or None if "comment" in sent else stored.get("comment"),
+        "rubric": chosen or None if "rubric" in sent else stored.get("rubric"),
+    }
 
 
 def _check_levels(rubric: Mapping[str, Any] | None, chosen: Mapping[str, str]) -> None:

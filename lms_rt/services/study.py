@@ -169,6 +169,19 @@ class Study:
         return seconds_in(self.enrollment.progress_in(lesson_id).watched) * 100 >= duration_seconds * WATCHED_PERCENT
 
 
+async def stand_again(enrollment: Enrollment, course: CourseHead, now: datetime) -> bool:
+    """Be in the course again, with the progress of before; was it completed by that, for the first time?
+
+    Who had completed it has completed it since that day, where it asks for no more by now; else there is something to be done.
+    """
+    since = enrollment.completed_at
+    enrollment.status, enrollment.completed_at = _ACTIVE, None
+    is_settled = (await study_of(enrollment, course, now)).settle()
+    if is_settled and since is not None:
+        enrollment.completed_at = since
+    return is_settled and since is None
+
+
 async def study_of(enrollment: Enrollment, course: CourseHead, now: datetime) -> Study:
     """With the quizzes and assignments as they are now. What was handed in stays so: it is read beside the enrolment."""
     assignments = await published_assignments(course.id)

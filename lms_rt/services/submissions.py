@@ -63,7 +63,7 @@ class Submissions:
 
     async def _is_closed_now(self, row: Row, asked: _Asked) -> bool:
         """Closed before, or by this call; False: somebody wrote meanwhile, decide again."""
-        decided, after = self._decided(row, asked)
+        decided, after = await self._decided(row, asked)
         if is_closed(row):
             return True
         revision = asked.draft.revision
@@ -79,7 +79,7 @@ class Submissions:
             await self._answers.tell(row, decided)
         return is_done
 
-    def _decided(self, row: Row, asked: _Asked) -> tuple[Decided, Row]:
+    async def _decided(self, row: Row, asked: _Asked) -> tuple[Decided, Row]:
         """What becomes of the answers, decided one after another as if each was stored; refused when one is."""
         is_me = is_writer(row, asked.draft.lease)
         if row["status"] == AttemptStatus.PAUSED:
@@ -95,6 +95,7 @@ class Submissions:
             facts = {"revision": row["revision"], "answers": answer_views(row)}
             raise Refused(Code.CONFLICT, "Another screen has written.", **facts, writer=IsWriter(is_me=is_me))
         if failed := next((decision for _, decision in decided if not decision.is_saved), None):
+            await self._answers.note_late(row, decided, asked.received_ms)
             raise Refused(failed.code, **refused_rows(decided), writer=IsWriter(is_me=is_me), revision=row["revision"])
         return decided, after
 

@@ -46,10 +46,13 @@ same 404 ([permissions](permissions.md) says who is told what).
 - Errors are problem documents (RFC 9457) with a stable `code`, the faults of each field in `errors`, and a `request_id`
   that the server's log knows too.
 - `ETag` holds the `version` of what was read; `If-Match` with it makes a change conditional (412 `version_mismatch`).
+  The pages in which courses, lessons, quizzes, questions, assignments, certificates and webhooks are edited send it: after a
+  412 they take over what only the other has changed, show what is stored now beside what both have, and keep what was typed.
 - `Idempotency-Key` is honoured where the table says so: the same key and body get the first answer again for 24 h.
 - `PUT` and `PATCH` are the same partial change. `HEAD` and `OPTIONS` work everywhere. A trailing slash changes nothing.
 - Sign in with `POST /api/v1/auth/login` and send `Authorization: Bearer …`; browsers use the cookie flow
   (`/api/v1/auth/login-cookie`) and send `X-CSRF-Token`.
+- With `API_V1_PREFIX` everything below `/api/v1` answers below another path too; links lead to `/api/v1` all the same.
 - With `API_RESPONSE_ENVELOPE_ENABLED` every JSON reply is wrapped: `{{success, message, data, meta}}`, the numbers of a
   list in `meta`; an error is `{{success, message, error}}`, the problem document in `error`.
 """

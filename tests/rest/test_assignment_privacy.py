@@ -1,4 +1,4 @@
-"""What of assignments is kept from whom: names while marking is anonymous, drafts, what a closed lesson asks, images that nobody can read; and sheets to the byte."""
+"""What of assignments is kept from whom: names while marking is anonymous, drafts, what a closed lesson asks, images that nobody can read; sheets to the byte, and work without points."""
 
 from __future__ import annotations
 
@@ -295,3 +295,34 @@ async def test_an_image_that_nobody_else_will_be_given_is_not_handed_in(desk: De
         assert [(fault["field"], fault["code"]) for fault in refused["errors"]] == [("file_ids", "refused_file")]
         assert "photo.jpg" in refused["errors"][0]["message"]
     assert (await student.ok("GET", f"{desk.path}/my-submission"))["state"] == "draft"
+
+
+@pytest.mark.parametrize("engine", ["embedded"])
+async def test_work_without_points_is_commented_on_and_counts_in_no_grade(desk: Desk) -> None:
+    ungraded = {"points": 0, "due_date": desk.at(hours=1), "allow_late_submission": True, "late_penalty_percentage": 10}
+    await desk.open(**ungraded)
+    assert desk.assignment["points"] == "0.00"
+    counted = await desk.made(title="Counted", points=10)
+    student = await desk.student()
+    desk.clock.jump(hours=2)
+    work = await desk.handed_in(student)
+    other = await student.ok("POST", f"/assignments/{counted['id']}/submit", json={"content": "So."})
+    grade = f"/assignments/submissions/{work['id']}/grade"
+    wrong = await desk.teacher.refused(422, "POST", grade, json={"grade": 1})
+    assert [(one["field"], one["code"]) for one in wrong["errors"]] == [("grade", "out_of_range")]
+    told = await desk.graded(work["id"], grade=0, feedback="Well begun.")
+    assert (told["grade"], told["feedback"], told["penalty_percentage"]) == ("0.00", "Well begun.", "10.00")
+    await desk.graded(other["id"], grade=8)
+    book = await desk.teacher.ok("GET", f"/courses/{desk.course['id']}/gradebook")
+    (row,) = book["students"]
+    assert (row["percentage"], row["grades"][desk.assignment["id"]]["percentage"]) == ("80.00", None)
+    mine = await student.ok("GET", f"/courses/{desk.course['id']}/grades")
+    assert mine["percentage"] == "80.00"
+    for reader, page in (
+        (student, desk.path),
+        (desk.teacher, f"/teach{desk.path}"),
+        (desk.teacher, f"/teach/courses/{desk.course['id']}/gradebook"),
+    ):
+        async with httpx.AsyncClient(base_url=desk.house.address, trust_env=False) as browser:
+            browser.cookies.set("lms_access", reader.tokens["access_token"])
+            assert (await browser.get(page)).status_code == 200, page

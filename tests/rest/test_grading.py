@@ -70,3 +70,27 @@ async def _has_its_grade(house: House, student: Visitor, attempt_id: str) -> Non
     mine = await student.ok("GET", "/enrollments")
     one = await student.ok("GET", f"/enrollments/{mine['items'][0]['id']}")
     assert one["attempts"][0]["percentage"] == "87.50"
+
+
+@pytest.mark.parametrize("engine", ["embedded"])
+async def test_another_mark_keeps_the_comment_and_the_levels_that_nothing_is_said_of(house: House) -> None:
+    teacher, student = await house.teacher(), await house.student()
+    course = await factories.course(teacher)
+    await factories.enrolled(student, course["id"])
+    levels = [{"id": "thin", "title": "Thin", "points": 1}, {"id": "rich", "title": "Rich", "points": 4}]
+    rubric = {"criteria": [{"id": "idea", "title": "Idea", "levels": levels}]}
+    quiz = await factories.quiz(teacher, course["id"], ({**factories.ESSAY, "rubric": rubric},))
+    waiting = await factories.waiting(student, quiz["id"])
+    grade, which = f"/attempts/{waiting['attempt_id']}/grade", {"question_id": waiting["question_id"]}
+    first = await teacher.ok("POST", grade, json={**which, "rubric": {"idea": "rich"}, "comment": "Steep indeed."})
+    assert (first["mark"]["points"], first["mark"]["revision"]) == ("4.00", 1)
+    for more, comment, chosen in (
+        ({"points": 3, "reason": "One line is missing"}, "Steep indeed.", {"idea": "rich"}),
+        ({"points": 3, "rubric": None}, "Steep indeed.", None),
+        ({"points": 3, "comment": None}, None, None),
+        ({"points": 3, "comment": "Better.", "rubric": {"idea": "thin"}}, "Better.", {"idea": "thin"}),
+        ({"points": 3, "comment": "", "rubric": {}}, None, None),
+    ):
+        mark = (await teacher.ok("POST", grade, json={**which, **more}))["mark"]
+        assert (mark["points"], mark["comment"], mark["rubric"]) == ("3.00", comment, chosen), more
+    assert mark["revision"] == 6

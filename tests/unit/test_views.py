@@ -7,7 +7,6 @@ from handlers.routes import ROUTES
 TIMES = {"version", "created_at", "updated_at"}
 OF_ANOTHER = {
     "/lessons/reorder": TIMES,  # a page of lessons, which have them each
-    "/courses/{course_id}/reviews/{enrollment_id}": TIMES,  # a part of the enrolment
     "/attempts/{attempt_id}/answers": TIMES,  # a part of the attempt
     "/files/tus/{upload_id}": TIMES,  # what resumable uploads say is in headers
     "/admin/settings": {"created_at"},  # nobody made them
