@@ -21,7 +21,7 @@ PULLS = 2
 class Record(Document):
     """A document with a string id. Times and ids are passed in by services, never made here."""
 
-    model_config = ConfigDict(extra="ignore", use_enum_values=True)
+    model_config = ConfigDict(extra="ignore", use_enum_values=True, defer_build=True)
 
     id: str  # type: ignore[assignment]  # Beanie's default is an ObjectId
 

@@ -45,6 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # Here, since pytest puts the level back after each step of a test: lines are made, and read, from INFO on.
     logging.getLogger().setLevel(logging.INFO)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # as the product has it: half of all lines would be its
     _settle_draws(is_drawn_anew=config.getoption("--soak") or os.environ.get("LMS_TEST_REQUIRE") != "all")
     secrets_used.note_all_that_are_made()
     databases.watch_writes()

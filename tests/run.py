@@ -6,7 +6,9 @@ What this machine lacks is named at the end with the command that brings it; und
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +29,8 @@ A test that takes its process along (out of time, out of memory) has failed: pyt
 made anew, and again, or wait for ever once that test is its file's last.
 """
 
+_ROOMS = ("config", "documents", "handlers", "lms_rt", "workers", "tests")
+_TEST_FILE = re.compile(r"/(test_[^/]*|conftest)\.py$")
 _MAX_SECONDS = 3600.0
 """A run that is not over by then hangs where no test's own time is counted: between tests, or at the end."""
 
@@ -50,6 +54,8 @@ def main(args: argparse.Namespace) -> int:
     with ExitStack() as servers:
         env = dict(os.environ)
         env.pop("PYTHONDONTWRITEBYTECODE", None)  # each of the hundreds of servers would compile the product anew
+        if not args.pytest_args:
+            _compile()
         if not args.quick and not args.pytest_args:
             servers.enter_context(_made_beforehand(env))
         if not args.quick:
@@ -63,6 +69,12 @@ def main(args: argparse.Namespace) -> int:
         except subprocess.TimeoutExpired:
             print(f"the tests were not over within {_MAX_SECONDS:g} s", file=sys.stderr)  # noqa: T201
             return 1
+
+
+def _compile() -> None:
+    """Once, and not by each of the processes that begin side by side; what pytest makes of test files is its own."""
+    for room in _ROOMS:
+        compileall.compile_dir(_ROOT / room, quiet=2, workers=0, rx=_TEST_FILE)
 
 
 @contextmanager

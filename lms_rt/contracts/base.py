@@ -101,6 +101,14 @@ Instant = Annotated[
 """A moment: RFC 3339 with an offset in, UTC with `Z` and milliseconds out."""
 
 
+def find_instant(value: Any) -> datetime | None:
+    """The moment that a JSON value names, in UTC; None: it names none."""
+    try:
+        return _to_instant(value)
+    except PydanticCustomError:
+        return None
+
+
 def check_line(text: str) -> str:
     """In a mail or a list whatever follows a line break looks as if the house had said it."""
     if _CONTROL.search(text):
@@ -158,13 +166,13 @@ Metadata = Annotated[dict[str, Any], BeforeValidator(_check_metadata)]
 class View(BaseModel):
     """What goes out. Held in the house's units, shown in the border's."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_enum_values=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_enum_values=True, defer_build=True)
 
 
 class Draft(BaseModel):
     """What comes in to make something, or a command. Unknown fields are refused."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, use_enum_values=True)
+    model_config = ConfigDict(extra="forbid", strict=True, use_enum_values=True, defer_build=True)
 
 
 class Change(Draft):
@@ -239,7 +247,7 @@ class PageQuery(BaseModel):
     Without a `sort` the list has one order: any that is asked for is refused.
     """
 
-    model_config = ConfigDict(extra="ignore", use_enum_values=True)
+    model_config = ConfigDict(extra="ignore", use_enum_values=True, defer_build=True)
 
     page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     page_size: Annotated[int, Field(ge=1, le=100)] = 20
@@ -253,7 +261,7 @@ class PageQuery(BaseModel):
 class CursorQuery(BaseModel):
     """`?after=<cursor>&limit=`. Of `sort` the same holds as in pages."""
 
-    model_config = ConfigDict(extra="ignore", use_enum_values=True)
+    model_config = ConfigDict(extra="ignore", use_enum_values=True, defer_build=True)
 
     after: Annotated[str, StringConstraints(max_length=300)] | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20

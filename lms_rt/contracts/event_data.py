@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 class EventData(BaseModel):
     """The data of an event or a state. Times are RFC 3339 texts, points and percentages decimal strings."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class OfRecord(EventData):

@@ -43,7 +43,7 @@ OVER_DAYS = Retries(
 class JobArgs(BaseModel):
     """The arguments of a task: small, JSON, ids rather than copies."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class NoArgs(JobArgs):

@@ -31,7 +31,7 @@ Count = Annotated[int, Field(ge=0)]
 class MailData(BaseModel):
     """What a template shows besides the account."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class NoData(MailData):

@@ -79,7 +79,7 @@ def demo_school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoSchool
 def operated_school(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoSchool]:
     """A school for administrators, as `operated_school.py` furnishes it. Each test sees to things of its own there."""
     data = tmp_path_factory.mktemp("operated") / "data"
-    with ServerProcess([sys.executable, "-m", "tests.browser.operated_school", str(data)]) as server:
+    with ServerProcess([sys.executable, "-m", "tests.browser.operated_school", str(data)], is_forked=True) as server:
         yield DemoSchool(server.line_with("ready on http").rpartition(" ")[2].strip())
 
 

@@ -81,7 +81,8 @@ class OwnSchool(DemoSchool):
 
     def _start(self, port: str, data: Path) -> ServerProcess:
         command = [sys.executable, str(ROOT / "run.py"), "serve", "--port", port, "--data", str(data)]
-        return ServerProcess(command, env={**os.environ, "LOG_LEVEL": "WARNING", "PASSWORD_HASH_COST": "4"})
+        env = {**os.environ, "LOG_LEVEL": "WARNING", "PASSWORD_HASH_COST": "4"}
+        return ServerProcess(command, env=env, is_forked=True)
 
     def _ready(self) -> str:
         return self._process.line_with("lms_rt ready on http").rpartition(" ")[2].strip()

@@ -40,7 +40,7 @@ def school(mongodb_url: str, redis: RedisServer) -> Iterator[DemoSchool]:
     keys |= {"PASSWORD_HASH_COST": "4", "LOG_LEVEL": "ERROR"}
     servers = {"MONGODB_URL": mongodb_url, "MONGODB_DATABASE": name, "REDIS_URL": redis.url}
     command = [sys.executable, str(ROOT / "run.py"), "serve", "--port", "0", "--demo"]
-    with ServerProcess(command, env={**os.environ, **keys, **servers}) as server:
+    with ServerProcess(command, env={**os.environ, **keys, **servers}, is_forked=True) as server:
         yield DemoSchool(server.line_with("lms_rt ready on http").rpartition(" ")[2].strip())
     with MongoClient[dict[str, object]](mongodb_url) as client:
         client.drop_database(name)

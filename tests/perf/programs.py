@@ -7,11 +7,14 @@ import json
 import os
 import selectors
 import subprocess
+import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from tests.servers.forked import Forked
 
 SERVER_CORE, LOAD_CORE = 0, 1
 _ANSWER_SECONDS = 180.0
@@ -38,6 +41,9 @@ def pinned(core: int) -> Iterator[None]:
 class Program:
     """A process that prints lines and takes orders; it ends with its input, should we be killed."""
 
+    is_forked = False
+    """Has what is written in Python imported the product already when it begins? For tests of scenarios, not for figures."""
+
     def __init__(
         self,
         command: Sequence[str],
@@ -49,7 +55,11 @@ class Program:
         pass_fds: Sequence[int] = (),
     ) -> None:
         self._log, self._unread = log, b""
+        self._process: subprocess.Popen[bytes] | Forked
         with log.open("ab") as errors, pinned(core):
+            if self.is_forked and command[0] == sys.executable and not pass_fds:
+                self._process = Forked(command, env=env, errors=errors, cwd=cwd)
+                return
             self._process = subprocess.Popen(
                 list(command),
                 stdin=subprocess.PIPE,

@@ -21,6 +21,8 @@ class LmsServer:
 
     ready = "lms_rt ready on"
     """What it prints when it is ready."""
+    is_forked = True
+    """From what has imported the product already; what is executed takes three times as long."""
     run_py = str(Path(__file__).resolve().parents[2] / "run.py")
 
     def __init__(self, settings: Settings, *options: str, log: Path) -> None:
@@ -44,7 +46,7 @@ class LmsServer:
 
     def start(self) -> Self:
         """Start it; returns when it answers."""
-        self._process = ServerProcess(self.command(), env=self._env, log=self.log)
+        self._process = ServerProcess(self.command(), env=self._env, log=self.log, is_forked=self.is_forked)
         try:
             self._process.line_with(self.ready)
         except RuntimeError as error:

@@ -6,13 +6,15 @@ import contextlib
 import os
 import selectors
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from tests.secrets_used import note_environment, note_output
+from tests.servers.forked import Forked
 
 READY_SECONDS = 120.0
 _END_SECONDS = 30.0
@@ -21,16 +23,24 @@ _END_SECONDS = 30.0
 class ServerProcess:
     """A process whose input stays open (a server may end with it, should we be killed) and whose output is read here.
 
-    With `log`, what it writes to standard error is added to that file: output that nobody reads would stop it.
+    With `log`, what it writes to standard error is added to that file: output that nobody reads would stop it. With
+    `is_forked` the product is imported already when it begins (`template.py`): not for tests of the start itself.
     """
 
-    def __init__(self, command: Sequence[str], *, env: dict[str, str] | None = None, log: Path | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        env: dict[str, str] | None = None,
+        log: Path | None = None,
+        is_forked: bool = False,
+    ) -> None:
         note_environment(env or {})
         if log is not None:
             note_output(log)
-        with log.open("ab") if log is not None else contextlib.nullcontext(subprocess.STDOUT) as errors:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0, env=env
+        with log.open("ab") if log is not None else contextlib.nullcontext() as errors:
+            self._process = (
+                Forked(command, env=env, errors=errors) if is_forked else _executed(command, env=env, errors=errors)
             )
         self._unread = b""
         self.printed: list[str] = []
@@ -77,6 +87,13 @@ class ServerProcess:
             if wanted in line:
                 return line
 
+    def lines_to_the_end(self, *, seconds: float) -> list[str]:
+        """All that it prints until it has no more to say."""
+        deadline = time.monotonic() + seconds
+        while (line := self._next_line(deadline)) is not None:
+            self.printed.append(line)
+        return self.printed
+
     def _next_line(self, deadline: float) -> str | None:
         output = self._process.stdout
         assert output is not None
@@ -98,3 +115,26 @@ class ServerProcess:
                 stream.close()
         note_output(self.printed)
         return status
+
+
+def run_forked(command: Sequence[str], *, env: dict[str, str], timeout: float) -> subprocess.CompletedProcess[str]:
+    """As `subprocess.run` with all output captured, forked; nothing is read by it."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "errors"
+        with ServerProcess(command, env=env, log=log, is_forked=True) as process:
+            printed = process.lines_to_the_end(seconds=timeout)
+            status = process.wait(seconds=timeout)
+        return subprocess.CompletedProcess(command, status, "\n".join(printed), log.read_text(encoding="utf-8"))
+
+
+def _executed(
+    command: Sequence[str], *, env: dict[str, str] | None, errors: BinaryIO | None
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if errors is None else errors,
+        bufsize=0,
+        env=env,
+    )

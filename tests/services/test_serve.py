@@ -8,6 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -30,17 +31,19 @@ def _words(data: Path, *more: str) -> list[str]:
     return [sys.executable, _RUN, "--port", "0", "--data", str(data), *more]
 
 
-def _serving(data: Path, *more: str) -> ServerProcess:
-    return ServerProcess(_words(data, *more), env=_env())
+def _serving(data: Path, *more: str, is_forked: bool = True, **env: str) -> ServerProcess:
+    """Where the start itself is looked at it is executed; the others have everything imported already."""
+    return ServerProcess(_words(data, *more), env=_env(**env), is_forked=is_forked)
 
 
-def _refused(*words: str, **env: str) -> list[str]:
+def _refused(folder: Path, *words: str, is_forked: bool = True, **env: str) -> list[str]:
     """The lines on standard error of a start that must not succeed."""
-    command = [sys.executable, _RUN, *words]
-    ended = subprocess.run(command, capture_output=True, text=True, env=_env(**env), timeout=_SECONDS, check=False)
-    assert ended.returncode == 1, ended
-    assert ended.stdout == ""
-    return ended.stderr.splitlines()
+    log = folder / "refused.log"
+    log.unlink(missing_ok=True)
+    with ServerProcess([sys.executable, _RUN, *words], env=_env(**env), log=log, is_forked=is_forked) as process:
+        assert process.lines_to_the_end(seconds=_SECONDS) == []
+        assert process.wait(seconds=_SECONDS) == 1, log.read_text()
+    return log.read_text().splitlines()
 
 
 def _address(server: ServerProcess) -> str:
@@ -49,7 +52,7 @@ def _address(server: ServerProcess) -> str:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_answers_once_it_says_so_and_ends_gently(tmp_path: Path, number: signal.Signals) -> None:
-    with _serving(tmp_path / "data") as server:
+    with _serving(tmp_path / "data", is_forked=number != signal.SIGTERM) as server:
         address = _address(server)
         assert httpx.get(f"{address}/ready", timeout=_SECONDS).json()["status"] == "ok"
         said = "\n".join(server.printed)
@@ -62,8 +65,9 @@ def test_it_answers_once_it_says_so_and_ends_gently(tmp_path: Path, number: sign
 
 
 def test_what_is_being_worked_on_is_finished_first(tmp_path: Path) -> None:
-    slow = _env(PASSWORD_HASH_COST="14")  # about a second: far less than a server that ends waits for its last requests
-    with ServerProcess(_words(tmp_path / "data", "--no-demo"), env=slow) as server, ThreadPoolExecutor() as asking:
+    slow = "14"  # about a second: far less than a server that ends waits for its last requests
+    serving = _serving(tmp_path / "data", "--no-demo", PASSWORD_HASH_COST=slow)
+    with serving as server, ThreadPoolExecutor() as asking:
         address = _address(server)
         reply = _seen_at_work(address, asking)
         os.kill(server.pid, signal.SIGTERM)
@@ -113,7 +117,7 @@ def test_beyond_this_machine_the_demo_school_has_other_passwords(tmp_path: Path)
 def test_a_taken_port_is_named(tmp_path: Path) -> None:
     with _serving(tmp_path / "data", "--no-demo") as server:
         port = _address(server).rpartition(":")[2]
-        lines = _refused("--port", port, "--data", str(tmp_path / "other"))
+        lines = _refused(tmp_path, "--port", port, "--data", str(tmp_path / "other"))
     assert lines == [
         f"lms_rt cannot start: cannot listen on 127.0.0.1:{port}: Address already in use; choose another with --port"
     ]
@@ -124,7 +128,7 @@ def test_a_taken_data_directory_names_the_process(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with _serving(data, "--no-demo") as server:
         _address(server)
-        lines = _refused("--port", "0", "--data", str(data))
+        lines = _refused(tmp_path, "--port", "0", "--data", str(data))
     assert lines == [
         f"lms_rt cannot start: {data}/lms.db is in use by process {server.pid}; only one process may open it"
     ]
@@ -133,7 +137,7 @@ def test_a_taken_data_directory_names_the_process(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    (line,) = _refused("--port", "0", "--data", str(file / "data"))
+    (line,) = _refused(tmp_path, "--port", "0", "--data", str(file / "data"))
     assert line == f"lms_rt cannot start: cannot write to the data directory {file}/data: Not a directory"
 
 
@@ -144,28 +148,31 @@ def test_a_damaged_store_is_set_aside_and_waits_for_a_decision(tmp_path: Path) -
     store = data / "lms.db"
     damaged = store.read_bytes()[:100] + b"\xff" * 8192
     store.write_bytes(damaged)
-    (first,) = _refused("--port", "0", "--data", str(data))
+    (first,) = _refused(tmp_path, "--port", "0", "--data", str(data))
     aside = min(data.glob("lms.db.damaged-*"), key=lambda path: len(path.name))  # its log and marker have longer names
     assert first.startswith(f"lms_rt cannot start: {store} is damaged (")
     assert first.endswith(f"; it was moved to {aside}")
     assert aside.read_bytes() == damaged
-    (second,) = _refused("--port", "0", "--data", str(data))
+    (second,) = _refused(tmp_path, "--port", "0", "--data", str(data))
     assert f"was damaged and is now {aside}: restore a backup" in second
 
 
-def test_every_fault_of_the_settings_is_named_at_once() -> None:
-    lines = _refused(HTTP_PORT="none", MONGODB_MAX_POOL_SIZE="0")
+def test_every_fault_of_the_settings_is_named_at_once(tmp_path: Path) -> None:
+    lines = _refused(tmp_path, is_forked=False, HTTP_PORT="none", MONGODB_MAX_POOL_SIZE="0")
     assert [line.split(":")[1].strip() for line in lines] == ["HTTP_PORT", "MONGODB_MAX_POOL_SIZE"]
-    lines = _refused(ENVIRONMENT="production", DEBUG="true", CORS_ORIGINS="*", SECRET_KEY="changeme" * 5)
+    lines = _refused(tmp_path, ENVIRONMENT="production", DEBUG="true", CORS_ORIGINS="*", SECRET_KEY="changeme" * 5)
     assert len(lines) >= 6
     assert all(line.startswith("settings: ") for line in lines)
 
 
-def test_a_database_that_does_not_answer_is_one_line() -> None:
-    keys = {"SECRET_KEY": "0123456789abcdefghijklmnopqrstuv", "PASSWORD_PEPPER": "vutsrqponmlkjihgfedcba9876543210"}
+def test_a_database_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
+    keys: dict[str, Any] = {
+        "SECRET_KEY": "0123456789abcdefghijklmnopqrstuv",
+        "PASSWORD_PEPPER": "vutsrqponmlkjihgfedcba9876543210",
+    }
     keys["SIGNING_KEY"] = "MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY="
     url = "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=300"
-    (line,) = _refused("--port", "0", MONGODB_URL=url, REDIS_URL="redis://127.0.0.1:9", **keys)
+    (line,) = _refused(tmp_path, "--port", "0", MONGODB_URL=url, REDIS_URL="redis://127.0.0.1:9", **keys)
     assert line.startswith("lms_rt cannot start: no answer from MongoDB at 127.0.0.1:9")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from documents.stored_file import StoredFile
 from tests.conftest import settings_on
 from tests.house import House, open_house
 from tests.servers.lms_server import environment_of
+from tests.servers.processes import run_forked
 from tests.services.test_certificates import completed
 from tests.workers.certifying_main import POINTS
 from tests.working import idle, working
@@ -25,10 +25,8 @@ SECONDS = 60
 
 async def killed_everywhere(settings: Settings, enrollment_id: str) -> None:
     command = [sys.executable, "-m", "tests.workers.certifying_main", enrollment_id, *POINTS]
-    done = await asyncio.to_thread(
-        subprocess.run, command, env=environment_of(settings), capture_output=True, timeout=SECONDS, check=False
-    )
-    assert done.stdout.decode().splitlines() == [f"{point}: -9" for point in POINTS], done.stderr
+    done = await asyncio.to_thread(run_forked, command, env=environment_of(settings), timeout=SECONDS)
+    assert done.stdout.splitlines() == [f"{point}: -9" for point in POINTS], done.stderr
 
 
 async def ended(house: House, enrollment_id: str) -> None:

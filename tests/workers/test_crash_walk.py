@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from lms_rt.clock import Clock
 from lms_rt.storage.mongo import open_database
 from tests.conftest import settings_on
 from tests.servers.lms_server import environment_of
+from tests.servers.processes import run_forked
 from tests.workers.crash_main import ACCOUNT, CHANNEL, MIDDLES, POINTS
 
 pytestmark = pytest.mark.real
@@ -61,9 +61,7 @@ class Walked:
 def run_lives(settings: Settings, notes: Path) -> dict[str, int]:
     given = json.dumps({"points": WALK, "notes": str(notes)})
     command = [sys.executable, "-m", "tests.workers.crash_main", given]
-    ended = subprocess.run(
-        command, env=environment_of(settings), capture_output=True, text=True, timeout=SECONDS, check=False
-    )
+    ended = run_forked(command, env=environment_of(settings), timeout=SECONDS)
     assert ended.returncode == 0, ended
     return dict(json.loads(line) for line in ended.stdout.splitlines())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tests.conftest import settings_on
 from tests.house import House, open_house
 from tests.rest.everywhere import Needled, seeded, traces
 from tests.servers.lms_server import environment_of
+from tests.servers.processes import run_forked
 from tests.working import idle, working
 
 SECONDS = 60
@@ -26,8 +26,7 @@ LIVES = (7, 21, 999)
 
 def ended(settings: Settings, user_id: str, steps: int) -> int:
     command = [sys.executable, "-m", "tests.workers.erasing_main", user_id, str(steps)]
-    given = environment_of(settings)
-    return subprocess.run(command, env=given, capture_output=True, timeout=SECONDS, check=False).returncode
+    return run_forked(command, env=environment_of(settings), timeout=SECONDS).returncode
 
 
 async def somebody(house: House) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +20,7 @@ from lms_rt.storage.backup import UPLOADS_NAME
 from tests.conftest import settings_on
 from tests.house import House, open_house
 from tests.servers.lms_server import environment_of
+from tests.servers.processes import run_forked
 from tests.working import idle, working
 
 SECONDS = 60
@@ -28,9 +28,7 @@ SECONDS = 60
 
 async def killed(settings: Settings, export_id: str) -> None:
     command = [sys.executable, "-m", "tests.workers.exporting_main", export_id]
-    done = await asyncio.to_thread(
-        subprocess.run, command, env=environment_of(settings), capture_output=True, timeout=SECONDS, check=False
-    )
+    done = await asyncio.to_thread(run_forked, command, env=environment_of(settings), timeout=SECONDS)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 

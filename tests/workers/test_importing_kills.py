@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tests import factories
 from tests.conftest import settings_on
 from tests.house import open_house
 from tests.servers.lms_server import environment_of
+from tests.servers.processes import run_forked
 
 SECONDS = 60
 ROWS = 120
@@ -34,9 +34,7 @@ async def test_the_next_worker_goes_on_where_one_was_killed(request: pytest.Fixt
         run = await teacher.ok("POST", path, content=table.encode(), headers={"Content-Type": "text/csv"})
     for rows in KILLS:
         command = [sys.executable, "-m", "tests.workers.importing_main", run["id"], str(rows)]
-        done = await asyncio.to_thread(
-            subprocess.run, command, env=environment_of(settings), capture_output=True, timeout=SECONDS, check=False
-        )
+        done = await asyncio.to_thread(run_forked, command, env=environment_of(settings), timeout=SECONDS)
         assert done.returncode == -signal.SIGKILL, done.stderr
     async with open_house(settings) as house:
         await house.services.import_runs.run(run["id"])

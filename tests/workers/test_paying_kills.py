@@ -59,7 +59,7 @@ class Family(LmsServer):
 
     def start(self) -> Self:
         """Start all of it; returns when the node answers."""
-        self._process = ServerProcess(self.command(), env=self._env, log=self.log)
+        self._process = ServerProcess(self.command(), env=self._env, log=self.log, is_forked=True)
         self._process.line_with(self.ready, seconds=PATIENT * READY_SECONDS)  # three start at once
         return self
 

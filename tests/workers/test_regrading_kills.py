@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from tests import factories
 from tests.conftest import settings_on
 from tests.house import House, open_house
 from tests.servers.lms_server import environment_of
+from tests.servers.processes import run_forked
 from tests.working import idle, working
 
 SECONDS = 60
@@ -28,9 +28,7 @@ GRADES = (2, 1)
 
 async def killed(settings: Settings, regrade_id: str, grades: int) -> None:
     command = [sys.executable, "-m", "tests.workers.regrading_main", regrade_id, str(grades)]
-    done = await asyncio.to_thread(
-        subprocess.run, command, env=environment_of(settings), capture_output=True, timeout=SECONDS, check=False
-    )
+    done = await asyncio.to_thread(run_forked, command, env=environment_of(settings), timeout=SECONDS)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 

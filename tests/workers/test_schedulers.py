@@ -54,6 +54,7 @@ class Place:
         """A scheduler that has not been started."""
         self.started += 1
         made = LmsScheduler(self.settings, log=self.folder / f"scheduler{self.started}.log")
+        made.is_forked = self.started > 1  # the first as an operator starts it
         self.stack.callback(made.kill)
         return made
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.perf.job_place import JobPlace, job_place, wait_until
 from tests.perf.killing import Toll, is_over, killed_while_working
+from tests.perf.programs import Program
 
 TASKS, TASKS_BETWEEN_KILLS, WORKERS = 200, 60, 2
 SOAK_TASKS, SOAK_WORKERS = 5_000, 3
@@ -37,7 +38,8 @@ def check(toll: Toll) -> None:
 
 
 @pytest.mark.real
-def test_workers_that_die_lose_no_task_and_count_none_twice(tmp_path: Path) -> None:
+def test_workers_that_die_lose_no_task_and_count_none_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Program, "is_forked", True)
     with job_place(tmp_path) as place:
         wait = after_more_work(place)
         toll = killed_while_working(place, tasks=TASKS, workers=WORKERS, accounts=ACCOUNTS, wait=wait)

@@ -105,6 +105,7 @@ async def ended(worker: LmsWorker) -> int:
 async def test_an_idle_worker_shows_its_figures_ends_when_it_is_told_to_and_is_listed_no_more(place: Place) -> None:
     port = free_port()
     worker = LmsWorker(place.settings, metrics=f"127.0.0.1:{port}", log=place.folder / "log")
+    worker.is_forked = False  # as an operator starts it
     place.stack.callback(worker.kill)
     await asyncio.to_thread(worker.start)
     await until(lambda: _is(place.reported(), 1))
