@@ -72,6 +72,9 @@ class Settings(PaymentSettings, FileSettings, RetentionSettings, LimitSettings, 
     metrics_token: SecretStr = Field(
         SecretStr(""), description="Bearer token for /metrics; without one: loopback only."
     )
+    api_v1_prefix: str = Field(
+        "/api/v1", description="Where the API answers; at /api/v1 it always does, where pages and links lead to."
+    )
     api_response_envelope_enabled: bool = Field(
         False, description="Wrap every JSON reply in {success, message, data, meta}."
     )
@@ -106,6 +109,17 @@ class Settings(PaymentSettings, FileSettings, RetentionSettings, LimitSettings, 
     lms_durability: Literal["process", "power"] = Field(
         "process", description="power: every write is synced to the disk."
     )
+
+    # what strangers are shown of courses, kept for a while
+    cache_enabled: bool = Field(False, description="Keep the catalogue and courses as strangers see them in memory.")
+    cache_prefix: str = Field(
+        "lms",
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="Begins the name of the mark in Redis that ends all of it.",
+    )
+    cache_ttl_courses_seconds: int = Field(60, ge=1, le=3600, description="The catalogue and courses are no older.")
+    cache_ttl_lessons_seconds: int = Field(60, ge=1, le=3600, description="Nor are the lessons of a course.")
+    cache_ttl_quizzes_seconds: int = Field(30, ge=1, le=3600, description="Nor is which quizzes are in lessons.")
 
     # background work
     tasks_force_inline: bool = Field(False, description="Run tasks inside the request; refused in production.")
@@ -205,6 +219,13 @@ class Settings(PaymentSettings, FileSettings, RetentionSettings, LimitSettings, 
     def _mailbox(cls, value: str) -> str:
         if value and not re.fullmatch(rf"{_ATOM}(\.{_ATOM})*@[\w-]+(\.[\w-]+)*", value):
             raise ValueError("use an address such as school@lms.example.org; the name is EMAIL_FROM_NAME")
+        return value
+
+    @field_validator("api_v1_prefix")
+    @classmethod
+    def _below(cls, value: str) -> str:
+        if not re.fullmatch(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", value):
+            raise ValueError("use a path without a slash at its end, such as /school/api/v1")
         return value
 
     @field_validator("vault_addr")

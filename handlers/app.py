@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from handlers.origins import Origins
 from handlers.rest import docs, well_known
 from handlers.rest.base import RestHandler, Spine
 from handlers.rest.credentials import Credentials
-from handlers.rest.dispatch import API_PREFIX, Match, RouteTable
+from handlers.rest.dispatch import API_PREFIX, Match, RouteTable, TableError, full_patterns
 from handlers.rest.health import metrics_routes
 from handlers.rest.limits import Limits
 from handlers.rest.openapi import document_routes
@@ -69,14 +70,15 @@ class LmsApplication(Application):
     ) -> HTTPMessageDelegate:
         """Every request comes through here, once its head was read."""
         refused = self._edge.admit(request)
-        match = None if refused else self.table.find(str(request.method), request.path)
+        path = self._path_of(request)
+        match = None if refused else self.table.find(str(request.method), path)
         is_streamed = match is not None and match.operation is not None and match.operation.is_streamed
         if refused:
             inner: HTTPMessageDelegate = self._rest(request, refused=refused)
         elif is_streamed:
             inner = self.get_handler_delegate(request, StreamedHandler, {"spine": self.spine, "match": match})
             self._observer.begun()  # for as long as its body comes
-        elif match or request.path.startswith(f"{API_PREFIX}/"):
+        elif match or path.startswith(f"{API_PREFIX}/"):
             inner = self._rest(request, match=match)
         else:
             inner = super().find_handler(request, **kwargs)
@@ -86,6 +88,12 @@ class LmsApplication(Application):
             refuse=lambda limit: self._rest(request, match=match, refused=_too_large(limit)),
             begun=_nothing if is_streamed else self._observer.begun,
         )
+
+    def _path_of(self, request: HTTPServerRequest) -> str:
+        """The path as the table has it, also where it was asked for below the school's own prefix."""
+        own = self.spine.settings.api_v1_prefix
+        is_below = request.path.startswith(f"{own}/")
+        return API_PREFIX + request.path.removeprefix(own) if is_below else str(request.path)
 
     def _rest(self, request: HTTPServerRequest, **arguments: Any) -> HTTPMessageDelegate:
         return self.get_handler_delegate(request, RestHandler, {"spine": self.spine, **arguments})
@@ -110,11 +118,20 @@ def make_app(
     rules = [*(live_rules(services, lines=lines) if live is None else live), *pages]
     if settings.are_docs_open:
         served += (*document_routes(operations, settings), *asyncapi.document_routes(settings), *docs.ROUTES)
+    _refuse_prefix_among(rules, served, settings.api_v1_prefix)
     origins = Origins(settings)
     credentials = Credentials(services=services, settings=settings, origins=origins)
     limits = Limits(services)
     spine = Spine(services=services, settings=settings, credentials=credentials, origins=origins, limits=limits)
     return LmsApplication(spine, RouteTable(served), rules, observer=Observer(HttpFigures(registry)), lines=lines)
+
+
+def _refuse_prefix_among(rules: Rules, operations: Sequence[Operation], prefix: str) -> None:
+    """Below the API's own prefix nothing else can be: refuse one that begins as a page does, or as what is at the root."""
+    roots = [path for one in operations for path in full_patterns(one) if not path.startswith(f"{API_PREFIX}/")]
+    starts = (re.match(r"/([\w-]*)", str(path)) for path in ("/static", *roots, *(rule[0] for rule in rules)))
+    if prefix.split("/")[1] in {start[1] for start in starts if start}:
+        raise TableError(f"API_V1_PREFIX {prefix} begins as another address of the school does")
 
 
 def server_options() -> dict[str, Any]:

@@ -44,6 +44,7 @@ from lms_rt.services.lessons import Lessons
 from lms_rt.services.payments.entitlements import AccessRules
 from lms_rt.services.pictures import Pictures
 from lms_rt.services.progress import Progress
+from lms_rt.services.public_views import PublicViews
 from lms_rt.services.recalculation import Recalculation
 from lms_rt.services.reconciling import Reconciling
 from lms_rt.services.relay import Relay
@@ -211,6 +212,7 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
     )
     node.hear_lines(exams.lines)
     health = _health(place, clock, after.task_figures, files=place.files)
+    views = PublicViews(settings, clock=clock, marks=bus.marks)
     beside = Beside(after, accounts, bus, place.database, health, connections=lambda: len(node.connections))
     return Services(
         **vars(after) | vars(accounts) | vars(privacy) | vars(exams) | vars(learning) | vars(payments),
@@ -219,8 +221,8 @@ def _wired(settings: Settings, clock: Clock, place: _Place, stack: AsyncExitStac
         settings=settings,
         clock=clock,
         node=node,
-        courses=_courses(clock, relay, learning),
-        lessons=Lessons(clock=clock, relay=relay, files=LessonFiles(learning.files)),
+        courses=_courses(clock, relay, learning, views),
+        lessons=Lessons(clock=clock, relay=relay, files=LessonFiles(learning.files), views=views),
         categories=Categories(clock=clock),
         enrollments=enrollments,
         progress=progress,
@@ -239,8 +241,8 @@ def _shown(place: _Place) -> dict[str, Any]:
     return {"bus": place.bus, "database": place.database, "file_store": place.files, "registry": place.registry}
 
 
-def _courses(clock: Clock, relay: Relay, learning: LearningServices) -> Courses:
-    courses = Courses(clock=clock, relay=relay)
+def _courses(clock: Clock, relay: Relay, learning: LearningServices, views: PublicViews) -> Courses:
+    courses = Courses(clock=clock, relay=relay, views=views)
     courses.keep_pictures_by(Pictures(learning.files))
     return courses
 

@@ -17,6 +17,7 @@ from lms_rt.contracts.base import read_model
 from lms_rt.contracts.submissions import HandInDraft, SubmissionView
 from lms_rt.errors import Code, Refused
 from lms_rt.security.rights import Reach
+from lms_rt.services.picture_sizes import sized
 
 _SHEETS = ("pages.css", "teach.css", "grading.css")
 PAGE_SIZE = 50
@@ -79,7 +80,7 @@ class _Work(PageHandler):
         )
         self.show(
             screen,
-            assignment=shape(assignment) | {"description_html": await self.with_sizes(assignment.description_html)},
+            assignment=shape(assignment) | {"description_html": await sized(assignment.description_html)},
             course=shape(course),
             work=None if work is None else shape(work),
             is_open=is_open,

@@ -23,7 +23,6 @@ from lms_rt.contracts.actor import STRANGER, Actor
 from lms_rt.errors import Code, Refused
 from lms_rt.security.rate_limits import LimitClass
 from lms_rt.security.rights import Reach
-from lms_rt.services.file_mentions import file_ids_in, with_sizes
 from lms_rt.storage.faults import translated
 
 __all__ = ["KEEP_PATH", "MissingPage", "PageHandler", "Screen", "is_own_path", "shape", "sign_in_path"]
@@ -127,12 +126,6 @@ class PageHandler(ScreenHandler):
                 raise
             return STRANGER
         return actor
-
-    async def with_sizes(self, html: str | None) -> str | None:
-        """A text as it was rendered, in which our images say how large they are, as far as that is known."""
-        views = await self.services.files.views(file_ids_in(html or ""))
-        sizes = {view.id: (view.width, view.height) for view in views.values() if view.width and view.height}
-        return with_sizes(html, sizes) if html and sizes else html
 
     # --- when it cannot be shown ---
 

@@ -14,6 +14,7 @@ from lms_rt.contracts.reviews import ReviewQuery
 from lms_rt.errors import Code, Refused
 from lms_rt.security.access.courses import teaches
 from lms_rt.security.rights import Reach
+from lms_rt.services.picture_sizes import sized
 
 CARDS = 12
 NEWEST_REVIEWS = 3
@@ -92,7 +93,7 @@ class CoursePage(PageHandler):
         )
         self.show(
             screen,
-            course=shape(course) | {"description_html": await self.with_sizes(course.description_html)},
+            course=shape(course) | {"description_html": await sized(course.description_html)},
             enrollment=shown,
             progress_of={row["lesson_id"]: row for row in shown["progress"]} if shown else {},
             is_teacher=is_teacher,

@@ -138,9 +138,8 @@ def _options(questions: list[dict[str, Any]]) -> dict[str, list[dict[str, str]]]
 
 
 def _option(option: dict[str, Any]) -> dict[str, str]:
-    """An option in plain words; `source` is what was written, where that has marks."""
-    source, text = option["text"], plain_line(option["text"], _OPTION_LENGTH)
-    return {"id": option["id"], "text": text} | ({"source": source} if source != text else {})
+    """An option in plain words."""
+    return {"id": option["id"], "text": plain_line(option["text"], _OPTION_LENGTH)}
 
 
 def _versions(questions: list[dict[str, Any]]) -> dict[str, int]:

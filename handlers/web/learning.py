@@ -18,6 +18,7 @@ from lms_rt.contracts.files import FileView, LinkDraft
 from lms_rt.contracts.lessons import LessonView
 from lms_rt.errors import Code, Refused
 from lms_rt.security.rights import Reach
+from lms_rt.services.picture_sizes import sized
 
 _SHEETS = ("pages.css", "learn.css")
 
@@ -98,7 +99,7 @@ class LessonPage(PageHandler):
         self.show(
             screen,
             course=shape(course),
-            lesson=shape(lesson) | {"content_html": await self.with_sizes(lesson.content_html)},
+            lesson=shape(lesson) | {"content_html": await sized(lesson.content_html)},
             lock=lock_of(course, lesson),
             has_chat=enrollment is not None,
             media=media,

@@ -306,6 +306,18 @@ class Locks(ABC):
         """Give it back, if it is still held with this token."""
 
 
+class Marks(ABC):
+    """Marks by name that move: what was kept under one that moved since is old, on every node."""
+
+    @abstractmethod
+    async def mark_of(self, name: str) -> str:
+        """The mark that stands now; made where there is none."""
+
+    @abstractmethod
+    async def move(self, name: str) -> None:
+        """From here on another mark stands: none that stood before comes back."""
+
+
 class WakeUps(ABC):
     """Waking workers: only a hint, the sweeper finds every job anyway."""
 
@@ -357,6 +369,7 @@ class Bus:
     revocations: Revocations
     rate_limits: RateLimits
     locks: Locks
+    marks: Marks
     wake_ups: WakeUps
     reachability: Reachability
     time: SharedTime | None

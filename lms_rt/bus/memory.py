@@ -15,6 +15,7 @@ from lms_rt.bus.base import (
     Bus,
     Listening,
     Locks,
+    Marks,
     Member,
     Membership,
     Presence,
@@ -277,6 +278,21 @@ class MemoryLocks(Locks):
             self._held.take(name)
 
 
+class MemoryMarks(Marks):
+    """Marks by name."""
+
+    def __init__(self) -> None:
+        self._marks: dict[str, str] = {}
+
+    async def mark_of(self, name: str) -> str:
+        """The mark that stands now."""
+        return self._marks.setdefault(name, random_token(8))
+
+    async def move(self, name: str) -> None:
+        """The next that is asked for is another one."""
+        self._marks.pop(name, None)
+
+
 class SilentWakeUps(WakeUps):
     """Wakes nobody: the sweeper finds the job."""
 
@@ -323,6 +339,7 @@ def memory_bus(clock: Clock, *, wake_ups: WakeUps | None = None) -> Bus:
         revocations=MemoryRevocations(clock),
         rate_limits=MemoryRateLimits(clock),
         locks=MemoryLocks(clock),
+        marks=MemoryMarks(),
         wake_ups=wake_ups or SilentWakeUps(),
         reachability=AlwaysReachable(),
         time=None,

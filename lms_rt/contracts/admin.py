@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import AliasChoices, Field, create_model
 
@@ -95,9 +95,15 @@ def _changeable() -> dict[str, Any]:
     return fields
 
 
+class _SentBack(Change):
+    """What is shown of all settings may come along as it was read."""
+
+    read_only: ClassVar[frozenset[str]] = frozenset(AdminSettingsView.model_fields)
+
+
 SettingsChange: type[Change] = create_model(
     "SettingsChange",
-    __base__=Change,
+    __base__=_SentBack,
     __doc__="Settings that are to hold from now on, on all nodes; null lets what the environment says hold again.",
     **_changeable(),
 )

@@ -90,7 +90,9 @@ class PlacedDraft(Draft):
 class GradebookChange(Change):
     """How a course is graded; what is not sent stays. `placed` names the items that are in another category than their kind."""
 
-    read_only: ClassVar[frozenset[str]] = frozenset({"course_id", "version", "created_at", "updated_at"})
+    read_only: ClassVar[frozenset[str]] = frozenset(
+        {"course_id", "version", "created_at", "updated_at"} | {"items", "students", "average_percentage", "as_of"}
+    )
 
     categories: Annotated[list[CategoryDraft], Field(max_length=MAX_CATEGORIES)] = Field(default_factory=list)
     placed: Annotated[list[PlacedDraft], Field(max_length=MAX_PLACED)] = Field(default_factory=list)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -126,7 +126,7 @@ class QuestionChange(Change):
     """A partial update. What is sent replaces the field; the whole is checked as a draft would be."""
 
     read_only: ClassVar[frozenset[str]] = frozenset(
-        {"id", "quiz_id", "question_html", "version", "created_at", "updated_at"}
+        {"id", "quiz_id", "question_html", "options_html", "version", "created_at", "updated_at"}
         | {"corrections", "also_accepted", "regrade_offered"}
     )
 
@@ -172,7 +172,7 @@ class PairsView(View):
 
 
 class QuestionView(View):
-    """A question as its author sees it."""
+    """A question as its author sees it. `options_html` has the options' texts as students see them, in the same places."""
 
     id: str
     quiz_id: str
@@ -186,6 +186,7 @@ class QuestionView(View):
     category: str | None
     tags: list[str]
     options: list[OptionView] | PairsView
+    options_html: list[str] | dict[Literal["left", "right"], list[str]]
     correct_answer: dict[str, Any] | None
     partial_credit: bool
     rubric: RubricView | None
@@ -241,6 +242,7 @@ def question_view(stored: StoredQuestion, *, quiz_id: str, order: int, render: R
         category=stored.get("category"),
         tags=stored["tags"],
         options=stored.get("options", []),
+        options_html=_rendered(stored.get("options", []), render),
         correct_answer=stored.get("correct_answer"),
         partial_credit=stored["partial_credit"],
         rubric=stored.get("rubric"),
@@ -251,6 +253,12 @@ def question_view(stored: StoredQuestion, *, quiz_id: str, order: int, render: R
         created_at=stored["created_at"],
         updated_at=stored["updated_at"],
     )
+
+
+def _rendered(options: Any, render: Render) -> Any:
+    if isinstance(options, dict):
+        return {side: _rendered(items, render) for side, items in options.items()}
+    return [render(one["text"]) for one in options]
 
 
 def attempt_question_view(stored: StoredQuestion, *, order: int, render: Render) -> AttemptQuestionView:

@@ -153,7 +153,7 @@ class Attempts:
         """Close the attempt, if it is open, and show it graded."""
         received_ms = self._arrival(None)
         attempt = await self._submissions.submit(actor, attempt_id, draft, received_ms=received_ms, quiz_id=quiz_id)
-        paper = await self._papers.require(attempt)
+        paper = await self._papers.require_shown(attempt)
         told, is_me = await messages_of(attempt), is_writer(attempt, draft.lease)
         return attempt_view(attempt, paper, self._clock.now_ms(), is_me=is_me, messages=told)
 
@@ -202,7 +202,7 @@ class Attempts:
         """One attempt with its questions and saved answers, to its student and to those who teach it."""
         attempt = await require_attempt(actor, attempt_id)
         told = await messages_of(attempt)
-        return attempt_view(attempt, await self._papers.require(attempt), self._clock.now_ms(), messages=told)
+        return attempt_view(attempt, await self._papers.require_shown(attempt), self._clock.now_ms(), messages=told)
 
     async def list(
         self, actor: Actor, query: AttemptQuery, *, quiz_id: str | None = None
@@ -243,7 +243,7 @@ class Attempts:
     async def _handed_out(self, attempt: Row, lease: str | None) -> HandedOutView:
         if attempt["status"] == AttemptStatus.IN_PROGRESS and "deadline_ms" in attempt:
             self._alarms.watch(attempt["_id"], attempt["deadline_ms"])
-        paper = await self._papers.require(attempt)
+        paper = await self._papers.require_shown(attempt)
         told = await messages_of(attempt)
         return handed_out_view(attempt, paper, self._clock.now_ms(), lease=lease, messages=told)
 

@@ -18,6 +18,7 @@ from lms_rt.contracts.outbox import Deed, Intent, Write, event, job
 from lms_rt.errors import Code, Refused
 from lms_rt.services.contended import until_written
 from lms_rt.services.course_search import derived_fields
+from lms_rt.services.public_views import PublicViews
 from lms_rt.services.relay import Relay
 
 MAX_CONTENT_BYTES = 2 * 1024 * 1024
@@ -45,8 +46,8 @@ def refuse_other_version(present: int, expected: int | None) -> None:
 class CourseEdits:
     """Edits of courses."""
 
-    def __init__(self, *, clock: Clock, relay: Relay) -> None:
-        self._clock, self._relay = clock, relay
+    def __init__(self, *, clock: Clock, relay: Relay, views: PublicViews) -> None:
+        self._clock, self._relay, self._views = clock, relay, views
 
     async def apply(self, load: Callable[[], Awaitable[Course]], decide: Decide, deed: Deed) -> Course:
         """Load (and authorise), decide, write; again while somebody else is first. The course as it is afterwards."""
@@ -63,6 +64,7 @@ class CourseEdits:
             return await self._write(course, before, edit, deed)
 
         course = await until_written(step)
+        await self._views.move()
         await self._relay.hand_over(Course, course.id)
         return course
 

@@ -33,6 +33,7 @@ from lms_rt.services.course_search import catalogue_filter, derived_fields, own_
 from lms_rt.services.course_views import Reader, Surroundings, course_detail_view, course_view
 from lms_rt.services.folding import slug as slug_of
 from lms_rt.services.pictures import Pictures
+from lms_rt.services.public_views import Kind, PublicViews
 from lms_rt.services.relay import Relay
 
 _RESERVED_SLUGS = frozenset({"me", "new", "search", "reorder"})
@@ -42,9 +43,10 @@ _MAX_SLUG = 80
 class Courses:
     """What can be done with courses."""
 
-    def __init__(self, *, clock: Clock, relay: Relay) -> None:
+    def __init__(self, *, clock: Clock, relay: Relay, views: PublicViews | None = None) -> None:
         self._clock, self._relay = clock, relay
-        self._edits = CourseEdits(clock=clock, relay=relay)
+        self._views = views or PublicViews()
+        self._edits = CourseEdits(clock=clock, relay=relay, views=self._views)
         self._pictures: Pictures | None = None
 
     def keep_pictures_by(self, pictures: Pictures) -> None:
@@ -53,6 +55,13 @@ class Courses:
 
     async def list(self, actor: Actor, query: CourseQuery) -> Page[CourseView]:
         """The catalogue: published courses, for everybody."""
+
+        async def make() -> Page[CourseView]:
+            return await self._listed(actor, query)
+
+        return await self._views.find(actor, Kind.CATALOGUE, query.model_dump_json(), make)
+
+    async def _listed(self, actor: Actor, query: CourseQuery) -> Page[CourseView]:
         rows, total = await Course.page(
             catalogue_filter(query), sorting(query.sort), skip=query.skip, limit=query.page_size
         )
@@ -99,7 +108,11 @@ class Courses:
 
     async def show(self, actor: Actor, id_or_slug: str) -> CourseDetailView:
         """One course with the lessons that the actor may know of."""
-        return await self._detail(actor, await require_whole_course(actor, id_or_slug))
+
+        async def make() -> CourseDetailView:
+            return await self._detail(actor, await require_whole_course(actor, id_or_slug))
+
+        return await self._views.find(actor, Kind.COURSE, id_or_slug, make)
 
     async def change(
         self, actor: Actor, course_id: str, change: CourseChange, *, expected_version: int | None = None
@@ -160,6 +173,7 @@ class Courses:
             return await Course.remove(course.id, course.version) or None
 
         await until_written(step)
+        await self._views.move()
 
     async def _set(
         self, deed: Deed, course_id: str, fields: dict[str, Any], expected_version: int | None

@@ -40,11 +40,20 @@ def with_sizes(html: str, sizes: Mapping[str, tuple[int, int]]) -> str:
     return _IMAGE.sub(lambda found: sized(found) if found[2] in sizes else found[0], html)
 
 
+def shown_mentions(question: Mapping[str, Any]) -> set[str]:
+    """The files that the question itself shows."""
+    return {one for name in _ASKED for text in _texts(question.get(name), is_key=False) for one in file_ids_in(text)}
+
+
 def question_mentions(question: Row) -> tuple[list[str], list[str]]:
     """The files that the question itself shows, and those that only what belongs to its key does."""
-    shown = {one for name in _ASKED for text in _texts(question.get(name), is_key=False) for one in file_ids_in(text)}
-    everything = {one for text in _texts(question, is_key=True) for one in file_ids_in(text)}
-    return sorted(shown), sorted(everything - shown)
+    shown = shown_mentions(question)
+    return sorted(shown), sorted(mentions_of(question) - shown)
+
+
+def mentions_of(question: Mapping[str, Any]) -> set[str]:
+    """The files that the question shows, with its key and all that is said on answers."""
+    return {one for text in _texts(dict(question), is_key=True) for one in file_ids_in(text)}
 
 
 def _texts(value: Any, *, is_key: bool) -> Iterator[str]:

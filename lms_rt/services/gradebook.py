@@ -18,7 +18,7 @@ from documents.gradebook import Gradebook, learners_of
 from documents.names import names_of
 from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
-from lms_rt.contracts.base import refuse_changed_read_only
+from lms_rt.contracts.base import View, find_instant, refuse_changed_read_only
 from lms_rt.contracts.channels import course_staff_channel
 from lms_rt.contracts.gradebook import GradebookChange, GradebookSettingsView, GradebookView, GradesView
 from lms_rt.contracts.outbox import Deed, Write, event
@@ -98,7 +98,7 @@ class Gradebooks:
         async def step() -> Row | None:
             row = await find_settings(course.id)
             refuse_other_version(row["version"], expected_version)
-            refuse_changed_read_only(change, settings_view(row))
+            refuse_changed_read_only(change, await self._as_read(actor, course, change, row))
             after = row | given
             fields = {name: after[name] for name in ("categories", "placed", "scale", "missing")}
             _check(fields, await outlined(course.id, now_ms=self._clock.now_ms()), sent=change.given())
@@ -118,6 +118,17 @@ class Gradebooks:
         row = await until_written(step)
         await self._relay.hand_over(Gradebook, course.id)
         return settings_view(row)
+
+    async def _as_read(self, actor: Actor, course: CourseHead, change: GradebookChange, row: Row) -> View:
+        """What is sent back is held against: the settings alone, or the whole book where some of that came along.
+
+        `as_of` is of the moment at which it was read: any that has been is taken.
+        """
+        if change.echoed.keys() <= GradebookSettingsView.model_fields.keys():
+            return settings_view(row)
+        book = await self.show(actor, course.id)
+        read_at = find_instant(change.echoed.get("as_of"))
+        return book if read_at is None or read_at > book.as_of else book.model_copy(update={"as_of": read_at})
 
 
 def learner_in(facts: Facts) -> Row:

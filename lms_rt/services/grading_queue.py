@@ -35,9 +35,10 @@ from lms_rt.contracts.questions import StoredQuestion, attempt_question_view
 from lms_rt.errors import Code, Refused
 from lms_rt.security.access.quizzes import require_attempt_to_mark, require_taught_quiz
 from lms_rt.security.permissions import Permission
+from lms_rt.services.file_mentions import mentions_of
 from lms_rt.services.manual_grading import item_id_of, mark_view, refuse_claimed
 from lms_rt.services.papers import corrected_paper, corrected_papers
-from lms_rt.services.rendering import render
+from lms_rt.services.picture_sizes import rendering_with, sizes_of
 
 CLAIM_MS = 15 * 60 * 1000
 MAX_WAITING = 10_000
@@ -164,6 +165,7 @@ class GradingQueue:
         row = (await self._rows([item], {item.attempt_id: attempt}))[0]
         paper = await corrected_paper(attempt)
         question: StoredQuestion = paper["questions"][item.question_id]
+        render = rendering_with(await sizes_of(mentions_of(question)))
         shown = attempt_question_view(question, order=paper["question_ids"].index(item.question_id) + 1, render=render)
         mark = (attempt.get("marks") or {}).get(item.question_id)
         explanation = question.get("explanation")

@@ -26,6 +26,7 @@ from lms_rt.services.courses import reader_of, surroundings_of
 from lms_rt.services.folding import slug as slug_of
 from lms_rt.services.lesson_files import FILE_FIELDS, LessonFiles
 from lms_rt.services.lesson_rules import completion_faults, prerequisite_faults
+from lms_rt.services.public_views import Kind, PublicViews
 from lms_rt.services.relay import Relay
 
 _TEACHER = Reader(is_teacher=True)
@@ -37,20 +38,30 @@ Load = Callable[[], Awaitable[Course]]
 class Lessons:
     """What can be done with the lessons of courses. `course_id` beside a lesson's id is the one that a path names."""
 
-    def __init__(self, *, clock: Clock, relay: Relay, files: LessonFiles | None = None) -> None:
+    def __init__(
+        self, *, clock: Clock, relay: Relay, files: LessonFiles | None = None, views: PublicViews | None = None
+    ) -> None:
         self._clock, self._files = clock, files or LessonFiles()
-        self._edits = CourseEdits(clock=clock, relay=relay)
+        self._views = views or PublicViews()
+        self._edits = CourseEdits(clock=clock, relay=relay, views=self._views)
 
     async def list(
         self, actor: Actor, course_id: str, query: LessonQuery, *, is_filter: bool = False
     ) -> Page[LessonView]:
         """The lessons of a course. As a filter, a course that the actor may not know of gives an empty list."""
+
+        async def make() -> Page[LessonView]:
+            return await self._listed(actor, course_id, query)
+
         try:
-            course = await require_whole_course(actor, course_id)
+            return await self._views.find(actor, Kind.LESSONS, f"{course_id} {query.model_dump_json()}", make)
         except Refused as refused:
             if is_filter and refused.code is Code.NOT_FOUND:
                 return page_of([], query, 0)
             raise
+
+    async def _listed(self, actor: Actor, course_id: str, query: LessonQuery) -> Page[LessonView]:
+        course = await require_whole_course(actor, course_id)
         reader = await reader_of(actor, course, now_ms=self._clock.now_ms())
         views = lesson_views(course, reader, await surroundings_of(course.id))
         name = query.sort.removeprefix("-")

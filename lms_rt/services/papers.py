@@ -19,7 +19,8 @@ from documents.paper import AttemptPaper
 from lms_rt import ids
 from lms_rt.contracts.questions import AttemptQuestionView, StoredQuestion, attempt_question_view, is_counted
 from lms_rt.services.corrections import corrected, is_void
-from lms_rt.services.rendering import render
+from lms_rt.services.file_mentions import shown_mentions
+from lms_rt.services.picture_sizes import NO_SIZES, rendering_with, sizes_of
 
 Sheet = Mapping[str, StoredQuestion]
 """Of every question of a paper, what its answers are checked by."""
@@ -147,7 +148,8 @@ def paper_row(quiz: Row, attempt_id: str, *, at: datetime) -> Row:
 
 
 def shown_questions(paper: Row) -> list[AttemptQuestionView]:
-    """The questions of a paper as the student sees them."""
+    """The questions of a paper as the student sees them; images say their size where `picture_sizes` came with it."""
+    render = rendering_with(paper.get("picture_sizes", NO_SIZES))
     return [
         attempt_question_view(paper["questions"][question_id], order=order, render=render)
         for order, question_id in enumerate(paper["question_ids"], 1)
@@ -216,6 +218,12 @@ class Papers:
     async def require(self, attempt: Row) -> Row:
         """The whole paper of an attempt, with the corrections that the attempt has reached laid over it."""
         return await corrected_paper(attempt)
+
+    async def require_shown(self, attempt: Row) -> Row:
+        """The same, with how large the images are that its questions show, for who is shown them."""
+        paper = await self.require(attempt)
+        named = {one for question in paper["questions"].values() for one in shown_mentions(question)}
+        return paper | {"picture_sizes": await sizes_of(named)}
 
     def _keep(self, row: Row) -> Sheet:
         shared = self._questions.setdefault((row["quiz_id"], row["quiz_version"], row["key_version"]), {})

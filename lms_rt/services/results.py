@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from documents import attempt_figures
@@ -23,13 +24,14 @@ from lms_rt.security.access.quizzes import require_attempt, sees_attempts
 from lms_rt.services.accommodations import times_of_quiz
 from lms_rt.services.attempt_grading import exact_percentages
 from lms_rt.services.attempt_views import answer_views, summary_fields
+from lms_rt.services.file_mentions import mentions_of
 from lms_rt.services.grading import Graded, counted_percentage, round_half_up
 from lms_rt.services.manual_grading import mark_view
 from lms_rt.services.paper_grading import graded_answers
 from lms_rt.services.papers import corrected_paper
+from lms_rt.services.picture_sizes import rendering_with, sizes_of
 from lms_rt.services.quiz_controls import has_ended
 from lms_rt.services.regraded import has_result, moved_points
-from lms_rt.services.rendering import render
 
 
 class Results:
@@ -45,11 +47,13 @@ class Results:
             raise Refused(Code.NOT_GRADED)
         # One that is about to be graded anew is shown by the key that its points were given by.
         paper = await corrected_paper(attempt | {"key_version": attempt["graded_key_version"]})
-        now_ms, regraded = self._clock.now_ms(), await _regraded(attempt)
+        now_ms = self._clock.now_ms()
         is_taught = await sees_attempts(actor, attempt["course_id"])
         is_shown = is_taught or await may_see_answers(attempt, paper, now_ms)
         graded = graded_answers(paper, attempt)
-        marks = await _mark_views(attempt) if is_taught else {}
+        named = {one for question in paper["questions"].values() for one in mentions_of(question)}
+        marks, sizes = await _mark_views(attempt) if is_taught else {}, await sizes_of(named)
+        around = _Around(marks, await _regraded(attempt), rendering_with(sizes))
         return ResultsView(
             **summary_fields(attempt, now_ms, is_me=False),
             quiz_title=paper["title"],
@@ -58,14 +62,7 @@ class Results:
             answers=answer_views(attempt),
             standing=await self._standing(attempt, paper),
             questions=[
-                _question(
-                    attempt,
-                    paper["questions"][one],
-                    order,
-                    graded[one] if is_shown else None,
-                    mark=marks.get(one),
-                    regraded=regraded.get(one, ()),
-                )
+                _question(attempt, paper["questions"][one], order, graded[one] if is_shown else None, around=around)
                 for order, one in enumerate(paper["question_ids"], 1)
             ],
         )
@@ -128,16 +125,18 @@ async def _regraded(attempt: Row) -> dict[str, list[ChangeView]]:
     return found
 
 
-def _question(
-    attempt: Row,
-    question: Any,
-    order: int,
-    graded: Graded | None,
-    *,
-    mark: MarkView | None,
-    regraded: Sequence[ChangeView],
-) -> ResultQuestionView:
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What belongs to the questions of an attempt: what people gave, what corrections moved, and how texts are rendered."""
+
+    marks: Mapping[str, MarkView]
+    regraded: Mapping[str, Sequence[ChangeView]]
+    render: Callable[[str], str]
+
+
+def _question(attempt: Row, question: Any, order: int, graded: Graded | None, *, around: _Around) -> ResultQuestionView:
     """One question; without `graded` only what was asked and answered."""
+    render = around.render
     shown = attempt_question_view(question, order=order, render=render)
     allowed: dict[str, Any] = {}
     if graded is not None:
@@ -148,8 +147,8 @@ def _question(
             "also_accepted": question.get("also_accepted"),
             "explanation": explanation,
             "explanation_html": None if explanation is None else render(explanation),
-            **(marked := _marked(attempt, question, mark)),
-            "changes": sorted([*marked["changes"], *regraded], key=lambda change: change.at),
+            **(marked := _marked(attempt, question, around.marks.get(shown.id))),
+            "changes": sorted([*marked["changes"], *around.regraded.get(shown.id, ())], key=lambda change: change.at),
         }
     return ResultQuestionView(
         question_id=shown.id,

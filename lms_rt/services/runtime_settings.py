@@ -20,7 +20,7 @@ from lms_rt.bus.base import Bus, Interrupted, Listening, Receiver, Word
 from lms_rt.clock import Clock
 from lms_rt.contracts.actor import Actor
 from lms_rt.contracts.admin import AdminSettingsView, SettingsChange, SettingView, bounds_of
-from lms_rt.contracts.base import Change, read_model
+from lms_rt.contracts.base import Change, read_model, refuse_changed_read_only
 from lms_rt.contracts.controls import SETTINGS_CHANGED
 from lms_rt.contracts.outbox import Write, audit, effect
 from lms_rt.errors import Refused
@@ -100,6 +100,8 @@ class RuntimeSettings(Receiver[Word]):
         async def step() -> Row | None:
             kept = await RuntimeSetting.find_changed() or _NOTHING
             refuse_other_version(kept["version"], expected_version)
+            self._adopt(kept)
+            refuse_changed_read_only(change, self._view(kept))
             values = self._after(kept["values"], given)
             self._refuse_beyond(actor, kept["values"], values)
             return kept if values == kept["values"] else await self._write(actor, kept, values)

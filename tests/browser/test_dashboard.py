@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from lms_rt.services.demo import STUDENT_EMAILS, TEACHER_EMAIL
 from tests.browser.exam import Exam, follow, names, row_of
 from tests.browser.late_events import LateEvents
-from tests.browser.window import Window, spoken
+from tests.browser.window import DemoSchool, Window, spoken
 
 pytestmark = pytest.mark.browser
 
@@ -198,7 +198,7 @@ def test_a_question_corrected_meanwhile_is_shown_with_its_new_words_and_key(open
     wall = window.new_page()
     wall.goto(f"{exam.path.replace('/live', '/screen')}?question={exam.choice}")
     expect(wall.locator("#screen-question")).to_contain_text("Q1")
-    options = [{"id": one, "text": f"New {one}"} for one in "abc"]
+    options = [{"id": one, "text": f"**New** {one}"} for one in "abc"]
     fixed = {"question_text": "Pick one", "options": options, "correct_answer": {"option_id": "a"}}
     exam.correct(exam.choice, action="fix", question=fixed, reason="Clearer")
     expect(question).to_contain_text("Pick one")
@@ -209,6 +209,15 @@ def test_a_question_corrected_meanwhile_is_shown_with_its_new_words_and_key(open
     expect(wall.locator("#screen-title")).to_have_text("Pick one")
     page.get_by_role("button", name="As table").click()
     expect(page.locator("#question-table tbody tr").nth(0)).to_contain_text(re.compile(r"Q1.*B 1"))
+
+
+def test_the_key_of_what_is_put_together_is_in_plain_words(open_window: Opener, demo_school: DemoSchool) -> None:
+    """The short quiz has a matching whose items are written with marks, and are a picture."""
+    window = open_window(who=TEACHER_EMAIL)
+    page = window.page
+    page.goto(f"/teach/quizzes/{demo_school.short_quiz['id']}/live")
+    page.get_by_role("button", name="Show key").click()
+    expect(page.get_by_text("Key: triangle – three, square – a drawing of four")).to_be_visible()
 
 
 def test_offline_the_figures_are_dated_and_on_return_nothing_is_missing(open_window: Opener, exam: Exam) -> None:

@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
 from lms_rt.services.demo import DEMO_PASSWORD, STUDENT_EMAILS, TEACHER_EMAIL
+from tests.browser.targets import LEAST_PX, SMALL_TARGETS
 from tests.clients import AUTHORITIES, TIMEOUT_SECONDS
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -33,7 +34,10 @@ if (origin !== "null") document.addEventListener("DOMContentLoaded", () => { // 
 AT_REST = "document.getAnimations().forEach((animation) => animation.finish())"
 """A panel that is still fading in is half transparent: its colours are judged as they stay."""
 MAX_SHIFT = 0.05
+PHONE_PX = 320
+"""On pages as wide as that, all that can be pressed is measured: elsewhere it is no smaller."""
 _FORM_TOKEN = re.compile('name="csrf" value="([^"]+)"')
+DRAWING = '<img src="/static/000000000000/mark.svg" width="16" height="16" alt="drawing of four">'
 SHORT_QUESTIONS: tuple[dict[str, Any], ...] = (
     {
         "question_type": "multiple_select",
@@ -48,8 +52,8 @@ SHORT_QUESTIONS: tuple[dict[str, Any], ...] = (
         "question_text": "Which belongs to which?",
         "points": 1,
         "options": {
-            "left": [{"id": "l1", "text": "triangle"}, {"id": "l2", "text": "square"}],
-            "right": [{"id": "r1", "text": "three"}, {"id": "r2", "text": "four"}],
+            "left": [{"id": "l1", "text": "**triangle**"}, {"id": "l2", "text": "square"}],
+            "right": [{"id": "r1", "text": "three"}, {"id": "r2", "text": f"a {DRAWING}"}],
         },
         "correct_answer": {"pairs": {"l1": "r1", "l2": "r2"}},
     },
@@ -236,7 +240,7 @@ class Window:
         self._context.clear_cookies(name=name)
 
     def look_over(self, *, has_axe: bool = True) -> list[str]:
-        """What is wrong with the page as it stands: axe, the policy, sideways scrolling, things that jump."""
+        """What is wrong with the page as it stands: axe, the policy, sideways scrolling, things that jump, what no thumb hits."""
         page = self.page
         page.evaluate(AT_REST)
         wrong = [f"policy: {what}" for what in page.evaluate("window.violations")]
@@ -245,6 +249,8 @@ class Window:
             wrong.append(f"scrolls sideways by {over} px")
         if (shift := page.evaluate("window.shift")) > MAX_SHIFT:
             wrong.append(f"layout shift {shift}")
+        if page.evaluate("innerWidth") <= PHONE_PX:
+            wrong += [f"smaller than a thumb: {what}" for what in page.evaluate(SMALL_TARGETS, LEAST_PX)]
         return wrong
 
     def axe(self) -> list[str]:

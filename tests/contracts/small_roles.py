@@ -6,12 +6,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lms_rt.bus.base import Locks, Presence, Revocations, Tickets
+from lms_rt.bus.base import Locks, Marks, Presence, Revocations, Tickets
 from lms_rt.bus.limits import RateLimits
-from lms_rt.bus.memory import MemoryLocks, MemoryPresence, MemoryRateLimits, MemoryRevocations, MemoryTickets
+from lms_rt.bus.memory import (
+    MemoryLocks,
+    MemoryMarks,
+    MemoryPresence,
+    MemoryRateLimits,
+    MemoryRevocations,
+    MemoryTickets,
+)
 from lms_rt.bus.redis.line import RedisLine
 from lms_rt.bus.redis.presence import RedisPresence
-from lms_rt.bus.redis.small_roles import RedisLocks, RedisRateLimits, RedisRevocations, RedisTickets
+from lms_rt.bus.redis.small_roles import RedisLocks, RedisMarks, RedisRateLimits, RedisRevocations, RedisTickets
 from lms_rt.clock import FakeClock
 
 
@@ -24,6 +31,7 @@ class Roles:
     revocations: Revocations
     rate_limits: RateLimits
     locks: Locks
+    marks: Marks
     pass_time: Callable[[float], Awaitable[None]]
 
 
@@ -39,6 +47,7 @@ def in_memory() -> Roles:
         MemoryRevocations(clock),
         MemoryRateLimits(clock),
         MemoryLocks(clock),
+        MemoryMarks(),
         pass_time,
     )
 
@@ -55,6 +64,7 @@ def on_redis_line(line: RedisLine, client: Any) -> Roles:
         RedisRevocations(line),
         RedisRateLimits(line, MemoryRateLimits(FakeClock())),
         RedisLocks(line),
+        RedisMarks(line),
         pass_time,
     )
 

@@ -145,6 +145,20 @@ class TestLocks:
         assert await locks.acquire("sweep", ttl_seconds=10) is not None
 
 
+class TestMarks:
+    async def test_a_mark_stands_until_it_is_moved_and_none_comes_back(self, roles: Roles) -> None:
+        marks, seen = roles.marks, set[str]()
+        other = await marks.mark_of("other")
+        for _ in range(5):
+            found = set(await asyncio.gather(*(marks.mark_of("lms:catalogue") for _ in range(5))))
+            assert len(found) == 1
+            assert not seen & found
+            seen |= found
+            await marks.move("lms:catalogue")
+        assert await marks.mark_of("other") == other
+        await marks.move("nobody's")
+
+
 @pytest.mark.real
 class TestServer:
     """What only a bus over a network has."""

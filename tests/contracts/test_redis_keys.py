@@ -46,6 +46,7 @@ async def do_everything(bus: Bus) -> None:
     await bus.rate_limits.strike("password:x", limit=5, window_seconds=60, lock_seconds=60)
     await bus.rate_limits.note_lock("account:x", "password:x", seconds=60)
     await bus.locks.acquire("sweep", ttl_seconds=30)
+    await bus.marks.mark_of("lms:catalogue")
 
 
 async def wake_workers(redis_url: str, installation: str) -> None:

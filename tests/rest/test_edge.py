@@ -261,3 +261,33 @@ def test_a_table_with_a_fault_does_not_start() -> None:
     said = r"GET /a declares no access rule; GET /v does not say whose .*; GET /api/v1/b/\{y\} stands twice"
     with pytest.raises(TableError, match=said):
         make_app(services, operations=(bare, vague, *twice))
+
+
+# --- a prefix of the school's own ---
+
+
+async def test_the_api_answers_below_a_prefix_of_ones_own_too(serve: Serve) -> None:
+    table = await serve(api_v1_prefix="/school/api/v1")
+    for prefix in ("/school/api/v1", API):
+        found = await table.client.get(f"{prefix}/things/thg_1")
+        assert (found.status_code, found.json()["id"]) == (200, "thg_1")
+        missing = await table.client.get(f"{prefix}/nothing")
+        assert (missing.status_code, missing.json()["code"]) == (404, "route_not_found")
+        refused = await table.client.put(f"{prefix}/things")
+        assert (refused.status_code, refused.json()["code"]) == (405, "method_not_allowed")
+    made = await table.client.post("/school/api/v1/things", json={"name": "Ball"}, headers=TEACHER)
+    assert (made.status_code, made.headers["Location"].startswith(f"{API}/things/")) == (201, True)
+    assert (await table.client.get("/school/api/v1things/thg_1")).status_code == 404
+
+
+@pytest.mark.parametrize("prefix", ["/courses", "/health/api", "/static/v1"])
+def test_a_prefix_that_would_hide_other_addresses_does_not_start(prefix: str) -> None:
+    services = table_services(table_settings(api_v1_prefix=prefix), FakeClock())
+    with pytest.raises(TableError, match="API_V1_PREFIX"):
+        make_app(services)
+
+
+@pytest.mark.parametrize("prefix", ["", "/", "api/v1", "/api/v1/", "/a//b", "/a b", "/.well-known", "/../x"])
+def test_a_prefix_is_a_path(prefix: str) -> None:
+    with pytest.raises(ValueError, match="api_v1_prefix"):
+        table_settings(api_v1_prefix=prefix)

@@ -171,6 +171,37 @@ async def test_pictures_in_texts_say_how_large_they_are_so_that_nothing_moves_wh
         assert image in (await page_of(house, student, path)).text
 
 
+async def test_so_do_pictures_in_questions_wherever_they_are_shown(house: House) -> None:
+    teacher, student = await house.teacher(), await house.student()
+    course = await factories.course(teacher, title="Questions with pictures")
+    images = [await upload(teacher, f"{name}.jpg", photo(), course_id=course["id"]) for name in ("asked", "a", "why")]
+    for place, image in enumerate(images, 1):
+        await StoredFile.change(image["id"], {}, {"$set": {"width": 100 * place, "height": 50}})
+    asked, option, why = (f"![]({image['file_url']})" for image in images)
+    options = [{"id": "a", "text": option}, {"id": "b", "text": "None"}]
+    question = {"question_type": "multiple_choice", "question_text": asked, "options": options, "explanation": why}
+    key = {"correct_answer": {"option_id": "a"}}
+    quiz = await factories.quiz(teacher, course["id"], (question | key,), show_correct_answers="after_submit")
+    await factories.enrolled(student, course["id"])
+    attempt = await student.ok("POST", "/attempts", json={"quiz_id": quiz["id"], "device_id": "laptop"})
+    sized = [
+        f'<img width="{100 * place}" height="50" src="{image["file_url"]}' for place, image in enumerate(images, 1)
+    ]
+
+    def is_sized(view: dict[str, Any]) -> bool:
+        (shown,) = view["questions"]
+        return sized[0] in shown["question_html"] and sized[1] in shown["options"][0]["html"]
+
+    path = f"/attempts/{attempt['id']}"
+    room = (await page_of(house, student, path)).text
+    assert (is_sized(attempt), is_sized(await student.ok("GET", path)), sized[0] in room) == (True, True, True)
+    answers = [{"question_id": attempt["questions"][0]["id"], "value": "a"}]
+    body = {"answers": answers, "device_id": "laptop", "lease": attempt["lease"]}
+    assert is_sized(await student.ok("POST", f"{path}/submit", json=body))
+    results = (await page_of(house, student, f"{path}/results")).text
+    assert [image in results for image in sized] == [True] * 3
+
+
 async def test_a_lesson_holds_files_of_its_own_teacher_alone_and_lets_them_go(house: House) -> None:
     school, other = await locked_up(house), await house.teacher()
     strange = await other.ok("POST", "/courses", json={"title": "Another's"})

@@ -119,7 +119,7 @@ export class Drawer {
     if (this.shown !== kind) {
       this.shown = kind;
       fill(place, html`${Object.keys(facts).map((name) => html`<div><dt>${t(`dashboard.${name}`)}</dt><dd dir="auto">${name === "column_where" ? icon(cells.where.iconName) : ""} <span></span></dd></div>`)}`);
-      if (row.score !== null) fill(this.dialog.querySelector("[data-link]"), html`<a href="/attempts/${row.attempt_id}/results">${t("dashboard.results")}</a>`);
+      if (row.score !== null) fill(this.dialog.querySelector("[data-link]"), html`<a class="alone" href="/attempts/${row.attempt_id}/results">${t("dashboard.results")}</a>`);
     }
     Object.values(facts).forEach((words, n) => {
       const slot = place.children[n].querySelector("span");

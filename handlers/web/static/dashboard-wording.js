@@ -2,29 +2,36 @@
 // it is open. Titles come with the figures; keys are whoever shows them's to keep (dashboard-questions.js).
 
 import { read } from "./api.js";
+import { wordsOf } from "./html.js";
 import { page } from "./page.js";
 
 const AGAIN_MS = 2000;
+const OPTION_LENGTH = 300;
 const TRUTH = [{ id: "true", text: "" }, { id: "false", text: "" }];
 const CHOICES = new Set(["multiple_choice", "multiple_select"]);
 
-/** All questions of the quiz, as their author sees them. */
+/** Options and items with what was rendered of them, as students have them. */
+function withHtml(question) {
+  const { options, options_html: rendered } = question;
+  const joined = (items, texts) => items.map((item, n) => ({ ...item, html: texts[n] }));
+  if (Array.isArray(options)) return { ...question, options: joined(options, rendered) };
+  return { ...question, options: { left: joined(options.left, rendered.left), right: joined(options.right, rendered.right) } };
+}
+
+/** All questions of the quiz, as their author sees them; {text, html} are their options and items. */
 export async function fetchQuestions() {
   const found = [];
   for (let n = 1, pages = 1; n <= pages; n += 1) {
     const listed = await read(`/questions?quiz_id=${encodeURIComponent(page.data.quiz_id)}&page_size=100&page=${n}`);
-    found.push(...listed.items);
+    found.push(...listed.items.map(withHtml));
     pages = listed.pages;
   }
   return found;
 }
 
-/** Options whose writing has not changed keep the plain words that came with the page. */
-function optionsOf({ id: questionId, question_type: kind, options }) {
+function optionsOf({ question_type: kind, options }) {
   if (kind === "true_false") return TRUTH;
-  const known = page.data.options[questionId] ?? [];
-  const isSame = (option) => (one) => one.id === option.id && (one.source ?? one.text) === option.text;
-  return CHOICES.has(kind) ? options.map((option) => known.find(isSame(option)) ?? { id: option.id, text: option.text }) : undefined;
+  return CHOICES.has(kind) ? options.map((option) => ({ id: option.id, text: wordsOf(option).slice(0, OPTION_LENGTH) })) : undefined;
 }
 
 let nextMs = 0;

@@ -52,10 +52,12 @@ export function make(markup) {
   return template.content.firstElementChild;
 }
 
-/** The words of an item of a question ({text, html}) without its marks, for where only text can stand. */
+/** The words of an item of a question ({text, html}) without its marks, for where only text can stand; images by theirs. */
 export function wordsOf({ text, html: rendered }) {
-  const shown = rendered === undefined ? "" : make(html`<div>${fromServer(rendered)}</div>`).textContent;
-  return shown.replace(/\s+/g, " ").trim() || text;
+  if (rendered === undefined) return text;
+  const shown = make(html`<div>${fromServer(rendered)}</div>`);
+  for (const image of shown.querySelectorAll("img")) image.replaceWith(` ${image.alt} `);
+  return shown.textContent.replace(/\s+/g, " ").trim() || "…";
 }
 
 /** An icon of the page's sprite; `mirrored` for those that follow the reading direction. */

@@ -16,7 +16,7 @@ export function signInForm(place, onDone) {
         <input class="input" id="again-email" name="email" type="email" autocomplete="username" dir="ltr" required></div>
       <div class="field"><label for="again-password">${t("client.password")}</label>
         <input class="input" id="again-password" name="password" type="password" autocomplete="current-password" dir="ltr" required></div>
-      <p><a href="/forgot" target="_blank" rel="noopener">${t("client.forgot")}</a></p>
+      <p><a class="alone" href="/forgot" target="_blank" rel="noopener">${t("client.forgot")}</a></p>
       <div class="dialog-actions"><button type="submit" class="button button-main">${t("client.sign_in")}</button></div>
     </form>`,
   );

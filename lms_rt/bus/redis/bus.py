@@ -15,7 +15,7 @@ from lms_rt.bus.redis.listening import Hearing, ListeningLimits
 from lms_rt.bus.redis.presence import RedisPresence
 from lms_rt.bus.redis.replicas import Replicas, patient
 from lms_rt.bus.redis.server import RedisReachability, RedisTime
-from lms_rt.bus.redis.small_roles import RedisLocks, RedisRateLimits, RedisRevocations, RedisTickets
+from lms_rt.bus.redis.small_roles import RedisLocks, RedisMarks, RedisRateLimits, RedisRevocations, RedisTickets
 from lms_rt.bus.redis.words import COMPARE_SECONDS, Words
 from lms_rt.clock import Clock
 
@@ -62,6 +62,7 @@ async def open_redis_bus(
             revocations=RedisRevocations(line),
             rate_limits=RedisRateLimits(line, MemoryRateLimits(clock)),
             locks=RedisLocks(line),
+            marks=RedisMarks(line),
             wake_ups=wake_ups or SilentWakeUps(),
             reachability=RedisReachability(line, replicas=replicas),
             time=RedisTime(line),

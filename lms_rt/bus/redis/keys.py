@@ -75,3 +75,7 @@ class Keys:
     def lock(self, name: str) -> str:
         """A lease."""
         return f"{self.prefix}lock:{name}"
+
+    def mark(self, name: str) -> str:
+        """A mark under which nodes keep what they have read."""
+        return f"{self.prefix}mark:{name}"

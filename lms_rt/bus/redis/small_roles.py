@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from lms_rt.bus.base import Locks, Revocations, Tickets
+from lms_rt.bus.base import Locks, Marks, Revocations, Tickets
 from lms_rt.bus.limits import MAX_NOTED, Allowance, RateLimits, Strike
 from lms_rt.bus.redis.line import RedisLine, Script
 from lms_rt.errors import Refused
@@ -23,6 +23,7 @@ _STRIKE = Script("strike")
 _NOTE_LOCK = Script("note_lock")
 _FIND_LOCKS = Script("find_locks")
 _RELEASE_LOCK = Script("release_lock")
+MARK_SECONDS = 86_400
 
 
 class RedisTickets(Tickets):
@@ -151,6 +152,27 @@ class RedisLocks(Locks):
     async def release(self, name: str, token: str) -> None:
         """Give it back, if it is still held with this token."""
         await self._line.run(_RELEASE_LOCK, (self._line.keys.lock(name),), (token,))
+
+
+class RedisMarks(Marks):
+    """Marks by name. One goes after a day: whoever asks then has another, and what they kept is old by then."""
+
+    def __init__(self, line: RedisLine) -> None:
+        self._line = line
+
+    async def mark_of(self, name: str) -> str:
+        """The mark that stands now; of two who make one at once, both get the first."""
+        key = self._line.keys.mark(name)
+        found: bytes | None = await self._line.do("GET", key, key=key)
+        if found is None:
+            await self._line.do("SET", key, random_token(8), "NX", "PX", _ms(MARK_SECONDS), key=key)
+            found = await self._line.do("GET", key, key=key)
+        return random_token(8) if found is None else found.decode()  # it was moved in between: this one nobody has
+
+    async def move(self, name: str) -> None:
+        """The next that is asked for is another one."""
+        key = self._line.keys.mark(name)
+        await self._line.do("DEL", key, key=key)
 
 
 def _ms(seconds: float) -> int:
