@@ -20,7 +20,19 @@ pytestmark = pytest.mark.browser
 Opener = Callable[..., Window]
 LISTENER = STUDENT_EMAILS[9]
 ASKED_SECONDS = 20
-PLAY = "player => { player.muted = true; player.playbackRate = 8; return player.play(); }"
+PLAY = """player => {
+  player.muted = true; player.playbackRate = 8;
+  let known = player.currentTime;
+  player.ontimeupdate = () => { known = player.currentTime; };
+  const stalls = setInterval(() => {
+    if (player.currentTime - known < 1) return;
+    known = player.currentTime;
+    for (const name of ["waiting", "playing"]) player.dispatchEvent(new Event(name));
+  }, 20);
+  player.addEventListener("pause", () => clearInterval(stalls), { once: true });
+  return player.play();
+}"""
+"""Over a line that is too slow for it: it stalls again and again, each time a second after it last said where it is."""
 RECORD = """() => new Promise((done) => {
   const canvas = document.createElement("canvas");
   canvas.width = 320; canvas.height = 180;

@@ -84,6 +84,7 @@ export async function sendLeftOver(enrollmentId, butOf) {
 export class Watching {
   #ranges;
   #open = null;
+  #restedAt = null;
   #flying = new Map();
   #keptAtMs = 0;
   #rate = 1;
@@ -97,6 +98,7 @@ export class Watching {
     this.#rate = left.ranges.length ? left.rate : rateOf(video);
     this.#sinceMs = left.ranges.length ? 0 : null;
     this.leftAt = left.ranges.length ? left.position : null;
+    if (video.paused) this.#restedAt = video.currentTime;
     this.#follow();
   }
 
@@ -106,8 +108,8 @@ export class Watching {
     video.addEventListener("pause", () => this.tell());
     video.addEventListener("ended", () => this.tell());
     video.addEventListener("waiting", () => this.#close());
-    video.addEventListener("seeking", () => this.#close());
-    video.addEventListener("seeked", () => video.paused || this.#begin());
+    video.addEventListener("seeking", () => this.#leave());
+    video.addEventListener("seeked", () => (video.paused ? (this.#restedAt = video.currentTime) : this.#begin()));
     video.addEventListener("ratechange", () => this.tell());
     video.addEventListener("timeupdate", () => this.#keepNow());
     live.addEventListener("open", () => this.tell());
@@ -118,22 +120,35 @@ export class Watching {
     if (this.#ranges.length) this.tell();
   }
 
+  /** A stretch begins where the player rested: on a slow device it has gone on for a while when that it plays is heard. */
   #begin() {
     this.#close();
     this.#sinceMs ??= Date.now();
     this.#rate = this.#ranges.length ? Math.max(this.#rate, rateOf(this.video)) : rateOf(this.video);
-    this.#open = { from: this.video.currentTime, to: this.video.currentTime };
+    const at = this.video.currentTime;
+    this.#open = { from: Math.min(this.#restedAt ?? at, at), to: at };
   }
 
   /** A stretch ends where it was last seen to play: a jump tells the new place before it tells that it jumped. */
   #close() {
-    if (this.#open && this.#open.to > this.#open.from) this.#ranges = joined([...this.#ranges, [this.#open.from, this.#open.to]]);
-    this.#open = null;
+    if (!this.#open) return;
+    const { from, to } = this.#open;
+    if (to > from) this.#ranges = joined([...this.#ranges, [from, to]]);
+    [this.#open, this.#restedAt] = [null, to];
+  }
+
+  #reach() {
+    const { video } = this;
+    if (this.#open && !video.seeking) this.#open.to = Math.max(this.#open.to, video.currentTime);
+  }
+
+  #leave() {
+    this.#close();
+    this.#restedAt = null;
   }
 
   #keepNow() {
-    const { video } = this;
-    if (this.#open && !video.seeking && video.currentTime >= this.#open.to) this.#open.to = video.currentTime;
+    this.#reach();
     if (!this.#open || Date.now() - this.#keptAtMs < KEEP_EVERY_MS) return;
     this.#keptAtMs = Date.now();
     this.#keep([this.#open.from, this.#open.to]);
@@ -143,7 +158,7 @@ export class Watching {
   async tell({ keepalive = false } = {}) {
     const { video } = this;
     const isPlaying = this.#open !== null && !video.paused && !video.ended;
-    if (this.#open && !video.seeking) this.#open.to = Math.max(this.#open.to, video.currentTime);
+    this.#reach();
     this.#close();
     const ranges = keepalive ? this.#unheard() : this.#ranges;
     this.#keep();
