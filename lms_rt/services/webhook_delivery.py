@@ -137,7 +137,8 @@ class WebhookDeliveries:
             return
         async with self._place_at(webhook):
             outcome = await self._attempt(webhook, recorded)
-        await self._log(outcome, webhook, recorded, job_id=job_id, attempt=failures + 1)
+            # under way until that is written: a crash repeats no more than have a place
+            await self._log(outcome, webhook, recorded, job_id=job_id, attempt=failures + 1)
         figures.WEBHOOK_DELIVERIES.labels("delivered" if outcome.is_delivered else "failed").inc()
         if outcome.is_delivered:
             if webhook.failing_since is not None:  # who began to fail meanwhile ends it with the next that arrives
