@@ -59,10 +59,9 @@ class Judge:
         found = next(self._explained(sitting, requests, row, now, may_close=may_close), None)
         assert found is not None, self._story(sitting, requests, before, row)
         self._check(sitting, row, found)
-        if found.status == CLOSED:  # did a take-over without a reply come before the end? Only the stored writer tells
-            writer = row.get("writer") or {}
-            found = replace(found, device=writer.get("device_id"), lease=writer.get("lease"))
-        sitting.sheet, sitting.row = found, row
+        writer = row.get("writer") or {}  # whether a hand-out without a reply gave another lease, only this tells
+        sitting.sheet = replace(found, device=writer.get("device_id"), lease=writer.get("lease"))
+        sitting.row = row
 
     def _explained(
         self, sitting: Sitting, requests: list[Request], row: Row, now: Circumstances, *, may_close: bool
