@@ -1,10 +1,11 @@
-"""Workers for tests: a house whose jobs are run, tasks of a test's own, and waiting until all work is done."""
+"""Workers for tests: a house whose jobs are run, tasks of a test's own, waiting until all work is done, turns of others."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
@@ -123,3 +124,27 @@ def task(kind: TaskKind, perform: Perform) -> Iterator[None]:
     finally:
         jobs._BY_NAME = known
         del performing[kind.name]
+
+
+@dataclass
+class Turns:
+    """How often somebody else had their turn on this loop."""
+
+    count: int = 0
+
+    async def take(self) -> None:
+        """Again and again, until cancelled."""
+        while True:
+            self.count += 1
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def turns_beside() -> AsyncIterator[Turns]:
+    """Count the turns that others have while the body runs."""
+    turns = Turns()
+    task = asyncio.create_task(turns.take())
+    try:
+        yield turns
+    finally:
+        task.cancel()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator
@@ -24,7 +23,7 @@ from tests import factories
 from tests.clients import Visitor
 from tests.house import House
 from tests.live.node_school import watching
-from tests.working import idle, working
+from tests.working import idle, turns_beside, working
 
 CSV = {"Content-Type": "text/csv"}
 
@@ -181,18 +180,9 @@ async def test_a_run_that_was_cut_goes_on_and_meets_its_own_work(
 async def test_others_have_their_turn_between_the_rows_of_a_run(house: House, teacher: Visitor, course_id: str) -> None:
     raw = table(*(f"turn{n}@example.net,Turn {n}," for n in range(12)))
     run = await teacher.ok("POST", f"/courses/{course_id}/students/import", content=raw, headers=CSV)
-    turns = 0
-
-    async def somebody_else() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    other = asyncio.ensure_future(somebody_else())
-    await house.services.import_runs.run(run["id"])
-    other.cancel()
-    assert turns >= 12
+    async with turns_beside() as turns:
+        await house.services.import_runs.run(run["id"])
+    assert turns.count >= 12
 
 
 async def test_what_was_being_done_when_a_run_was_cancelled_is_counted(

@@ -17,6 +17,7 @@ from tests import factories
 from tests.clients import Visitor
 from tests.house import House
 from tests.live.node_school import watching
+from tests.working import turns_beside
 
 MORE_TRUE_FALSE = tuple(factories.TRUE_FALSE | {"question_text": f"Line {n}?"} for n in range(3))
 
@@ -246,19 +247,10 @@ async def test_a_gradebook_that_is_looked_at_hears_of_new_grades(at_school: Clas
 
 
 async def test_others_run_while_the_marks_of_a_class_are_read(at_school: Class) -> None:
-    turns = 0
-
-    async def somebody_else() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
     for read in (marks_at, handed_in_at):
-        other, turns = asyncio.ensure_future(somebody_else()), 0
-        found = await read([at_school.quiz_id, at_school.assignment_id, *(f"qui_{number}" for number in range(20))])
-        other.cancel()
-        assert (len(found), turns >= 20) == (2 if read is marks_at else 1, True)
+        async with turns_beside() as turns:
+            found = await read([at_school.quiz_id, at_school.assignment_id, *(f"qui_{number}" for number in range(20))])
+        assert (len(found), turns.count >= 20) == (2 if read is marks_at else 1, True)
 
 
 async def test_of_two_who_set_one_grade_none_is_lost(at_school: Class) -> None:
