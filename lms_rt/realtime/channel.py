@@ -32,6 +32,9 @@ MAX_RECOVERY_BYTES = 512 * 1024
 MAX_MAIL = 10_000
 """What may wait while the actor itself waits for the bus."""
 
+StateListener = Callable[[str, str, Mapping[str, Any]], None]
+"""Told the channel, the name and the data of a state that everybody who listens here was sent."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -79,6 +82,7 @@ class ChannelActor(Receiver[Message], Audience):
         self.is_over = False
         self._bus, self._clock, self._metrics = bus, clock, metrics
         self._projection, self._linger_seconds = projection, linger_seconds
+        self._state_listeners: Sequence[StateListener] = ()
         self._mailbox: deque[_Mail] = deque()
         self._has_mail = asyncio.Event()
         self._subscriptions: dict[str, Subscription] = {}
@@ -97,6 +101,10 @@ class ChannelActor(Receiver[Message], Audience):
             self._mailbox = deque(mail for mail in self._mailbox if not isinstance(mail, Message))
             message = Interrupted(self.channel)
         self._post(message)
+
+    def hear_states(self, listeners: Sequence[StateListener]) -> None:
+        """Tell these, and whoever is added to them, of every state that comes."""
+        self._state_listeners = listeners
 
     async def join(self, subscription: Subscription, since: Position | None) -> None:
         """Let it listen; returns when its position, and what it missed since `since`, are settled."""
@@ -169,6 +177,8 @@ class ChannelActor(Receiver[Message], Audience):
         frame = text_frame(state_frame(self.channel, state.name, state.data, state.at_ms))
         for subscription in tuple(self._subscriptions.values()):
             subscription.send_state(state.name, frame)
+        for listener in self._state_listeners:
+            listener(self.channel, state.name, state.data)
 
     async def _on_poke(self, poke: Poke) -> None:
         if self._projection is not None:

@@ -9,7 +9,7 @@ from lms_rt.bus.base import Bus, Position
 from lms_rt.clock import Clock
 from lms_rt.contracts.channels import ChannelKind, find_channel
 from lms_rt.errors import Code, Refused
-from lms_rt.realtime.channel import LINGER_SECONDS, ChannelActor
+from lms_rt.realtime.channel import LINGER_SECONDS, ChannelActor, StateListener
 from lms_rt.realtime.connection import Connection
 from lms_rt.realtime.metrics import LiveMetrics
 from lms_rt.realtime.projections import MakeProjection, Projection
@@ -24,12 +24,17 @@ class Hub:
         self._actors: dict[str, ChannelActor] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._projections: dict[ChannelKind, MakeProjection] = {}
+        self._state_listeners: list[StateListener] = []
         self._generations = count(1)
         self._is_closed = False
 
     def register_projection(self, kind: ChannelKind, make: MakeProjection) -> None:
         """What the actors of this kind of channel show while somebody watches."""
         self._projections[kind] = make
+
+    def hear_states(self, listener: StateListener) -> None:
+        """Tell `listener` of every state that the bus brings to a channel that is alive here."""
+        self._state_listeners.append(listener)
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -95,6 +100,7 @@ class Hub:
             projection=self._projection(channel),
             linger_seconds=self._linger_seconds,
         )
+        actor.hear_states(self._state_listeners)
         self._actors[channel] = actor
         task = asyncio.create_task(self._live(actor), name=f"channel {channel}")
         self._tasks.add(task)

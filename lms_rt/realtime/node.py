@@ -90,6 +90,7 @@ class Node:
     ) -> None:
         self.hub, self.metrics, self.limits = hub, metrics, limits or NodeLimits()
         self.presence = PresenceKeeper(bus, clock, presence_seconds=self.limits.presence_seconds)
+        hub.hear_states(self.presence.heard)
         self.is_draining = False
         self._bus, self._clock = bus, clock
         self.access = AccessWatch(authority, self, bus.reachability, is_alone=bus.time is None)

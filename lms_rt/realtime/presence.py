@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
+from typing import Any
 
 from lms_rt.bus.base import PRESENCE_SECONDS, Bus, Member, Membership
 from lms_rt.clock import Clock
@@ -23,6 +24,9 @@ _BATCH = 200
 """So many memberships are told of at once; the loop turns between two batches."""
 _COUNTED = frozenset({ChannelKind.COURSE, ChannelKind.COURSE_CHAT})
 """Kinds of channels whose listeners are told the count as a state."""
+
+_STATE = "presence"
+"""The name of that state."""
 
 PresenceListener = Callable[[str], None]
 """Told the channel whose presence changed here."""
@@ -64,6 +68,11 @@ class PresenceKeeper:
             raise
         self._note_change(channel, is_join=True)
         return there
+
+    def heard(self, channel: str, name: str, data: Mapping[str, Any]) -> None:
+        """What the listeners here were just told, by whichever node: the next count is compared with that."""
+        if name == _STATE and channel in self._counted:
+            self._told[channel] = data["count"]
 
     def leave(self, channel: str, connection_id: str) -> None:
         """A connection left; it counts as gone in a moment."""
@@ -189,10 +198,8 @@ class PresenceKeeper:
         counts = await self._bus.presence.count_users(changed)
         for channel, count in counts.items():
             if changed[channel] or self._told.get(channel, 0) != count:
-                await self._bus.fan_out.publish_state(channel, "presence", {"count": count})
-            if count and channel in self._counted:
-                self._told[channel] = count
-            else:
+                await self._bus.fan_out.publish_state(channel, _STATE, {"count": count})
+            if not count or channel not in self._counted:
                 self._told.pop(channel, None)
 
     def _note_change(self, channel: str, *, is_join: bool) -> None:

@@ -56,12 +56,13 @@ class ForgetfulPresence(MemoryPresence):
 class Counts(Receiver[Any]):
     """The counts that the channel's listeners were told."""
 
-    def __init__(self) -> None:
+    def __init__(self, keeper: PresenceKeeper) -> None:
         self.told: list[int] = []
-        self._has_more = asyncio.Event()
+        self._keeper, self._has_more = keeper, asyncio.Event()
 
     def receive(self, message: Any) -> None:
         if isinstance(message, State):
+            self._keeper.heard("course:1", message.name, message.data)
             self.told.append(message.data["count"])
             self._has_more.set()
 
@@ -79,7 +80,7 @@ class Place:
         self.presence = ForgetfulPresence(self.clock)
         self.bus: Bus = replace(memory_bus(self.clock), presence=self.presence)
         self.keeper = PresenceKeeper(self.bus, self.clock)
-        self.counts = Counts()
+        self.counts = Counts(self.keeper)
         self.changed: list[str] = []
         self.keeper.listen(self.changed.append)
 
@@ -154,6 +155,25 @@ async def test_people_of_a_node_that_died_are_no_longer_counted(place: Place) ->
         await place.keeper.renew()
         await place.keeper.work()
     assert place.counts.told == [2, 1]
+
+
+async def test_a_node_that_dies_right_after_it_told_a_count_is_no_reason_to_leave_it_standing(place: Place) -> None:
+    await place.keeper.join("course:1", ADA)
+    await place.keeper.work()
+    await place.bus.fan_out.publish_state("course:1", "presence", {"count": 2})  # by a node that is no more
+    await place.keeper.renew()
+    await place.keeper.work()
+    assert place.counts.told == [1, 2, 1]
+
+
+async def test_what_another_node_has_told_is_not_told_again(place: Place) -> None:
+    await place.keeper.join("course:1", ADA)
+    await place.keeper.work()
+    await place.bus.presence.join("course:1", BOB)
+    await place.bus.fan_out.publish_state("course:1", "presence", {"count": 2})
+    await place.keeper.renew()
+    await place.keeper.work()
+    assert place.counts.told == [1, 2]
 
 
 async def test_a_count_that_stays_is_told_once(place: Place) -> None:
