@@ -99,6 +99,14 @@ class TestGoingAway:
             assert await eventually(line) == b"PONG"
         assert told.changes == []
 
+    async def test_a_top_that_is_asked_for_when_the_connection_breaks_is_told_by_the_next(
+        self, server: RedisServer, some: SomeBus
+    ) -> None:
+        """Who is told of no absence is told of no return, after which to ask again."""
+        top = await some.bus.history.top("course:1")
+        server.do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        assert await some.bus.history.top("course:1") == top
+
     async def test_a_server_that_says_nothing_is_away_and_costs_one_wait(
         self, server: RedisServer, line: RedisLine
     ) -> None:

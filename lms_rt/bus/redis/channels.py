@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -189,11 +189,12 @@ class RedisHistory(History):
         return HistoryPage(top.epoch, events, first, last)
 
     async def top(self, channel: str) -> Position | None:
-        """The channel's newest place; None while Redis is away."""
-        try:
+        """The channel's newest place; None while Redis is away. A line that is back at once was never away: ask again."""
+        with suppress(Refused):
             return await self._top(channel)
-        except Refused:
-            return None
+        with suppress(Refused):
+            return await self._top(channel) if await self._line.is_there() else None
+        return None
 
     async def forget(self, channel: str) -> None:
         """Drop its events and its epoch; the fences of that epoch, which name ids alone, go with their day."""

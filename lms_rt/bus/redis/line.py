@@ -81,6 +81,8 @@ class RedisLine:
         self._is_told_away, self._warned_at = False, -_WARN_SECONDS
         self._watchers: list[Receiver[bool]] = []
         self._has_fallen, self._is_up = asyncio.Event(), asyncio.Event()
+        self._is_known = asyncio.Event()
+        """Is it up, or was it told away? A line that has just fallen is tried once before anybody can say."""
         self._keeper: asyncio.Task[None] | None = None
 
     # --- life ---
@@ -102,6 +104,7 @@ class RedisLine:
         if self._servers is not None:
             self._servers.close()
             self._servers = None
+        self._is_known.set()
 
     # --- calls ---
 
@@ -190,10 +193,16 @@ class RedisLine:
     def _take(self, servers: Servers) -> None:
         self._servers, self._known = servers, servers.endpoints
         self._is_up.set()
+        self._is_known.set()
 
     async def reached(self) -> None:
         """Return once the line is up."""
         await self._is_up.wait()
+
+    async def is_there(self) -> bool:
+        """Is the line up? One that has just fallen may be back at the first attempt: that is waited for."""
+        await self._is_known.wait()
+        return self.is_reachable
 
     def _fall(self) -> None:
         """From now on calls are refused; the keeper tries to come back."""
@@ -201,6 +210,7 @@ class RedisLine:
             self._servers.close()
             self._servers = None
             self._is_up.clear()
+            self._is_known.clear()
             self._has_fallen.set()
 
     async def _keep(self) -> None:
@@ -231,6 +241,7 @@ class RedisLine:
         return await open_servers(self.address.at(last), make, self.limits.connect_seconds)
 
     def _tell_away(self, error: Exception) -> None:
+        self._is_known.set()
         if not self._is_told_away:
             self._is_told_away = True
             _log.warning("redis is away: %s", error)
