@@ -63,8 +63,12 @@ class Starting:
         at = self._clock.now()
         fresh = pending_payment(order, key, order["gateway"], at=at, check_at=at + FIRST_LOOK)
         is_first = await Payment.add({**fresh, "asking_until": at + ASKING})
-        if not is_first and not await self._may_ask(key):
-            return await self._waited(order["_id"], key)
+        if not is_first:
+            if not await self._may_ask(key):
+                return await self._waited(order["_id"], key)
+            if (client := await self._kept(order["_id"], key)) is not None:  # by one who was done a moment before
+                await self._note(key, {"asking_until": None})
+                return client
         try:
             checkout = await self._checkout(user_id, order, key)
             started = await self._asked(order["gateway"], checkout)
@@ -103,8 +107,8 @@ class Starting:
     async def _waited(self, order_id: str, key: str) -> Mapping[str, str] | None:
         """What somebody else is asking for."""
         for _ in range(_LOOKS):
-            order, payment = await Order.find_row(order_id), await Payment.find_by_key(key)
-            if order is not None and key_of(order) == key and (client := self.unsealed(order)) is not None:
+            client, payment = await self._kept(order_id, key), await Payment.find_by_key(key)
+            if client is not None:
                 return client
             if payment is not None and payment["status"] != PaymentStatus.PENDING:
                 return None
@@ -112,6 +116,11 @@ class Starting:
                 break
             await asyncio.sleep(_LOOK_SECONDS)
         raise Refused(Code.BUSY, retry_after_seconds=2)
+
+    async def _kept(self, order_id: str, key: str) -> Mapping[str, str] | None:
+        """What the browser needs for this attempt, where it is kept with the order by now."""
+        order = await Order.find_row(order_id)
+        return self.unsealed(order) if order is not None and key_of(order) == key else None
 
     async def look(self, payment: Row) -> None:
         """Settle one by what its gateway says now."""
