@@ -17,6 +17,8 @@ _SUCCESSORS = {
     "CELERY_BROKER_URL": "TASKS_REDIS_URL",
     "CELERY_RESULT_BACKEND": "TASKS_REDIS_URL",
 }
+_ALWAYS_SO = {"STRICT_ROUTER_IMPORTS": "a module of routes that cannot be imported never lets a server start"}
+"""What could once be switched, and is as it was meant for production everywhere."""
 
 
 def faults_of(settings: Settings) -> list[str]:
@@ -28,7 +30,8 @@ def faults_of(settings: Settings) -> list[str]:
 
 def retired_settings(environ: Mapping[str, str] = os.environ) -> list[str]:
     """A warning for each setting of older designs that is set and read by nobody any more."""
-    return [f"{old} is not read any more: use {new}" for old, new in _SUCCESSORS.items() if environ.get(old)]
+    told = {name: f"use {successor}" for name, successor in _SUCCESSORS.items()} | _ALWAYS_SO
+    return [f"{name} is not read any more: {words}" for name, words in told.items() if environ.get(name)]
 
 
 def _store_faults(settings: Settings) -> list[str]:

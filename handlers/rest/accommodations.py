@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from collections.abc import Mapping
 
 from handlers.rest.access import needs
 from handlers.rest.calls import Call, Reply
@@ -29,7 +29,7 @@ async def list_of_course(call: Call) -> Reply:
 async def set_in_course(call: Call) -> Reply:
     """Set a student's profile in a course: 201 when there was none."""
     done = await call.services.accommodations.set_in_course(call.actor, call.path["course_id"], call.body)
-    return _was_set(done, f"/courses/{done.view.course_id}/accommodations")
+    return _was_set(done, {"course_id": done.view.course_id})
 
 
 async def remove_in_course(call: Call) -> Reply:
@@ -47,7 +47,7 @@ async def list_of_quiz(call: Call) -> Reply:
 async def set_at_quiz(call: Call) -> Reply:
     """Set a student's profile at a quiz: 201 when there was none."""
     done = await call.services.accommodations.set_at_quiz(call.actor, call.path["quiz_id"], call.body)
-    return _was_set(done, f"/quizzes/{done.view.quiz_id}/accommodations")
+    return _was_set(done, {"quiz_id": call.path["quiz_id"]})
 
 
 async def remove_at_quiz(call: Call) -> Reply:
@@ -68,14 +68,15 @@ async def assign_group(call: Call) -> Reply:
     return Reply(grouping, status=201 if is_new else 200)
 
 
-def _was_set(done: WasSet, path: str) -> Reply:
+def _was_set(done: WasSet, place: Mapping[str, str]) -> Reply:
     """A profile; its address is the list's with its student, as it is taken away by."""
-    location = f"{path}?student_id={quote(done.view.student_id, safe='')}" if done.is_new else None
-    return Reply(done.view, status=201 if done.is_new else 200, location=location)
+    made = {**place, "student_id": done.view.student_id} if done.is_new else None
+    return Reply(done.view, status=201 if done.is_new else 200, made=made)
 
 
 _MANAGE = needs("quizzes:manage")
 _COURSE, _QUIZ = "/courses/{course_id}/accommodations", "/quizzes/{quiz_id}/accommodations"
+_OF_STUDENT = "?student_id={student_id}"
 _NEW_OR_NOT = "201: they had none there. 200: it takes the place of theirs."
 _MOVES_NOTHING = "What an attempt was given at its start stays: extend it instead."
 
@@ -100,6 +101,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=AccommodationView,
         status=201,
         more_statuses=(200,),
+        location=f"{_COURSE}{_OF_STUDENT}",
         audit="accommodation.set",
         summary="Give a student more time in a course",
         description=f"{_NEW_OR_NOT} {_MOVES_NOTHING}",
@@ -136,6 +138,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=AccommodationView,
         status=201,
         more_statuses=(200,),
+        location=f"{_QUIZ}{_OF_STUDENT}",
         audit="accommodation.set",
         summary="Give a student more time at a quiz",
         description=f"It holds instead of the course's. {_NEW_OR_NOT} {_MOVES_NOTHING}",

@@ -35,8 +35,8 @@ class Answer:
 def answer_of(reply: Reply, operation: Operation, *, has_envelope: bool) -> Answer:
     """The answer of an operation."""
     headers = dict(reply.headers)
-    if reply.location is not None:
-        headers["Location"] = API_PREFIX + reply.location
+    if reply.made is not None:
+        headers["Location"] = API_PREFIX + operation.location_of(reply.made)
     if isinstance(version := getattr(reply.body, "version", None), int):
         headers["ETag"] = f'"{version}"'
     content_type, body = _written(reply, operation, has_envelope=has_envelope)

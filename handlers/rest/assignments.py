@@ -40,7 +40,7 @@ async def list_assignments(call: Call) -> Reply:
 async def create_assignment(call: Call) -> Reply:
     """Create one."""
     assignment = await call.services.assignments.create(call.actor, call.body)
-    return Reply(assignment, location=f"/assignments/{assignment.id}")
+    return Reply(assignment, made={"assignment_id": assignment.id})
 
 
 async def show_assignment(call: Call) -> Reply:
@@ -71,7 +71,7 @@ async def submit(call: Call) -> Reply:
     """Hand in."""
     work, assignment_id = call.services.assignment_work, call.path["assignment_id"]
     submission = await work.submit(call.actor, assignment_id, call.body, seed=call.idempotency_seed)
-    return Reply(submission, location=f"/assignments/submissions/{submission.id}")
+    return Reply(submission)
 
 
 async def show_own(call: Call) -> Reply:
@@ -166,6 +166,7 @@ ROUTES: tuple[Operation, ...] = (
         body=AssignmentDraft,
         reply=AssignmentView,
         status=201,
+        location="/assignments/{assignment_id}",
         audit="assignment.create",
         summary="Create an assignment",
         codes=(Code.NOT_FOUND,),

@@ -36,7 +36,7 @@ async def start_attempt(call: Call) -> Reply:
     """Start an attempt, or come back to the open one."""
     device = device_of(call.body.device_id)
     attempt, is_new = await call.services.attempts.start(call.actor, call.agreed("quiz_id"), device)
-    return Reply(attempt, status=201 if is_new else 200, location=f"/attempts/{attempt.id}" if is_new else None)
+    return Reply(attempt, status=201 if is_new else 200, made={"attempt_id": attempt.id} if is_new else None)
 
 
 async def show_attempt(call: Call) -> Reply:
@@ -110,6 +110,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=HandedOutView,
         status=201,
         more_statuses=(200,),
+        location="/attempts/{attempt_id}",
         is_idempotent=True,
         codes=(
             Code.NOT_FOUND,

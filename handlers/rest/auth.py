@@ -35,7 +35,7 @@ from lms_rt.security.sessions import Device
 async def register(call: Call) -> Reply:
     """A new account, signed in; or nothing but that it was heard, and the mailbox has the rest."""
     tokens = await call.services.registration.register(call.body, device_of(call))
-    return Reply(AcceptedView(), status=202) if tokens is None else Reply(tokens, location="/users/me")
+    return Reply(AcceptedView(), status=202) if tokens is None else Reply(tokens, made={})
 
 
 async def login(call: Call) -> Reply:
@@ -179,6 +179,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=TokensView | AcceptedView,
         status=201,
         more_statuses=(202,),
+        location="/users/me",
         codes=(Code.EMAIL_TAKEN, Code.FORBIDDEN, Code.BUSY),
         is_secret=True,
         summary="Register",

@@ -22,7 +22,7 @@ async def import_people(call: Call) -> Reply:
     if call.query.dry_run:
         return Reply(await bulk.preview(call.actor, course_id, call.upload.content, call.query), status=200)
     run = await bulk.begin(call.actor, course_id, call.upload.content, call.query, filename=call.upload.filename)
-    return Reply(run, location=f"/imports/{run.id}")
+    return Reply(run, made={"import_id": run.id})
 
 
 async def list_runs(call: Call) -> Reply:
@@ -77,6 +77,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=RunView | PeoplePreview,
         status=202,
         more_statuses=(200,),
+        location="/imports/{import_id}",
         codes=(Code.NOT_FOUND, Code.TOO_LARGE, Code.BUSY, Code.CONFLICT, Code.RATE_LIMITED),
         is_idempotent=True,
         audit="course.import_people",

@@ -21,7 +21,7 @@ async def show_feed(call: Call) -> Reply:
 async def make_feed(call: Call) -> Reply:
     """Make it."""
     view, is_new = await call.services.calendar_feeds.make(call.actor)
-    return Reply(view, status=201 if is_new else 200, location="/calendar/feed")
+    return Reply(view, status=201 if is_new else 200, made={} if is_new else None)
 
 
 async def rotate_feed(call: Call) -> Reply:
@@ -70,6 +70,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=CalendarFeedView,
         status=201,
         more_statuses=(200,),
+        location=_FEED,
         is_secret=True,
         is_own_alone=True,
         summary="Make one's calendar feed",

@@ -136,13 +136,14 @@ class Encoded:
 class Reply:
     """What to answer. The body is a view (its `version` becomes the ETag) or one `Encoded`, plain JSON data, or bytes of another type.
 
-    `status` defaults to the operation's; `location` is a path below /api/v1 ("/quizzes/quz_1"). `stream` stands instead
-    of `body` for what is too long to hold: it is written as it comes, uncompressed and of the type `content_type`.
+    `status` defaults to the operation's; `made` says what was made, by the names in the braces of the operation's `location`.
+    `stream` stands instead of `body` for what is too long to hold: it is written as it comes, uncompressed and of the type
+    `content_type`.
     """
 
     body: Any = None
     status: int | None = None
-    location: str | None = None
+    made: Mapping[str, str] | None = None
     content_type: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     cookies: tuple[Cookie, ...] = ()

@@ -74,7 +74,7 @@ async def generate(call: Call) -> Reply:
     view, is_new = await call.services.certificates.generate(
         call.actor, enrollment_id=enrollment_id, course_id=call.body.course_id
     )
-    return Reply(view, status=201 if is_new else 200, location=f"/certificates/{view.id}" if is_new else None)
+    return Reply(view, status=201 if is_new else 200, made={"certificate_id": view.id} if is_new else None)
 
 
 async def verify(call: Call) -> Reply:
@@ -100,7 +100,7 @@ async def replace(call: Call) -> Reply:
     """Put another one in its place."""
     changes, certificate_id = call.services.certificate_changes, call.path["certificate_id"]
     view = await changes.replace(call.actor, certificate_id, call.body, expected_version=call.expected_version)
-    return Reply(view, location=f"/certificates/{view.id}")
+    return Reply(view, made={"certificate_id": view.id})
 
 
 async def list_of_course(call: Call) -> Reply:
@@ -156,6 +156,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=CertificateView,
         status=201,
         more_statuses=(200,),
+        location="/certificates/{certificate_id}",
         audit="certificate.create",
         codes=(Code.NOT_COMPLETE, Code.NOT_ENROLLED, Code.CONFLICT, Code.NOT_FOUND),
         summary="Give out the certificate of a completed course",
@@ -238,6 +239,7 @@ ROUTES: tuple[Operation, ...] = (
         body=ReplacementDraft,
         reply=CertificateView,
         status=201,
+        location="/certificates/{certificate_id}",
         audit="certificate.replace",
         codes=(Code.CONFLICT, Code.VERSION_MISMATCH),
         summary="Replace a certificate by a corrected one",

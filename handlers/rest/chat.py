@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from handlers.rest.access import SIGNED_IN, needs
 from handlers.rest.calls import Call, Reply
 from handlers.rest.operations import Operation
@@ -32,8 +30,8 @@ async def send_message(call: Call) -> Reply:
     """Say something: 201 when new, 200 for what was said before."""
     chat, course_id = call.services.chat, call.path["course_id"]
     message, is_new = await chat.send(call.actor, course_id, call.body, request_seed=call.idempotency_seed)
-    location = f"/courses/{message.course_id}/messages/{message.id}" if is_new else None
-    return Reply(message, status=201 if is_new else 200, location=location)
+    made = {"course_id": message.course_id, "message_id": message.id} if is_new else None
+    return Reply(message, status=201 if is_new else 200, made=made)
 
 
 async def edit_message(call: Call) -> Reply:
@@ -73,8 +71,8 @@ async def list_mutes(call: Call) -> Reply:
 async def mute(call: Call) -> Reply:
     """Let somebody only read for a while: 201 when they might write until now."""
     muted, is_new = await call.services.chat_moderation.mute(call.actor, call.path["course_id"], call.body)
-    location = f"/courses/{quote(call.path['course_id'], safe='')}/chat/mutes/{muted.student_id}" if is_new else None
-    return Reply(muted, status=201 if is_new else 200, location=location)
+    made = {"course_id": call.path["course_id"], "student_id": muted.student_id} if is_new else None
+    return Reply(muted, status=201 if is_new else 200, made=made)
 
 
 async def unmute(call: Call) -> Reply:
@@ -87,6 +85,7 @@ async def unmute(call: Call) -> Reply:
 _MESSAGES = "/courses/{course_id}/messages"
 _MESSAGE = "/courses/{course_id}/messages/{message_id}"
 _MUTES = "/courses/{course_id}/chat/mutes"
+_MUTED = "/courses/{course_id}/chat/mutes/{student_id}"
 _STAFF = needs("enrollments:manage")
 
 ROUTES: tuple[Operation, ...] = (
@@ -111,6 +110,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=ChatMessageView,
         status=201,
         more_statuses=(200,),
+        location=_MESSAGE,
         is_idempotent=True,
         codes=(Code.NOT_ENROLLED, Code.OP_ID_REUSED, Code.RATE_LIMITED),
         summary="Say something in the chat",
@@ -177,13 +177,14 @@ ROUTES: tuple[Operation, ...] = (
         reply=MuteView,
         status=201,
         more_statuses=(200,),
+        location=_MUTED,
         audit="enrollment.mute",
         summary="Let a student only read for a while",
         description="201: they might write until now. 200: it takes the place of what was said before.",
     ),
     Operation(
         "DELETE",
-        "/courses/{course_id}/chat/mutes/{student_id}",
+        _MUTED,
         unmute,
         _STAFF,
         reach=Reach.TAUGHT,

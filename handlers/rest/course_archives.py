@@ -14,21 +14,22 @@ from lms_rt.security.rights import Reach
 async def copy_course(call: Call) -> Reply:
     """Begin a copy."""
     run = await call.services.course_copies.begin(call.actor, call.path["course_id"], call.body)
-    return Reply(run, location=f"/imports/{run.id}")
+    return Reply(run, made={"import_id": run.id})
 
 
 async def export_course(call: Call) -> Reply:
     """Begin an archive."""
     run = await call.services.course_archives.begin_export(call.actor, call.path["course_id"])
-    return Reply(run, location=f"/imports/{run.id}")
+    return Reply(run, made={"import_id": run.id})
 
 
 async def import_course(call: Call) -> Reply:
     """Begin a course out of an archive."""
     run = await call.services.course_archives.begin_import(call.actor, call.body)
-    return Reply(run, location=f"/imports/{run.id}")
+    return Reply(run, made={"import_id": run.id})
 
 
+_RUN = "/imports/{import_id}"
 _CODES = (Code.NOT_FOUND, Code.CONFLICT, Code.RATE_LIMITED)
 
 ROUTES: tuple[Operation, ...] = (
@@ -41,6 +42,7 @@ ROUTES: tuple[Operation, ...] = (
         body=CourseCopyDraft,
         reply=RunView,
         status=202,
+        location=_RUN,
         codes=_CODES,
         is_idempotent=True,
         audit="course.copy",
@@ -56,6 +58,7 @@ ROUTES: tuple[Operation, ...] = (
         reach=Reach.TAUGHT,
         reply=RunView,
         status=202,
+        location=_RUN,
         codes=_CODES,
         is_idempotent=True,
         audit="course.export",
@@ -70,6 +73,7 @@ ROUTES: tuple[Operation, ...] = (
         body=CourseImportDraft,
         reply=RunView,
         status=202,
+        location=_RUN,
         codes=_CODES,
         is_idempotent=True,
         audit="course.import",

@@ -38,7 +38,7 @@ async def list_own_courses(call: Call) -> Reply:
 async def create_course(call: Call) -> Reply:
     """Create a course."""
     course = await call.services.courses.create(call.actor, call.body)
-    return Reply(course, location=f"/courses/{course.id}")
+    return Reply(course, made={"course_id": course.id})
 
 
 async def show_course(call: Call) -> Reply:
@@ -124,6 +124,7 @@ ROUTES: tuple[Operation, ...] = (
         body=CourseDraft,
         reply=CourseDetailView,
         status=201,
+        location="/courses/{course_id}",
         codes=(Code.COURSE_NOT_READY,),
         audit="course.create",
         summary="Create a course",

@@ -74,6 +74,7 @@ class RouteTable:
             self._check(operation)
             for pattern in full_patterns(operation):
                 self._add(operation, pattern)
+        self._check_locations()
         if self._faults:
             raise TableError("; ".join(self._faults))
         for patterns in self._patterns.values():
@@ -112,6 +113,14 @@ class RouteTable:
             self._faults.append(f"{row} counts among {operation.limit}, which is no class of requests")
         if operation.body is not None and (operation.is_upload or operation.is_streamed):
             self._faults.append(f"{row} takes uploads and a model")
+
+    def _check_locations(self) -> None:
+        """What an answer points at has to be there, as some row spells it."""
+        spelled = {pattern for operation in self.operations for pattern in full_patterns(operation)}
+        for operation in self.operations:
+            pattern = API_PREFIX + operation.location.partition("?")[0]
+            if operation.location and pattern not in spelled:
+                self._faults.append(f"{operation.path} makes what is found at {pattern}, where nothing is")
 
     def _add(self, operation: Operation, pattern: str) -> None:
         segments = _segments(pattern)

@@ -25,8 +25,8 @@ async def list_enrollments(call: Call) -> Reply:
 async def enroll(call: Call) -> Reply:
     """Enrol in a course: 201 when new, 200 for who comes back."""
     enrolled = await call.services.enrollments.enroll(call.actor, call.body, request_seed=call.idempotency_seed)
-    location = f"/enrollments/{enrolled.view.id}"
-    return Reply(enrolled.view, status=201 if enrolled.is_new else 200, location=location if enrolled.is_new else None)
+    made = {"enrollment_id": enrolled.view.id} if enrolled.is_new else None
+    return Reply(enrolled.view, status=201 if enrolled.is_new else 200, made=made)
 
 
 async def show_enrollment(call: Call) -> Reply:
@@ -88,6 +88,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=EnrollmentView,
         status=201,
         more_statuses=(200,),
+        location=_ONE,
         is_idempotent=True,
         codes=(Code.NOT_FOUND, Code.FORBIDDEN, Code.PAYMENT_REQUIRED, Code.ALREADY_ENROLLED),
         audit="enrollment.create",

@@ -22,7 +22,7 @@ async def list_lessons(call: Call) -> Reply:
 async def create_lesson(call: Call) -> Reply:
     """Create a lesson."""
     lesson = await call.services.lessons.create(call.actor, call.named("course_id"), call.body)
-    return Reply(lesson, location=f"/lessons/{lesson.id}")
+    return Reply(lesson, made={"lesson_id": lesson.id})
 
 
 async def show_lesson(call: Call) -> Reply:
@@ -98,6 +98,7 @@ ROUTES: tuple[Operation, ...] = (
         body=LessonDraft,
         reply=LessonView,
         status=201,
+        location="/lessons/{lesson_id}",
         codes=(Code.CONFLICT, Code.TOO_LARGE),
         audit="lesson.create",
         summary="Create a lesson",

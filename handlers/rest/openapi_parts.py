@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
+from handlers.rest.dispatch import API_PREFIX
 from handlers.rest.errors import PROBLEM, phrase_of, status_of
 from handlers.rest.limits import HEADERS
 from handlers.rest.operations import FORM, UPLOAD, Operation
@@ -205,8 +206,8 @@ def documented_replies(operation: Operation, schemas: Schemas) -> Iterator[tuple
 def _success(operation: Operation, status: int, schemas: Schemas) -> Json:
     reply: Json = {"description": HTTPStatus(status).phrase}
     headers: Json = {}
-    if status == 201:
-        headers["Location"] = {"description": "Where it is.", "schema": {"type": "string"}}
+    if operation.is_located(status):
+        headers["Location"] = _location(operation)
     if isinstance(operation.reply, type) and "version" in getattr(operation.reply, "model_fields", {}):
         headers["ETag"] = {"description": 'The version, as `"<version>"`.', "schema": {"type": "string"}}
     if headers:
@@ -220,6 +221,11 @@ def _success(operation: Operation, status: int, schemas: Schemas) -> Json:
             for media_type in operation.gives
         }
     return reply
+
+
+def _location(operation: Operation) -> Json:
+    where = f"Where it is: `{API_PREFIX}{operation.location}`."
+    return {"description": where, "required": True, "schema": {"type": "string", "format": "uri-reference"}}
 
 
 def _error_headers(status: int) -> Json:

@@ -8,20 +8,20 @@ A worked example, `handlers/rest/quizzes.py` in small::
 
     async def create(call: Call) -> Reply:
         quiz = await call.services.quizzes.create(call.actor, call.body)
-        return Reply(quiz, location=f"/quizzes/{quiz.id}")
+        return Reply(quiz, made={"quiz_id": quiz.id})
 
     ROUTES: tuple[Operation, ...] = (
         Operation("GET", "/quizzes", list_quizzes, SIGNED_IN, reach=Reach.INSIDE, query=QuizQuery,
                   reply=Page[QuizView], summary="Quizzes"),
         Operation("POST", "/quizzes", create, needs("quizzes:manage"), reach=Reach.TAUGHT, body=QuizDraft,
-                  reply=QuizView, status=201, summary="Create a quiz"),
+                  reply=QuizView, status=201, location="/quizzes/{quiz_id}", summary="Create a quiz"),
         Operation(("PATCH", "PUT"), "/quizzes/{quiz_id}", change, needs("quizzes:manage"), reach=Reach.TAUGHT,
                   body=QuizChange, reply=QuizView, codes=(Code.VERSION_MISMATCH,), summary="Change a quiz"),
         Operation("POST", "/quizzes/{quiz_id}/publish", publish, needs("quizzes:manage"), reach=Reach.TAUGHT,
                   reply=QuizView, codes=(Code.QUIZ_NOT_READY, Code.VERSION_MISMATCH), summary="Publish a quiz"),
         Operation("POST", "/attempts", start, SIGNED_IN, reach=Reach.INSIDE, also=("/quizzes/{quiz_id}/attempts",),
-                  body=AttemptDraft, reply=AttemptView, status=201, more_statuses=(200,), is_idempotent=True,
-                  summary="Start or resume"),
+                  body=AttemptDraft, reply=AttemptView, status=201, more_statuses=(200,),
+                  location="/attempts/{attempt_id}", is_idempotent=True, summary="Start or resume"),
     )
 
 What follows without being declared: 401 and 403 by the access rule, 404 for paths with an id, 400, 413, 415 and 422
@@ -36,6 +36,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, get_args
+from urllib.parse import quote
 
 from pydantic import BaseModel
 
@@ -86,6 +87,7 @@ class _Described:
     reply: Any = None
     status: int = 200
     more_statuses: tuple[int, ...] = ()
+    location: str = ""
     summary: str
     description: str = ""
     codes: tuple[Code, ...] = ()
@@ -118,6 +120,7 @@ class Operation(_Described):
       up to `MAX_UPLOAD_MB`; `form` is the model of the fields beside the `file` of its multipart form;
     - `always`: headers of each of its answers; `tells`: further ones of the answer to OPTIONS on its path;
     - `more_statuses`: further successful statuses that `Reply.status` may set;
+    - `location`: a pattern of the table, where what it makes is found; `Reply.made` says what was made (`Location`);
     - `is_idempotent`: honours `Idempotency-Key`;
     - `is_secret`: the reply carries a token: it is never compressed nor stored by anybody on the way;
     - `limit`: the class of requests that it counts among, where its place does not say it (`counts_as`);
@@ -191,6 +194,14 @@ class Operation(_Described):
     @property
     def _first_word(self) -> str:
         return self.path.split("/")[1]
+
+    def is_located(self, status: int) -> bool:
+        """Does an answer of this status say where what it made, or began, is found?"""
+        return bool(self.location) and (status == 201 or status == self.status == 202)
+
+    def location_of(self, made: Mapping[str, str]) -> str:
+        """Where that is found which was made: the names in the braces filled in, as a path can hold them."""
+        return self.location.format_map({name: quote(value, safe="") for name, value in made.items()})
 
     def admit(self, actor: Actor) -> None:
         """Let the actor pass, or raise: by the rule of access, and kept from who acts in somebody else's place."""

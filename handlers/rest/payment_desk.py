@@ -23,7 +23,7 @@ async def refund(call: Call) -> Reply:
     """Pay back."""
     payment_id = call.path["payment_id"]
     view = await call.services.refunds.request(call.actor, payment_id, call.body, seed=call.idempotency_seed)
-    return Reply(view, location=f"/payments/{payment_id}/refunds")
+    return Reply(view, made={"payment_id": payment_id})
 
 
 async def cancel_refund(call: Call) -> Reply:
@@ -92,6 +92,7 @@ ROUTES: tuple[Operation, ...] = (
         body=RefundDraft,
         reply=RefundView,
         status=201,
+        location="/payments/{payment_id}/refunds",
         is_idempotent=True,
         is_own_alone=True,
         audit="payment.refund",

@@ -37,7 +37,7 @@ async def show_plan(call: Call) -> Reply:
 async def create_plan(call: Call) -> Reply:
     """A new plan."""
     plan = await call.services.plans.create(call.actor, call.body, request_seed=call.idempotency_seed)
-    return Reply(plan, location=f"/payments/plans/{plan.id}")
+    return Reply(plan, made={"plan_id": plan.id})
 
 
 async def change_plan(call: Call) -> Reply:
@@ -51,8 +51,8 @@ async def subscribe(call: Call) -> Reply:
     started = await call.services.subscription_checkouts.start(
         call.actor, call.body, seen_country=this_exchange().country
     )
-    location = f"/payments/subscriptions/{started.view.subscription_id}"
-    return Reply(started.view, status=201 if started.is_new else 200, location=location if started.is_new else None)
+    made = {"subscription_id": started.view.subscription_id} if started.is_new else None
+    return Reply(started.view, status=201 if started.is_new else 200, made=made)
 
 
 async def list_own(call: Call) -> Reply:
@@ -111,6 +111,7 @@ ROUTES: tuple[Operation, ...] = (
         body=PlanDraft,
         reply=PlanView,
         status=201,
+        location=_PLAN,
         is_idempotent=True,
         audit="plan.create",
         summary="Make a plan",
@@ -141,6 +142,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=SubscriptionStartedView,
         status=201,
         more_statuses=(200,),
+        location=_ONE,
         is_idempotent=True,
         is_secret=True,
         is_own_alone=True,

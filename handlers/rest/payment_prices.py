@@ -34,7 +34,7 @@ async def list_coupons(call: Call) -> Reply:
 async def create_coupon(call: Call) -> Reply:
     """A new coupon."""
     coupon = await call.services.coupons.create(call.actor, call.body, request_seed=call.idempotency_seed)
-    return Reply(coupon, location=f"/payments/coupons/{coupon.id}")
+    return Reply(coupon, made={"coupon_id": coupon.id})
 
 
 async def show_coupon(call: Call) -> Reply:
@@ -62,7 +62,7 @@ async def put_tax_rate(call: Call) -> Reply:
     """Set the tax rate of a country."""
     rates, country = call.services.tax_rates, call.path["country"]
     rate, is_new = await rates.put(call.actor, country, call.body, expected_version=call.expected_version)
-    return Reply(rate, status=201 if is_new else None, location=f"/payments/tax-rates/{country}" if is_new else None)
+    return Reply(rate, status=201 if is_new else None, made={"country": country} if is_new else None)
 
 
 _MONEY = needs("payments:manage")
@@ -101,6 +101,7 @@ ROUTES: tuple[Operation, ...] = (
         body=CouponDraft,
         reply=CouponView,
         status=201,
+        location=_COUPON,
         is_idempotent=True,
         audit="coupon.create",
         summary="Make a coupon",
@@ -140,6 +141,7 @@ ROUTES: tuple[Operation, ...] = (
         body=TaxRateDraft,
         reply=TaxRateView,
         more_statuses=(201,),
+        location=_RATE,
         codes=(Code.VERSION_MISMATCH,),
         audit="tax_rate.set",
         summary="Set a country's tax rate",

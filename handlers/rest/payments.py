@@ -28,8 +28,8 @@ async def create_order(call: Call) -> Reply:
     ordered = await call.services.orders.create(
         call.actor, call.body, request_seed=call.idempotency_seed, seen_country=this_exchange().country
     )
-    location = f"/payments/orders/{ordered.view.id}"
-    return Reply(ordered.view, status=201 if ordered.is_new else 200, location=location if ordered.is_new else None)
+    made = {"order_id": ordered.view.id} if ordered.is_new else None
+    return Reply(ordered.view, status=201 if ordered.is_new else 200, made=made)
 
 
 async def list_orders(call: Call) -> Reply:
@@ -88,6 +88,7 @@ ROUTES: tuple[Operation, ...] = (
         reply=OrderView,
         status=201,
         more_statuses=(200,),
+        location="/payments/orders/{order_id}",
         is_own_alone=True,
         is_idempotent=True,
         codes=(*_REFUSED, Code.NOT_FOUND, Code.BUSY),

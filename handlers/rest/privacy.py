@@ -16,7 +16,7 @@ ZIP = "application/zip"
 
 async def ask_for_export(call: Call) -> Reply:
     """Begin an export, or be told of the one that is being made."""
-    return Reply(await call.services.exports.ask(call.actor), location="/users/me/export")
+    return Reply(await call.services.exports.ask(call.actor), made={})
 
 
 async def tell_of_export(call: Call) -> Reply:
@@ -56,6 +56,7 @@ ROUTES: tuple[Operation, ...] = (
         reach=Reach.SELF,
         reply=ExportView,
         status=202,
+        location="/users/me/export",
         is_own_alone=True,
         is_for_leaving=True,
         summary="Ask for a copy of my data",

@@ -22,7 +22,7 @@ async def list_questions(call: Call) -> Reply:
 async def create_question(call: Call) -> Reply:
     """Add a question to a quiz."""
     question = await call.services.questions.add(call.actor, call.agreed("quiz_id"), call.body)
-    return Reply(question, location=f"/questions/{question.id}")
+    return Reply(question, made={"question_id": question.id})
 
 
 async def show_question(call: Call) -> Reply:
@@ -90,6 +90,7 @@ ROUTES: tuple[Operation, ...] = (
         body=PlacedQuestionDraft,
         reply=QuestionView,
         status=201,
+        location="/questions/{question_id}",
         codes=(Code.NOT_FOUND, Code.TOO_LARGE, Code.QUIZ_NOT_READY),
         audit="question.create",
         summary="Add a question to a quiz",

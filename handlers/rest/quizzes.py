@@ -19,7 +19,7 @@ async def list_quizzes(call: Call) -> Reply:
 async def create_quiz(call: Call) -> Reply:
     """Create a quiz."""
     quiz = await call.services.quizzes.create(call.actor, call.body)
-    return Reply(quiz, location=f"/quizzes/{quiz.id}")
+    return Reply(quiz, made={"quiz_id": quiz.id})
 
 
 async def show_quiz(call: Call) -> Reply:
@@ -75,6 +75,7 @@ ROUTES: tuple[Operation, ...] = (
         body=QuizDraft,
         reply=QuizView,
         status=201,
+        location="/quizzes/{quiz_id}",
         audit="quiz.create",
         summary="Create a quiz",
         codes=(Code.NOT_FOUND, Code.QUIZ_NOT_READY),

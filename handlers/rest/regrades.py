@@ -37,7 +37,9 @@ async def preview(call: Call) -> Reply:
     """What a regrade would do."""
     regrades, seed = call.services.regrades, call.idempotency_seed
     view = await regrades.preview(call.actor, call.path["quiz_id"], call.body, request_seed=seed)
-    return Reply(view, location=None if view.id is None else f"/quizzes/{view.quiz_id}/regrades/{view.id}")
+    if view.id is None:
+        return Reply(view, status=200)
+    return Reply(view, made={"quiz_id": view.quiz_id, "regrade_id": view.id})
 
 
 async def list_regrades(call: Call) -> Reply:
@@ -113,10 +115,13 @@ ROUTES: tuple[Operation, ...] = (
         body=RegradeDraft,
         reply=RegradeView,
         status=201,
+        more_statuses=(200,),
+        location=_REGRADE,
         codes=(Code.CONFLICT,),
         is_idempotent=True,
         summary="Foretell a regrade",
-        description="Nobody's grade changes. The newest preview of a quiz is kept until it is applied.",
+        description="Nobody's grade changes. The newest preview of a quiz is kept until it is applied. 200: there is nothing "
+        "that would change, and nothing is kept.",
     ),
     Operation(
         "GET",

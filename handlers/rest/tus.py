@@ -84,7 +84,7 @@ async def begin(call: Call) -> Reply:
             raise
         except Broken:
             raise BodyCut from None
-    return Reply(None, location=f"{_PATH}/{upload.id}", headers=_headers(upload))
+    return Reply(None, made={"upload_id": upload.id}, headers=_headers(upload))
 
 
 async def show(call: Call) -> Reply:
@@ -205,6 +205,7 @@ ROUTES: tuple[Operation, ...] = (
         always=_ALWAYS,
         tells=told,
         status=201,
+        location=f"{_PATH}/{{upload_id}}",
         limit=LimitClass.UPLOADS.value,
         codes=(*_PIECE_CODES, Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED),
         summary="Begin an upload that can be taken up again (tus 1.0.0)",

@@ -26,7 +26,7 @@ async def upload(call: Call) -> Reply:
     announced = call.find_header("Content-Length") or ""
     announced_bytes = int(announced) if announced.isdecimal() and len(announced) < 19 else None
     file = await call.services.uploads.take(call.actor, form, announced_bytes=announced_bytes)
-    return Reply(file, location=f"/files/{file.id}")
+    return Reply(file, made={"file_id": file.id})
 
 
 async def thumbnail(call: Call) -> Reply:
@@ -57,6 +57,7 @@ ROUTES: tuple[Operation, ...] = (
         form=UploadFields,
         reply=FileView,
         status=201,
+        location="/files/{file_id}",
         limit=LimitClass.UPLOADS.value,
         codes=(Code.NOT_FOUND, Code.CONFLICT),
         summary="Upload a file",

@@ -28,7 +28,7 @@ async def list_users(call: Call) -> Reply:
 async def invite_user(call: Call) -> Reply:
     """Make an account for somebody."""
     user = await call.services.admin_users.create(call.actor, call.body)
-    return Reply(user, location=f"/users/{user.id}")
+    return Reply(user, made={"user_id": user.id})
 
 
 async def show_user(call: Call) -> Reply:
@@ -89,6 +89,7 @@ ROUTES: tuple[Operation, ...] = (
         body=UserDraft,
         reply=AccountView,
         status=201,
+        location=_ONE,
         codes=(Code.EMAIL_TAKEN,),
         audit="user.create",
         is_own_alone=True,

@@ -25,8 +25,8 @@ async def list_webhooks(call: Call) -> Reply:
 
 async def create_webhook(call: Call) -> Reply:
     """A new endpoint, with its secret."""
-    made = await call.services.webhooks.create(call.actor, call.body)
-    return Reply(made, location=f"/webhooks/{made.id}")
+    webhook = await call.services.webhooks.create(call.actor, call.body)
+    return Reply(webhook, made={"webhook_id": webhook.id})
 
 
 async def show_webhook(call: Call) -> Reply:
@@ -85,6 +85,7 @@ ROUTES: tuple[Operation, ...] = (
         body=WebhookDraft,
         reply=WebhookView,
         status=201,
+        location=_ONE,
         is_secret=True,
         codes=(Code.CONFLICT,),
         is_own_alone=True,

@@ -34,6 +34,10 @@ _RULES = """
   a wildcard in `CORS_ORIGINS`; cookies without Secure; `PASSWORD_HASH_COST` below 12.
 - `DATABASE_URL`, `DB_POOL_SIZE`, `DB_MAX_OVERFLOW`, `CELERY_BROKER_URL` and `CELERY_RESULT_BACKEND` are of older designs:
   when set, one warning names their successor.
+- `STRICT_ROUTER_IMPORTS` needs no setting: there is one table of routes, and a module of it that cannot be imported, or a row
+  that is wrong, never lets a server start, wherever it runs. When set, a warning says so.
+- `VERSION` is none either: `/ready`, the OpenAPI document, archives and webhooks tell which code runs, and an environment (many
+  images set that name for themselves) does not know. A name of one's own for a release is `SENTRY_RELEASE`.
 - Commands read `LMS_PASSWORD` instead of asking for a password (`create-admin`, `simulate`).
 """
 

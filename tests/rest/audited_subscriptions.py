@@ -38,8 +38,8 @@ async def change_coupon(world: World) -> Asked:
 
 
 async def put_tax_rate(world: World) -> Asked:
+    del world
     rate = {"tax_name": f"VAT {next(NUMBERS)}", "rate": 14}
-    await world.admin.ok("PUT", "/payments/tax-rates/EG", json=rate)
     return Asked("/payments/tax-rates/EG", "EG", {**rate, "is_included": False})
 
 

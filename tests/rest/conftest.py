@@ -107,7 +107,7 @@ async def create(call: Call) -> Reply:
     things.made.append(thing_id)
     if call.body.name == "break":
         raise RuntimeError("secret-detail")
-    return Reply(ThingView(id=thing_id, name=call.body.name, version=1), location=f"/things/{thing_id}")
+    return Reply(ThingView(id=thing_id, name=call.body.name, version=1), made={"thing_id": thing_id})
 
 
 async def show(call: Call) -> Reply:
@@ -164,6 +164,7 @@ TABLE: tuple[Operation, ...] = (
         body=ThingDraft,
         reply=ThingView,
         status=201,
+        location="/things/{thing_id}",
         is_idempotent=True,
         codes=(Code.CONFLICT,),
         summary="Make a thing",

@@ -27,6 +27,7 @@ from tests.conftest import _ENGINES, settings_on
 from tests.house import PASSWORD, House, open_house
 from tests.rest.audited import CHANGES
 from tests.rest.audited_world import GIFT, Asked, World, newest
+from tests.rest.rights.locating import misplaced
 
 OWN_SESSION = (
     "signs in or out, or proves who one is: sessions are listed for their owner, and nothing of the school changes"
@@ -230,6 +231,8 @@ async def test_the_change_is_in_the_log_when_the_reply_is_there(world: World, me
     last_seq = (await newest(world, limit=1))[0]["seq"]
     reply = await who.call(method, asked.path, **asked.options)
     assert reply.is_success, reply.text
+    assert row.is_located(reply.status_code) == bool(row.location)
+    assert not await misplaced(row, who, reply)
     records = [record for record in await newest(world) if record["seq"] > last_seq]
     assert [record["action"] for record in records] == [row.audit]
     record = records[0]
@@ -285,9 +288,9 @@ async def test_without_the_log_nothing_is_done_that_it_could_not_tell(
         broken.setattr(Audit, "_end", away)
         await world.admin.refused(503, "DELETE", f"/admin/dead-letters/{job_id}")
         changed = await world.admin.ok("PATCH", f"/webhooks/{webhook_id}", json={"description": "Changed meanwhile"})
-    assert changed["description"] == "Changed meanwhile"
-    assert (await world.admin.ok("GET", f"/admin/dead-letters/{job_id}"))["id"] == job_id
-    assert [one["action"] for one in await newest(world, target_id=webhook_id)] == ["webhook.create"]
+        assert changed["description"] == "Changed meanwhile"
+        assert (await world.admin.ok("GET", f"/admin/dead-letters/{job_id}"))["id"] == job_id
+        assert [one["action"] for one in await newest(world, target_id=webhook_id)] == ["webhook.create"]
     await world.house.services.relay.sweep(minimum_age_ms=0)
     assert [one["action"] for one in await newest(world, target_id=webhook_id)] == ["webhook.change", "webhook.create"]
 

@@ -258,9 +258,13 @@ def test_a_table_with_a_fault_does_not_start() -> None:
     bare = Operation("GET", "/a", show, None, summary="No rule")  # type: ignore[arg-type]
     vague = Operation("GET", "/v", show, SIGNED_IN, summary="Whose")
     twice = [Operation("GET", path, show, PUBLIC, summary="Twice") for path in ("/b/{x}", "/b/{y}")]
-    said = r"GET /a declares no access rule; GET /v does not say whose .*; GET /api/v1/b/\{y\} stands twice"
+    lost = Operation("POST", "/c", show, PUBLIC, status=201, location="/c/{c_id}?d={d}", summary="Makes")
+    said = (
+        r"GET /a declares no access rule; GET /v does not say whose .*; GET /api/v1/b/\{y\} stands twice in the table; "
+        r"/c makes what is found at /api/v1/c/\{c_id\}, where nothing is$"
+    )
     with pytest.raises(TableError, match=said):
-        make_app(services, operations=(bare, vague, *twice))
+        make_app(services, operations=(bare, vague, *twice, lost))
 
 
 # --- a prefix of the school's own ---

@@ -19,6 +19,12 @@ from tests.rest.test_conventions import API
 
 WHOLE = pytest.param(ROUTES, id="whole")
 SMALL = pytest.param(TABLE, id="small")
+WITHOUT_A_PLACE = {
+    "/courses/{course_id}/announcements": "everybody has it among their own notifications",
+    "/courses/{course_id}/groups": "a word that stands with each student",
+    "/quizzes/{quiz_id}/questions/import": "many at once",
+}
+"""What is made and has no address of its own."""
 
 
 def references(node: Any) -> Iterator[str]:
@@ -89,6 +95,24 @@ def test_queries_and_versions_are_documented() -> None:
     assert {(p["name"], p["in"]) for p in patch["parameters"]} == {("thing_id", "path"), ("If-Match", "header")}
     assert "412" in patch["responses"]
     assert "ETag" in patch["responses"]["200"]["headers"]
+
+
+def test_where_that_is_which_was_made_is_documented_where_it_is_told() -> None:
+    """That it is told so, and found there, the walk of `test_rights.py` sees."""
+    paths, silent = openapi_document(table_settings())["paths"], set()
+    for row in ROUTES:
+        replies = paths[full_patterns(row)[0]][row.methods[0].lower()]["responses"]
+        places = {status: reply["headers"]["Location"] for status, reply in replies.items() if _is_located(reply)}
+        assert set(places) <= {"201", "202"}, row.path
+        silent |= {row.path} if "201" in replies.keys() - places.keys() else set()
+        for place in places.values():
+            assert place["required"]
+            assert place["description"].split("`")[1].partition("?")[0] in paths
+    assert silent == set(WITHOUT_A_PLACE)
+
+
+def _is_located(reply: dict[str, Any]) -> bool:
+    return "Location" in reply.get("headers", {})
 
 
 @pytest.mark.parametrize("has_envelope", [False, True])

@@ -121,6 +121,14 @@ def test_a_retired_setting_names_its_successor() -> None:
     ]
 
 
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_what_is_always_so_cannot_be_switched_off(environment: pytest.MonkeyPatch, value: str) -> None:
+    (warning,) = retired_settings({"STRICT_ROUTER_IMPORTS": value, "VERSION": "22.04"})
+    assert warning.startswith("STRICT_ROUTER_IMPORTS is not read any more: ")
+    environment.setenv("VERSION", "22.04")
+    assert "22.04" not in load_settings().masked().values()
+
+
 @pytest.mark.parametrize(
     "bad", ["school", "School <school@lms.example>", "a b@lms.example", "a@b@c", "school@", "a..b@c"]
 )
