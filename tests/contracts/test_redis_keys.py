@@ -42,7 +42,7 @@ async def do_everything(bus: Bus) -> None:
     await bus.fan_out.publish_control("session_revoked", {})
     await bus.tickets.issue("hash", {}, ttl_seconds=30)
     await bus.revocations.revoke("fam_1", ttl_seconds=30)
-    await bus.rate_limits.take("login:usr_1", per_second=1, burst=5)
+    await bus.rate_limits.take("login:usr_1", per_second=0.01, burst=5)
     await bus.rate_limits.strike("password:x", limit=5, window_seconds=60, lock_seconds=60)
     await bus.rate_limits.note_lock("account:x", "password:x", seconds=60)
     await bus.locks.acquire("sweep", ttl_seconds=30)

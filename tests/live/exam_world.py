@@ -112,11 +112,12 @@ class ExamWorld:
             await asyncio.gather(*sending)
         else:
             await self._killing(kills, sending)
-        ended_ms = self.now_ms()
-        self._read_controls()
+        rows = {one.attempt_id: self._row(one.attempt_id) for one in self.sittings}
+        self._read_controls()  # behind what they have led to
+        ended_ms = self.now_ms()  # a deadline that passed while this was read may have closed what was read
         for sitting in self.sittings:
             requests = [request for of, request, _, _ in asked if of is sitting]
-            row = self._row(sitting.attempt_id)
+            row = rows[sitting.attempt_id]
             self.judge.hold(sitting, requests, before[sitting.attempt_id], row, between=(begun_ms, ended_ms))
             for request in requests:
                 self.seen[type(request).__name__, request.code or ("lost" if request.body is None else "")] += 1

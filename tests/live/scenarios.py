@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from websockets.exceptions import ConnectionClosed
+
 from lms_rt.realtime.close_codes import Close
 from tests.live.scripted_server import PATIENCE_SECONDS, WELCOME, Frame, ScriptedLine, ScriptedServer
 
@@ -82,6 +84,24 @@ class _Play:
             assert self.line.query.get("ticket") == wanted["ticket"]
         if step.get("welcome", True):
             self.line.send({**WELCOME, **step.get("with", {})})
+
+    def accept_and_be_slow(self, heartbeat_ms: int, _: Frame) -> None:
+        """Asked whether anybody is there, say something else: then it is asked again, on the same line.
+
+        Where this machine was too busy to say so in time, the next line is given more of it.
+        """
+        for patience in (1, 4, 16):
+            self.accept({}, {"with": {"heartbeat_ms": patience * heartbeat_ms}})
+            try:
+                self.expect({"type": "ping"}, {})
+                self.on.send({"type": "restored"})
+                self.expect({"type": "ping"}, {})
+            except ConnectionClosed:
+                self.on.is_done.set()
+                continue
+            assert self.client.heard()[-1:] == ["notice restored"]
+            return
+        raise AssertionError("it is taken for dead")
 
     def welcome(self, fields: Frame, _: Frame) -> None:
         self.on.send({**WELCOME, **fields})

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
@@ -179,6 +179,18 @@ async def mumbling(school: NodeSchool) -> AsyncIterator[Bus]:
         yield bus
 
 
+@contextmanager
+def standing_still(school: NodeSchool) -> Iterator[None]:
+    """No node does anything while the body runs."""
+    for node in school.nodes:
+        node.freeze()
+    try:
+        yield
+    finally:
+        for node in school.nodes:
+            node.thaw()
+
+
 class TestLostMessages:
     async def test_the_next_event_shows_that_one_was_lost(self, school: NodeSchool, lesson: Lesson) -> None:
         watcher = await lesson.watcher(0)
@@ -203,22 +215,19 @@ class TestLostMessages:
         watchers = [await lesson.watcher(node) for node in (0, 1)]
         async with mumbling(school) as mumble:
             await lesson.tell("one")
-            keys = Keys(school.settings.mongodb_database)
-            await lesson.tell("two", bus=mumble)
-            school.redis.do("DEL", keys.history(lesson.channel))
-            await lesson.tell("three")
+            with standing_still(school):  # so that nobody compares before the history is gone
+                await lesson.tell("two", bus=mumble)
+                school.redis.do("DEL", Keys(school.settings.mongodb_database).history(lesson.channel))
+                await lesson.tell("three")
         assert [await watcher.closed() for watcher in watchers] == [4010, 4010]
         assert all("three" not in texts(watcher.events(lesson.channel)) for watcher in watchers)
 
     async def test_a_node_whose_hearing_is_cut_misses_nothing(self, school: NodeSchool, lesson: Lesson) -> None:
         watchers = [await lesson.watcher(node) for node in (0, 1)]
         await lesson.tell("one")
-        for node in school.nodes:
-            node.freeze()  # so that it cannot be back before the next is said
-        assert school.redis.do("CLIENT", "KILL", "TYPE", "pubsub") >= len(school.nodes)
-        await lesson.tell("two", "three")
-        for node in school.nodes:
-            node.thaw()
+        with standing_still(school):  # so that they cannot be back before the next is said
+            assert school.redis.do("CLIENT", "KILL", "TYPE", "pubsub") >= len(school.nodes)
+            await lesson.tell("two", "three")
         for watcher in watchers:
             await watcher.hears(lesson.channel, 3)
             lesson.check(watcher.events(lesson.channel))

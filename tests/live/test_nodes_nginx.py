@@ -127,7 +127,7 @@ class TestRequests:
             mine = await http.get("/health", headers={"X-Request-ID": "mine-1"})
             other = await http.get("/health")
         assert mine.headers["X-Request-ID"] == "mine-1"
-        assert f"request_id={other.headers['X-Request-ID']}" in site.nginx.logged()
+        await until(lambda: f"request_id={other.headers['X-Request-ID']}" in site.nginx.logged())
 
     async def test_the_figures_of_a_node_are_not_asked_through_the_proxy(self, site: Site) -> None:
         async with httpx.AsyncClient(base_url=site.address) as http:
@@ -229,9 +229,9 @@ class TestADyingNode:
         for ticket in tickets:
             async with watching(somebody, ticket=ticket) as line:
                 await line.ok("ping")
-        logged = site.nginx.logged()
-        assert f"node=127.0.0.1:{dying.port}, 127.0.0.1:" in logged  # it was tried, and that is told
-        assert not [ticket for ticket in tickets if ticket in logged]
+        tried = f"node=127.0.0.1:{dying.port}, 127.0.0.1:"
+        await until(lambda: tried in site.nginx.logged())  # that is told, when the line is over
+        assert not [ticket for ticket in tickets if ticket in site.nginx.logged()]
         await asyncio.to_thread(dying.start)
         await is_used(site, dying)
 

@@ -16,8 +16,7 @@ from tests import factories
 from tests.clients import Visitor
 from tests.house import House
 from tests.rest.archived import NOTES, archive_of, course, done, leftovers, parts_of, teacher, uploaded, worker, zipped
-from tests.rest.uploading import photo
-from tests.working import idle
+from tests.rest.uploading import photo, until
 
 __all__ = ["course", "teacher", "worker"]
 
@@ -172,8 +171,14 @@ async def test_an_image_that_still_tells_of_its_camera_is_in_no_archive_and_in_n
 ) -> None:
     of_course = {"course_id": course["id"]}
     sent = await teacher.call("POST", "/files/upload", files={"file": ("photo.jpg", photo())}, data=of_course)
-    await idle(house.services)
-    await StoredFile.change(sent.json()["id"], {}, {"$set": {"state": "processing"}})
+    file_id = sent.json()["id"]
+
+    async def is_drawn() -> bool:
+        row = await StoredFile.find_any(file_id)
+        return row is not None and row["state"] == "ready"
+
+    await until(is_drawn)  # a worker that comes before the end of the upload comes again in some seconds
+    await StoredFile.change(file_id, {}, {"$set": {"state": "processing"}})
     parts = parts_of(await archive_of(house, teacher, course["id"]))
     assert b"photo.jpg" not in parts["files.json"]
     run = await done(house, teacher, "POST", f"/courses/{course['id']}/copy", json={})

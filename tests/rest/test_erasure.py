@@ -18,7 +18,6 @@ from documents.job import Job
 from documents.session import Session
 from documents.user import User
 from documents.webhook import Webhook
-from lms_rt.clock import Clock
 from lms_rt.services import erasure
 from lms_rt.services.erasure_map import steps_of
 from lms_rt.services.erasure_steps import Ground
@@ -47,7 +46,7 @@ async def everywhere(house: House) -> AsyncIterator[Everywhere]:
 
 async def let_pass(house: House, user_id: str) -> None:
     """Let the time until the end pass, and the end come."""
-    now = Clock().now()
+    now = house.services.clock.now()
     await User.rows().update_one({"_id": user_id}, {"$set": {"erase_at": now}})
     await Job.rows().update_many({"task": "erasure.run"}, {"$set": {"due_at": now}})
     await idle(house.services)
@@ -94,7 +93,8 @@ async def test_nothing_of_the_person_is_left_anywhere(
     user_id = everywhere.person.user_id
     assert await IdempotencyRecord.rows().find_one({"_id": {"$regex": f"^{user_id}:"}}) is None
     assert await Export.find_newest(user_id) is None
-    assert await house.services.file_store.find_ids(before=Clock().now() + timedelta(days=1), limit=9) == []
+    far = house.services.clock.now() + timedelta(days=1)
+    assert await house.services.file_store.find_ids(before=far, limit=9) == []
 
 
 async def test_what_is_the_schools_stays_and_leads_to_nobody(house: House, everywhere: Everywhere) -> None:
@@ -162,7 +162,7 @@ async def test_one_that_was_interrupted_anywhere_is_brought_to_its_end(
     await admin.ok("DELETE", f"/users/{user_id}", params={"erase": "true"})
     await idle(services)
     await Job.rows().delete_many({"task": "erasure.run"})
-    await User.rows().update_one({"_id": user_id}, {"$set": {"erase_at": Clock().now()}})
+    await User.rows().update_one({"_id": user_id}, {"$set": {"erase_at": services.clock.now()}})
     steps = steps_of()
     for last in range(0, 2 * len(steps), 3):
         taken = 0
@@ -205,7 +205,7 @@ async def test_what_somebody_wrote_who_was_let_in_before_goes_too(
     bury = house.services.erasure._bury
 
     async def late(user_id: str) -> None:
-        now = Clock().now()
+        now = house.services.clock.now()
         row = {"user_id": user_id, "device": "Wilhelmina's phone", "created_at": now, "idle_until": now}
         await Session.rows().insert_one({"_id": "fam_late", **row})
         await bury(user_id)

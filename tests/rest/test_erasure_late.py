@@ -13,7 +13,6 @@ from documents.idempotency import IdempotencyRecord
 from documents.job import Job
 from documents.notification import Notification
 from documents.user import User
-from lms_rt.clock import Clock
 from lms_rt.contracts.outbox import Write, event
 from lms_rt.errors import Code, Refused
 from lms_rt.services.jobs import NotYet
@@ -36,9 +35,9 @@ async def ask_for_the_end(house: House, user_id: str) -> None:
     """Closed by an administrator, to be erased now, by nobody yet."""
     admin = await house.admin()
     await admin.ok("DELETE", f"/users/{user_id}", params={"erase": "true"})
+    await idle(house.services)  # its job is asked for behind the reply
     await Job.rows().delete_many({"task": "erasure.run"})
-    await idle(house.services)
-    await User.rows().update_one({"_id": user_id}, {"$set": {"erase_at": Clock().now()}})
+    await User.rows().update_one({"_id": user_id}, {"$set": {"erase_at": house.services.clock.now()}})
 
 
 async def erased(house: House, user_id: str) -> None:
@@ -86,7 +85,7 @@ async def test_killed_after_the_account_was_emptied_they_are_still_looked_for_by
     assert (await User.rows().find_one({"_id": student.user_id}) or {})["full_name"] == "…"
     late = {"template": "invitation", "user_id": "usr_somebody", "data": {"invited_by": NAME}}
     job = {"queue": "emails", "task": "mail.send", "state": "dead", "args": late, "tries": 0, "crashes": 0}
-    await Job.rows().insert_one({"_id": "job_late", **job, "finished_at": Clock().now()})
+    await Job.rows().insert_one({"_id": "job_late", **job, "finished_at": services.clock.now()})
     await services.erasure.run(student.user_id, job_id="job_x")
     assert await traces(services, ["Wilhelmina"]) == []
 
@@ -105,7 +104,7 @@ async def test_what_has_something_to_tell_is_waited_for_and_not_left(
         drained += 1
         if drained != 2:
             return
-        now = Clock().now()
+        now = services.clock.now()
         intent = event(Write(1, now), "x", n=0, channels=[], data={"user_id": user_id}, record="user.updated")
         row = {"user_id": user_id, "kind": "k", "data": {"full_name": NAME}, "created_at": now, "version": 1}
         await Notification.rows().insert_one({"_id": f"ntf_{user_id}", **row, "outbox": [intent], "outbox_at": now})
@@ -171,7 +170,7 @@ async def test_nothing_is_done_any_more_for_who_is_being_erased(house: House) ->
     path = f"/admin/users/{student.user_id}"
     await admin.ok("DELETE", f"/users/{student.user_id}", params={"erase": "true"})
     await admin.ok("PATCH", path, json={"unlock": True})  # it has not begun
-    await User.rows().update_one({"_id": student.user_id}, {"$set": {"erasing_at": Clock().now()}})
+    await User.rows().update_one({"_id": student.user_id}, {"$set": {"erasing_at": house.services.clock.now()}})
     before = await User.rows().find_one({"_id": student.user_id}, {"version": 1, "unlocked_ms": 1})
     for wish in ({"unlock": True}, {"reset_mfa": True, "reason": "Lost the telephone"}, {"write_again": True}):
         assert (await admin.refused(409, "PATCH", path, json=wish))["code"] == "conflict"

@@ -16,7 +16,6 @@ from documents.export import Export
 from documents.job import Job
 from documents.session import Session
 from documents.user import User
-from lms_rt.clock import Clock
 from lms_rt.services.exports import MAX_A_DAY
 from tests import factories
 from tests.clients import Visitor
@@ -162,7 +161,7 @@ async def test_an_older_copy_goes_when_a_newer_one_is_there(house: House) -> Non
     made = [await exported(house, student) for _ in range(3)]
     left = [row async for row in Export.rows().find({"user_id": student.user_id})]
     assert [row["_id"] for row in left] == [made[-1]["id"]]
-    far = Clock().now() + timedelta(days=1)
+    far = house.services.clock.now() + timedelta(days=1)
     files = await house.services.file_store.find_ids(before=far, limit=500)
     assert [one for one in files if one.startswith((made[0]["id"], made[1]["id"]))] == []
     assert (await unpacked(student))["account.json"][0]["id"] == student.user_id
@@ -210,7 +209,7 @@ async def test_one_that_nobody_works_at_any_more_makes_way(house: House) -> None
     student = await house.student()
     first = await student.ok("POST", "/users/me/export")
     await idle(house.services)
-    long_ago = Clock().now() - timedelta(days=2)
+    long_ago = house.services.clock.now() - timedelta(days=2)
     stuck = {"status": "running", "open_key": student.user_id, "created_at": long_ago}
     await Export.rows().update_one({"_id": first["id"]}, {"$set": stuck})
     second = await student.ok("POST", "/users/me/export")
@@ -222,11 +221,11 @@ async def test_after_some_days_it_is_gone_whoever_looks_first(house: House) -> N
     found = await exported(house, student)
     row = await Export.find_row(found["id"])
     assert row is not None
-    await Export.rows().update_one({"_id": found["id"]}, {"$set": {"expires_at": Clock().now()}})
+    await Export.rows().update_one({"_id": found["id"]}, {"$set": {"expires_at": house.services.clock.now()}})
     expired = await student.ok("GET", "/users/me/export")
     assert (expired["status"], expired["url"]) == ("expired", None)
     await student.refused(404, "GET", "/users/me/export/download")
-    long_ago = Clock().now() - timedelta(days=30)
+    long_ago = house.services.clock.now() - timedelta(days=30)
     await Export.rows().update_one({"_id": found["id"]}, {"$set": {"created_at": long_ago}})
     removed = await house.services.retention.clean_up()
     assert removed["exports"] >= 1
@@ -286,7 +285,7 @@ async def test_who_closes_their_account_is_signed_out_everywhere_and_told(house:
         gone = await leave(student)
         await screen.until(lambda: screen.is_over or None)
     assert gone["status"] == "scheduled"
-    left = Clock().now() + timedelta(days=14)
+    left = house.services.clock.now() + timedelta(days=14)
     assert gone["erase_at"][:10] in {(left - timedelta(seconds=60)).strftime("%Y-%m-%d"), left.strftime("%Y-%m-%d")}
     for who in (student, elsewhere):
         await who.refused(401, "GET", "/users/me")
@@ -333,7 +332,7 @@ async def test_once_the_end_has_begun_there_is_no_way_back(house: House) -> None
     student = await house.student()
     await leave(student)
     again = await back(house, student)
-    await User.rows().update_one({"_id": student.user_id}, {"$set": {"erasing_at": Clock().now()}})
+    await User.rows().update_one({"_id": student.user_id}, {"$set": {"erasing_at": house.services.clock.now()}})
     await again.refused(401, "POST", "/users/me/keep")
     visitor = await house.visitor()
     body = {"email": student.user["email"], "password": PASSWORD}

@@ -290,10 +290,10 @@ async def test_a_resolver_that_does_not_answer_blames_no_address(
         return look_up(host, port)
 
     monkeypatch.setattr(ssrf, "_look_up", hang)
-    monkeypatch.setattr(ssrf, "RESOLVE_SECONDS", 0.1)
     slow = {"url": "https://slow.example.org/", "event_types": ["enrollment.created"]}
     try:
         async with webhook(house, receiver, "enrollment.created") as made:
+            monkeypatch.setattr(ssrf, "RESOLVE_SECONDS", 0.1)
             there = [one["id"] for one in (await admin.ok("GET", "/webhooks"))["items"]]
             others = [{**slow, "url": f"https://slow{number}.example.org/"} for number in range(ssrf.LOOK_UPS_AT_ONCE)]
             sent = [

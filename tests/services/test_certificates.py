@@ -22,8 +22,11 @@ from documents.user import User
 from lms_rt.contracts.actor import STRANGER
 from lms_rt.contracts.event_records import EventQuery
 from lms_rt.contracts.jobs import CertificateArgs
+from lms_rt.errors import Refused
 from lms_rt.ids import derived_id
+from lms_rt.printing.certificate import PrintedCertificate
 from lms_rt.security.signing import from_text
+from lms_rt.services.certificate_drawing import Drawing
 from lms_rt.services.certificate_issuing import CertificateIssuing
 from lms_rt.services.certificate_statement import holds, proof_holds
 from lms_rt.services.withholding import WITHHELD
@@ -253,10 +256,27 @@ async def test_a_late_repeat_gives_no_second_one_after_a_revocation_and_leaves_n
     assert await StoredFile.rows().find_one({"_id": derived_id("fil", row["_id"])}) is None
 
 
-async def test_whoever_waits_for_a_sheet_waits_behind_few_and_the_public_is_told_no_account(house: House) -> None:
+async def test_whoever_waits_for_a_sheet_waits_behind_few_and_the_public_is_told_no_account(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     teacher = await house.teacher()
     [enrollment_id] = await crowd(teacher, 1)
     course_id = enrollment_id.partition(":")[2]
+    draw, draw_now, is_one_refused = Drawing.draw, Drawing.draw_now, asyncio.Event()
+
+    async def held_up(drawing: Drawing, facts: PrintedCertificate) -> bytes:
+        await is_one_refused.wait()
+        return await draw(drawing, facts)
+
+    async def watched(drawing: Drawing, facts: PrintedCertificate) -> bytes:
+        try:
+            return await draw_now(drawing, facts)
+        except Refused:
+            is_one_refused.set()
+            raise
+
+    monkeypatch.setattr(Drawing, "draw", held_up)
+    monkeypatch.setattr(Drawing, "draw_now", watched)
     asked = await asyncio.gather(
         *(teacher.call("GET", f"/courses/{course_id}/certificate-template/preview") for _ in range(12))
     )

@@ -101,7 +101,6 @@ async def open_mail_school(settings: Settings) -> AsyncIterator[MailSchool]:
             "smtp_host": "127.0.0.1",
             "smtp_port": place.port,
             "smtp_tls": "none",
-            "smtp_timeout_seconds": 1.0,
             "email_from": "school@lms.example",
             "public_url": "https://lms.example",
             "allowed_hosts": ("127.0.0.1",),

@@ -110,10 +110,14 @@ async def test_an_idle_worker_shows_its_figures_ends_when_it_is_told_to_and_is_l
     await asyncio.to_thread(worker.start)
     await until(lambda: _is(place.reported(), 1))
     async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
-        figures = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
-    assert "tasks_total" in figures
-    assert "bus_reachable 1.0" in figures
-    assert 'queue_length{queue="emails"} 0.0' in figures
+
+        async def has_counted() -> bool:
+            figures = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
+            assert "tasks_total" in figures
+            assert "bus_reachable 1.0" in figures
+            return 'queue_length{queue="emails"} 0.0' in figures
+
+        await until(has_counted)
     assert await ended(worker) == 0
     assert await place.reported() == 0
 
