@@ -36,9 +36,9 @@ class PageHandler(ScreenHandler):
 
     They also declare whose things they `reach` (`lms_rt/security/rights.py`), and where a form's door or reach is another
     than the page's, `form_access` and `form_reach`; `is_own_alone`, if nobody may see it in another's place, or
-    `is_form_own_alone`, if nobody may send its form so; and by `limit` the class that its form counts among, as operations
-    do; without one it is auth for strangers, and general for who is signed in. `read_limit` is the class that opening the
-    page counts among; else pages.
+    `is_form_own_alone`, if nobody may send its forms so, for whom templates leave them out (`may_send`); and by `limit` the
+    class that its form counts among, as operations do; without one it is auth for strangers, and general for who is signed
+    in. `read_limit` is the class that opening the page counts among; else pages.
     """
 
     access: ClassVar[Access]
@@ -91,6 +91,11 @@ class PageHandler(ScreenHandler):
         """Is what is asked for closed to who acts in somebody's place?"""
         return self.is_own_alone or (self.is_form_own_alone and self.request.method == "POST")
 
+    @property
+    def may_send(self) -> bool:
+        """May the reader send the page's forms? Not in somebody's place, where each of them is its person's own."""
+        return not (self.actor.is_impersonated and (self.is_own_alone or self.is_form_own_alone))
+
     async def _admit(self) -> None:
         """By the rule of access; what is done in somebody's place is recorded, and kept from what is theirs alone."""
         if self.actor.is_impersonated:
@@ -98,6 +103,9 @@ class PageHandler(ScreenHandler):
         self.door.check(self.actor)
         if self.is_by_own_hand:
             refuse_impersonator(self.actor)
+
+    def _context(self) -> dict[str, Any]:
+        return super()._context() | {"may_send": self.may_send}
 
     async def _charge(self) -> None:
         """Count the request; refused when it is one too many. A class of thirty opens its pages from one address."""

@@ -35,6 +35,7 @@ class CertificatesPage(PageHandler):
         screen = Screen(
             "certificates.html",
             title=(self.t("certificates.title"),),
+            data={"page": listed.page},
             groups=("certificates",),
             scripts=("shell.js", "certificates.js"),
             sheets=("pages.css", "certificates.css"),

@@ -14,7 +14,9 @@ from lms_rt.contracts.notifications import (
     KINDS_BY_PERMISSION,
     KINDS_OF_MAILS,
     KindName,
+    NotificationPage,
     NotificationQuery,
+    NotificationStretch,
     PreferencesChange,
 )
 from lms_rt.errors import Refused
@@ -35,12 +37,13 @@ class NotificationsPage(PageHandler):
         """The list, newest first; the filter and the page stand in the address."""
         chosen = self.get_query_argument("show", "")
         chosen = chosen if chosen in _FILTERS else "all"
-        notifications = self.services.notifications
-        page = await notifications.list(self.actor, self._query(chosen), language=self.language)
+        counted = await self._listed(NotificationQuery(page_size=1))  # before what is shown: none is missed between
+        page = await self._listed(self._query(chosen))
         self.unread = page.unread
         screen = Screen(
             "notifications.html",
             title=(self.t("notifications.title"),),
+            data={"total": shape(counted)["total"]},
             groups=("notifications",),
             scripts=("shell.js", "notifications.js"),
             sheets=_SHEETS,
@@ -54,6 +57,9 @@ class NotificationsPage(PageHandler):
         else:
             await self.services.notifications.read_all(self.actor)
         self.redirect(self.with_query(), status=303)
+
+    async def _listed(self, query: NotificationQuery) -> NotificationPage | NotificationStretch:
+        return await self.services.notifications.list(self.actor, query, language=self.language)
 
     def _query(self, chosen: str) -> NotificationQuery:
         """The page of the address; what cannot be read counts as not said."""

@@ -32,10 +32,11 @@ TONES = {
 
 
 class PaymentsPage(MoneyPage):
-    """/payments: the reader's own."""
+    """/payments: the reader's own. Its forms are `SubscriptionAct`'s."""
 
     access = SIGNED_IN
     reach = Reach.SELF
+    is_form_own_alone = True
 
     async def get(self) -> None:
         """Subscriptions, open orders, and payments, the newest first."""
@@ -71,7 +72,6 @@ class SubscriptionAct(PaymentsPage):
     """What is done with a subscription: it ends with what is paid for, goes on after all, or another plan takes its place."""
 
     reach = Reach.LEARNING
-    is_form_own_alone = True
 
     async def get(self, subscription_id: str, act: str) -> None:  # type: ignore[override]  # the address has more parts
         """What another plan will cost, before it is asked for; an address that is left of a form leads back to the list."""
@@ -120,10 +120,11 @@ class SubscriptionAct(PaymentsPage):
 
 
 class OrderPage(MoneyPage):
-    """/payments/orders/{id}."""
+    """/payments/orders/{id}. Its forms, `OrderPay`'s and `OrderAct`'s, are its owner's: nobody else spends their money."""
 
     access = SIGNED_IN
     reach = Reach.LEARNING
+    is_form_own_alone = True
 
     async def get(self, order_id: str) -> None:
         """How it stands. A script asks again while money is on its way, and hears of it when it came."""
@@ -180,10 +181,9 @@ class OrderPage(MoneyPage):
 
 
 class OrderPay(OrderPage):
-    """Paying an order that is open; who acts in somebody's place spends none of their money."""
+    """Paying an order that is open."""
 
     reach = Reach.OWN
-    is_form_own_alone = True
 
     async def get(self, order_id: str) -> None:
         """An address that is left of a form: back to the order."""
@@ -206,7 +206,6 @@ class OrderAct(OrderPage):
     """What else is done with an order by its owner's own hand: give it up, or ask its gateway again."""
 
     reach = Reach.OWN
-    is_form_own_alone = True
 
     def get(self, order_id: str, _act: str) -> None:  # type: ignore[override]  # the address has a part more
         """An address that is left of a form: back to the order."""

@@ -28,6 +28,8 @@ _FIRST_HEADING = re.compile(r"(</?)h1\b")
 SIZE_UNITS = ("B", "KB", "MB", "GB", "TB")
 _STEERING = dict.fromkeys((0x200E, 0x200F, 0x061C))
 """Marks that turn what is around them: within a price, which has its own direction, they put its sign behind it."""
+NOTHING = "–"
+"""What stands where there is no number."""
 TONES = ("accent", "info", "hold", "ok")
 _UNKNOWN_PLACES = 2
 """Of what is no currency: as of most."""
@@ -62,6 +64,7 @@ def environment() -> Environment:
         "units": units_text,
         "percent": _percent,
         "points": _points,
+        "out_of": _out_of,
         "duration": _duration,
         "numerals": _numerals,
         "size": _size,
@@ -121,6 +124,15 @@ def _percent(context: Context, value: str | float) -> str:
 def _points(context: Context, value: str | float) -> str:
     """Points without needless places: "2.00" → "2", "1.50" → "1.5"."""
     return str(context["reader"].translator.numerals(f"{float(value):.10g}"))
+
+
+@pass_context
+def _out_of(context: Context, value: str | float | None, most: str | float | None) -> str:
+    """Points of those that could be had: "8 of 10"; a dash where nothing is graded yet, or there was nothing to be had."""
+    if value is None or not float(most or 0):
+        return NOTHING
+    score, whole = _points(context, value), _points(context, most or 0)
+    return str(context["reader"].translator("results.of", score=score, max=whole))
 
 
 @pass_context

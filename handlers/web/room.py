@@ -104,7 +104,7 @@ class ServiceWorker(RequestHandler):
 def _shell_assets() -> list[str]:
     """What the shell needs besides itself: its scripts with all that they import, its sheets, its mark."""
     found = assets()
-    names = (*_SCRIPTS, *found.imports_of(_SCRIPTS), "app.css", "components.css", *_SHEETS, "mark.svg")
+    names = ("early.js", *_SCRIPTS, *found.imports_of(_SCRIPTS), "app.css", "components.css", *_SHEETS, "mark.svg")
     return [found.path(name) for name in dict.fromkeys(names)]
 
 

@@ -115,13 +115,16 @@ class CourseEditor(PageHandler):
         return {"quizzes": shape(quizzes)["items"], "now": rfc3339(self.services.clock.now())}
 
     async def _students(self, course: CourseDetailView) -> dict[str, Any]:
-        query = self._roster_query()
-        listed = await self.services.enrollments.list_students(self.actor, course.id, query)
+        query, enrollments = self._roster_query(), self.services.enrollments
+        all_of_them = await enrollments.list_students(self.actor, course.id, RosterQuery(page_size=1))
+        listed = await enrollments.list_students(self.actor, course.id, query)
         may_group = teaches(self.actor, course, Permission.QUIZZES_MANAGE)
         groups = await self.services.groups.list(self.actor, course.id, PageQuery(page_size=100)) if may_group else None
         shown = shape(groups)["items"] if groups is not None else []
         asked = query.model_dump(include={"q", "status", "progress", "group"})
-        return {"listed": shape(listed), "once": new_id("req"), "may_group": may_group, "groups": shown, "asked": asked}
+        data = {"total": all_of_them.total}  # counted before what is shown: nobody is missed between
+        shown_beside = {"once": new_id("req"), "may_group": may_group, "groups": shown, "asked": asked}
+        return {"data": data, "listed": shape(listed), **shown_beside}
 
     def _roster_query(self) -> RosterQuery:
         """The filters of the address; what cannot be read counts as not said."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
@@ -132,7 +133,10 @@ async def _reviewed(review: Mapping[str, Any], course: CourseHead) -> list[Notic
 
 
 async def _work_graded(work: Mapping[str, Any], course: CourseHead) -> list[Notice]:
-    """Every grade that is told, also one that is another by a moved date; the mail goes with the first, and with reasons."""
+    """Every grade that is told, also one that is another by a moved date; the mail goes with the first, and with reasons.
+
+    Where there are no points to be had there is no grade to name.
+    """
     if work.get("grade") is None or not work.get("assignment_title"):
         return []
     title, link = work["assignment_title"], f"/assignments/{work['assignment_id']}"
@@ -141,6 +145,8 @@ async def _work_graded(work: Mapping[str, Any], course: CourseHead) -> list[Noti
     previous = work.get("previous")
     facts |= {"previous": previous, "reason": work.get("reason") or ""}
     text = "first" if previous is None else "why" if facts["reason"] else "again"
+    if not Decimal(work["points"]):
+        text = "plain"
     graded = AssignmentGraded(
         assignment_title=title,
         course_title=course.title,

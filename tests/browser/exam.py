@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import threading
 import uuid
 from collections.abc import Coroutine
@@ -157,7 +158,8 @@ def names(page: Page) -> list[str]:
 
 
 def follow(window: Window, exam: Exam, query: str = "") -> Page:
-    """Open the dashboard and wait until its line stands."""
+    """Open the dashboard and wait until its line stands, and until it shows what it has read itself."""
     window.page.goto(exam.path + query)
     expect(window.page.locator("#connection")).to_have_attribute("data-line", "live")
+    expect(window.page.locator("#dash")).to_have_attribute("data-running", re.compile("."))
     return window.page

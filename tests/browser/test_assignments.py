@@ -16,7 +16,7 @@ from tests.browser.window import DemoSchool, Window
 pytestmark = pytest.mark.browser
 
 Opener = Callable[..., Window]
-WHO = STUDENT_EMAILS[2]
+WHO, HASTY = STUDENT_EMAILS[2:4]
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,22 @@ def test_from_the_draft_to_the_grade_that_arrives(
     assert not looked_at(teacher, desk)
 
     _taken_back(student, teacher, f"/assignments/{assignment_id}", desk)
+
+
+def test_what_was_typed_just_before_a_reload_is_kept(
+    assignment_id: str, open_window: Opener, demo_school: DemoSchool
+) -> None:
+    """The page that comes was made before the server heard of the last words."""
+    with demo_school.at_rest(HASTY) as student:
+        student.post("/enrollments", json={"course_id": demo_school.course["id"]})
+    page = open_window(who=HASTY).page
+    page.goto(f"/assignments/{assignment_id}?lang=en")
+    page.get_by_label("Text").fill("The last words")
+    page.reload()
+    expect(page.get_by_label("Text")).to_have_value("The last words")
+    expect(page.locator("#draft-state")).to_contain_text("Draft kept")
+    page.reload()
+    expect(page.get_by_label("Text")).to_have_value("The last words")
 
 
 def _refused(page: Page) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
-from playwright.sync_api import FilePayload, Page, expect
+from playwright.sync_api import FilePayload, Page, WebSocketRoute, expect
 
 from lms_rt.ids import new_id
 from lms_rt.services.demo import DEMO_PASSWORD, TEACHER_EMAIL
@@ -65,6 +66,53 @@ def test_one_comes_is_corrected_and_can_be_checked_by_anybody(
     corrects(page)
     expect(owner.page.locator("#new-certificates")).to_contain_text("Certificate CERT-")
     checks(open_window(has_scripts=False).page, number)
+
+
+class LateLine:
+    """The sockets of a page say nothing until `release`; then they come back."""
+
+    def __init__(self, page: Page) -> None:
+        self._waiting, self._is_held = list[WebSocketRoute](), True
+        page.route_web_socket(re.compile(r"/ws\?"), self._opened)
+
+    def _opened(self, socket: WebSocketRoute) -> None:
+        if self._is_held:
+            self._waiting.append(socket)
+        else:
+            socket.connect_to_server()
+
+    def release(self) -> None:
+        """As if the node had let go of them."""
+        self._is_held = False
+        for socket in self._waiting:
+            socket.close(code=1012)
+
+
+def test_what_came_before_the_line_stood_is_told(
+    open_window: Opener, newcomer: tuple[str, httpx.Client], demo_school: DemoSchool
+) -> None:
+    email, http = newcomer
+    course = short_course(demo_school)
+    owner, teacher = open_window(who=email), open_window(who=TEACHER_EMAIL)
+    pages = {
+        "#new-certificates": (owner.page, "/certificates?lang=en"),
+        "#new-notifications": (owner.new_page(), "/notifications?lang=en"),
+        "#new-students": (teacher.page, f"/teach/courses/{course['id']}/students?lang=en"),
+    }
+    lines = []
+    for page, path in pages.values():
+        lines.append(LateLine(page))
+        page.goto(path)
+    http.post("/enrollments", json={"course_id": course["id"]}).raise_for_status()
+    http.post(f"/lessons/{course['lessons'][0]['id']}/complete").raise_for_status()
+    while not any(one["has_pdf"] for one in http.get("/certificates").raise_for_status().json()["items"]):
+        pass
+    while http.get("/notifications?page_size=1").raise_for_status().json()["unread"] < 2:
+        pass
+    for line in lines:
+        line.release()
+    for place, (page, _) in pages.items():
+        expect(page.locator(place)).to_be_visible()
 
 
 def corrects(page: Page) -> None:

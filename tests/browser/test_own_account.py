@@ -89,9 +89,7 @@ def test_a_copy_of_the_data_is_fetched(open_window: Opener, newcomer: str, has_s
     page.goto("/me/security?lang=en")
     submit(page, "/me/security/export")
     fetch = page.get_by_role("link", name="Fetch the copy")
-    for _ in range(0 if has_scripts else 50):
-        if fetch.is_visible():
-            break
+    while not has_scripts and not fetch.is_visible():
         page.goto("/me/security")
     expect(fetch).to_be_visible()  # with scripts by itself
     with page.expect_download() as download:

@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
+from handlers.web.translation import Language, Translator
 from lms_rt.services.demo import STUDENT_EMAILS, TEACHER_EMAIL
-from tests.browser.window import DemoSchool, Window
+from tests.browser.targets import LEAST_PX
+from tests.browser.window import PHONE_PX, SHORT_QUESTIONS, DemoSchool, Window
 
 pytestmark = pytest.mark.browser
 
@@ -228,6 +230,64 @@ def test_a_question_without_its_answer_is_refused_with_its_words_kept(
     page.get_by_role("button", name="Save").click()
     expect(page.locator("#question_text-error")).to_be_visible()
     expect(page.locator("#question_text")).to_have_attribute("aria-invalid", "true")
+
+
+def is_one_line(place: Locator) -> bool:
+    box = place.bounding_box()
+    return box is not None and LEAST_PX <= box["height"] < 2 * LEAST_PX
+
+
+@pytest.mark.parametrize(("language", "has_scripts"), [("en", False), ("ar", True)])
+def test_on_a_phone_a_course_s_tabs_are_one_line_that_opens_to_all_of_them(
+    open_window: Opener, demo_school: DemoSchool, language: Language, has_scripts: bool
+) -> None:
+    window, t = open_window(who=TEACHER_EMAIL, width=PHONE_PX, has_scripts=has_scripts), Translator(language)
+    page, course = window.page, f"/teach/courses/{demo_school.course['id']}"
+    page.goto(f"{course}/gradebook?lang={language}")
+    tabs = page.get_by_role("navigation", name=t("teach.tabs"), exact=True)
+    line, links = tabs.locator("summary"), tabs.get_by_role("link")
+    expect(line).to_have_accessible_name(f"{t('teach.tabs')}: {t('teach.tab_gradebook')}")
+    assert is_one_line(tabs)
+    expect(links).to_have_count(0)
+    line.press("Enter")
+    expect(tabs.locator("[aria-current=page]")).to_be_visible()
+    assert window.look_over(has_axe=has_scripts) == []
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{course}/details")
+    expect(line).to_contain_text(t("teach.tab_details"))
+    expect(links).to_have_count(0)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(line).to_be_hidden()
+    expect(links.last).to_be_visible()
+    assert is_one_line(tabs)
+
+
+def test_saved_options_are_previewed_as_students_see_them(open_window: Opener, demo_school: DemoSchool) -> None:
+    texts = ["**two** of `x`", "three"]
+    draft = {"question_type": "multiple_choice", "question_text": "# How many?", "points": 1} | {
+        "options": [{"id": f"o{place}", "text": text} for place, text in enumerate(texts)],
+        "correct_answer": {"option_id": "o0"},
+    }
+    with demo_school.at_rest() as teacher:
+        quiz = teacher.post("/quizzes", json={"course_id": demo_school.course["id"], "title": "Marks"}).json()
+        path = f"/quizzes/{quiz['id']}"
+        choice, pairs = (teacher.post(f"{path}/questions", json=one).json() for one in (draft, SHORT_QUESTIONS[1]))
+    window = open_window(who=TEACHER_EMAIL)
+    page = window.page
+    page.goto(f"/teach{path}?question={choice['id']}")
+    shown, first = page.locator("#preview [dir=rtl] .option-text"), page.locator("#part [data-name=text]").first
+    expect(shown.first.locator("strong")).to_have_text("two")
+    assert shown.first.inner_html() == choice["options_html"][0]
+    expect(page.locator("h1")).to_have_count(1)
+    assert window.look_over() == []
+    first.fill("**four**")
+    expect(shown.first).to_have_text("**four**")
+    first.fill(texts[0])
+    expect(shown.first.locator("code")).to_have_text("x")
+    page.goto(f"/teach{path}?question={pairs['id']}")
+    expect(shown.first.locator("strong")).to_have_text("triangle")
+    expect(shown.last).to_have_text("a drawing of four")
 
 
 def test_importing_says_first_what_would_happen(open_window: Opener, demo_school: DemoSchool) -> None:

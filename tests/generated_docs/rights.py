@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from tornado.web import RequestHandler
+
 from documents.enums import Role
 from handlers.live.asyncapi import ADDRESSES
 from handlers.live.table import COMMANDS
@@ -183,7 +185,8 @@ def _pages() -> Iterator[tuple[str, ...]]:
         path = re.sub(r"\(\[.*?\)", "…", pattern).removesuffix("/?") or "/"
         if not page.access.is_public or page.reach is not None:
             yield _page_row(code(path), page.access, page.reach, is_own_alone=page.is_own_alone)
-        if page.form_access or page.form_reach or page.is_form_own_alone:
+        is_other = page.form_access or page.form_reach or page.is_form_own_alone
+        if is_other and page.post is not RequestHandler.post:
             door, reach = page.form_access or page.access, page.form_reach or page.reach
             is_own_alone = page.is_own_alone or page.is_form_own_alone
             yield _page_row(f"{code(path)} (POST)", door, reach, is_own_alone=is_own_alone)

@@ -130,7 +130,7 @@ async def test_a_course_is_graded_by_categories_letters_and_places(desk: Desk) -
     await desk.send(desk.teacher, rules, **typed, **{f"place-{desk.quiz_ids[1]}": category_id})
     assert "0% F" in words(await desk.teacher.get(desk.book))
     own = words(await desk.student.get(f"/courses/{desk.course['slug']}/grades"))
-    assert "Tests 0 / 1 0% 100%" in own
+    assert "Tests 0 of 1 0% 100%" in own
     stale = await desk.send(desk.teacher, rules, **(typed | {"weight-0": "60", "missing": "ignore", "version": "1"}))
     assert (stale.status_code, 'value="60"' in stale.text) == (412, True)
     stale.status_code = 200

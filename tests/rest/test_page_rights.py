@@ -29,17 +29,9 @@ from tests.rest.rights.house import rights_house
 from tests.rest.rights.machinery import fresh_job
 from tests.rest.rights.money_pages import MONEY_FORMS, MONEY_PATHS
 from tests.rest.rights.own_forms import OWN_FORMS
-from tests.rest.rights.pages import alike, told_by
+from tests.rest.rights.pages import alike, forms_refused_in_place, told_by
 from tests.rest.rights.sandboxed import sandbox_checkout, sandbox_subscription
-from tests.rest.rights.school import (
-    Fresh,
-    Ids,
-    Place,
-    RightsSchool,
-    fresh_course,
-    fresh_student,
-    opened,
-)
+from tests.rest.rights.school import Fresh, Ids, Place, RightsSchool, fresh_course, fresh_student, opened
 
 LINK = "a" * 43
 """As long as what the links of mails carry."""
@@ -302,12 +294,14 @@ async def test_everybody_sees_what_the_table_says(browsers: Browsers, pattern: s
                 is_shown=place == Place.SHOWN,
                 is_list=reach in LISTS,
             )
-            reply = await browsers.see(person, PATHS[pattern].format_map(ids))
+            reply = await browsers.see(person, path := PATHS[pattern].format_map(ids))
             told = told_by(reply, pattern, is_nobodys=pattern in NOBODYS)
             if reach in LISTS and told == Verdict.ALLOWED and ids["course_title"] not in reply.text:
                 told = Verdict.LEFT_OUT
             if told not in alike(said):
                 faults.append(f"{person}, {place}: {told} by {reply.status_code}, the table says {said}")
+            if person == Person.IMPERSONATOR:
+                faults += [f"{place}: a form is refused, {one}" for one in forms_refused_in_place(reply.text, path)]
     assert faults == []
 
 

@@ -11,6 +11,7 @@ from documents.refund import Refund
 from tests.conftest import settings_on
 from tests.house import House, open_house
 from tests.rest.paying_browser import browser_of
+from tests.rest.rights.pages import forms_refused_in_place
 from tests.rest.rights.school import impersonated
 from tests.rest.test_payment_desk import bought, for_sale, stored
 from tests.services.till import TillGateway
@@ -79,7 +80,13 @@ async def test_nobody_moves_money_in_a_treasurers_place(house: House) -> None:
     stand_in = await impersonated(house, treasurer)
     own, theirs = await browser_of(house, treasurer), await browser_of(house, stand_in)
     page, form = f"/admin/payments/orders/{row['order_id']}", {"payment_id": row["_id"], "reason": "By mistake"}
-    assert row["order_id"] in await theirs.see(page), "they may look"
+    await house.services.findings.found("amount_differs", row["_id"], refs={"order_id": row["order_id"]}, facts={})
+    for path in (page, "/admin/payments/findings"):
+        assert forms_refused_in_place(await own.see(path), path)
+        seen = await theirs.see(path)
+        assert row["order_id"] in seen, "they may look"
+        assert forms_refused_in_place(seen, path) == []
+        assert "all that is decided about payments is theirs alone" in seen
     for act in ("refund", "release", "dispute"):
         wish = {"amount": 500, "reason": "By mistake", "state": "open"}
         await stand_in.refused(403, "POST", f"/payments/{row['_id']}/{act}", json=wish)

@@ -19,7 +19,7 @@ const place = document.getElementById("changed");
 
 function graded(data) {
   if (data.assignment_id !== assignmentId || data.grade === page.data.grade) return;
-  const words = t("assignments.told", { grade: points(data.grade), points: points(data.points) });
+  const words = Number(data.points) ? t("assignments.told", { grade: points(data.grade), points: points(data.points) }) : t("assignments.told_graded");
   fill(place, banner("info", html`<p>${words} <a href="${location.pathname}">${t("assignments.show")}</a></p>`));
   place.hidden = false;
   say(words);
@@ -44,6 +44,7 @@ const line = document.getElementById("draft-state");
 let revision = page.data.revision ?? 0;
 let timer = 0;
 let saving = Promise.resolve();
+let sent = null; // what is on its way
 let isHandingIn = false;
 
 const fileIds = () => [...form.querySelectorAll("input[name=file]")].map((input) => input.value);
@@ -59,6 +60,7 @@ async function keep() {
   const text = JSON.stringify(now);
   if (text === kept || isHandingIn) return;
   show("saving", t("assignments.draft_saving"));
+  sent = now.content;
   try {
     const reply = await call("PUT", `${path}/draft`, { ...now, revision });
     revision = reply.draft?.revision ?? revision;
@@ -69,6 +71,8 @@ async function keep() {
       revision = problem.data.stored.revision; // what stands here now is what the next save keeps
       show("conflict", t("assignments.draft_conflict"));
     } else show(problem.code === "offline" ? "waiting" : "refused", t("assignments.draft_not_kept"));
+  } finally {
+    sent = null;
   }
 }
 
@@ -76,6 +80,35 @@ function keepNow() {
   clearTimeout(timer);
   saving = saving.then(keep);
   return saving;
+}
+
+const LEFT = `lms_work_left:${page.user.id}:${assignmentId}`; // in this tab alone
+
+/** The page goes: what is not kept is told to the server, and left for a page that was made before the server heard it. */
+function leave() {
+  const now = work();
+  if (isHandingIn || JSON.stringify(now) === kept) return;
+  call("PUT", `${path}/draft`, { ...now, revision }, { keepalive: true, isQuiet: true }).catch(() => {});
+  try {
+    sessionStorage.setItem(LEFT, JSON.stringify({ content: now.content, revision, sent }));
+  } catch {
+    // Then what the server hears has to do.
+  }
+}
+
+/** What the page before left, unless somebody else has kept a draft since. */
+function takeLeft() {
+  const field = form.elements.content;
+  let left = null;
+  try {
+    left = JSON.parse(sessionStorage.getItem(LEFT));
+    sessionStorage.removeItem(LEFT);
+  } catch {
+    return;
+  }
+  if (left?.revision !== revision && left?.sent !== field.value) return;
+  field.value = left.content;
+  keepNow();
 }
 
 if (form) {
@@ -89,9 +122,6 @@ if (form) {
     isHandingIn = true;
     clearTimeout(timer);
   });
-  addEventListener("pagehide", () => {
-    const now = work();
-    if (isHandingIn || JSON.stringify(now) === kept) return;
-    call("PUT", `${path}/draft`, { ...now, revision }, { keepalive: true, isQuiet: true }).catch(() => {});
-  });
+  addEventListener("pagehide", leave);
+  takeLeft();
 }

@@ -8,7 +8,7 @@ import { banner } from "./states.js";
 
 on("assignment_graded", (data) => {
   const place = document.getElementById("changed");
-  const words = t("assignments.told", { grade: points(data.grade), points: points(data.points) });
+  const words = Number(data.points) ? t("assignments.told", { grade: points(data.grade), points: points(data.points) }) : t("assignments.told_graded");
   fill(place, banner("info", html`<p>${words} <a href="${location.href}">${t("assignments.show")}</a></p>`));
   place.hidden = false;
   say(words);

@@ -6,7 +6,7 @@ import { clearErrors, showProblem, westernDigits } from "./forms.js";
 import { fill, html, icon } from "./html.js";
 import { hasWords, t } from "./i18n.js";
 import { on } from "./line.js";
-import { page } from "./page.js";
+import { leaving, page } from "./page.js";
 import { say } from "./say.js";
 import "./sending.js";
 import { tag } from "./states.js";
@@ -82,7 +82,7 @@ function show(told) {
 async function bringIn() {
   await sendTable(false);
   toastAfter(t("bulk.begun"));
-  location.reload();
+  await leaving(() => location.reload());
 }
 
 people?.addEventListener("submit", (event) => {
@@ -108,7 +108,7 @@ async function sendCourse() {
     const days = Number(westernDigits(fields.namedItem("shift_days").value || "0"));
     await post("/courses/import", { file_id: file.id, shift_days: days, ...(title ? { title } : {}) });
     toastAfter(t("bulk.begun"));
-    location.reload();
+    await leaving(() => location.reload());
   } finally {
     document.getElementById("sending").textContent = "";
   }

@@ -38,7 +38,7 @@ export function cellsOf(row, picture, nowMs) {
     question: question && marks.isOpen ? t("dashboard.q", { number: question.order }) : "–",
     answered: { count: row.answered_count, words: t("dashboard.of", { part: number(row.answered_count), whole: number(page.data.total) }) },
     left: { words: marks.leftMs === null ? "–" : countdown(marks.leftMs), isShort: marks.isShort && !marks.isPaused },
-    score: row.score === null || row.max_score === null ? "–" : t("dashboard.of", { part: points(row.score), whole: points(row.max_score) }),
+    score: row.score === null || !Number(row.max_score) ? "–" : t("dashboard.of", { part: points(row.score), whole: points(row.max_score) }),
   };
 }
 

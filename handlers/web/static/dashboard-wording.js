@@ -4,19 +4,12 @@
 import { read } from "./api.js";
 import { wordsOf } from "./html.js";
 import { page } from "./page.js";
+import { withHtml } from "./question-items.js";
 
 const AGAIN_MS = 2000;
 const OPTION_LENGTH = 300;
 const TRUTH = [{ id: "true", text: "" }, { id: "false", text: "" }];
 const CHOICES = new Set(["multiple_choice", "multiple_select"]);
-
-/** Options and items with what was rendered of them, as students have them. */
-function withHtml(question) {
-  const { options, options_html: rendered } = question;
-  const joined = (items, texts) => items.map((item, n) => ({ ...item, html: texts[n] }));
-  if (Array.isArray(options)) return { ...question, options: joined(options, rendered) };
-  return { ...question, options: { left: joined(options.left, rendered.left), right: joined(options.right, rendered.right) } };
-}
 
 /** All questions of the quiz, as their author sees them; {text, html} are their options and items. */
 export async function fetchQuestions() {

@@ -1,14 +1,31 @@
 // The list of notifications while it is looked at: what comes waits behind a line, what is read loses its mark in place.
 
-import { post } from "./api.js";
+import { post, read } from "./api.js";
 import { fill, html } from "./html.js";
 import { t } from "./i18n.js";
-import { on } from "./line.js";
+import { on, whenMissed } from "./line.js";
+import { page } from "./page.js";
 import { banner } from "./states.js";
 
 const place = document.getElementById("new-notifications");
 const list = document.querySelector(".notices");
+const known = new Set();
 let count = 0;
+
+function tell(news) {
+  if (news <= count) return;
+  count = news;
+  const words = t("notifications.new", { count });
+  fill(place, banner("info", html`<p>${words} <a href="${location.pathname}">${t("notifications.show")}</a></p>`));
+  place.hidden = false;
+}
+
+/** What came before the line stood, or while it was lost. Its word may come yet, and is no other. */
+async function catchUp() {
+  const { items, total } = await read("/notifications", { isQuiet: true });
+  for (const one of items) known.add(one.id);
+  tell(total - page.data.total);
+}
 
 function showRead(row) {
   if (!row?.hasAttribute("data-unread")) return;
@@ -41,12 +58,8 @@ async function markRead(event) {
   }
 }
 
-on("notification", () => {
-  count += 1;
-  const words = t("notifications.new", { count });
-  fill(place, banner("info", html`<p>${words} <a href="${location.pathname}">${t("notifications.show")}</a></p>`));
-  place.hidden = false;
-});
+on("notification", (data) => known.has(data.notification_id) || tell(count + 1));
+whenMissed(catchUp);
 on("notification_read", (data) => showRead(document.getElementById(data.notification_id)));
 on("notifications_read", showAllRead);
 

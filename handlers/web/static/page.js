@@ -19,3 +19,13 @@ export function keepCookie(name, value) {
   const secure = location.protocol === "https:" ? "; Secure" : "";
   document.cookie = `${name}=${encodeURIComponent(value)}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
 }
+
+/**
+ * Leave the page, as `go` says. Resolves never: until the next page is there, whoever waits for it does nothing else, and a second
+ * press is no second deed. Who comes back to this page finds it made anew.
+ */
+export function leaving(go) {
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
+  go();
+  return new Promise(() => {});
+}

@@ -12,10 +12,8 @@ export function showProgress(data) {
     if (figure) figure.textContent = percent(data.progress_percentage);
     const lessons = place.querySelector("[data-lessons]");
     if (lessons) {
-      lessons.textContent = t("course.lessons_done", {
-        count: data.total_lessons_count,
-        done: Number(data.completed_lessons_count),
-      });
+      const [count, done] = [data.total_lessons_count, Number(data.completed_lessons_count)];
+      lessons.textContent = count ? t("course.lessons_done", { count, done }) : t("course.no_lessons");
     }
   }
 }

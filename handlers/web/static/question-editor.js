@@ -8,7 +8,7 @@ import { confirmAct } from "./dialog.js";
 import { clearErrors, showProblem, westernDigits } from "./forms.js";
 import { fill, html, icon } from "./html.js";
 import { t } from "./i18n.js";
-import { page } from "./page.js";
+import { leaving, page } from "./page.js";
 import { partOf } from "./question-parts.js";
 import { preview } from "./question-preview.js";
 import { toastAfter } from "./toast.js";
@@ -94,14 +94,13 @@ async function save(event) {
       if (saved.regrade_offered) {
         // somebody has sat it by the old key: who would gain and lose is on the next page
         toastAfter(t("question.saved"));
-        location.assign(`/teach/quizzes/${encodeURIComponent(page.data.quiz_id)}/regrade`);
-        return;
+        await leaving(() => location.assign(`/teach/quizzes/${encodeURIComponent(page.data.quiz_id)}/regrade`));
       }
     } else {
       await call("POST", `/quizzes/${encodeURIComponent(page.data.quiz_id)}/questions`, { ...body, question_type: type });
     }
     toastAfter(t("question.saved"));
-    location.assign(back);
+    await leaving(() => location.assign(back));
   } catch (problem) {
     if (problem.status !== 412 || !(await compare())) showProblem(form, problem);
   } finally {

@@ -3,6 +3,7 @@
 
 import { fill, fromServer, html, icon, wordsOf } from "./html.js";
 import { letter, t } from "./i18n.js";
+import { rich } from "./question-items.js";
 import { isEmpty } from "./room-ledger.js";
 import { readNumber } from "./room-numbers.js";
 
@@ -10,13 +11,6 @@ const MAX_SHORT = 1000;
 const MAX_NUMBER = 100;
 const MAX_ESSAY = 20000;
 const NAMES = "answer-heading";
-
-/** HTML of the server below the page's headings. */
-export function belowHeading(text) {
-  return fromServer(String(text ?? "").replace(/(<\/?)h[12]\b/g, "$1h3"));
-}
-
-const rich = (item) => html`<span class="option-text inline-html" dir="auto">${fromServer(item.html)}</span>`;
 
 function choices(question, value, kind) {
   const chosen = new Set(Array.isArray(value) ? value : [value]);

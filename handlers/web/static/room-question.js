@@ -3,7 +3,8 @@
 
 import { fill, html, icon } from "./html.js";
 import { moment, t } from "./i18n.js";
-import { belowHeading, inWords, isTyped, showControls, watchControls } from "./room-answers.js";
+import { belowHeading } from "./question-items.js";
+import { inWords, isTyped, showControls, watchControls } from "./room-answers.js";
 import { isEmpty } from "./room-ledger.js";
 import { say } from "./say.js";
 import { toast } from "./toast.js";

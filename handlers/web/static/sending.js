@@ -4,16 +4,17 @@
 import { comparisonOf } from "./compare.js";
 import { confirmAct } from "./dialog.js";
 import { enhance, fillMoments } from "./forms.js";
+import { leaving } from "./page.js";
 import { toast, toastAfter } from "./toast.js";
 
 function goOn(reply, form) {
   if (form.dataset.stay) {
     if (reply?.version) form.dataset.version = reply.version;
     toast(form.dataset.stay);
-    return;
+    return null;
   }
   if (form.dataset.done) toastAfter(form.dataset.done);
-  location.assign(form.dataset.goto.replace("{id}", encodeURIComponent(reply?.id ?? "")));
+  return leaving(() => location.assign(form.dataset.goto.replace("{id}", encodeURIComponent(reply?.id ?? ""))));
 }
 
 function askFirst(form) {
