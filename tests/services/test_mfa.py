@@ -130,8 +130,8 @@ async def test_nothing_that_opens_lies_in_the_database(steps: Steps) -> None:
 
 async def test_a_secret_of_somebody_else_does_not_open_here(steps: Steps) -> None:
     mona = await steps.with_app()
-    other = await steps.with_app("omar@example.org")
     sealed = (await steps.row())["mfa"]["secret"]
+    other = await steps.with_app("omar@example.org")
     assert steps.codes.find_step(mona.user_id, sealed, steps.app_code(mona.secret), after=0) is not None
     assert steps.codes.find_step(other.user_id, sealed, steps.app_code(mona.secret), after=0) is None
 
