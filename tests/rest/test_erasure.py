@@ -124,8 +124,8 @@ async def test_what_is_the_schools_stays_and_leads_to_nobody(house: House, every
     hook = await Webhook.rows().find_one({"_id": "whk_x"})
     assert hook is not None
     assert hook["created_by"] == admin.user_id
-    told = [one async for one in EventRecord.rows().find({"type": "user.deactivated", "data.id": user_id})]
-    assert [one["data"]["reason"] for one in told] == ["deleted", "erased"]
+    told = EventRecord.rows().find({"type": "user.deactivated", "data.id": user_id}).sort("_id", 1)
+    assert [one["data"]["reason"] async for one in told] == ["deleted", "erased"]
 
 
 async def test_the_account_is_nobodys_and_its_address_is_free(house: House, everywhere: Everywhere) -> None:

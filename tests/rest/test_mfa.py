@@ -191,6 +191,7 @@ async def test_switching_off_by_mail_takes_two_steps(border: Border) -> None:
     await border.steps.with_mail()
     tokens = await border.answered(await border.challenge(), await border.steps.mailed_code())
     headers = bearer(tokens.json())
+    border.steps.people.clock.advance(1)
     asked = await border.http.post("/auth/mfa/disable", json={"password": PASSWORD}, headers=headers)
     assert (asked.status_code, asked.json()) == (202, {"method": "email", "expires_in": 600})
     body = {"password": PASSWORD, "code": await border.steps.mailed_code()}

@@ -373,6 +373,7 @@ async def test_who_may_look_at_the_log_is_told_of_its_end_once_and_of_damage_eac
     await place.filled(1)
     await AuditTelling(settings=quiet, clock=place.clock, jobs=jobs).tell(await place.check.check())
     assert len(await mails()) == 1
+    place.clock.advance(1)
     await AuditRecord.rows().delete_one({"_id": 2})
     for _ in range(2):
         damaged = await place.check.check()

@@ -187,7 +187,8 @@ async def test_what_is_taken_away_is_gone_and_who_took_anothers_is_recorded(room
     await room.chat.remove(TEACHER, bad.id)
     rows = [row async for row in Message.rows().find({})]
     assert all(row["text"] == "" and "op_digest" not in row for row in rows)
-    assert [row["deleted_by"] for row in rows] == [STUDENT.user_id, TEACHER.user_id, TEACHER.user_id]
+    by = {own.id: STUDENT.user_id, bad.id: TEACHER.user_id, old.id: TEACHER.user_id}
+    assert {row["_id"]: row["deleted_by"] for row in rows} == by
     assert [(act["action"], act["target_id"], act["reason"]) for act in room.recorded] == [
         ("message.remove", bad.id, "Rude"),
         ("message.remove", old.id, "Rude"),

@@ -155,6 +155,7 @@ async def test_as_many_uses_are_left_as_the_orders_say_that_came_to_nothing(
     await shop.pricing.take(one, "usr_0", "ord_expired")  # it ended while it was being made ready
     with pytest.raises(Refused):
         await shop.pricing.take(one, "usr_1", "ord_pending")
+    shop.clock.advance(1)
     cut = {"coupon_id": one, "user_id": "usr_1", "order_id": "ord_pending", "token": "cpu_1", "is_counted": False}
     await CouponUse.rows().insert_one(
         {"_id": "cut", **cut, "is_kept": False, "is_going": False, "created_at": shop.clock.now()}
