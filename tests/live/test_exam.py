@@ -23,7 +23,8 @@ from tests import factories
 from tests.clients import Visitor
 from tests.house import House
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
+"""Longer than the life of a quiz that had to stay open longest (`begun_before_closing`), with its grace."""
 GRACE_SECONDS = 2
 OPEN_SECONDS = 2
 
