@@ -201,7 +201,9 @@ class Operation(_Described):
 
     def location_of(self, made: Mapping[str, str]) -> str:
         """Where that is found which was made: the names in the braces filled in, as a path can hold them."""
-        return self.location.format_map({name: quote(value, safe=":@") for name, value in made.items()})  # RFC 3986 §3.3
+        return self.location.format_map(
+            {name: quote(value, safe=":@") for name, value in made.items()}
+        )  # RFC 3986 §3.3
 
     def admit(self, actor: Actor) -> None:
         """Let the actor pass, or raise: by the rule of access, and kept from who acts in somebody else's place."""

@@ -36,7 +36,7 @@ class PageHandler(ScreenHandler):
 
     They also declare whose things they `reach` (`lms_rt/security/rights.py`), and where a form's door or reach is another
     than the page's, `form_access` and `form_reach`; `is_own_alone`, if nobody may see it in another's place, or
-    `is_form_own_alone`, if nobody may send its forms so, for whom templates leave them out (`may_send`); and by `limit` the
+    `is_form_own_alone`, if nobody may send its forms so, for whom templates can leave them out (`may_send`); and by `limit` the
     class that its form counts among, as operations do; without one it is auth for strangers, and general for who is signed
     in. `read_limit` is the class that opening the page counts among; else pages.
     """

@@ -44,7 +44,7 @@ TEXTS: Mapping[str, Mapping[str, tuple[str, str]]] = MappingProxyType(
                 "{quiz_title} was graded again",
                 "Your result was {previous_percentage} and is {percentage} now. Why: {reason}",
             ),
-            "assignment.graded.plain": ("{assignment_title} is graded", "What was said of it is there to be seen."),
+            "assignment.graded.plain": ("{assignment_title} is graded", "Your teacher has looked at your work."),
             "assignment.graded.first": ("{assignment_title} is graded", "Your grade is {grade} of {points}."),
             "assignment.graded.again": (
                 "Your grade in {assignment_title} is another one",
@@ -99,7 +99,7 @@ TEXTS: Mapping[str, Mapping[str, tuple[str, str]]] = MappingProxyType(
                 "أُعيد تصحيح {quiz_title}",
                 "كانت نتيجتك {previous_percentage} وأصبحت {percentage}. السبب: {reason}",
             ),
-            "assignment.graded.plain": ("صُحّح {assignment_title}", "يمكنك الآن رؤية ما قيل عنه."),
+            "assignment.graded.plain": ("صُحّح {assignment_title}", "اطّلع معلّمك على عملك."),
             "assignment.graded.first": ("صُحّح {assignment_title}", "درجتك {grade} من {points}."),
             "assignment.graded.again": (
                 "تغيّرت درجتك في {assignment_title}",

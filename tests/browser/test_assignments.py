@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +10,7 @@ import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from lms_rt.services.demo import STUDENT_EMAILS, TEACHER_EMAIL
+from tests.browser.test_early import Held
 from tests.browser.test_grading import RUBRIC
 from tests.browser.test_pages import looked_at
 from tests.browser.window import DemoSchool, Window
@@ -16,7 +18,7 @@ from tests.browser.window import DemoSchool, Window
 pytestmark = pytest.mark.browser
 
 Opener = Callable[..., Window]
-WHO, HASTY = STUDENT_EMAILS[2:4]
+WHO, HASTY, EARLY, LEAVING = STUDENT_EMAILS[2:6]
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,39 @@ def test_what_was_typed_just_before_a_reload_is_kept(
     expect(page.locator("#draft-state")).to_contain_text("Draft kept")
     page.reload()
     expect(page.get_by_label("Text")).to_have_value("The last words")
+
+
+def test_what_was_typed_before_the_scripts_came_is_kept(
+    assignment_id: str, open_window: Opener, demo_school: DemoSchool
+) -> None:
+    with demo_school.at_rest(EARLY) as student:
+        student.post("/enrollments", json={"course_id": demo_school.course["id"]})
+    page = open_window(who=EARLY).page
+    late = Held(page, re.compile(r"/assignment\.js$"))
+    page.goto(f"/assignments/{assignment_id}?lang=en", wait_until="commit")
+    page.get_by_label("Text").fill("The first words")
+    late.wait()
+    late.let_go()
+    expect(page.locator("#draft-state")).to_contain_text("Draft kept")
+    page.reload()
+    expect(page.get_by_label("Text")).to_have_value("The first words")
+
+
+def test_what_was_left_is_not_put_over_what_was_handed_in_since(
+    assignment_id: str, open_window: Opener, demo_school: DemoSchool
+) -> None:
+    """Left in this tab, and not heard by the server; then it is done elsewhere."""
+    path = f"/assignments/{assignment_id}"
+    with demo_school.at_rest(LEAVING) as student:
+        student.post("/enrollments", json={"course_id": demo_school.course["id"]})
+        page = open_window(who=LEAVING).page
+        page.route(re.compile("/draft$"), lambda route: route.abort())
+        page.goto(f"{path}?lang=en")
+        page.get_by_label("Text").fill("Half a thought")
+        page.goto("/home")
+        student.post(f"{path}/submit", json={"content": "The whole thought"}).raise_for_status()
+    page.goto(f"{path}?lang=en")
+    expect(page.get_by_label("Text")).to_have_value("The whole thought")
 
 
 def _refused(page: Page) -> None:

@@ -75,11 +75,29 @@ def test_what_is_sent_before_the_scripts_came_is_sent_by_them(open_window: Opene
 def test_start_is_pressed_before_the_scripts_came(open_window: Opener, demo_school: DemoSchool) -> None:
     page = open_window(who=EARLY).page
     late = Held(page, re.compile(r"/quiz-start\.js$"))
+    begun: list[str] = []
+    page.on(
+        "request", lambda request: begun.append(request.method) if request.url.endswith("/api/v1/attempts") else None
+    )
     page.goto(f"/quizzes/{make_quiz(demo_school)}", wait_until="commit")
     for _ in range(2):
         page.get_by_role("button", name="Start").click()
     late.let_go()
     page.wait_for_url("**/attempts/*")
+    assert begun == ["POST"]
+
+
+def test_what_a_script_fills_when_it_comes_is_not_put_over_what_was_typed(
+    open_window: Opener, demo_school: DemoSchool
+) -> None:
+    page = open_window(who=TEACHER_EMAIL).page
+    late = Held(page, re.compile(r"/dashboard\.js$"))
+    page.goto(f"/teach/quizzes/{make_quiz(demo_school)}/live", wait_until="commit")
+    page.fill("#find", "Mona")
+    late.wait()
+    late.let_go()
+    expect(page).to_have_url(re.compile("Mona"))
+    expect(page.locator("#find")).to_have_value("Mona")
 
 
 def test_where_the_scripts_cannot_be_had_what_was_typed_stays(open_window: Opener) -> None:

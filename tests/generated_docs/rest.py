@@ -48,8 +48,8 @@ same 404 ([permissions](permissions.md) says who is told what).
 - `ETag` holds the `version` of what was read; `If-Match` with it makes a change conditional (412 `version_mismatch`).
   The pages in which courses, lessons, quizzes, questions, assignments, certificates and webhooks are edited send it: after a
   412 they take over what only the other has changed, show what is stored now beside what both have, and keep what was typed.
-- What is made is answered 201, with its address in `Location` where it has one; what is begun 202, there with where it is told
-  how far it is. What was there already is 200. The OpenAPI document says which answers hold `Location`.
+- What is made is answered 201, what is begun 202; the OpenAPI document says which of these answers tell in `Location` where it is
+  found. What was there already is 200.
 - `Idempotency-Key` is honoured where the table says so: the same key and body get the first answer again for 24 h.
 - `PUT` and `PATCH` are the same partial change. `HEAD` and `OPTIONS` work everywhere. A trailing slash changes nothing.
 - Sign in with `POST /api/v1/auth/login` and send `Authorization: Bearer …`; browsers use the cookie flow

@@ -123,4 +123,4 @@ async def test_a_course_whose_lessons_are_all_drafts_has_none_to_be_done(house: 
 async def test_who_is_told_of_such_work_is_named_no_grade(course: Course) -> None:
     told = (await course.student.ok("GET", "/notifications"))["items"]
     (notice,) = [one for one in told if one["kind"] == "assignment.graded"]
-    assert (notice["title"], notice["body"]) == ("Essay is graded", "What was said of it is there to be seen.")
+    assert (notice["title"], notice["body"]) == ("Essay is graded", "Your teacher has looked at your work.")

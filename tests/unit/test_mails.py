@@ -188,6 +188,13 @@ def test_money_has_the_places_of_its_currency(amount: int, currency: str, shown:
     assert "Net:" not in text
 
 
+@pytest.mark.parametrize(("language", "shown"), [("en", "0 of 0"), ("ar", "0 من 0")])
+def test_where_there_are_no_points_no_grade_is_named(language: str, shown: str) -> None:
+    text = rendered("assignment_graded", language, grade="0.00", points="0.00").text
+    assert shown not in text
+    assert shown.replace("0", "8") in rendered("assignment_graded", language, grade="8.00", points="8.00").text
+
+
 def test_a_receipt_tells_the_tax_in_what_came() -> None:
     taxed: dict[str, Any] = {"amount": 1_140, "currency": "USD", "tax_amount": 140, "tax_label": "VAT, 14%"}
     text = rendered("payment_confirmation", **taxed).text.replace("\u00a0", "")

@@ -49,7 +49,8 @@ let isHandingIn = false;
 
 const fileIds = () => [...form.querySelectorAll("input[name=file]")].map((input) => input.value);
 const work = () => ({ content: form.elements.content.value, file_ids: fileIds() });
-let kept = form ? JSON.stringify(work()) : "";
+const asMade = form?.elements.content.defaultValue; // what was typed before this ran is not kept yet
+let kept = form ? JSON.stringify({ ...work(), content: asMade }) : "";
 
 function show(kind, words) {
   fill(line, html`${state(kind, words)}`);
@@ -87,16 +88,17 @@ const LEFT = `lms_work_left:${page.user.id}:${assignmentId}`; // in this tab alo
 /** The page goes: what is not kept is told to the server, and left for a page that was made before the server heard it. */
 function leave() {
   const now = work();
-  if (isHandingIn || JSON.stringify(now) === kept) return;
-  call("PUT", `${path}/draft`, { ...now, revision }, { keepalive: true, isQuiet: true }).catch(() => {});
+  const isKept = isHandingIn || JSON.stringify(now) === kept;
+  if (!isKept) call("PUT", `${path}/draft`, { ...now, revision }, { keepalive: true, isQuiet: true }).catch(() => {});
   try {
-    sessionStorage.setItem(LEFT, JSON.stringify({ content: now.content, revision, sent }));
+    if (isKept) sessionStorage.removeItem(LEFT);
+    else sessionStorage.setItem(LEFT, JSON.stringify({ content: now.content, before: JSON.parse(kept).content, revision, sent }));
   } catch {
     // Then what the server hears has to do.
   }
 }
 
-/** What the page before left, unless somebody else has kept a draft since. */
+/** What the page before left, unless something else was kept, handed in or typed since. */
 function takeLeft() {
   const field = form.elements.content;
   let left = null;
@@ -106,7 +108,8 @@ function takeLeft() {
   } catch {
     return;
   }
-  if (left?.revision !== revision && left?.sent !== field.value) return;
+  if (!left || field.value !== asMade) return;
+  if (!(left.revision === revision && left.before === asMade) && left.sent !== asMade) return;
   field.value = left.content;
   keepNow();
 }

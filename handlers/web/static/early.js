@@ -3,8 +3,16 @@
 
 (() => {
   const held = [];
+  const last = new Map(); // what was typed or chosen: a script that fills its fields first would write over it
   const isOurs = (form) => !form.hasAttribute("method"); // the others go by themselves
-  const anew = (name) => (element) => [element, () => element.dispatchEvent(new Event(name, { bubbles: true }))];
+  const stateOf = (field) => {
+    if (["checkbox", "radio"].includes(field.type)) return { checked: field.checked };
+    return ["file", "select-multiple"].includes(field.type) ? {} : { value: field.value };
+  };
+  const anew = (name) => (field) => {
+    last.set(field, stateOf(field));
+    return [field, () => Object.assign(field, last.get(field)).dispatchEvent(new Event(name, { bubbles: true }))];
+  };
   const again = {
     submit: (form, { submitter }) => isOurs(form) && [form, () => form.requestSubmit(submitter)],
     click: (element) => {

@@ -20,12 +20,14 @@ export function keepCookie(name, value) {
   document.cookie = `${name}=${encodeURIComponent(value)}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
 }
 
+const STOPPED_MS = 30_000;
+
 /**
- * Leave the page, as `go` says. Resolves never: until the next page is there, whoever waits for it does nothing else, and a second
- * press is no second deed. Who comes back to this page finds it made anew.
+ * Leave the page, as `go` says. Resolves when the next page has not come for so long that somebody must have stopped it: until then
+ * whoever waits for this does nothing else, and a second press is no second deed. Who comes back to this page finds it made anew.
  */
 export function leaving(go) {
   addEventListener("pageshow", (event) => event.persisted && location.reload());
   go();
-  return new Promise(() => {});
+  return new Promise((done) => setTimeout(done, STOPPED_MS));
 }

@@ -200,8 +200,10 @@ class RedisLine:
         await self._is_up.wait()
 
     async def is_there(self) -> bool:
-        """Is the line up? One that has just fallen may be back at the first attempt: that is waited for."""
-        await self._is_known.wait()
+        """Is the line up? One that has just fallen may be back at the first attempt: that is waited for, as long as one takes."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.limits.connect_seconds):
+                await self._is_known.wait()
         return self.is_reachable
 
     def _fall(self) -> None:
