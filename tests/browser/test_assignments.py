@@ -34,16 +34,21 @@ def assignment_id(demo_school: DemoSchool) -> str:
         "points": 4,
         "rubric": RUBRIC,
     }
-    with demo_school.at_rest(WHO) as student:
-        student.post("/enrollments", json={"course_id": demo_school.course["id"]})
     with demo_school.at_rest() as teacher:
         return str(teacher.post("/assignments", json=body).raise_for_status().json()["id"])
+
+
+def enrolled(open_window: Opener, school: DemoSchool, who: str) -> Window:
+    """A window of somebody who is in the course now."""
+    with school.at_rest(who) as student:
+        student.post("/enrollments", json={"course_id": school.course["id"]})
+    return open_window(who=who)
 
 
 def test_from_the_draft_to_the_grade_that_arrives(
     assignment_id: str, open_window: Opener, demo_school: DemoSchool
 ) -> None:
-    student, teacher = open_window(who=WHO), open_window(who=TEACHER_EMAIL)
+    student, teacher = enrolled(open_window, demo_school, WHO), open_window(who=TEACHER_EMAIL)
     mine, hers = student.page, teacher.page
     mine.goto(f"/assignments/{assignment_id}?lang=en")
     mine.get_by_label("Text").fill("It *climbs*.")
@@ -88,9 +93,7 @@ def test_what_was_typed_just_before_a_reload_is_kept(
     assignment_id: str, open_window: Opener, demo_school: DemoSchool
 ) -> None:
     """The page that comes was made before the server heard of the last words."""
-    with demo_school.at_rest(HASTY) as student:
-        student.post("/enrollments", json={"course_id": demo_school.course["id"]})
-    page = open_window(who=HASTY).page
+    page = enrolled(open_window, demo_school, HASTY).page
     page.goto(f"/assignments/{assignment_id}?lang=en")
     page.get_by_label("Text").fill("The last words")
     page.reload()
@@ -103,9 +106,7 @@ def test_what_was_typed_just_before_a_reload_is_kept(
 def test_what_was_typed_before_the_scripts_came_is_kept(
     assignment_id: str, open_window: Opener, demo_school: DemoSchool
 ) -> None:
-    with demo_school.at_rest(EARLY) as student:
-        student.post("/enrollments", json={"course_id": demo_school.course["id"]})
-    page = open_window(who=EARLY).page
+    page = enrolled(open_window, demo_school, EARLY).page
     late = Held(page, re.compile(r"/assignment\.js$"))
     page.goto(f"/assignments/{assignment_id}?lang=en", wait_until="commit")
     page.get_by_label("Text").fill("The first words")
@@ -121,13 +122,12 @@ def test_what_was_left_is_not_put_over_what_was_handed_in_since(
 ) -> None:
     """Left in this tab, and not heard by the server; then it is done elsewhere."""
     path = f"/assignments/{assignment_id}"
+    page = enrolled(open_window, demo_school, LEAVING).page
+    page.route(re.compile("/draft$"), lambda route: route.abort())
+    page.goto(f"{path}?lang=en")
+    page.get_by_label("Text").fill("Half a thought")
+    page.goto("/home")
     with demo_school.at_rest(LEAVING) as student:
-        student.post("/enrollments", json={"course_id": demo_school.course["id"]})
-        page = open_window(who=LEAVING).page
-        page.route(re.compile("/draft$"), lambda route: route.abort())
-        page.goto(f"{path}?lang=en")
-        page.get_by_label("Text").fill("Half a thought")
-        page.goto("/home")
         student.post(f"{path}/submit", json={"content": "The whole thought"}).raise_for_status()
     page.goto(f"{path}?lang=en")
     expect(page.get_by_label("Text")).to_have_value("The whole thought")

@@ -2,36 +2,28 @@
 // What is kept says so only once the server has it. Handing in is the form's own, uploading file-picker.js's.
 
 import { call, read } from "./api.js";
+import { gradeWords, tell } from "./assignment-told.js";
 import { fill, html } from "./html.js";
-import { points, t } from "./i18n.js";
+import { t } from "./i18n.js";
 import { on, whenMissed } from "./line.js";
 import { page } from "./page.js";
-import { say } from "./say.js";
-import { banner, state } from "./states.js";
+import { state } from "./states.js";
 
 const REST_MS = 1500;
 const { assignment_id: assignmentId } = page.data;
 const path = `/assignments/${encodeURIComponent(assignmentId)}`;
 const form = document.getElementById("work");
-const place = document.getElementById("changed");
 
 // ------------------------------------------------------------- the grade
 
 function graded(data) {
   if (data.assignment_id !== assignmentId || data.grade === page.data.grade) return;
-  const words = Number(data.points) ? t("assignments.told", { grade: points(data.grade), points: points(data.points) }) : t("assignments.told_graded");
-  fill(place, banner("info", html`<p>${words} <a href="${location.pathname}">${t("assignments.show")}</a></p>`));
-  place.hidden = false;
-  say(words);
+  tell(gradeWords(data), location.pathname);
 }
 
 on("assignment_graded", graded);
 on("grade_taken_back", (data) => {
-  if (data.assignment_id !== assignmentId) return;
-  const words = t("assignments.told_back", { reason: data.reason });
-  fill(place, banner("info", html`<p>${words} <a href="${location.pathname}">${t("assignments.show")}</a></p>`));
-  place.hidden = false;
-  say(words);
+  if (data.assignment_id === assignmentId) tell(t("assignments.told_back", { reason: data.reason }), location.pathname);
 });
 whenMissed(async () => {
   const now = await read(path, { isQuiet: true });
