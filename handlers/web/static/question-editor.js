@@ -95,6 +95,7 @@ async function save(event) {
         // somebody has sat it by the old key: who would gain and lose is on the next page
         toastAfter(t("question.saved"));
         await leaving(() => location.assign(`/teach/quizzes/${encodeURIComponent(page.data.quiz_id)}/regrade`));
+        return;
       }
     } else {
       await call("POST", `/quizzes/${encodeURIComponent(page.data.quiz_id)}/questions`, { ...body, question_type: type });
